@@ -1,0 +1,165 @@
+//! AES-NI and PCLMULQDQ on 128-bit vectors: any x86-64 CPU since 2010 that has both.
+
+use core::arch::x86_64::*;
+
+use crate::aead::key::{Key, Plain};
+use crate::aead::lanes::{Block, Lanes};
+use crate::aead::{Alg, Tag, kernel};
+
+#[derive(Clone, Copy)]
+pub(super) struct AesNi;
+
+super::x86_backend!(AesNi, "aesni", 8, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]);
+
+// SAFETY: a SIMD vector of integers.
+unsafe impl Plain for __m128i {}
+
+/// Low, middle and high part of a sum of 128 by 128 bit products.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    low: __m128i,
+    middle: __m128i,
+    high: __m128i,
+}
+
+// SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
+impl Lanes for AesNi {
+    const BLOCKS: usize = 1;
+    type Vector = __m128i;
+    type State = __m128i;
+    type RoundKey = __m128i;
+    /// The counter block, byte-reversed: the number is in the lowest 32 bits.
+    type Counter = __m128i;
+    type Product = Product;
+    type Hash = __m128i;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_loadu_si128(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u8, v: __m128i) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(to.cast(), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_word(word: u32) -> u32 {
+        // ShiftRows does nothing to four equal columns, so a last round with a zero key is SubWord.
+        // SAFETY: as above.
+        unsafe {
+            let columns = _mm_set1_epi32(word.cast_signed());
+            _mm_cvtsi128_si32(_mm_aesenclast_si128(columns, _mm_setzero_si128())).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn round_key(bytes: &[u8; 16]) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::load(bytes.as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn counter(first: &Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::elements(Self::load(first.0.as_ptr())) }
+    }
+
+    #[inline(always)]
+    unsafe fn count(counter: &mut __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe {
+            let blocks = Self::elements(*counter);
+            *counter = _mm_add_epi32(*counter, _mm_set_epi32(0, 0, 0, 1));
+            blocks
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn whiten(v: __m128i, key: &__m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(v, *key) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(s: __m128i, key: &__m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_aesenc_si128(s, *key) }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(s: __m128i, key: &__m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_aesenclast_si128(s, *key) }
+    }
+
+    #[inline(always)]
+    unsafe fn elements(v: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_shuffle_epi8(v, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) }
+    }
+
+    #[inline(always)]
+    unsafe fn no_product() -> Product {
+        // SAFETY: as above.
+        let zero = unsafe { _mm_setzero_si128() };
+        Product { low: zero, middle: zero, high: zero }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Product, a: __m128i, b: __m128i) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let crossed =
+                _mm_xor_si128(_mm_clmulepi64_si128::<0x01>(a, b), _mm_clmulepi64_si128::<0x10>(a, b));
+            Product {
+                low: _mm_xor_si128(sum.low, _mm_clmulepi64_si128::<0x00>(a, b)),
+                middle: _mm_xor_si128(sum.middle, crossed),
+                high: _mm_xor_si128(sum.high, _mm_clmulepi64_si128::<0x11>(a, b)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce(sum: Product) -> __m128i {
+        // Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
+        // SAFETY: as above.
+        unsafe {
+            let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
+            let low = _mm_xor_si128(sum.low, _mm_slli_si128::<8>(sum.middle));
+            let high = _mm_xor_si128(sum.high, _mm_srli_si128::<8>(sum.middle));
+            let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
+            let low = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(low), folded);
+            let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
+            _mm_xor_si128(_mm_xor_si128(high, folded), _mm_shuffle_epi32::<0x4e>(low))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn hash(bytes: &Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::load(bytes.0.as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn bytes(hash: __m128i) -> Block {
+        let mut block = Block::default();
+        // SAFETY: as above.
+        unsafe { Self::store(block.0.as_mut_ptr(), hash) };
+        block
+    }
+
+    #[inline(always)]
+    unsafe fn add_first(v: __m128i, hash: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(v, hash) }
+    }
+}

@@ -1,0 +1,108 @@
+//! One file for each backend, and the table of them. Intrinsics appear nowhere else.
+
+use super::Backend;
+use super::gcm::AesGcm;
+use super::lanes::Edge;
+
+#[cfg(target_arch = "x86_64")]
+mod aesni;
+mod portable;
+
+/// Every backend that was compiled in, quickest last.
+pub const BACKENDS: &[Backend] = &[
+    portable::BACKEND,
+    #[cfg(target_arch = "x86_64")]
+    aesni::BACKEND,
+];
+
+/// The row of a backend.
+const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> Backend {
+    Backend {
+        name,
+        features,
+        detect: L::detected,
+        make: |alg, bytes| {
+            assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");
+            // SAFETY: both were asserted.
+            unsafe { AesGcm::<L>::boxed(alg, bytes) }
+        },
+    }
+}
+
+/// The entry points of a backend with `$flight` vectors in flight, carrying the listed features.
+macro_rules! edge {
+    ($lanes:ty, $flight:literal, $detect:expr $(, #[$features:meta])?) => {
+        impl $crate::aead::lanes::Edge for $lanes {
+            fn detected() -> bool {
+                $detect
+            }
+
+            unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]) {
+                $(#[$features])?
+                unsafe fn inner(key: &mut Key<$lanes>, alg: Alg, bytes: &[u8]) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { key.expand(alg, bytes) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner(key, alg, bytes) }
+            }
+
+            unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> Block {
+                $(#[$features])?
+                unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> Block {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { kernel::j0_of_iv::<$lanes, $flight>(key, iv) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner(key, iv) }
+            }
+
+            unsafe fn seal(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                $(#[$features])?
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { kernel::crypt::<$lanes, $flight, R, true>(key, j0, aad, in_out, tag) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe {
+                    match key.rounds {
+                        10 => inner::<10>(key, j0, aad, in_out, tag),
+                        12 => inner::<12>(key, j0, aad, in_out, tag),
+                        _ => inner::<14>(key, j0, aad, in_out, tag),
+                    }
+                }
+            }
+
+            unsafe fn open(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                $(#[$features])?
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { kernel::crypt::<$lanes, $flight, R, false>(key, j0, aad, in_out, tag) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe {
+                    match key.rounds {
+                        10 => inner::<10>(key, j0, aad, in_out, tag),
+                        12 => inner::<12>(key, j0, aad, in_out, tag),
+                        _ => inner::<14>(key, j0, aad, in_out, tag),
+                    }
+                }
+            }
+        }
+    };
+}
+use edge;
+
+/// The one list of a backend's features: its row's list, the run-time check and the attribute come from it.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_backend {
+    ($lanes:ty, $name:literal, $flight:literal, [$($feature:tt),+]) => {
+        pub(super) const BACKEND: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
+        super::edge!(
+            $lanes, $flight, $(std::arch::is_x86_feature_detected!($feature))&&+,
+            #[target_feature($(enable = $feature),+)]
+        );
+    };
+}
+#[cfg(target_arch = "x86_64")]
+use x86_backend;

@@ -1,0 +1,105 @@
+//! The key object that callers hold: IV to J0, limits, the tag's comparison, the wipe on refusal.
+
+use subtle::ConstantTimeEq;
+
+use super::kernel::j0_of_nonce;
+use super::key::Key;
+use super::lanes::{Block, Edge};
+use super::{
+    Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
+};
+
+/// An AES-GCM key expanded for the backend `L`. Its existence proves that this CPU has `L`'s features.
+pub(super) struct AesGcm<L: Edge> {
+    key: Box<Key<L>>,
+}
+
+impl<L: Edge> AesGcm<L> {
+    /// Expands a key.
+    ///
+    /// # Safety
+    /// `L::detected()` is true, and `bytes` has the algorithm's length.
+    pub unsafe fn boxed(alg: Alg, bytes: &[u8]) -> Box<dyn Aead> {
+        let mut key = Key::<L>::empty();
+        // SAFETY: the caller has detected the features.
+        unsafe { L::expand(&mut key, alg, bytes) };
+        Box::new(Self { key })
+    }
+
+    fn j0(&self, iv: &[u8]) -> Result<Block, Error> {
+        if let Ok(nonce) = iv.try_into() {
+            return Ok(j0_of_nonce(nonce));
+        }
+        if iv.is_empty() || iv.len() as u64 > MAX_IV_LEN {
+            return Err(Error::IvLength);
+        }
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        let j0 = unsafe { L::j0(&self.key, iv) };
+        Ok(j0)
+    }
+
+    #[inline]
+    fn seal_from(&self, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        check_lengths(aad, in_out)?;
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe {
+            L::seal(&self.key, j0, aad, in_out, tag);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn open_from(&self, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        check_lengths(aad, in_out)?;
+        let mut expected = Tag::default();
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe {
+            L::open(&self.key, j0, aad, in_out, &mut expected);
+        }
+        if bool::from(expected.0[..tag.len()].ct_eq(tag)) {
+            Ok(())
+        } else {
+            wipe(in_out);
+            Err(Error::NotAuthentic)
+        }
+    }
+}
+
+#[inline]
+fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
+    if message.len() as u64 > MAX_MESSAGE_LEN {
+        return Err(Error::MessageTooLong);
+    }
+    if aad.len() as u64 > MAX_AAD_LEN {
+        return Err(Error::AadTooLong);
+    }
+    Ok(())
+}
+
+impl<L: Edge> Aead for AesGcm<L> {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        self.seal_from(&j0_of_nonce(nonce), aad, in_out, tag)
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        self.open_from(&j0_of_nonce(nonce), aad, in_out, &tag.0)
+    }
+
+    fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        self.seal_from(&self.j0(iv)?, aad, in_out, tag)
+    }
+
+    fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        if !(NONCE_LEN..=TAG_LEN).contains(&tag.len()) {
+            return Err(Error::TagLength);
+        }
+        self.open_from(&self.j0(iv)?, aad, in_out, tag)
+    }
+
+    fn open_short_tag(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        if !matches!(tag.len(), 4 | 8 | 12..=TAG_LEN) {
+            return Err(Error::TagLength);
+        }
+        self.open_from(&self.j0(iv)?, aad, in_out, tag)
+    }
+}

@@ -1,0 +1,122 @@
+//! An expanded key: the round keys of FIPS 197, 5.2 and the powers of H that the kernel multiplies by.
+//!
+//! Expanded in place, so that no copy is left on the stack; wiped when dropped.
+
+use zeroize::Zeroizing;
+
+use super::Alg;
+use super::lanes::{Block, Lanes};
+
+/// Round keys of the longest key size: 14 rounds and the whitening.
+const ROUND_KEYS: usize = 15;
+/// The highest power of H kept: blocks hashed between two reductions.
+pub(super) const POWERS: usize = 8;
+/// Zeros after the powers, so that a vector's unused lanes multiply by zero.
+const PADDING: usize = 3;
+
+/// A type for which all-zero bytes are a value and which owns nothing: it can be wiped by overwriting.
+///
+/// # Safety
+/// The implementor is an integer, a SIMD vector of integers, or an array of those.
+pub(super) unsafe trait Plain: Copy + Send + Sync {}
+
+// SAFETY: arrays of integers.
+unsafe impl Plain for [u64; 8] {}
+
+/// What one key becomes for one backend.
+#[repr(C, align(64))]
+pub(super) struct Key<L: Lanes> {
+    round: [L::RoundKey; ROUND_KEYS],
+    /// H^POWERS down to H^1, then zeros; as elements.
+    powers: [Block; POWERS + PADDING],
+    /// 10, 12 or 14.
+    pub rounds: usize,
+}
+
+impl<L: Lanes> Key<L> {
+    /// A key of zeros in its final place, to be expanded.
+    pub fn empty() -> Box<Self> {
+        // SAFETY: `RoundKey: Plain` and the other fields are integers, for which zero bytes are a value.
+        unsafe { Box::<Self>::new_zeroed().assume_init() }
+    }
+
+    /// The round keys of a key with that many rounds.
+    #[inline(always)]
+    pub fn round<const ROUNDS: usize>(&self) -> &[L::RoundKey] {
+        &self.round[..=ROUNDS]
+    }
+
+    /// The powers H^blocks, H^(blocks-1), ... : what `blocks` consecutive blocks are multiplied by. At least a
+    /// vector's worth can be read wherever at least one of them stands.
+    #[inline(always)]
+    pub fn powers(&self, blocks: usize) -> *const u8 {
+        self.powers[POWERS - blocks..].as_ptr().cast()
+    }
+
+    /// Fills in the round keys and the powers of H.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; `bytes` has the algorithm's length.
+    #[inline(always)]
+    pub unsafe fn expand(&mut self, alg: Alg, bytes: &[u8]) {
+        let words = bytes.len() / 4;
+        self.rounds = words + 6;
+        debug_assert_eq!(bytes.len(), alg.key_len());
+
+        // SAFETY: this function's contract is that of `Lanes`; every pointer below is to an array of a vector.
+        unsafe {
+            let mut w = Zeroizing::new([0u32; 4 * ROUND_KEYS]);
+            for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {
+                *word = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+            }
+            let mut constant = 1u32;
+            for i in words..4 * (self.rounds + 1) {
+                let mut word = w[i - 1];
+                if i % words == 0 {
+                    word = L::sub_word(word.rotate_right(8)) ^ constant;
+                    constant = (constant << 1) ^ ((constant >> 7) * 0x11b);
+                } else if words == 8 && i % 8 == 4 {
+                    word = L::sub_word(word);
+                }
+                w[i] = w[i - words] ^ word;
+            }
+            let mut four = Zeroizing::new([0u8; 16]);
+            for (round, key) in self.round.iter_mut().enumerate().take(self.rounds + 1) {
+                for (to, word) in four.chunks_exact_mut(4).zip(&w[4 * round..]) {
+                    to.copy_from_slice(&word.to_le_bytes());
+                }
+                *key = L::round_key(&four);
+            }
+
+            let mut zeros = [Block::default(); 4];
+            let mut state = L::whiten(L::load(zeros.as_ptr().cast()), &self.round[0]);
+            for key in &self.round[1..self.rounds] {
+                state = L::round(state, key);
+            }
+            let mut first = Zeroizing::new([[0u8; 16]; 4]);
+            L::store(first.as_mut_ptr().cast(), L::finish(state, &self.round[self.rounds]));
+
+            // mulX of RFC 8452, appendix A, without a branch.
+            let h = u128::from_be_bytes(first[0]);
+            let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
+            zeros[0] = Block(h.to_le_bytes());
+            let h = L::load(zeros.as_ptr().cast());
+            self.powers[POWERS - 1] = zeros[0];
+            for i in (0..POWERS - 1).rev() {
+                zeros[0] = self.powers[i + 1];
+                let next = L::multiply(L::no_product(), L::load(zeros.as_ptr().cast()), h);
+                self.powers[i] = L::bytes(L::reduce(next));
+            }
+            zeroize::zeroize_flat_type(&raw mut zeros);
+        }
+    }
+}
+
+impl<L: Lanes> Drop for Key<L> {
+    fn drop(&mut self) {
+        // SAFETY: a struct of integers, owned here: any bytes are a value, and none is used again.
+        unsafe {
+            zeroize::zeroize_flat_type(core::ptr::from_mut(self));
+        }
+    }
+}

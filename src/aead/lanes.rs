@@ -1,0 +1,90 @@
+//! What a kernel needs of a CPU: a few operations on vectors of one, two or four blocks.
+//!
+//! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`] is where a backend's target features
+//! begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are byte-reversed, H is
+//! multiplied by x once, and products then reduce without bit reversals.
+
+use super::key::{Key, Plain};
+use super::{Alg, Tag};
+
+/// One block as it lies in memory.
+#[derive(Clone, Copy, Default)]
+#[repr(C, align(16))]
+pub(super) struct Block(pub [u8; 16]);
+
+/// The vector operations of one kind of CPU.
+///
+/// # Safety
+/// One contract for all methods: they are only called, inlined, from a function that carries the backend's
+/// target features ([`Edge`]), and so only on a CPU that has them. Those that take a pointer read or write
+/// [`BLOCKS`](Self::BLOCKS) blocks there, at any alignment, and the caller owns that memory.
+pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
+    /// Blocks in a vector.
+    const BLOCKS: usize;
+    /// Blocks as they lie in memory, or field elements, one in each lane.
+    type Vector: Copy;
+    /// Blocks inside AES.
+    type State: Copy;
+    /// One round key, ready for every lane.
+    type RoundKey: Plain;
+    /// The next counter blocks.
+    type Counter: Copy;
+    /// A sum of unreduced products.
+    type Product: Copy;
+    /// One field element.
+    type Hash: Copy;
+
+    /// Reads a vector.
+    unsafe fn load(from: *const u8) -> Self::Vector;
+    /// Writes a vector.
+    unsafe fn store(to: *mut u8, v: Self::Vector);
+    /// Adds two vectors.
+    unsafe fn xor(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// The AES S-box on each byte of a word, for the key schedule.
+    unsafe fn sub_word(word: u32) -> u32;
+    /// Prepares the bytes of a round key.
+    unsafe fn round_key(bytes: &[u8; 16]) -> Self::RoundKey;
+    /// Counter blocks that begin with the 32-bit number in the last four bytes of `first`.
+    unsafe fn counter(first: &Block) -> Self::Counter;
+    /// Hands out the next vector of counter blocks; the number wraps at 2^32 (SP 800-38D, 6.2).
+    unsafe fn count(counter: &mut Self::Counter) -> Self::Vector;
+    /// Enters AES: adds the first round key.
+    unsafe fn whiten(v: Self::Vector, key: &Self::RoundKey) -> Self::State;
+    /// One full round.
+    unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
+    /// The last round, out of AES.
+    unsafe fn finish(s: Self::State, key: &Self::RoundKey) -> Self::Vector;
+
+    /// Turns blocks into field elements: reverses the bytes of each lane.
+    unsafe fn elements(v: Self::Vector) -> Self::Vector;
+    /// No products yet.
+    unsafe fn no_product() -> Self::Product;
+    /// Adds the lane-wise products of two vectors of elements.
+    unsafe fn multiply(sum: Self::Product, a: Self::Vector, b: Self::Vector) -> Self::Product;
+    /// Adds up the lanes and reduces.
+    unsafe fn reduce(sum: Self::Product) -> Self::Hash;
+    /// The element whose bytes these are, least significant first.
+    unsafe fn hash(bytes: &Block) -> Self::Hash;
+    /// The bytes of an element, least significant first.
+    unsafe fn bytes(hash: Self::Hash) -> Block;
+    /// Adds an element to the first lane.
+    unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
+}
+
+/// Where a backend's target features begin: the kernel's entry points, instantiated for it.
+///
+/// # Safety
+/// Every method but `detected` is only called on a CPU for which `detected` is true.
+pub(super) trait Edge: Lanes {
+    /// Whether this CPU has all the features.
+    fn detected() -> bool;
+    /// Expands a key in place.
+    unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
+    /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2).
+    unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> Block;
+    /// Encrypts and computes the tag.
+    unsafe fn seal(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    /// Decrypts and computes the tag that the message should carry.
+    unsafe fn open(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+}

@@ -1,0 +1,264 @@
+//! AES-GCM: the kernels, one for each kind of CPU, behind one trait.
+//!
+//! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over [`lanes::Lanes`];
+//! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
+//! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
+//! Not here: GMAC as its own call, GCM-SIV, streaming over several calls.
+
+#![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
+
+mod arch;
+mod gcm;
+mod kernel;
+mod key;
+mod lanes;
+
+pub use arch::BACKENDS;
+use zeroize::Zeroize;
+
+/// Bytes in a tag, before any truncation.
+pub const TAG_LEN: usize = 16;
+/// Bytes in the nonce that every call but the `_iv` ones takes.
+pub const NONCE_LEN: usize = 12;
+/// The longest message in bytes: 2^39 - 256 bits (SP 800-38D, 5.2.1.1).
+pub const MAX_MESSAGE_LEN: u64 = (1 << 36) - 32;
+/// The longest additional data in bytes: 2^64 - 1 bits, rounded down (SP 800-38D, 5.2.1.1).
+pub const MAX_AAD_LEN: u64 = (1 << 61) - 1;
+/// The longest IV in bytes: 2^64 - 1 bits, rounded down (SP 800-38D, 5.2.1.1).
+pub const MAX_IV_LEN: u64 = (1 << 61) - 1;
+
+/// The 96-bit nonce. Never use one twice under a key.
+pub type Nonce = [u8; NONCE_LEN];
+
+/// A 128-bit tag, aligned so that a kernel stores it with one instruction.
+#[derive(Clone, Copy, Default, Debug)]
+#[repr(C, align(16))]
+pub struct Tag(pub [u8; TAG_LEN]);
+
+impl From<[u8; TAG_LEN]> for Tag {
+    fn from(bytes: [u8; TAG_LEN]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The algorithms: AES-GCM with each key size of FIPS 197.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Alg {
+    /// AES-GCM under a 16-byte key.
+    Aes128Gcm,
+    /// AES-GCM under a 24-byte key.
+    Aes192Gcm,
+    /// AES-GCM under a 32-byte key.
+    Aes256Gcm,
+}
+
+impl Alg {
+    /// Every algorithm, by key size.
+    pub const ALL: [Self; 3] = [Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
+
+    /// The key's length in bytes: 16, 24 or 32.
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Aes128Gcm => 16,
+            Self::Aes192Gcm => 24,
+            Self::Aes256Gcm => 32,
+        }
+    }
+
+    /// The name used in workloads and in every file we write: `aes-256-gcm` and the like.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aes128Gcm => "aes-128-gcm",
+            Self::Aes192Gcm => "aes-192-gcm",
+            Self::Aes256Gcm => "aes-256-gcm",
+        }
+    }
+
+    /// The algorithm whose keys have `len` bytes.
+    pub fn from_key_len(len: usize) -> Option<Self> {
+        Self::ALL.into_iter().find(|alg| alg.key_len() == len)
+    }
+
+    /// The algorithm of that [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alg| alg.name() == name)
+    }
+}
+
+/// Why a call was refused. Says nothing about secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The tag does not fit the key, nonce, AAD and ciphertext. Nothing of the message was released.
+    #[error("not authentic: the tag does not fit the key, nonce, AAD and ciphertext")]
+    NotAuthentic,
+    /// The key's length is not the algorithm's.
+    #[error("wrong key length: AES-128/192/256 take 16, 24 or 32 bytes")]
+    KeyLength,
+    /// The IV is empty or longer than [`MAX_IV_LEN`] (SP 800-38D, 5.2.1.1).
+    #[error("wrong IV length: from 1 to 2^61 - 1 bytes (SP 800-38D, 5.2.1.1)")]
+    IvLength,
+    /// The tag is not of 12 to 16 bytes (SP 800-38D, 5.2.1.2).
+    #[error("wrong tag length: 12 to 16 bytes (SP 800-38D, 5.2.1.2)")]
+    TagLength,
+    /// The message is longer than [`MAX_MESSAGE_LEN`] (SP 800-38D, 5.2.1.1).
+    #[error("message too long: at most 2^36 - 32 bytes under one nonce (SP 800-38D, 5.2.1.1)")]
+    MessageTooLong,
+    /// The additional data are longer than [`MAX_AAD_LEN`] (SP 800-38D, 5.2.1.1).
+    #[error("additional data too long: at most 2^61 - 1 bytes (SP 800-38D, 5.2.1.1)")]
+    AadTooLong,
+    /// This CPU lacks an instruction that the backend or engine is made of.
+    #[error("this CPU lacks an instruction that the backend needs")]
+    CpuLacksFeature,
+    /// The engine does not offer this call: key size, IV length or tag length.
+    #[error("the engine does not offer this key size, IV length or tag length")]
+    Unsupported,
+}
+
+/// Authenticated encryption under one key: in place, with a detached tag, without allocating.
+///
+/// One object serves any number of threads. A refused `open` leaves the key usable.
+pub trait Aead: Send + Sync {
+    /// Encrypts `in_out` in place and writes the tag over it and `aad`.
+    ///
+    /// # Errors
+    /// [`Error::MessageTooLong`], [`Error::AadTooLong`]; `in_out` is then untouched.
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error>;
+
+    /// Checks `tag` over the ciphertext `in_out` and `aad`, and decrypts in place.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthentic`]: ours then leaves zeros in `in_out`; what a peer leaves its engine declares.
+    /// [`Error::MessageTooLong`], [`Error::AadTooLong`]: `in_out` is untouched.
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error>;
+
+    /// [`seal`](Self::seal) with an IV of any length that SP 800-38D allows (7.1: J0 from GHASH unless 96 bits).
+    ///
+    /// # Errors
+    /// As `seal`; [`Error::IvLength`] for an empty one; [`Error::Unsupported`] where the engine has no such call.
+    fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
+        self.seal(nonce, aad, in_out, tag)
+    }
+
+    /// [`open`](Self::open) with an IV of any length and a tag of 12 to 16 bytes.
+    ///
+    /// # Errors
+    /// As `open`; [`Error::IvLength`], [`Error::TagLength`]; [`Error::Unsupported`] where the engine has no such call.
+    fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
+        let tag: [u8; TAG_LEN] = tag.try_into().map_err(|_| Error::Unsupported)?;
+        self.open(nonce, aad, in_out, &Tag(tag))
+    }
+
+    /// Verification only: `open_iv` with the 4- and 8-byte tags that published vectors carry as well.
+    /// Such a tag does not protect a message (SP 800-38D, appendix C); no scheme calls this.
+    ///
+    /// # Errors
+    /// As `open_iv`; [`Error::Unsupported`] where the engine has no such call.
+    #[doc(hidden)]
+    fn open_short_tag(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        self.open_iv(iv, aad, in_out, tag)
+    }
+
+    /// Seals independent messages under this key.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal), at the first message refused; those before it are sealed.
+    fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
+        for m in messages {
+            self.seal(&m.nonce, m.aad, m.in_out, &mut m.tag)?;
+        }
+        Ok(())
+    }
+
+    /// Opens independent messages under this key and writes a verdict for each into `verdicts`.
+    ///
+    /// # Panics
+    /// When `verdicts` is not as long as `messages`.
+    fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Result<(), Error>]) {
+        assert_eq!(messages.len(), verdicts.len(), "one verdict for each message");
+        for (m, verdict) in messages.iter_mut().zip(verdicts) {
+            *verdict = self.open(&m.nonce, m.aad, m.in_out, &m.tag);
+        }
+    }
+}
+
+/// One message of a batch.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Its own nonce.
+    pub nonce: Nonce,
+    /// Its own additional data.
+    pub aad: &'a [u8],
+    /// Sealed or opened in place.
+    pub in_out: &'a mut [u8],
+    /// Written by a seal, read by an open.
+    pub tag: Tag,
+}
+
+/// A row of [`BACKENDS`]: our kernel for one kind of CPU.
+#[derive(Clone, Copy)]
+pub struct Backend {
+    /// Its short name; the engine is called `sealmark/NAME`.
+    pub name: &'static str,
+    /// The CPU features that it is made of; the same list stands in its `#[target_feature]` attributes.
+    pub features: &'static [&'static str],
+    detect: fn() -> bool,
+    make: fn(Alg, &[u8]) -> Box<dyn Aead>,
+}
+
+impl Backend {
+    /// Whether this CPU has all the [`features`](Self::features).
+    pub fn available(&self) -> bool {
+        (self.detect)()
+    }
+
+    /// Expands a key for this backend, and for no other: naming a backend is how one is forced.
+    ///
+    /// # Errors
+    /// [`Error::KeyLength`]; [`Error::CpuLacksFeature`].
+    pub fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        if bytes.len() != alg.key_len() {
+            return Err(Error::KeyLength);
+        }
+        if !self.available() {
+            return Err(Error::CpuLacksFeature);
+        }
+        Ok((self.make)(alg, bytes))
+    }
+
+    /// The quickest backend that this CPU can run: the last available row of [`BACKENDS`].
+    pub fn choose() -> &'static Self {
+        BACKENDS.iter().rev().find(|b| b.available()).expect("the portable backend runs on every CPU")
+    }
+}
+
+impl core::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Backend").field("name", &self.name).field("features", &self.features).finish()
+    }
+}
+
+/// Expands a key for the quickest backend of this CPU.
+///
+/// ```
+/// use sealmark::aead::{self, Alg, Tag};
+/// let key = aead::key(Alg::Aes256Gcm, &[7; 32])?;
+/// let (mut message, mut tag) = (*b"attack at dawn", Tag::default());
+/// key.seal(&[1; 12], b"header", &mut message, &mut tag)?;
+/// key.open(&[1; 12], b"header", &mut message, &tag)?;
+/// assert_eq!(&message, b"attack at dawn");
+/// # Ok::<(), aead::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::KeyLength`].
+pub fn key(alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+    Backend::choose().key(alg, bytes)
+}
+
+/// Overwrites what a refused open decrypted.
+fn wipe(in_out: &mut [u8]) {
+    in_out.zeroize();
+}

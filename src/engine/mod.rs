@@ -1,0 +1,72 @@
+//! Engines: everything that can seal and open, ours and other people's, behind one door.
+//!
+//! Only this floor names other people's ciphers. An engine is verified and measured through the same
+//! [`Aead`] object that its users would hold. Adding one is a file here and a line in [`engines`].
+
+use crate::aead::{Aead, Alg, Error};
+
+mod own;
+
+pub use own::{Own, sealmark};
+
+/// What a call asks of an engine: key size, IV length, tag length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Shape {
+    /// Algorithm and with it the key size.
+    pub alg: Alg,
+    /// IV length in bytes.
+    pub iv_len: usize,
+    /// Tag length in bytes.
+    pub tag_len: usize,
+}
+
+impl Shape {
+    /// The usual one: a 96-bit nonce and a 128-bit tag.
+    pub const fn usual(alg: Alg) -> Self {
+        Self { alg, iv_len: 12, tag_len: 16 }
+    }
+}
+
+/// What a refused `open` leaves in the caller's buffer. Declared by the engine, checked by verification.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Residue {
+    /// Zeros.
+    Zeros,
+    /// The ciphertext, as it came.
+    Ciphertext,
+    /// The unauthenticated plaintext: the caller must wipe it.
+    Plaintext,
+}
+
+/// Something that can seal and open: one of our backends, a peer, or a user's own.
+pub trait Engine: Send + Sync {
+    /// Its path-like name: `sealmark/aesni`, `ring`.
+    fn name(&self) -> &str;
+
+    /// The version of the code behind it.
+    fn version(&self) -> String;
+
+    /// Whether this CPU can run it; the reason when not.
+    ///
+    /// # Errors
+    /// What is missing, for a person to read.
+    fn available(&self) -> Result<(), String>;
+
+    /// Whether it offers calls of that shape.
+    fn supports(&self, shape: Shape) -> bool;
+
+    /// What a refused open leaves behind.
+    fn residue(&self) -> Residue;
+
+    /// Expands a key.
+    ///
+    /// # Errors
+    /// [`Error::KeyLength`], [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error>;
+
+    /// The first part of the name, up to a slash: what `vectors/index.toml` counts by.
+    fn family(&self) -> &str {
+        let name = self.name();
+        name.split_once('/').map_or(name, |(family, _)| family)
+    }
+}

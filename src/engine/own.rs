@@ -1,0 +1,53 @@
+//! Our own backends as engines: `sealmark/NAME` each, and `sealmark`, the one that this CPU would choose.
+
+use super::{Engine, Residue, Shape};
+use crate::aead::{Aead, Alg, Backend, Error};
+
+/// A backend, forced by name.
+#[derive(Clone, Debug)]
+pub struct Own {
+    name: String,
+    backend: &'static Backend,
+}
+
+impl Own {
+    /// The engine `sealmark/NAME` of a row of the table.
+    pub fn new(backend: &'static Backend) -> Self {
+        Self { name: format!("sealmark/{}", backend.name), backend }
+    }
+}
+
+impl Engine for Own {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        if self.backend.available() {
+            Ok(())
+        } else {
+            Err(format!("this CPU lacks one of: {}", self.backend.features.join(", ")))
+        }
+    }
+
+    fn supports(&self, shape: Shape) -> bool {
+        shape.iv_len > 0 && matches!(shape.tag_len, 4 | 8 | 12..=16)
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        self.backend.key(alg, bytes)
+    }
+}
+
+/// The name `sealmark`: the backend that this CPU would choose.
+pub fn sealmark() -> Own {
+    Own { name: "sealmark".into(), backend: Backend::choose() }
+}

@@ -1,0 +1,97 @@
+//! How fast? Workloads, timed on every engine in interleaved rounds and in several fresh processes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+
+/// The name and version of the JSON that [`Run`] is written as.
+pub const SCHEMA: &str = "sealmark.bench/1";
+
+/// Nanoseconds for one operation: the median over processes and an interval for it.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Ns {
+    /// The median of the processes' medians.
+    pub median: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
+}
+
+/// One workload on one engine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Row {
+    /// Its path: `seal/aes-256-gcm/16384`.
+    pub workload: String,
+    /// The operation: `seal`, `open`, `key`, `nonce`, `lookup`, ...
+    pub op: String,
+    /// `aes-256-gcm` and the like, or what the operation works on.
+    pub algorithm: String,
+    /// Message bytes of one operation; 0 where there is no message.
+    pub bytes: u64,
+    /// The engine; `sealmark` where no cipher takes part.
+    pub engine: String,
+    /// Absent when there is an error.
+    pub ns: Option<Ns>,
+    /// Decimal gigabytes of message per second at the median; absent without a time or a message.
+    pub gb_per_s: Option<f64>,
+    /// Fresh processes that the interval is over.
+    pub processes: u32,
+    /// Each process's median in nanoseconds, in the order in which they ran.
+    pub samples: Vec<f64>,
+    /// Bytes of buffers that the operations walk through, and the cache level that holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arena: Option<Arena>,
+    /// Why there is no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The buffers that a workload walks through.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Arena {
+    /// Their sum in bytes.
+    pub bytes: u64,
+    /// `L1`, `L2`: the cache level they are sized to.
+    pub level: String,
+}
+
+/// What `sealmark bench` measured: schema `sealmark.bench/1`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Run {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of Sealmark that wrote it.
+    pub sealmark: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Where it ran.
+    pub host: Host,
+    /// The suite, or the filter that chose the workloads.
+    pub suite: String,
+    /// The probability with which a row's interval covers the true median over processes: 0.75 with three of
+    /// them, 0.984 with seven.
+    pub coverage: f64,
+    /// Seed of the order of engines within a round.
+    pub seed: u64,
+    /// The compiler and build profile.
+    pub build: String,
+    /// Each engine's version.
+    pub engines: Vec<EngineVersion>,
+    /// One for each workload and engine.
+    pub rows: Vec<Row>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// An engine and the version of the code behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EngineVersion {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Why it was not measured; absent when it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}

@@ -1,0 +1,126 @@
+//! Is it right? Cases, judged one by one on every engine whose shape fits.
+//!
+//! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence, and a set that ran
+//! nothing has failed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::host::Host;
+
+/// The name and version of the JSON that [`Report`] is written as.
+pub const SCHEMA: &str = "sealmark.verify/1";
+
+/// What came of one case on one engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It did what the case asks.
+    Agree,
+    /// It refused what the reference accepts, by a rule that the docs name.
+    Stricter {
+        /// The rule.
+        rule: &'static str,
+    },
+    /// The engine offers no call of this shape.
+    Unsupported,
+    /// It did something else.
+    Wrong {
+        /// What was expected and what was seen, for a person to read; no key material.
+        what: String,
+    },
+}
+
+/// One thing to verify.
+pub struct Case {
+    /// Its name within the set: what a failure is reported under.
+    pub id: String,
+    /// How it is judged.
+    pub check: Box<dyn Check>,
+}
+
+/// How a case is judged.
+pub trait Check: Send + Sync {
+    /// Whether an engine takes part. Cases that use no cipher are judged once, under the name `sealmark`.
+    fn uses_engine(&self) -> bool {
+        true
+    }
+
+    /// Judges it on an engine that this CPU can run. Never panics on any input.
+    fn run(&self, engine: &dyn Engine) -> Outcome;
+}
+
+/// How the cases of a set came out on one engine.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Tally {
+    /// Cases with the expected result.
+    pub agree: u64,
+    /// Cases refused by a named rule that the reference accepts.
+    pub stricter: u64,
+    /// Cases of a shape that the engine does not offer.
+    pub unsupported: u64,
+    /// Cases with any other result.
+    pub wrong: u64,
+}
+
+/// One set of cases and how every engine did on it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SetReport {
+    /// Its name in `vectors/index.toml`, or the file's path.
+    pub set: String,
+    /// Where its cases come from.
+    pub source: String,
+    /// Cases that it holds; each tally adds up to this.
+    pub declared: u64,
+    /// By engine name.
+    pub engines: BTreeMap<String, Tally>,
+}
+
+/// A case that came out wrong, or a set that broke its declaration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Failure {
+    /// The set.
+    pub set: String,
+    /// The engine, or empty where no engine is to blame.
+    pub engine: String,
+    /// The case, or empty for the set as a whole.
+    pub case: String,
+    /// What was expected and what was seen.
+    pub what: String,
+}
+
+/// An engine that was asked for, and whether it took part.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EngineInfo {
+    /// Its name.
+    pub name: String,
+    /// The version of the code behind it.
+    pub version: String,
+    /// Why this CPU cannot run it; absent when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}
+
+/// What `sealmark verify` found: schema `sealmark.verify/1`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of Sealmark that wrote it.
+    pub sealmark: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Where it ran.
+    pub host: Host,
+    /// Engines that were asked for.
+    pub engines: Vec<EngineInfo>,
+    /// Every set, in the order of the index.
+    pub sets: Vec<SetReport>,
+    /// The sum of every tally's `wrong`, and of the sets that broke their declaration.
+    pub wrong: u64,
+    /// The first failures of each set and engine; the tallies count them all.
+    pub failures: Vec<Failure>,
+    /// How long it took.
+    pub seconds: f64,
+}
