@@ -7,7 +7,20 @@ use crate::aead::{Aead, Alg, Error};
 
 mod own;
 
-pub use own::{Own, sealmark};
+pub use own::Own;
+
+/// Every engine that was compiled in: our backends, then the peers. Whether this CPU can run one, ask it.
+pub fn engines() -> Vec<&'static dyn Engine> {
+    own::engines()
+}
+
+/// The engine of that name; `sealmark` is the backend that this CPU would choose.
+pub fn find(name: &str) -> Option<&'static dyn Engine> {
+    if name == own::CHOICE {
+        return Some(own::choice());
+    }
+    engines().into_iter().find(|engine| engine.name() == name)
+}
 
 /// What a call asks of an engine: key size, IV length, tag length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,7 +1,9 @@
 //! Our own backends as engines: `sealmark/NAME` each, and `sealmark`, the one that this CPU would choose.
 
+use std::sync::LazyLock;
+
 use super::{Engine, Residue, Shape};
-use crate::aead::{Aead, Alg, Backend, Error};
+use crate::aead::{Aead, Alg, BACKENDS, Backend, Error};
 
 /// A backend, forced by name.
 #[derive(Clone, Debug)]
@@ -47,7 +49,17 @@ impl Engine for Own {
     }
 }
 
-/// The name `sealmark`: the backend that this CPU would choose.
-pub fn sealmark() -> Own {
-    Own { name: "sealmark".into(), backend: Backend::choose() }
+/// The name of the backend that this CPU would choose.
+pub(super) const CHOICE: &str = "sealmark";
+
+/// The engine of that name.
+pub(super) fn choice() -> &'static dyn Engine {
+    static CHOSEN: LazyLock<Own> = LazyLock::new(|| Own { name: CHOICE.into(), backend: Backend::choose() });
+    &*CHOSEN
+}
+
+/// One engine for each backend.
+pub(super) fn engines() -> Vec<&'static dyn Engine> {
+    static ALL: LazyLock<Vec<Own>> = LazyLock::new(|| BACKENDS.iter().map(Own::new).collect());
+    ALL.iter().map(|own| own as &dyn Engine).collect()
 }

@@ -48,7 +48,7 @@ pub trait Check: Send + Sync {
     }
 
     /// Judges it on an engine that this CPU can run. Never panics on any input.
-    fn run(&self, engine: &dyn Engine) -> Outcome;
+    fn run(&self, engine: &'static dyn Engine) -> Outcome;
 }
 
 /// How the cases of a set came out on one engine.
