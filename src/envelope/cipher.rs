@@ -1,0 +1,295 @@
+//! Sealing and opening records with the keys of a keystore.
+//!
+//! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that write
+//! into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes); [`Cipher::seal`]
+//! and [`Cipher::open`] allocate their result. A refusal is never retried and never turned into "not found".
+//! Not here: where nonces come from ([`Cipher::seal_many`] is handed a source), compression.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use zeroize::Zeroize;
+
+use super::aad::Aad;
+use super::record::{HEADER_LEN, Header, OVERHEAD};
+use super::{Error, Keys, Keystore, NonceSource};
+use crate::aead::{self, Aead, Message, Nonce, TAG_LEN, Tag};
+
+/// Seals and opens under the keys of one keystore. [`Cipher::default`] has none and refuses every call.
+#[derive(Clone, Default, Debug)]
+pub struct Cipher {
+    keystore: Option<Arc<Keystore>>,
+}
+
+/// One message for [`Cipher::seal_many`].
+#[derive(Debug)]
+pub struct Unsealed<'a> {
+    /// As [`Header::flag`].
+    pub flag: u8,
+    /// What it is bound to.
+    pub aad: Aad<'a>,
+    /// The message.
+    pub plaintext: &'a [u8],
+    /// Takes the record in its first bytes: [`OVERHEAD`] more than the plaintext.
+    pub out: &'a mut [u8],
+}
+
+/// Messages that go to the key object at once, and bytes of stack for their AADs.
+const GROUP: usize = 16;
+const ARENA_LEN: usize = 4096;
+
+impl Cipher {
+    /// A cipher over that keystore.
+    ///
+    /// # Errors
+    /// [`Error::NilKeystore`] without one.
+    pub fn new(keystore: Option<Arc<Keystore>>) -> Result<Self, Error> {
+        if keystore.is_none() {
+            return Err(Error::NilKeystore);
+        }
+        Ok(Self { keystore })
+    }
+
+    /// The keystore, if it has one.
+    pub fn keystore(&self) -> Option<&Arc<Keystore>> {
+        self.keystore.as_ref()
+    }
+
+    /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`, and returns
+    /// how many that is. The flag byte of a raft record is written as 0 whatever `header` says.
+    ///
+    /// # Errors
+    /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::UnknownKeyId`],
+    /// [`Error::BufferTooSmall`], [`Error::Aead`] for a limit of AES-GCM. `out` is then untouched or zeros.
+    #[inline]
+    pub fn seal_into(
+        &self,
+        header: &Header,
+        aad: &Aad<'_>,
+        plaintext: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let keys = self.keys()?;
+        seal_record(keys.find(header.key_id)?, header, aad, plaintext, out)
+    }
+
+    /// Opens a record where it lies; gives back the plaintext inside it. An empty one is present and empty.
+    ///
+    /// # Errors
+    /// In this order: [`Error::EnvelopeShort`], [`Error::EnvelopeVersion`], [`Error::NilKeystore`],
+    /// [`Error::ReservedKeyId`], [`Error::UnknownKeyId`]; `record` is then untouched. [`Error::Integrity`], and
+    /// [`Error::Aead`] for a limit of AES-GCM: its ciphertext is then zeros, whatever the engine leaves.
+    #[inline]
+    pub fn open_in_place<'r>(&self, record: &'r mut [u8], aad: &Aad<'_>) -> Result<&'r mut [u8], Error> {
+        let Header { flag, key_id, nonce } = Header::decode(record)?;
+        let keys = self.keys()?;
+        let key = keys.find(key_id)?;
+        let body = &mut record[HEADER_LEN..];
+        aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, body))
+    }
+
+    /// Seals several messages under one key, each with its own nonce of the source, through the engine's batch
+    /// call. All buffers are checked before the first nonce is taken.
+    ///
+    /// # Errors
+    /// As [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. Then no record is usable: every
+    /// `out` is untouched or zeros.
+    pub fn seal_many(
+        &self,
+        key_id: u32,
+        nonces: &NonceSource,
+        messages: &mut [Unsealed<'_>],
+    ) -> Result<(), Error> {
+        let keys = self.keys()?;
+        let key = keys.find(key_id)?;
+        if messages.iter().any(|m| m.out.len() < m.plaintext.len() + OVERHEAD) {
+            return Err(Error::BufferTooSmall);
+        }
+        let mut done = 0;
+        while done < messages.len() {
+            match seal_group(key, key_id, nonces, &mut messages[done..]) {
+                Ok(sealed) => done += sealed,
+                Err(error) => {
+                    for m in messages {
+                        m.out[..m.plaintext.len() + OVERHEAD].zeroize();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`seal_into`](Self::seal_into) with a nonce of any length offered and an allocated result.
+    ///
+    /// # Errors
+    /// As `seal_into`, with [`Error::BadNonceSize`] for a nonce that is not of 12 bytes: for a storage record
+    /// after [`Error::ReservedKeyId`], for a raft record before it; always before [`Error::UnknownKeyId`].
+    pub fn seal(
+        &self,
+        flag: u8,
+        key_id: u32,
+        nonce: &[u8],
+        aad: &Aad<'_>,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let keys = self.keys()?;
+        if key_id == 0 && !matches!(aad, Aad::Raft) {
+            return Err(Error::ReservedKeyId);
+        }
+        let nonce = nonce.try_into().map_err(|_| Error::BadNonceSize)?;
+        let mut out = vec![0; plaintext.len() + OVERHEAD];
+        seal_record(keys.find(key_id)?, &Header { flag, key_id, nonce }, aad, plaintext, &mut out)?;
+        Ok(out)
+    }
+
+    /// [`open_in_place`](Self::open_in_place) on a copy.
+    ///
+    /// # Errors
+    /// As `open_in_place`.
+    pub fn open(&self, record: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, Error> {
+        let Header { flag, key_id, nonce } = Header::decode(record)?;
+        let keys = self.keys()?;
+        let key = keys.find(key_id)?;
+        let mut body = record[HEADER_LEN..].to_vec();
+        let len = aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, &mut body))?.len();
+        body.truncate(len);
+        Ok(body)
+    }
+
+    /// Opens a bare body (ciphertext, then tag) whose header fields and composed AAD the caller supplies: the
+    /// trial open of a value that does not claim to be a record. Gives back the plaintext inside `body`.
+    ///
+    /// # Errors
+    /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::BadNonceSize`],
+    /// [`Error::UnknownKeyId`], [`Error::Integrity`] (also for fewer than 16 bytes), [`Error::Aead`].
+    pub fn open_body<'b>(
+        &self,
+        key_id: u32,
+        nonce: &[u8],
+        aad: &[u8],
+        body: &'b mut [u8],
+    ) -> Result<&'b mut [u8], Error> {
+        let keys = self.keys()?;
+        if key_id == 0 {
+            return Err(Error::ReservedKeyId);
+        }
+        let nonce = nonce.try_into().map_err(|_| Error::BadNonceSize)?;
+        open_body(keys.find(key_id)?, nonce, aad, body)
+    }
+
+    #[inline]
+    fn keys(&self) -> Result<Keys, Error> {
+        Ok(self.keystore.as_ref().ok_or(Error::NilKeystore)?.keys())
+    }
+}
+
+impl From<Arc<Keystore>> for Cipher {
+    fn from(keystore: Arc<Keystore>) -> Self {
+        Self { keystore: Some(keystore) }
+    }
+}
+
+/// Splits a buffer for a record into header, ciphertext and tag.
+#[inline]
+fn parts(out: &mut [u8], len: usize) -> Result<(&mut [u8], &mut [u8], &mut [u8]), Error> {
+    let record =
+        len.checked_add(OVERHEAD).and_then(|whole| out.get_mut(..whole)).ok_or(Error::BufferTooSmall)?;
+    let (header, body) = record.split_at_mut(HEADER_LEN);
+    let (ciphertext, tag) = body.split_at_mut(len);
+    Ok((header, ciphertext, tag))
+}
+
+/// The header as written: a raft record's flag is not bound, so it is fixed.
+#[inline]
+fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
+    if matches!(aad, Aad::Raft) {
+        header.flag = 0;
+    }
+    header
+}
+
+#[inline]
+fn seal_record(
+    key: &dyn Aead,
+    header: &Header,
+    aad: &Aad<'_>,
+    plaintext: &[u8],
+    out: &mut [u8],
+) -> Result<usize, Error> {
+    let header = bound(*header, aad);
+    let (head, in_out, tag_out) = parts(out, plaintext.len())?;
+    head.copy_from_slice(&header.encode());
+    in_out.copy_from_slice(plaintext);
+    let mut tag = Tag::default();
+    let sealed =
+        aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, in_out, &mut tag));
+    if let Err(error) = sealed {
+        out[..plaintext.len() + OVERHEAD].zeroize();
+        return Err(error.into());
+    }
+    tag_out.copy_from_slice(&tag.0);
+    Ok(plaintext.len() + OVERHEAD)
+}
+
+/// Seals as many of the messages as fit one batch, one at least; returns how many.
+fn seal_group(
+    key: &dyn Aead,
+    key_id: u32,
+    nonces: &NonceSource,
+    messages: &mut [Unsealed<'_>],
+) -> Result<usize, Error> {
+    let mut arena = ArrayVec::<u8, ARENA_LEN>::new();
+    let mut ends = ArrayVec::<usize, GROUP>::new();
+    for m in messages.iter().take(GROUP) {
+        if !m.aad.append(m.flag, key_id, &mut arena) {
+            break;
+        }
+        ends.push(arena.len());
+    }
+    if ends.is_empty() {
+        let m = &mut messages[0];
+        let header = Header { flag: m.flag, key_id, nonce: nonces.next()? };
+        return seal_record(key, &header, &m.aad, m.plaintext, m.out).map(|_| 1);
+    }
+
+    let mut batch = ArrayVec::<Message<'_>, GROUP>::new();
+    let mut tags = ArrayVec::<&mut [u8], GROUP>::new();
+    let mut start = 0;
+    for (m, &end) in messages.iter_mut().zip(&ends) {
+        let header = bound(Header { flag: m.flag, key_id, nonce: nonces.next()? }, &m.aad);
+        let (head, in_out, tag) = parts(m.out, m.plaintext.len())?;
+        head.copy_from_slice(&header.encode());
+        in_out.copy_from_slice(m.plaintext);
+        batch.push(Message { nonce: header.nonce, aad: &arena[start..end], in_out, tag: Tag::default() });
+        tags.push(tag);
+        start = end;
+    }
+    key.seal_batch(&mut batch)?;
+    for (to, m) in tags.iter_mut().zip(&batch) {
+        to.copy_from_slice(&m.tag.0);
+    }
+    Ok(ends.len())
+}
+
+/// Opens ciphertext and tag in place. Engines differ in what a refused open leaves behind
+/// ([`Residue`](crate::engine::Residue)), so it is wiped here for all of them.
+#[inline]
+fn open_body<'b>(
+    key: &dyn Aead,
+    nonce: &Nonce,
+    aad: &[u8],
+    body: &'b mut [u8],
+) -> Result<&'b mut [u8], Error> {
+    let (in_out, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(Error::Integrity)?;
+    match key.open(nonce, aad, in_out, &Tag(*tag)) {
+        Ok(()) => Ok(in_out),
+        Err(error) => Err(refused(in_out, error)),
+    }
+}
+
+#[cold]
+fn refused(in_out: &mut [u8], error: aead::Error) -> Error {
+    in_out.zeroize();
+    if error == aead::Error::NotAuthentic { Error::Integrity } else { error.into() }
+}
