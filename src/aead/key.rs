@@ -9,10 +9,6 @@ use super::lanes::{Block, Lanes};
 
 /// Round keys of the longest key size: 14 rounds and the whitening.
 const ROUND_KEYS: usize = 15;
-/// The highest power of H kept: blocks hashed between two reductions.
-pub(super) const POWERS: usize = 8;
-/// Zeros after the powers, so that a vector's unused lanes multiply by zero.
-const PADDING: usize = 3;
 
 /// A type for which all-zero bytes are a value and which owns nothing: it can be wiped by overwriting.
 ///
@@ -22,13 +18,17 @@ pub(super) unsafe trait Plain: Copy + Send + Sync {}
 
 // SAFETY: arrays of integers.
 unsafe impl Plain for [u64; 8] {}
+// SAFETY: arrays of bytes.
+unsafe impl<const N: usize> Plain for [Block; N] {}
 
 /// What one key becomes for one backend.
 #[repr(C, align(64))]
 pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
-    /// H^POWERS down to H^1, then zeros; as elements.
-    powers: [Block; POWERS + PADDING],
+    /// Powers of H down to H^1, then zeros; as elements.
+    powers: L::Powers,
+    /// Beside each power the sum of its halves, in both halves: the middle factor of Karatsuba.
+    sums: L::Powers,
     /// 10, 12 or 14.
     pub rounds: usize,
 }
@@ -46,11 +46,17 @@ impl<L: Lanes> Key<L> {
         &self.round[..=ROUNDS]
     }
 
-    /// The powers H^blocks, H^(blocks-1), ... : what `blocks` consecutive blocks are multiplied by. At least a
-    /// vector's worth can be read wherever at least one of them stands.
+    /// The highest power that is kept.
+    pub const POWERS: usize = size_of::<L::Powers>() / size_of::<Block>() - (L::BLOCKS - 1);
+
+    /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read wherever
+    /// one of them stands, and [`sums`] at the same place of its own table.
     #[inline(always)]
-    pub fn powers(&self, blocks: usize) -> *const u8 {
-        self.powers[POWERS - blocks..].as_ptr().cast()
+    pub fn powers(&self, n: usize) -> *const Block {
+        debug_assert!((1..=Self::POWERS).contains(&n));
+        // SAFETY: `n` is at least 1 and at most POWERS, so the offset is inside the table; every caller's `n` is
+        // bounded by the geometry of its loop.
+        unsafe { (&raw const self.powers).cast::<Block>().add(Self::POWERS - n) }
     }
 
     /// Fills in the round keys and the powers of H.
@@ -94,21 +100,31 @@ impl<L: Lanes> Key<L> {
                 state = L::round(state, key);
             }
             let mut first = Zeroizing::new([[0u8; 16]; 4]);
-            L::store(first.as_mut_ptr().cast(), L::finish(state, &self.round[self.rounds]));
+            let h = L::finish(state, &self.round[self.rounds], L::load(zeros.as_ptr().cast()));
+            L::store(first.as_mut_ptr().cast(), h);
 
             // mulX of RFC 8452, appendix A, without a branch.
             let h = u128::from_be_bytes(first[0]);
             let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
-            zeros[0] = Block(h.to_le_bytes());
-            let h = L::load(zeros.as_ptr().cast());
-            self.powers[POWERS - 1] = zeros[0];
-            for i in (0..POWERS - 1).rev() {
-                zeros[0] = self.powers[i + 1];
-                let next = L::multiply(L::no_product(), L::load(zeros.as_ptr().cast()), h);
-                self.powers[i] = L::bytes(L::reduce(next));
+            self.set_power(1, Block(h.to_le_bytes()));
+            let h = self.powers(1);
+            for n in 2..=Self::POWERS {
+                let below = L::hash(&*self.powers(n - 1));
+                let next = L::reduce(L::multiply_one(L::no_product(), below, h));
+                self.set_power(n, L::bytes(next));
             }
             zeroize::zeroize_flat_type(&raw mut zeros);
         }
+    }
+}
+
+impl<L: Lanes> Key<L> {
+    #[inline(always)]
+    fn set_power(&mut self, n: usize, power: Block) {
+        let at = Self::POWERS - n;
+        let half = u128::from_le_bytes(power.0);
+        self.powers.as_mut()[at] = power;
+        self.sums.as_mut()[at] = Block((half ^ half.rotate_left(64)).to_le_bytes());
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) struct Block(pub [u8; 16]);
 pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Blocks in a vector.
     const BLOCKS: usize;
+    /// Vectors that the last pass of a message takes at once, at most 8.
+    const LAST: usize;
+    /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message's
+    /// bulk or last pass multiplies by between two reductions.
+    type Powers: Plain + AsRef<[Block]> + AsMut<[Block]>;
     /// Blocks as they lie in memory, or field elements, one in each lane.
     type Vector: Copy;
     /// Blocks inside AES.
@@ -38,8 +43,12 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn load(from: *const u8) -> Self::Vector;
     /// Writes a vector.
     unsafe fn store(to: *mut u8, v: Self::Vector);
-    /// Adds two vectors.
-    unsafe fn xor(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Reads bytes `start..end` of the vector at `from`, and no other; the rest is zero. `start` is 0 or 16.
+    unsafe fn load_part(from: *const u8, start: usize, end: usize) -> Self::Vector;
+    /// Writes bytes `start..end` of the vector at `to`, and no other. `start` is 0 or 16.
+    unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: Self::Vector);
+    /// Bytes `start..end`; the rest becomes zero. `start` is 0 or 16.
+    unsafe fn keep(v: Self::Vector, start: usize, end: usize) -> Self::Vector;
 
     /// The AES S-box on each byte of a word, for the key schedule.
     unsafe fn sub_word(word: u32) -> u32;
@@ -53,15 +62,23 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn whiten(v: Self::Vector, key: &Self::RoundKey) -> Self::State;
     /// One full round.
     unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
-    /// The last round, out of AES.
-    unsafe fn finish(s: Self::State, key: &Self::RoundKey) -> Self::Vector;
+    /// The last round, out of AES, added to `data`.
+    unsafe fn finish(s: Self::State, key: &Self::RoundKey, data: Self::Vector) -> Self::Vector;
+    /// Carries no instruction: keeps the compiler from moving what makes these values across it.
+    unsafe fn fence(s: &mut Self::State, sum: &mut Self::Product);
 
+    /// Replaces the first block.
+    unsafe fn replace_first(v: Self::Vector, block: &Block) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
+    /// A block as a field element.
+    unsafe fn elements_first(block: Block) -> Self::Hash;
     /// No products yet.
     unsafe fn no_product() -> Self::Product;
-    /// Adds the lane-wise products of two vectors of elements.
-    unsafe fn multiply(sum: Self::Product, a: Self::Vector, b: Self::Vector) -> Self::Product;
+    /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
+    unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Block) -> Self::Product;
+    /// Adds the product of one element and the power at `h`.
+    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Block) -> Self::Product;
     /// Adds up the lanes and reduces.
     unsafe fn reduce(sum: Self::Product) -> Self::Hash;
     /// The element whose bytes these are, least significant first.
@@ -70,6 +87,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn bytes(hash: Self::Hash) -> Block;
     /// Adds an element to the first lane.
     unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
+    /// The tag: an element as a block, added to the first block of `mask`.
+    unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Tag;
 }
 
 /// Where a backend's target features begin: the kernel's entry points, instantiated for it.

@@ -14,7 +14,7 @@ super::x86_backend!(AesNi, "aesni", 8, ["sse2", "ssse3", "sse4.1", "aes", "pclmu
 // SAFETY: a SIMD vector of integers.
 unsafe impl Plain for __m128i {}
 
-/// Low, middle and high part of a sum of 128 by 128 bit products.
+/// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     low: __m128i,
@@ -22,9 +22,25 @@ pub(super) struct Product {
     high: __m128i,
 }
 
+impl Product {
+    /// Low, middle and high part.
+    #[inline(always)]
+    pub fn parts(self) -> [__m128i; 3] {
+        [self.low, self.middle, self.high]
+    }
+
+    /// From low, middle and high part.
+    #[inline(always)]
+    pub fn of([low, middle, high]: [__m128i; 3]) -> Self {
+        Self { low, middle, high }
+    }
+}
+
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
+    const LAST: usize = 8;
+    type Powers = [Block; 10];
     type Vector = __m128i;
     type State = __m128i;
     type RoundKey = __m128i;
@@ -46,9 +62,50 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn xor(a: __m128i, b: __m128i) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_xor_si128(a, b) }
+    unsafe fn load_part(from: *const u8, start: usize, end: usize) -> __m128i {
+        // SAFETY: as above; the slice is the part asked for.
+        unsafe {
+            match (start, end) {
+                (0, 16) => Self::load(from),
+                (0, end) => Self::hash(&kernel::short_block(core::slice::from_raw_parts(from, end))),
+                _ => _mm_setzero_si128(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: __m128i) {
+        // SAFETY: as above; the slice is the part asked for.
+        unsafe {
+            match (start, end) {
+                (0, 16) => Self::store(to, v),
+                (0, end) => {
+                    kernel::store_short(core::slice::from_raw_parts_mut(to, end), &Self::bytes(v));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn keep(v: __m128i, start: usize, end: usize) -> __m128i {
+        // A mask of `end` bytes of ones is read from a table at a public offset.
+        const ONES_THEN_ZEROS: [u8; 32] = {
+            let mut table = [0; 32];
+            let mut i = 0;
+            while i < 16 {
+                table[i] = 0xff;
+                i += 1;
+            }
+            table
+        };
+        // SAFETY: as above; `end` is at most 16, so 16 bytes can be read.
+        unsafe {
+            if start == 16 {
+                return _mm_setzero_si128();
+            }
+            _mm_and_si128(v, Self::load(ONES_THEN_ZEROS[16 - end..].as_ptr()))
+        }
     }
 
     #[inline(always)]
@@ -96,9 +153,21 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn finish(s: __m128i, key: &__m128i) -> __m128i {
+    unsafe fn finish(s: __m128i, key: &__m128i, data: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { _mm_aesenclast_si128(s, *key) }
+        unsafe { _mm_aesenclast_si128(s, _mm_xor_si128(*key, data)) }
+    }
+
+    #[inline(always)]
+    unsafe fn fence(s: &mut __m128i, sum: &mut Product) {
+        // SAFETY: no instruction.
+        unsafe { fence(s, sum) }
+    }
+
+    #[inline(always)]
+    unsafe fn replace_first(_: __m128i, block: &Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::load(block.0.as_ptr()) }
     }
 
     #[inline(always)]
@@ -115,15 +184,41 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn multiply(sum: Product, a: __m128i, b: __m128i) -> Product {
+    unsafe fn elements_first(block: Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::elements(Self::hash(&block)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Product, x: __m128i, h: *const Block) -> Product {
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            let h = Self::load(h.cast());
+            let x_sum = _mm_xor_si128(x, _mm_shuffle_epi32::<0x4e>(x));
+            Product {
+                low: _mm_xor_si128(sum.low, _mm_clmulepi64_si128::<0x00>(x, h)),
+                middle: _mm_xor_si128(sum.middle, _mm_clmulepi64_si128::<0x00>(x_sum, sums)),
+                high: _mm_xor_si128(sum.high, _mm_clmulepi64_si128::<0x11>(x, h)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
+        // Without the sums, which are not there yet while the powers are being made.
         // SAFETY: as above.
         unsafe {
+            let h = Self::load(h.cast());
+            let low = _mm_clmulepi64_si128::<0x00>(x, h);
+            let high = _mm_clmulepi64_si128::<0x11>(x, h);
             let crossed =
-                _mm_xor_si128(_mm_clmulepi64_si128::<0x01>(a, b), _mm_clmulepi64_si128::<0x10>(a, b));
+                _mm_xor_si128(_mm_clmulepi64_si128::<0x01>(x, h), _mm_clmulepi64_si128::<0x10>(x, h));
+            let middle = _mm_xor_si128(_mm_xor_si128(low, high), crossed);
             Product {
-                low: _mm_xor_si128(sum.low, _mm_clmulepi64_si128::<0x00>(a, b)),
-                middle: _mm_xor_si128(sum.middle, crossed),
-                high: _mm_xor_si128(sum.high, _mm_clmulepi64_si128::<0x11>(a, b)),
+                low: _mm_xor_si128(sum.low, low),
+                middle: _mm_xor_si128(sum.middle, middle),
+                high: _mm_xor_si128(sum.high, high),
             }
         }
     }
@@ -134,8 +229,9 @@ impl Lanes for AesNi {
         // SAFETY: as above.
         unsafe {
             let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
-            let low = _mm_xor_si128(sum.low, _mm_slli_si128::<8>(sum.middle));
-            let high = _mm_xor_si128(sum.high, _mm_srli_si128::<8>(sum.middle));
+            let middle = _mm_xor_si128(sum.middle, _mm_xor_si128(sum.low, sum.high));
+            let low = _mm_xor_si128(sum.low, _mm_slli_si128::<8>(middle));
+            let high = _mm_xor_si128(sum.high, _mm_srli_si128::<8>(middle));
             let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
             let low = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(low), folded);
             let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
@@ -161,5 +257,22 @@ impl Lanes for AesNi {
     unsafe fn add_first(v: __m128i, hash: __m128i) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_xor_si128(v, hash) }
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: __m128i, mask: __m128i) -> Tag {
+        // SAFETY: as above.
+        unsafe { Tag(Self::bytes(_mm_xor_si128(Self::elements(hash), mask)).0) }
+    }
+}
+
+/// An `asm!` with vector operands needs a function that carries the features itself.
+#[inline]
+#[target_feature(enable = "sse2")]
+unsafe fn fence(s: &mut __m128i, sum: &mut Product) {
+    // SAFETY: no instruction; the values come out as they went in.
+    unsafe {
+        core::arch::asm!("/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low, inout(xmm_reg) sum.middle,
+            inout(xmm_reg) sum.high, options(nomem, nostack, preserves_flags));
     }
 }

@@ -7,12 +7,20 @@ use super::lanes::Edge;
 #[cfg(target_arch = "x86_64")]
 mod aesni;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vaes256;
+#[cfg(target_arch = "x86_64")]
+mod vaes512;
 
 /// Every backend that was compiled in, quickest last.
 pub const BACKENDS: &[Backend] = &[
     portable::BACKEND,
     #[cfg(target_arch = "x86_64")]
     aesni::BACKEND,
+    #[cfg(target_arch = "x86_64")]
+    vaes256::BACKEND,
+    #[cfg(target_arch = "x86_64")]
+    vaes512::BACKEND,
 ];
 
 /// The row of a backend.
@@ -51,7 +59,7 @@ macro_rules! edge {
                 $(#[$features])?
                 unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> Block {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::j0_of_iv::<$lanes, $flight>(key, iv) }
+                    unsafe { kernel::j0_of_iv::<$lanes>(key, iv) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner(key, iv) }

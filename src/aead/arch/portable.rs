@@ -31,6 +31,8 @@ pub(super) struct Product {
 // Each method is safe code, but for the two that go through a pointer.
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
+    const LAST: usize = 2;
+    type Powers = [Block; 12 + 3];
     /// Little-endian blocks.
     type Vector = [u128; 4];
     type State = Slices;
@@ -54,8 +56,36 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn xor(a: [u128; 4], b: [u128; 4]) -> [u128; 4] {
-        core::array::from_fn(|i| a[i] ^ b[i])
+    unsafe fn load_part(from: *const u8, start: usize, end: usize) -> [u128; 4] {
+        // SAFETY: the contract of `Lanes`: these bytes can be read.
+        let part = unsafe { core::slice::from_raw_parts(from.wrapping_add(start), end - start) };
+        let mut v = [0; 4];
+        for (block, bytes) in v[start / 16..].iter_mut().zip(part.chunks(16)) {
+            *block = u128::from_le_bytes(kernel::short_block(bytes).0);
+        }
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: [u128; 4]) {
+        // SAFETY: the contract of `Lanes`: these bytes can be written.
+        let part = unsafe { core::slice::from_raw_parts_mut(to.wrapping_add(start), end - start) };
+        for (block, bytes) in v[start / 16..].iter().zip(part.chunks_mut(16)) {
+            kernel::store_short(bytes, &Block(block.to_le_bytes()));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn keep(mut v: [u128; 4], start: usize, end: usize) -> [u128; 4] {
+        for (i, block) in v.iter_mut().enumerate() {
+            let bits = 8 * end.saturating_sub(16 * i);
+            *block &= if 16 * i < start {
+                0
+            } else {
+                u128::MAX.checked_shr(128u32.saturating_sub(bits as u32)).unwrap_or(0)
+            };
+        }
+        v
     }
 
     #[inline(always)]
@@ -96,9 +126,19 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn finish(mut s: Slices, key: &Slices) -> [u128; 4] {
+    unsafe fn finish(mut s: Slices, key: &Slices, data: [u128; 4]) -> [u128; 4] {
         sub_bytes(&mut s);
-        unpack(add_round_key(shift_rows(s), key))
+        let blocks = unpack(add_round_key(shift_rows(s), key));
+        core::array::from_fn(|i| blocks[i] ^ data[i])
+    }
+
+    #[inline(always)]
+    unsafe fn fence(_: &mut Slices, _: &mut Product) {}
+
+    #[inline(always)]
+    unsafe fn replace_first(mut v: [u128; 4], block: &Block) -> [u128; 4] {
+        v[0] = u128::from_le_bytes(block.0);
+        v
     }
 
     #[inline(always)]
@@ -112,14 +152,24 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn multiply(mut sum: Product, a: [u128; 4], b: [u128; 4]) -> Product {
-        for (a, b) in a.into_iter().zip(b) {
-            let (a0, a1, b0, b1) = (a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64);
-            sum.low ^= carryless(a0, b0);
-            sum.high ^= carryless(a1, b1);
-            sum.middle ^= carryless(a0 ^ a1, b0 ^ b1);
+    unsafe fn elements_first(block: Block) -> u128 {
+        u128::from_be_bytes(block.0)
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(mut sum: Product, x: [u128; 4], h: *const Block) -> Product {
+        // SAFETY: the contract of `Lanes`: a vector's worth of powers can be read.
+        let h = unsafe { Self::load(h.cast()) };
+        for (x, h) in x.into_iter().zip(h) {
+            sum = multiply(sum, x, h);
         }
         sum
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_one(sum: Product, x: u128, h: *const Block) -> Product {
+        // SAFETY: the contract of `Lanes`: a power can be read.
+        multiply(sum, x, u128::from_le_bytes(unsafe { (*h).0 }))
     }
 
     #[inline(always)]
@@ -149,6 +199,22 @@ impl Lanes for Portable {
     unsafe fn add_first(mut v: [u128; 4], hash: u128) -> [u128; 4] {
         v[0] ^= hash;
         v
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: u128, mask: [u128; 4]) -> Tag {
+        Tag((hash.swap_bytes() ^ mask[0]).to_le_bytes())
+    }
+}
+
+/// Adds a product of two elements.
+#[inline(always)]
+fn multiply(sum: Product, a: u128, b: u128) -> Product {
+    let (a0, a1, b0, b1) = (a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64);
+    Product {
+        low: sum.low ^ carryless(a0, b0),
+        middle: sum.middle ^ carryless(a0 ^ a1, b0 ^ b1),
+        high: sum.high ^ carryless(a1, b1),
     }
 }
 

@@ -1,0 +1,252 @@
+//! VAES and VPCLMULQDQ on 256-bit vectors: CPUs with both and no AVX-512 (Alder Lake, Zen 3 and later).
+
+use core::arch::x86_64::*;
+
+use super::aesni::{self as narrow, AesNi as Narrow};
+use crate::aead::key::Key;
+use crate::aead::lanes::{Block, Lanes};
+use crate::aead::{Alg, Tag, kernel};
+
+#[derive(Clone, Copy)]
+pub(super) struct Vaes256;
+
+super::x86_backend!(Vaes256, "vaes256", 8, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
+
+/// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products, in each lane.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    low: __m256i,
+    middle: __m256i,
+    high: __m256i,
+}
+
+// SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
+impl Lanes for Vaes256 {
+    const BLOCKS: usize = 2;
+    const LAST: usize = 8;
+    type Powers = [Block; 18 + 1];
+    type Vector = __m256i;
+    type State = __m256i;
+    type RoundKey = __m128i;
+    /// The counter blocks, byte-reversed: the number is in the lowest 32 bits of each lane.
+    type Counter = __m256i;
+    type Product = Product;
+    type Hash = __m128i;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u8, v: __m256i) {
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(to.cast(), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const u8, start: usize, end: usize) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            if (start, end) == (0, 32) {
+                return Self::load(from);
+            }
+            let low = Narrow::load_part(from, start, end.min(16));
+            let high = Narrow::load_part(from.wrapping_add(16), 0, end.saturating_sub(16));
+            _mm256_set_m128i(high, low)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: __m256i) {
+        // SAFETY: as above.
+        unsafe {
+            if (start, end) == (0, 32) {
+                return Self::store(to, v);
+            }
+            Narrow::store_part(to, start, end.min(16), _mm256_castsi256_si128(v));
+            Narrow::store_part(
+                to.wrapping_add(16),
+                0,
+                end.saturating_sub(16),
+                _mm256_extracti128_si256::<1>(v),
+            );
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn keep(v: __m256i, start: usize, end: usize) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let low = Narrow::keep(_mm256_castsi256_si128(v), start, end.min(16));
+            let high = Narrow::keep(_mm256_extracti128_si256::<1>(v), 0, end.saturating_sub(16));
+            _mm256_set_m128i(high, low)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sub_word(word: u32) -> u32 {
+        // SAFETY: as above.
+        unsafe { Narrow::sub_word(word) }
+    }
+
+    #[inline(always)]
+    unsafe fn round_key(bytes: &[u8; 16]) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::round_key(bytes) }
+    }
+
+    #[inline(always)]
+    unsafe fn counter(first: &Block) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let first = _mm256_broadcastsi128_si256(Narrow::counter(first));
+            _mm256_add_epi32(first, _mm256_set_epi32(0, 0, 0, 1, 0, 0, 0, 0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn count(counter: &mut __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let blocks = Self::elements(*counter);
+            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, 2, 0, 0, 0, 2));
+            blocks
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn whiten(v: __m256i, key: &__m128i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(v, _mm256_broadcastsi128_si256(*key)) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(s: __m256i, key: &__m128i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_aesenc_epi128(s, _mm256_broadcastsi128_si256(*key)) }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(s: __m256i, key: &__m128i, data: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_aesenclast_epi128(s, _mm256_xor_si256(_mm256_broadcastsi128_si256(*key), data)) }
+    }
+
+    #[inline(always)]
+    unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
+        // SAFETY: as above.
+        unsafe { fence(s, sum) }
+    }
+
+    #[inline(always)]
+    unsafe fn replace_first(v: __m256i, block: &Block) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_inserti128_si256::<0>(v, Narrow::load(block.0.as_ptr())) }
+    }
+
+    #[inline(always)]
+    unsafe fn elements(v: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(reverse))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn elements_first(block: Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::elements_first(block) }
+    }
+
+    #[inline(always)]
+    unsafe fn no_product() -> Product {
+        // SAFETY: as above.
+        let zero = unsafe { _mm256_setzero_si256() };
+        Product { low: zero, middle: zero, high: zero }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Product, x: __m256i, h: *const Block) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            let h = Self::load(h.cast());
+            let x_sum = _mm256_xor_si256(x, _mm256_shuffle_epi32::<0x4e>(x));
+            Product {
+                low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
+                middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
+                high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let one = Narrow::multiply_one(Narrow::no_product(), x, h).parts();
+            Product {
+                low: _mm256_xor_si256(sum.low, _mm256_zextsi128_si256(one[0])),
+                middle: _mm256_xor_si256(sum.middle, _mm256_zextsi128_si256(one[1])),
+                high: _mm256_xor_si256(sum.high, _mm256_zextsi128_si256(one[2])),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce(sum: Product) -> __m128i {
+        // SAFETY: as above.
+        unsafe {
+            Narrow::reduce(narrow::Product::of([
+                add_lanes(sum.low),
+                add_lanes(sum.middle),
+                add_lanes(sum.high),
+            ]))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn hash(bytes: &Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::hash(bytes) }
+    }
+
+    #[inline(always)]
+    unsafe fn bytes(hash: __m128i) -> Block {
+        // SAFETY: as above.
+        unsafe { Narrow::bytes(hash) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_first(v: __m256i, hash: __m128i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(v, _mm256_zextsi128_si256(hash)) }
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: __m128i, mask: __m256i) -> Tag {
+        // SAFETY: as above.
+        unsafe { Narrow::tag(hash, _mm256_castsi256_si128(mask)) }
+    }
+}
+
+/// The sum of the two lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_lanes(v: __m256i) -> __m128i {
+    _mm_xor_si128(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v))
+}
+
+/// An `asm!` with vector operands needs a function that carries the features itself.
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
+    // SAFETY: no instruction; the values come out as they went in.
+    unsafe {
+        core::arch::asm!("/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low, inout(ymm_reg) sum.middle,
+            inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags));
+    }
+}
