@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::host::Host;
 
 mod aead_case;
+pub mod differential;
 pub mod model;
 mod run;
 pub mod vectors;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::differential;
 use super::vectors::index;
 use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
 use crate::engine::{Engine, find};
@@ -69,6 +70,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
             for row in index::rows() {
                 account.add(&row.load());
             }
+            account.add(&differential::set(plan.seed));
         }
     }
     account.end();
@@ -85,12 +87,17 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     }
 }
 
-/// Judges one case. The only place where a panic is caught: it is a wrong outcome like any other.
+/// Judges one case; a panic is a wrong outcome like any other.
 pub(super) fn judge(case: &Case, engine: &'static dyn Engine) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| case.check.run(engine))).unwrap_or_else(|payload| {
+    caught(|| case.check.run(engine)).unwrap_or_else(|panic| Outcome::Wrong { what: panic })
+}
+
+/// The one place where a panic of an engine is caught, and its message kept.
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Outcome::Wrong { what: format!("panicked: {}", text.unwrap_or_default()) }
+        format!("panicked: {}", text.unwrap_or_default())
     })
 }
 

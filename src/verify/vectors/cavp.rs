@@ -89,7 +89,7 @@ impl Reader {
             return Err(self.at(2, format!("{name} is none of {}", SIZES.join(", "))));
         };
         let bits: u64 = bits.parse().map_err(|_| self.at(name.len() + 5, "not a number of bits"))?;
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             return Err(self.at(name.len() + 5, "not whole bytes"));
         }
         let fresh = self.section.is_none() || self.count > 0;

@@ -58,7 +58,7 @@ impl Sizes {
         let bytes = |name: &str| {
             let member = group.member(name)?;
             match member.number()? {
-                bits if bits % 8 == 0 => Ok((bits / 8, member)),
+                bits if bits.is_multiple_of(8) => Ok((bits / 8, member)),
                 _ => Err(member.problem("a size in bits that is not whole bytes")),
             }
         };
