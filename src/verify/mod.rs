@@ -11,13 +11,17 @@ use crate::engine::Engine;
 use crate::host::Host;
 
 mod aead_case;
+pub mod contract;
 pub mod differential;
+pub mod dir;
 pub mod model;
 mod run;
+mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
 pub use run::{Plan, Progress, Sets, run};
+pub use self_test::{Planted, self_test};
 
 /// The name and version of the JSON that [`Report`] is written as.
 pub const SCHEMA: &str = "sealmark.verify/1";

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::differential;
 use super::vectors::index;
 use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
+use super::{contract, differential};
 use crate::engine::{Engine, find};
 use crate::host::Host;
 
@@ -71,6 +71,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
                 account.add(&row.load());
             }
             account.add(&differential::set(plan.seed));
+            account.add(&contract::set());
         }
     }
     account.end();
