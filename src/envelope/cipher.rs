@@ -193,8 +193,7 @@ impl From<Arc<Keystore>> for Cipher {
 /// Splits a buffer for a record into header, ciphertext and tag.
 #[inline]
 fn parts(out: &mut [u8], len: usize) -> Result<(&mut [u8], &mut [u8], &mut [u8]), Error> {
-    let record =
-        len.checked_add(OVERHEAD).and_then(|whole| out.get_mut(..whole)).ok_or(Error::BufferTooSmall)?;
+    let record = out.get_mut(..len + OVERHEAD).ok_or(Error::BufferTooSmall)?;
     let (header, body) = record.split_at_mut(HEADER_LEN);
     let (ciphertext, tag) = body.split_at_mut(len);
     Ok((header, ciphertext, tag))
@@ -292,4 +291,88 @@ fn open_body<'b>(
 fn refused(in_out: &mut [u8], error: aead::Error) -> Error {
     in_out.zeroize();
     if error == aead::Error::NotAuthentic { Error::Integrity } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+
+    const STORAGE: Aad<'_> = Aad::Storage { value_header: &[2, 0, 0, 0, 0, 0, 0, 0, 0], pebble_key: b"key" };
+
+    fn cipher() -> Cipher {
+        let keystore = Keystore::new(engine::find("sealmark").unwrap());
+        keystore.set(7, &[1; 32]).unwrap();
+        Arc::new(keystore).into()
+    }
+
+    #[test]
+    fn seal_refuses_a_storage_record_by_key_id_before_nonce_and_a_raft_record_after() {
+        let (cipher, none) = (cipher(), Cipher::default());
+        for aad in [STORAGE, Aad::Raft] {
+            let errors = [
+                none.seal(0, 0, &[0; 11], &aad, b""),
+                cipher.seal(0, 0, &[0; 11], &aad, b""),
+                cipher.seal(0, 0, &[0; 12], &aad, b""),
+                cipher.seal(0, 8, &[0; 11], &aad, b""),
+                cipher.seal(0, 8, &[0; 12], &aad, b""),
+            ];
+            let both = if aad == Aad::Raft { Error::BadNonceSize } else { Error::ReservedKeyId };
+            let expected =
+                [Error::NilKeystore, both, Error::ReservedKeyId, Error::BadNonceSize, Error::UnknownKeyId(8)];
+            assert_eq!(errors, expected.map(Err));
+            assert_eq!(cipher.seal(0, 7, &[0; 12], &aad, b"").map(|record| record.len()), Ok(OVERHEAD));
+        }
+        assert_eq!(Cipher::new(None).err(), Some(Error::NilKeystore));
+    }
+
+    #[test]
+    fn opening_a_body_checks_keystore_key_id_nonce_key_and_tag_in_that_order() {
+        let cipher = cipher();
+        let body = &mut [0; 15][..];
+        assert_eq!(Cipher::default().open_body(0, &[], &[], body), Err(Error::NilKeystore));
+        assert_eq!(cipher.open_body(0, &[], &[], body), Err(Error::ReservedKeyId));
+        assert_eq!(cipher.open_body(8, &[], &[], body), Err(Error::BadNonceSize));
+        assert_eq!(cipher.open_body(8, &[0; 12], &[], body), Err(Error::UnknownKeyId(8)));
+        assert_eq!(cipher.open_body(7, &[0; 12], &[], body), Err(Error::Integrity));
+
+        let record = cipher.seal(0, 7, &[3; 12], &STORAGE, b"value").unwrap();
+        let body = &mut record[HEADER_LEN..].to_vec();
+        let opened = cipher.open_body(7, &[3; 12], &STORAGE.to_vec(0, 7), body);
+        assert_eq!(opened.unwrap(), b"value");
+    }
+
+    #[test]
+    fn an_empty_plaintext_reads_back_present_and_empty() {
+        let cipher = cipher();
+        let mut record = cipher.seal(0, 7, &[3; 12], &STORAGE, b"").unwrap();
+        assert_eq!(cipher.open(&record, &STORAGE), Ok(vec![]));
+        assert_eq!(cipher.open_in_place(&mut record, &STORAGE).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_flipped_flag_is_refused_in_storage_and_opens_in_raft() {
+        let cipher = cipher();
+        for (aad, expected) in [(STORAGE, Err(Error::Integrity)), (Aad::Raft, Ok(b"value".to_vec()))] {
+            let header = Header { flag: 0, key_id: 7, nonce: [5; 12] };
+            let mut record = [0; 39];
+            assert_eq!(cipher.seal_into(&header, &aad, b"value", &mut record), Ok(39));
+            record[1] ^= 0x80;
+            assert_eq!(cipher.open(&record, &aad), expected);
+        }
+    }
+
+    #[test]
+    fn a_raft_record_is_written_with_flag_zero() {
+        let record = cipher().seal(0xff, 7, &[5; 12], &Aad::Raft, b"entry").unwrap();
+        assert_eq!(record[1], 0);
+    }
+
+    #[test]
+    fn a_buffer_one_byte_short_is_refused_and_left_alone() {
+        let header = Header { flag: 0, key_id: 7, nonce: [5; 12] };
+        let mut out = [0xee; 39];
+        let short = cipher().seal_into(&header, &STORAGE, b"value", &mut out[..38]);
+        assert_eq!((short, out), (Err(Error::BufferTooSmall), [0xee; 39]));
+    }
 }
