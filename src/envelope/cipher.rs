@@ -190,13 +190,28 @@ impl From<Arc<Keystore>> for Cipher {
     }
 }
 
-/// Splits a buffer for a record into header, ciphertext and tag.
-#[inline]
-fn parts(out: &mut [u8], len: usize) -> Result<(&mut [u8], &mut [u8], &mut [u8]), Error> {
-    let record = out.get_mut(..len + OVERHEAD).ok_or(Error::BufferTooSmall)?;
-    let (header, body) = record.split_at_mut(HEADER_LEN);
-    let (ciphertext, tag) = body.split_at_mut(len);
-    Ok((header, ciphertext, tag))
+/// A buffer for a record, split.
+struct Parts<'a> {
+    header: &'a mut [u8],
+    in_out: &'a mut [u8],
+    tag: &'a mut [u8],
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    fn of(out: &'a mut [u8], len: usize) -> Result<Self, Error> {
+        let record = out.get_mut(..len + OVERHEAD).ok_or(Error::BufferTooSmall)?;
+        let (header, body) = record.split_at_mut(HEADER_LEN);
+        let (in_out, tag) = body.split_at_mut(len);
+        Ok(Self { header, in_out, tag })
+    }
+
+    /// Writes all but the tag, the message still in clear.
+    #[inline]
+    fn fill(&mut self, header: &Header, plaintext: &[u8]) {
+        self.header.copy_from_slice(&header.encode());
+        self.in_out.copy_from_slice(plaintext);
+    }
 }
 
 /// The header as written: a raft record's flag is not bound, so it is fixed.
@@ -217,17 +232,16 @@ fn seal_record(
     out: &mut [u8],
 ) -> Result<usize, Error> {
     let header = bound(*header, aad);
-    let (head, in_out, tag_out) = parts(out, plaintext.len())?;
-    head.copy_from_slice(&header.encode());
-    in_out.copy_from_slice(plaintext);
+    let mut to = Parts::of(out, plaintext.len())?;
+    to.fill(&header, plaintext);
     let mut tag = Tag::default();
     let sealed =
-        aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, in_out, &mut tag));
+        aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, to.in_out, &mut tag));
     if let Err(error) = sealed {
         out[..plaintext.len() + OVERHEAD].zeroize();
         return Err(error.into());
     }
-    tag_out.copy_from_slice(&tag.0);
+    to.tag.copy_from_slice(&tag.0);
     Ok(plaintext.len() + OVERHEAD)
 }
 
@@ -257,11 +271,11 @@ fn seal_group(
     let mut start = 0;
     for (m, &end) in messages.iter_mut().zip(&ends) {
         let header = bound(Header { flag: m.flag, key_id, nonce: nonces.next()? }, &m.aad);
-        let (head, in_out, tag) = parts(m.out, m.plaintext.len())?;
-        head.copy_from_slice(&header.encode());
-        in_out.copy_from_slice(m.plaintext);
-        batch.push(Message { nonce: header.nonce, aad: &arena[start..end], in_out, tag: Tag::default() });
-        tags.push(tag);
+        let mut to = Parts::of(m.out, m.plaintext.len())?;
+        to.fill(&header, m.plaintext);
+        let aad = &arena[start..end];
+        batch.push(Message { nonce: header.nonce, aad, in_out: to.in_out, tag: Tag::default() });
+        tags.push(to.tag);
         start = end;
     }
     key.seal_batch(&mut batch)?;
