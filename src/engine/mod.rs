@@ -5,13 +5,28 @@
 
 use crate::aead::{Aead, Alg, Error};
 
+#[cfg(feature = "peers")]
+mod awslc;
+#[cfg(feature = "peers")]
+mod graviola;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod own;
+#[cfg(feature = "peers")]
+mod ring;
+#[cfg(feature = "peers")]
+mod rustcrypto;
 
 pub use own::Own;
 
 /// Every engine that was compiled in: our backends, then the peers. Whether this CPU can run one, ask it.
 pub fn engines() -> Vec<&'static dyn Engine> {
-    own::engines()
+    let mut all = own::engines();
+    #[cfg(feature = "peers")]
+    all.extend([&rustcrypto::RustCrypto as &dyn Engine, &ring::Ring, &awslc::AwsLc, &graviola::Graviola]);
+    #[cfg(feature = "openssl")]
+    all.push(&openssl::OpenSsl);
+    all
 }
 
 /// The engine of that name; `sealmark` is the backend that this CPU would choose.
@@ -82,4 +97,13 @@ pub trait Engine: Send + Sync {
         let name = self.name();
         name.split_once('/').map_or(name, |(family, _)| family)
     }
+}
+
+/// The version of a dependency, from the lock file that this was built with.
+#[cfg(feature = "peers")]
+fn version_of(package: &str) -> String {
+    let lock = include_str!("../../Cargo.lock");
+    let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{package}\""));
+    let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    version.unwrap_or("unknown").into()
 }

@@ -1,0 +1,135 @@
+//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time.
+
+use aes_gcm::aead::array::ArraySize;
+use aes_gcm::aead::consts::{U1, U8, U12, U16, U32, U64, U128};
+use aes_gcm::aes::cipher::{BlockCipherEncrypt, BlockSizeUser};
+use aes_gcm::aes::{Aes128, Aes192, Aes256};
+use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce as Iv};
+
+use super::{Engine, Residue, Shape, version_of};
+use crate::aead::{Aead, Alg, Error, Nonce, Tag};
+
+/// The engine `rustcrypto`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RustCrypto;
+
+impl Engine for RustCrypto {
+    fn name(&self) -> &'static str {
+        "rustcrypto"
+    }
+
+    fn version(&self) -> String {
+        version_of("aes-gcm")
+    }
+
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// An IV length is a type there; these are the ones instantiated here.
+    fn supports(&self, shape: Shape) -> bool {
+        matches!(shape.iv_len, 1 | 8 | 12 | 16 | 32 | 64 | 128) && shape.tag_len == 16
+    }
+
+    /// It compares the tag before it decrypts.
+    fn residue(&self) -> Residue {
+        Residue::Ciphertext
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        Ok(match alg {
+            Alg::Aes128Gcm => Box::new(Key::<Aes128>::new(bytes)?),
+            Alg::Aes192Gcm => Box::new(Key::<Aes192>::new(bytes)?),
+            Alg::Aes256Gcm => Box::new(Key::<Aes256>::new(bytes)?),
+        })
+    }
+}
+
+struct Key<C> {
+    cipher: C,
+    usual: AesGcm<C, U12>,
+}
+
+/// What `aes-gcm` asks of a block cipher.
+trait Cipher: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + KeyInit + Clone + Send + Sync {}
+
+impl Cipher for Aes128 {}
+impl Cipher for Aes192 {}
+impl Cipher for Aes256 {}
+
+impl<C: Cipher> Key<C> {
+    fn new(bytes: &[u8]) -> Result<Self, Error> {
+        let cipher = C::new_from_slice(bytes).map_err(|_| Error::KeyLength)?;
+        Ok(Self { usual: AesGcm::from(cipher.clone()), cipher })
+    }
+
+    fn seal_with<N: ArraySize>(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    ) -> Result<(), Error> {
+        let iv = <&Iv<N>>::try_from(iv).map_err(|_| Error::Unsupported)?;
+        let key = AesGcm::<C, N>::from(self.cipher.clone());
+        let made = key.encrypt_inout_detached(iv, aad, in_out.into()).map_err(|_| Error::MessageTooLong)?;
+        tag.0.copy_from_slice(&made);
+        Ok(())
+    }
+
+    fn open_with<N: ArraySize>(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &[u8],
+    ) -> Result<(), Error> {
+        let iv = <&Iv<N>>::try_from(iv).map_err(|_| Error::Unsupported)?;
+        let tag = tag.try_into().map_err(|_| Error::Unsupported)?;
+        let key = AesGcm::<C, N>::from(self.cipher.clone());
+        key.decrypt_inout_detached(iv, aad, in_out.into(), tag).map_err(|_| Error::NotAuthentic)
+    }
+}
+
+impl<C: Cipher> Aead for Key<C> {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        let made = self
+            .usual
+            .encrypt_inout_detached(nonce.into(), aad, in_out.into())
+            .map_err(|_| Error::MessageTooLong)?;
+        tag.0.copy_from_slice(&made);
+        Ok(())
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        self.usual
+            .decrypt_inout_detached(nonce.into(), aad, in_out.into(), (&tag.0).into())
+            .map_err(|_| Error::NotAuthentic)
+    }
+
+    fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        match iv.len() {
+            1 => self.seal_with::<U1>(iv, aad, in_out, tag),
+            8 => self.seal_with::<U8>(iv, aad, in_out, tag),
+            12 => self.seal_with::<U12>(iv, aad, in_out, tag),
+            16 => self.seal_with::<U16>(iv, aad, in_out, tag),
+            32 => self.seal_with::<U32>(iv, aad, in_out, tag),
+            64 => self.seal_with::<U64>(iv, aad, in_out, tag),
+            128 => self.seal_with::<U128>(iv, aad, in_out, tag),
+            _ => Err(Error::Unsupported),
+        }
+    }
+
+    fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        match iv.len() {
+            1 => self.open_with::<U1>(iv, aad, in_out, tag),
+            8 => self.open_with::<U8>(iv, aad, in_out, tag),
+            12 => self.open_with::<U12>(iv, aad, in_out, tag),
+            16 => self.open_with::<U16>(iv, aad, in_out, tag),
+            32 => self.open_with::<U32>(iv, aad, in_out, tag),
+            64 => self.open_with::<U64>(iv, aad, in_out, tag),
+            128 => self.open_with::<U128>(iv, aad, in_out, tag),
+            _ => Err(Error::Unsupported),
+        }
+    }
+}
