@@ -73,6 +73,11 @@ impl<'a> Node<'a> {
         self.value.as_str().ok_or_else(|| self.wanted("a string"))
     }
 
+    /// True or false.
+    pub fn truth(&self) -> Result<bool, Problem> {
+        self.value.as_bool().ok_or_else(|| self.wanted("true or false"))
+    }
+
     /// The whole number.
     pub fn number(&self) -> Result<u64, Problem> {
         self.value.as_u64().ok_or_else(|| self.wanted("a whole number"))

@@ -9,6 +9,7 @@ use super::Case;
 
 mod cavp;
 pub mod index;
+pub mod interop;
 mod json;
 mod wycheproof;
 
