@@ -2,6 +2,7 @@
 
 pub mod aead;
 pub mod engine;
+pub mod envelope;
 #[cfg(feature = "cli")]
 pub mod host;
 #[cfg(feature = "cli")]

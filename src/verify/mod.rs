@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::host::Host;
 
+mod aead_case;
+pub mod model;
+mod run;
+pub mod vectors;
+
+pub use aead_case::RULE_ACCEPTABLE;
+pub use run::{Plan, Progress, Sets, run};
+
 /// The name and version of the JSON that [`Report`] is written as.
 pub const SCHEMA: &str = "sealmark.verify/1";
 
@@ -40,6 +48,29 @@ pub struct Case {
     pub check: Box<dyn Check>,
 }
 
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Case").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Cases that belong together, and what is declared of them.
+#[derive(Debug)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// Where its cases come from.
+    pub source: String,
+    /// Cases that it must hold.
+    pub declared: u64,
+    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any number.
+    pub must_run: BTreeMap<String, u64>,
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// How it differs from its declaration; each is a failure.
+    pub broken: Vec<String>,
+}
+
 /// How a case is judged.
 pub trait Check: Send + Sync {
     /// Whether an engine takes part. Cases that use no cipher are judged once, under the name `sealmark`.
@@ -62,6 +93,18 @@ pub struct Tally {
     pub unsupported: u64,
     /// Cases with any other result.
     pub wrong: u64,
+}
+
+impl Tally {
+    /// All cases, whatever came of them.
+    pub fn total(&self) -> u64 {
+        self.agree + self.stricter + self.unsupported + self.wrong
+    }
+
+    /// Cases that the engine was put to.
+    pub fn ran(&self) -> u64 {
+        self.total() - self.unsupported
+    }
 }
 
 /// One set of cases and how every engine did on it.

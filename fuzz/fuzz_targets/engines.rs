@@ -1,0 +1,6 @@
+//! Any input: all engines agree on seal and open.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| sealmark::verify::fuzz::engines(data));

@@ -1,0 +1,160 @@
+//! Deterministic nonces: node id, epoch, write count, big-endian, no random bits.
+//!
+//! elastickv `internal/encryption/nonce_factory.go`. The write count lives as long as the process; what keeps two
+//! processes apart is the epoch, which is raised durably before the first nonce of each. That is not done here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Error;
+use crate::aead::Nonce;
+
+/// Issues the nonces of one node under one data key and epoch. Any number of threads share it.
+///
+/// The first nonce carries 1, the last is all ones; after it every call is refused, for good. Wait-free: a call
+/// is one load and one add. No value comes twice while the process has fewer than 2^62 threads.
+#[derive(Debug)]
+pub struct NonceSource {
+    prefix: [u8; 4],
+    lower: Counts,
+    upper: Counts,
+}
+
+/// A run of write counts. A plain counter of 64 bits would wrap after all ones, and between the add that wraps
+/// and any latch set after it another thread could take a used count. This one spans at most 2^63 counts and is
+/// not added to once spent, so it stops at most one add for each thread past its end: it never wraps.
+#[derive(Debug)]
+struct Counts {
+    first: u64,
+    len: u64,
+    taken: AtomicU64,
+}
+
+const HALF: u64 = 1 << 63;
+
+impl Counts {
+    const fn new(first: u64, len: u64) -> Self {
+        Self { first, len, taken: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    fn next(&self) -> Option<u64> {
+        // Relaxed: uniqueness needs only that the adds to this one word have an order, which they always have.
+        if self.taken.load(Ordering::Relaxed) >= self.len {
+            return None;
+        }
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
+        (taken < self.len).then(|| self.first + taken)
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed).min(self.len)
+    }
+}
+
+impl NonceSource {
+    /// A source whose first nonce carries write count 1.
+    pub const fn new(node_id: u16, local_epoch: u16) -> Self {
+        Self::after(node_id, local_epoch, 0)
+    }
+
+    /// A source that goes on after `writes_before` writes. For tests and published vectors: a process never
+    /// continues another's count, it raises the epoch.
+    pub const fn after(node_id: u16, local_epoch: u16, writes_before: u64) -> Self {
+        let [a, b] = node_id.to_be_bytes();
+        let [c, d] = local_epoch.to_be_bytes();
+        // Counts writes_before + 1 ..= 2^63 - 1, then up to 2^64 - 1; either may be empty.
+        let (lower, upper) = if writes_before < HALF {
+            (Counts::new(writes_before + 1, HALF - 1 - writes_before), Counts::new(HALF, HALF))
+        } else {
+            (Counts::new(0, 0), Counts::new(writes_before.wrapping_add(1), u64::MAX - writes_before))
+        };
+        Self { prefix: [a, b, c, d], lower, upper }
+    }
+
+    /// The next nonce.
+    ///
+    /// # Errors
+    /// [`Error::WriteCountExhausted`] after the one of all ones, from then on always.
+    #[inline]
+    pub fn next(&self) -> Result<Nonce, Error> {
+        let count = self.lower.next().or_else(|| self.upper.next()).ok_or(Error::WriteCountExhausted)?;
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&self.prefix);
+        nonce[4..].copy_from_slice(&count.to_be_bytes());
+        Ok(nonce)
+    }
+
+    /// How many nonces this source has issued; rotation is due well before 2^32 (SP 800-38D, 8.3).
+    pub fn issued(&self) -> u64 {
+        self.lower.taken() + self.upper.taken()
+    }
+}
+
+/// The node id of a raft member: FNV-1a of its id, 64 bits. No id gives 0, and 0 is kept for that: a hash of 0
+/// becomes 1.
+pub const fn full_node_id(raft_id: &str) -> u64 {
+    if raft_id.is_empty() {
+        return 0;
+    }
+    let bytes = raft_id.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    if hash == 0 { 1 } else { hash }
+}
+
+/// The part of a node id that a nonce carries: its low 16 bits.
+pub const fn node_id16(full_node_id: u64) -> u16 {
+    (full_node_id & 0xffff) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(nonce: Result<Nonce, Error>) -> u64 {
+        u64::from_be_bytes(nonce.unwrap()[4..].try_into().unwrap())
+    }
+
+    #[test]
+    fn the_first_nonce_carries_one() {
+        let source = NonceSource::new(0x0102, 0x0304);
+        assert_eq!(source.next(), Ok([1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1]));
+        assert_eq!(count(source.next()), 2);
+        assert_eq!(source.issued(), 2);
+    }
+
+    #[test]
+    fn counts_go_on_across_the_middle() {
+        let source = NonceSource::after(0, 0, HALF - 3);
+        let counts: Vec<_> = (0..4).map(|_| count(source.next())).collect();
+        assert_eq!(counts, [HALF - 2, HALF - 1, HALF, HALF + 1]);
+        for before in [HALF - 1, HALF] {
+            assert_eq!(count(NonceSource::after(0, 0, before).next()), before + 1);
+        }
+    }
+
+    #[test]
+    fn all_ones_is_issued_and_nothing_after_it() {
+        for left in [0, 1, 5] {
+            let source = NonceSource::after(1, 2, u64::MAX - left);
+            for n in (0..left).rev() {
+                assert_eq!(count(source.next()), u64::MAX - n);
+            }
+            for _ in 0..100 {
+                assert_eq!(source.next(), Err(Error::WriteCountExhausted));
+            }
+            assert_eq!(source.issued(), left);
+        }
+    }
+
+    #[test]
+    fn node_ids_are_fnv_1a_and_never_zero_for_a_name() {
+        assert_eq!(full_node_id(""), 0);
+        assert_eq!(full_node_id("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(node_id16(full_node_id("a")), 0xec8c);
+    }
+}

@@ -1,0 +1,201 @@
+//! The house stands: imports point down, every file is mentioned where its folder says, `unsafe` stays where it
+//! is argued, and only floor 3 names other people's ciphers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, lowest first; modules on one floor do not import each other.
+const FLOORS: &[&[&str]] = &[
+    &["host", "disk"],
+    &["aead", "trace", "timing"],
+    &["engine", "primitive"],
+    &["envelope"],
+    &["scheme"],
+    &["verify", "measure"],
+    &["report"],
+    &["cli"],
+];
+
+/// Crates that offer a cipher, and the feature that brings them.
+const CIPHERS: &[&str] = &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring"];
+
+/// Where `unsafe` may stand.
+const UNSAFE: &[&str] = &["src/aead/", "src/trace/", "src/timing/", "src/verify/guard.rs", "src/engine/foreign.rs"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("its entries can be read").path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file below `src`: its path from the root, and its text without comments.
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    files_below(&root().join("src"), &mut found);
+    assert!(found.len() > 30, "{} files: is this the right folder?", found.len());
+    found
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("source is UTF-8");
+            let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
+            let code = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>();
+            (name, code.join("\n"))
+        })
+        .collect()
+}
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// The modules of this crate that a text names: `crate::a::b` and `crate::{a::b, c}`.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    for (at, _) in code.match_indices("crate::") {
+        let after = &code[at + "crate::".len()..];
+        let Some(list) = after.strip_prefix('{') else {
+            named.insert(word(after));
+            continue;
+        };
+        let (mut depth, mut start) = (1, true);
+        for (i, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => start = true,
+                c if start && !c.is_whitespace() => {
+                    named.insert(word(&list[i..]));
+                    start = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    named
+}
+
+fn breaches(sources: &[(String, String)]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (file, code) in sources {
+        let module = file.trim_start_matches("src/").split(['/', '.']).next().expect("split yields one");
+        let Some(own) = floor_of(module) else { continue };
+        for named in modules_named(code) {
+            match floor_of(&named) {
+                Some(other) if named != module && other >= own => {
+                    breaches.push(format!("{file} is on floor {} and names crate::{named}, floor {}", own + 1, other + 1));
+                }
+                _ => {}
+            }
+        }
+    }
+    breaches
+}
+
+#[test]
+fn imports_point_down() {
+    let breaches = breaches(&sources());
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn an_import_that_points_up_or_sideways_is_found() {
+    let breach = |file: &str, code: &str| breaches(&[(file.into(), code.into())]).len();
+    assert_eq!(breach("src/aead/key.rs", "use crate::engine::Engine;"), 1);
+    assert_eq!(breach("src/verify/mod.rs", "use crate::{aead::{self, Tag}, measure::Row};"), 1);
+    assert_eq!(breach("src/aead.rs", "let f = crate::cli::main;"), 1);
+    assert_eq!(breach("src/cli/run.rs", "use crate::{aead, report::Report, verify::{self, Case}};"), 0);
+}
+
+#[test]
+fn every_module_at_the_top_has_a_floor() {
+    for entry in fs::read_dir(root().join("src")).expect("src is there") {
+        let path = entry.expect("its entries can be read").path();
+        let name = path.file_stem().expect("entries have names").to_string_lossy().into_owned();
+        assert!(matches!(&*name, "lib" | "main") || floor_of(&name).is_some(), "{name} stands on no floor");
+    }
+}
+
+#[test]
+fn every_file_is_mentioned_by_its_folder() {
+    let sources = sources();
+    let text_of = |name: &str| sources.iter().find(|(file, _)| file == name).map(|(_, code)| code);
+    for (file, _) in &sources {
+        let Some((folder, name)) = file.rsplit_once('/') else { continue };
+        if matches!(name, "lib.rs" | "main.rs") {
+            continue;
+        }
+        let (parent, module) = if name == "mod.rs" {
+            folder.rsplit_once('/').expect("src is above")
+        } else {
+            (folder, name.trim_end_matches(".rs"))
+        };
+        let owner = if parent == "src" { "src/lib.rs".into() } else { format!("{parent}/mod.rs") };
+        let text = text_of(&owner).unwrap_or_else(|| panic!("{owner} is missing"));
+        assert!(text.contains(&format!("mod {module};")), "{file} is not mentioned in {owner}");
+    }
+}
+
+/// A folder whose files are the rows of a table: each file's module must be named again, outside its `mod` line.
+#[test]
+fn every_backend_and_engine_has_its_row() {
+    for (folder, table) in [("src/aead/arch", "src/aead/arch/mod.rs"), ("src/engine", "src/engine/mod.rs")] {
+        let text = fs::read_to_string(root().join(table)).expect("the table is there");
+        let mut rows = 0;
+        for entry in fs::read_dir(root().join(folder)).expect("the folder is there") {
+            let path = entry.expect("its entries can be read").path();
+            let module = path.file_stem().expect("files have names").to_string_lossy().into_owned();
+            if module != "mod" {
+                assert!(text.contains(&format!("{module}::")), "{module} has no row in {table}");
+                rows += 1;
+            }
+        }
+        assert!(rows >= 2, "{folder} has {rows} files");
+    }
+}
+
+#[test]
+fn unsafe_code_stays_where_it_is_argued() {
+    let mut seen = 0;
+    for (file, code) in sources() {
+        let uses = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
+        if uses {
+            assert!(UNSAFE.iter().any(|allowed| file.starts_with(allowed)), "unsafe in {file}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "the kernels are unsafe: this test must see them");
+}
+
+#[test]
+fn only_the_engine_floor_names_other_peoples_ciphers() {
+    for (file, code) in sources() {
+        for cipher in CIPHERS {
+            let names = code.contains(&format!("use {cipher}::")) || code.contains(&format!(" {cipher}::"));
+            let own_module = code.contains(&format!("mod {cipher};"));
+            assert!(!names || own_module || file.starts_with("src/engine/"), "{file} names {cipher}");
+        }
+    }
+}
+
+#[test]
+fn intrinsics_appear_only_in_the_backends() {
+    for (file, code) in sources() {
+        let intrinsics = code.contains("core::arch::") || code.contains("std::arch::x86_64") || code.contains("_mm_");
+        let allowed = ["src/aead/arch/", "src/timing/", "src/trace/", "src/host/"];
+        assert!(!intrinsics || allowed.iter().any(|folder| file.starts_with(folder)), "intrinsics in {file}");
+    }
+}
