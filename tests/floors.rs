@@ -21,7 +21,8 @@ const FLOORS: &[&[&str]] = &[
 const CIPHERS: &[&str] = &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring"];
 
 /// Where `unsafe` may stand.
-const UNSAFE: &[&str] = &["src/aead/", "src/trace/", "src/timing/", "src/verify/guard.rs", "src/engine/foreign.rs"];
+const UNSAFE: &[&str] =
+    &["src/aead/", "src/trace/", "src/timing/", "src/verify/guard.rs", "src/engine/foreign.rs"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -47,7 +48,8 @@ fn sources() -> Vec<(String, String)> {
         .into_iter()
         .map(|path| {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
-            let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
+            let name =
+                path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
             let code = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>();
             (name, code.join("\n"))
         })
@@ -96,7 +98,11 @@ fn breaches(sources: &[(String, String)]) -> Vec<String> {
         for named in modules_named(code) {
             match floor_of(&named) {
                 Some(other) if named != module && other >= own => {
-                    breaches.push(format!("{file} is on floor {} and names crate::{named}, floor {}", own + 1, other + 1));
+                    breaches.push(format!(
+                        "{file} is on floor {} and names crate::{named}, floor {}",
+                        own + 1,
+                        other + 1
+                    ));
                 }
                 _ => {}
             }
@@ -194,7 +200,8 @@ fn only_the_engine_floor_names_other_peoples_ciphers() {
 #[test]
 fn intrinsics_appear_only_in_the_backends() {
     for (file, code) in sources() {
-        let intrinsics = code.contains("core::arch::") || code.contains("std::arch::x86_64") || code.contains("_mm_");
+        let intrinsics =
+            code.contains("core::arch::") || code.contains("std::arch::x86_64") || code.contains("_mm_");
         let allowed = ["src/aead/arch/", "src/timing/", "src/trace/", "src/host/"];
         assert!(!intrinsics || allowed.iter().any(|folder| file.starts_with(folder)), "intrinsics in {file}");
     }

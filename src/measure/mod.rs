@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::timing::Pass;
 
 mod arena;
+mod envelope;
 mod key;
 mod message;
 mod plan;
@@ -56,6 +57,9 @@ pub enum Error {
         /// What it said.
         source: crate::aead::Error,
     },
+    /// The envelope refused while a workload was made ready.
+    #[error("the envelope: {0}")]
+    Envelope(#[from] crate::envelope::Error),
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::arena::stride;
 use super::suite::Suite;
-use super::{Batch, Error, key, message};
+use super::{Batch, Error, envelope, key, message};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
+use crate::envelope::OVERHEAD;
 
 /// What one operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -144,7 +145,7 @@ impl Workload {
     /// Makes a batch of `count` operations on `engine`.
     ///
     /// # Errors
-    /// [`Error::Engine`] where the engine refuses a key or a message.
+    /// [`Error::Engine`] or [`Error::Envelope`] where the engine refuses a key or a message.
     ///
     /// # Panics
     /// When `count` is 0.
@@ -154,11 +155,60 @@ impl Workload {
             (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count),
             (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count),
             (Op::Key, _) => key::keys(engine, self.needs(), count),
-            _ => Err(Error::Unknown(self.path.clone())),
+            (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
+            (Op::Open, None) => envelope::opens(engine, self.bytes, count),
+            (Op::Nonce, _) => Ok(envelope::nonces(count)),
+            (Op::Lookup, _) => envelope::lookups(engine, count),
         }
     }
 
+    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place.
     fn slot_len(&self) -> usize {
-        stride(self.bytes)
+        match (self.alg, self.op) {
+            (Some(_), _) => stride(self.bytes),
+            (None, Op::Open) => stride(self.bytes + OVERHEAD),
+            (None, _) => stride(self.bytes) + stride(self.bytes + OVERHEAD),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::find;
+    use crate::measure::suite;
+
+    #[test]
+    fn every_workload_makes_batches_that_are_right() {
+        let engine = find("sealmark").unwrap();
+        let mut seen = 0;
+        for w in suite::workloads() {
+            for count in [1, 2] {
+                let mut batch = w.prepare(engine, count).unwrap();
+                batch.reset();
+                batch.run();
+                assert_eq!(batch.check(), Ok(()), "{}", w.path);
+                assert_eq!(batch.count(), count as u64, "{}", w.path);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, suite::workloads().len());
+    }
+
+    #[test]
+    fn a_batch_fills_its_cache_level_and_no_more() {
+        for w in suite::workloads() {
+            let count = w.count();
+            assert!(count >= 2, "{}", w.path);
+            match (w.level, w.arena(count)) {
+                (None, None) => assert!(matches!(w.op, Op::Key | Op::Nonce | Op::Lookup)),
+                (Some(level), Some(arena)) => {
+                    assert_eq!(arena.level, level.name(), "{}", w.path);
+                    assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);
+                    assert!(arena.bytes * 10 >= level.bytes() as u64 * 7, "{} {arena:?}", w.path);
+                }
+                other => panic!("{}: {other:?}", w.path),
+            }
+        }
     }
 }
