@@ -8,4 +8,6 @@ pub mod host;
 #[cfg(feature = "cli")]
 pub mod measure;
 #[cfg(feature = "cli")]
+pub mod timing;
+#[cfg(feature = "cli")]
 pub mod verify;
