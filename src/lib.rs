@@ -7,4 +7,6 @@ pub mod host;
 #[cfg(feature = "cli")]
 pub mod measure;
 #[cfg(feature = "cli")]
+pub mod report;
+#[cfg(feature = "cli")]
 pub mod verify;
