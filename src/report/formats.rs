@@ -78,7 +78,7 @@ pub fn csv(sections: &[Section]) -> String {
         let head = |kind: &str, started: &str, sealmark: &str| {
             [kind, &section.host.fingerprint, &section.host.cpu, started, sealmark].map(words)
         };
-        for report in &section.verify {
+        if let Some(report) = &section.verify {
             for set in &report.sets {
                 for (engine, tally) in &set.engines {
                     let mut fields = head("verify", &report.started, &report.sealmark).to_vec();
@@ -90,7 +90,7 @@ pub fn csv(sections: &[Section]) -> String {
                 }
             }
         }
-        for run in &section.bench {
+        if let Some(run) = &section.bench {
             for row in &run.rows {
                 let mut fields = head("bench", &run.started, &run.sealmark).to_vec();
                 fields.extend([words(&row.workload), words(&row.engine)]);

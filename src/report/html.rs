@@ -160,23 +160,31 @@ fn table(table: &Table) -> Markup {
         div.scroll tabindex="0" role="region" aria-label=(table.title) {
             table {
                 thead { tr { @for column in &table.columns {
-                    th scope="col" class=[column.number.then_some("number")] { (column.name) }
+                    th scope="col" class=[column.number.then_some("number")] { (heading(&column.name)) }
                 } } }
                 tbody { @for row in &table.rows { tr {
                     @for (i, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-                        @let content = html! {
-                            (cell.text) @if !cell.detail.is_empty() { " " small { (cell.detail) } }
-                        };
+                        @let detail = html! { @if !cell.detail.is_empty() { " " small { (cell.detail) } } };
                         @if i == 0 {
-                            th scope="row" { (content) }
+                            th scope="row" { (heading(&cell.text)) (detail) }
                         } @else {
-                            td class=(class(cell.mark, column.number)) { (content) }
+                            td class=(class(cell.mark, column.number)) { (cell.text) (detail) }
                         }
                     }
                 } } }
             }
         }
         @if !table.note.is_empty() { p.note { (table.note) } }
+    }
+}
+
+/// A path-like name, which may break after a slash.
+fn heading(name: &str) -> Markup {
+    html! {
+        @for (i, part) in name.split('/').enumerate() {
+            @if i > 0 { "/" wbr; }
+            (part)
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use super::table::{Cell, Column, Mark, Table};
 /// Narrower than this the columns would be single letters.
 const MIN_WIDTH: u16 = 40;
 
+/// Spaces between columns.
+const GAP: u16 = 2;
 /// One rule, under the heading.
-const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().left('─').fill('─').junction('─').right('─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Draws one table with its heading and note, at most `width` columns wide where that can be.
 ///
@@ -20,7 +21,10 @@ const STYLE: TableStyle =
 pub fn table(table: &Table, width: u16) -> String {
     let width = width.max(MIN_WIDTH);
     let mut out = format!("{}\n", table.title);
-    for block in blocks(table, width.into()) {
+    for (n, block) in blocks(table, width.into()).into_iter().enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
         let mut drawn = comfy_table::Table::new();
         drawn.load_style(STYLE).set_width(width);
         if is_words(table) {
@@ -31,7 +35,7 @@ pub fn table(table: &Table, width: u16) -> String {
             drawn.add_row(block.iter().map(|&i| words(table, &row[i], i)));
         }
         for (&i, drawn) in block.iter().zip(drawn.column_iter_mut()) {
-            drawn.set_padding((0, 2));
+            drawn.set_padding((0, if block.last() == Some(&i) { 0 } else { GAP }));
             if table.columns[i].number {
                 drawn.set_cell_alignment(CellAlignment::Right);
             }
@@ -56,13 +60,13 @@ fn blocks(table: &Table, width: usize) -> Vec<Vec<usize>> {
     let longest = |words: &str| words.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     let wide = |i: usize| {
         let cells = table.rows.iter().map(|row| longest(&words(table, &row[i], i))).max().unwrap_or(0);
-        cells.max(longest(&heading(&table.columns[i]))) + 2
+        cells.max(longest(&heading(&table.columns[i]))) + usize::from(GAP)
     };
     let mut blocks = vec![vec![0]];
     let mut used = wide(0);
     for i in 1..table.columns.len() {
-        // The space after the last column may hang over.
-        if used + wide(i) > width + 2 && blocks.last().is_some_and(|block| block.len() > 1) {
+        // No gap follows the last column.
+        if used + wide(i) > width + usize::from(GAP) && blocks.last().is_some_and(|block| block.len() > 1) {
             blocks.push(vec![0]);
             used = wide(0);
         }
