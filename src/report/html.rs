@@ -5,11 +5,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::number::{plain, size, three};
+use super::number::plain;
 use super::speed::{self, Curve};
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
-use super::{Report, Section, cases, sentence};
+use super::{Report, Section, cases, method, ratio, sentence};
 use crate::measure::Run;
 
 /// Draws the page.
@@ -17,6 +17,7 @@ pub(super) fn page(report: &Report) -> String {
     let sentence = report.sentence();
     let sections = report.sections();
     let several = sections.len() > 1;
+    let engines = speed::all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -32,7 +33,7 @@ pub(super) fn page(report: &Report) -> String {
                     p.over { "Sealmark report" }
                     h1 { (plain(&sentence)) }
                     @if several { (contents(sections)) }
-                    @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1)) }
+                    @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \
                               this page, holds every number unrounded and every process's median." }
                 }
@@ -74,7 +75,8 @@ fn when(section: &Section) -> &str {
     verify.or(section.bench.as_ref().map(|run| run.started.as_str())).unwrap_or_default()
 }
 
-fn draw(section: &Section, place: usize) -> Markup {
+/// One run. `all` are the engines of the report, in the order that chooses their colours.
+fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
     html! {
         section {
             h2 id=(format!("run-{place}")) { (plain(&section.host.cpu)) }
@@ -90,18 +92,18 @@ fn draw(section: &Section, place: usize) -> Markup {
             }
             @if let Some(run) = &section.bench {
                 @for (i, curve) in speed::curves(run).iter().enumerate() {
-                    (figure(run, curve, &format!("run-{place}-{}", i + 1)))
+                    (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
                 }
-                @let rest = [speed::ratios(run), speed::other(run), speed::errors(run)];
+                @let rest = [ratio::table(run), speed::other(run), speed::errors(run)];
                 @for found in rest.iter().flatten() {
                     h3 { (found.title) }
                     (table(found))
                 }
             }
             h3 { "To repeat it" }
-            (repeat(section))
+            (method::repeat(section))
             h3 { "Method and limits" }
-            (method(section))
+            (method::notes(section))
         }
     }
 }
@@ -148,7 +150,7 @@ fn engines(section: &Section) -> Table {
         seen.push(name);
         let state = match unavailable {
             Some(reason) => Cell::new(format!("not available: {reason}")).mark(Mark::Quiet),
-            None => Cell::new("ran"),
+            None => Cell::new("available"),
         };
         table.push(vec![Cell::new(name), Cell::new(version), state]);
     }
@@ -198,14 +200,13 @@ fn class(mark: Mark, number: bool) -> String {
     format!("{}{mark}", if number { "number" } else { "words" })
 }
 
-fn figure(run: &Run, curve: &Curve<'_>, name: &str) -> Markup {
-    let engines: Vec<&str> = run.engines.iter().map(|engine| engine.name.as_str()).collect();
+fn figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
     let numbers = speed::throughput(run, curve);
     html! {
         h3 { (numbers.title) }
         figure {
             div.scroll tabindex="0" role="region" aria-label=(plain(&curve.title())) {
-                (PreEscaped(svg::draw(curve, &engines, name, Paint::Page)))
+                (PreEscaped(svg::draw(curve, all, name, Paint::Page)))
             }
             figcaption {
                 "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it is \
@@ -214,79 +215,6 @@ fn figure(run: &Run, curve: &Curve<'_>, name: &str) -> Markup {
         }
         (table(&numbers))
     }
-}
-
-fn repeat(section: &Section) -> Markup {
-    let mut commands = Vec::new();
-    if section.verify.is_some() {
-        commands.push("sealmark verify".to_owned());
-    }
-    if let Some(run) = &section.bench {
-        let suite = plain(&run.suite);
-        let named = ["quick", "standard", "full"].contains(&suite.as_str());
-        let filter = || format!("sealmark bench '{}'", suite.replace('\'', r"'\''"));
-        commands.push(if named { format!("sealmark bench --suite {suite}") } else { filter() });
-    }
-    html! {
-        pre { (commands.join("\n")) }
-        dl {
-            @if let Some(report) = &section.verify {
-                dt { "Verified" }
-                dd { (plain(&report.started)) ", sealmark " (plain(&report.sealmark)) ", " (three(report.seconds)) " s" }
-            }
-            @if let Some(run) = &section.bench {
-                dt { "Measured" }
-                dd { (plain(&run.started)) ", sealmark " (plain(&run.sealmark)) ", " (three(run.seconds)) " s" }
-                dt { "Build" }
-                dd { (plain(&run.build)) }
-                dt { "Seed" }
-                dd { (run.seed) " (order of the engines within a round)" }
-            }
-        }
-    }
-}
-
-fn method(section: &Section) -> Markup {
-    html! {
-        ul {
-            @if section.verify.is_some() {
-                li { "Every engine is judged on the same cases. Agree, stricter, unsupported and wrong add up to \
-                      what a set declares; stricter is a refusal by a named rule of what the reference accepts. \
-                      Cases show errors; that there are none elsewhere they do not show." }
-            }
-            @if let Some(run) = &section.bench {
-                li { "An engine must be right to be timed: one whose result differs has an error and no time." }
-                li { "The engines are timed in interleaved rounds, in " (speed::processes(run)) " started \
-                      afresh. A process counts as one sample: its number is its median." }
-                li { "A time is the median of those medians. Its interval covers the true median over processes \
-                      with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
-                      it says nothing about another machine." }
-                @for words in arenas(run) { li { (words) } }
-                li { "Times are of warm caches and one message after another. An application adds what it does \
-                      between messages." }
-            }
-            @if section.host.virtualised == Some(true) {
-                li { "A virtual machine shares its CPU with neighbours that cannot be seen from here." }
-            }
-        }
-    }
-}
-
-/// Which buffers the operations walked through, by cache level.
-fn arenas(run: &Run) -> Vec<String> {
-    let mut found: Vec<(&str, u64, u64, u64)> = Vec::new();
-    for row in &run.rows {
-        let Some(arena) = &row.arena else { continue };
-        match found.iter_mut().find(|(level, bytes, ..)| *level == arena.level && *bytes == arena.bytes) {
-            Some((_, _, low, high)) => (*low, *high) = ((*low).min(row.bytes), (*high).max(row.bytes)),
-            None => found.push((&arena.level, arena.bytes, row.bytes, row.bytes)),
-        }
-    }
-    let words = |(level, bytes, low, high): &(&str, u64, u64, u64)| {
-        let messages = if low == high { size(*low) } else { format!("{} to {}", size(*low), size(*high)) };
-        plain(&format!("Messages of {messages} walk through {} of buffers, sized to {level}.", size(*bytes)))
-    };
-    found.iter().map(words).collect()
 }
 
 #[cfg(test)]
@@ -362,6 +290,8 @@ mod tests {
         other.host.fingerprint = "0123456789abcdef".into();
         other.host.cpu = "AMD EPYC <9575F>".into();
         other.suite = "seal/*' --x".into();
+        other.engines.remove(0);
+        other.rows.retain(|row| row.engine != sample::ENGINES[0]);
         let files = vec![File::Verify(sample::report()), File::Bench(sample::run()), File::Bench(other)];
         let page = Report::build(files).html();
         assert!(page.contains("<nav") && page.contains("href=\"#run-2\"") && page.contains("id=\"run-2\""));

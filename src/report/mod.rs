@@ -10,19 +10,24 @@ use crate::host::Host;
 use crate::{measure, verify};
 
 mod cases;
+mod error;
 pub mod formats;
 mod html;
+mod method;
 mod number;
+mod ratio;
 mod run;
 #[cfg(test)]
 mod sample;
 mod sentence;
+mod sheet;
 mod speed;
 mod svg;
 pub mod table;
 pub mod text;
 
-pub use run::{Error, File, default_dir, read, read_all, write, write_text};
+pub use error::Error;
+pub use run::{File, default_dir, read, read_all, write, write_text};
 use table::Table;
 
 /// A verification and a measurement on one host, or one of them.
@@ -52,7 +57,7 @@ impl Section {
         }
         if let Some(run) = &self.bench {
             tables.extend(speed::curves(run).iter().map(|curve| speed::throughput(run, curve)));
-            tables.extend(speed::ratios(run));
+            tables.extend(ratio::table(run));
             tables.extend(speed::other(run));
             tables.extend(speed::errors(run));
         }
@@ -62,7 +67,7 @@ impl Section {
     /// Its throughput curves as stand-alone SVG pictures, each with a name such as `seal-aes-256-gcm`.
     pub fn pictures(&self) -> Vec<(String, String)> {
         let Some(run) = &self.bench else { return Vec::new() };
-        let engines: Vec<&str> = run.engines.iter().map(|engine| engine.name.as_str()).collect();
+        let engines = speed::all_engines([run]);
         let draw = |curve: &speed::Curve<'_>| {
             let name = number::slug(&format!("{}-{}", curve.op, curve.algorithm));
             (name, svg::draw(curve, &engines, "figure", svg::Paint::Picture))

@@ -8,7 +8,7 @@ pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -42,7 +42,7 @@ pub(super) fn three(x: f64) -> String {
 /// A message size: `16 B`, `1 KiB`, `1 MiB`, `1,500 B`.
 pub(super) fn size(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes >> shift > 0 && bytes % (1 << shift) == 0 {
+        if bytes >> shift > 0 && bytes.is_multiple_of(1 << shift) {
             return format!("{} {unit}", count(bytes >> shift));
         }
     }

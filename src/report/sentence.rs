@@ -125,7 +125,6 @@ pub(super) fn machine(virtualised: Option<bool>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::{File, Report, sample};
 
     fn of(files: Vec<File>) -> String {
