@@ -176,16 +176,16 @@ fn ready(workload: &Workload, engine: &'static dyn Engine, clock: &Clock) -> Res
     let prepare = |count| workload.prepare(engine, count).map_err(|e| e.to_string());
     let mut count = workload.count();
     let mut whole = prepare(count)?;
-    let ns = checked(&mut *whole, clock)?;
+    let mut ns = checked(&mut *whole, clock)?;
     if ns < clock.shortest_pass_ns() {
         // A coarse clock: more operations in a pass, at the price of a larger arena.
         count *= lengthened(ns, clock.shortest_pass_ns());
         whole = prepare(count)?;
-        checked(&mut *whole, clock)?;
+        ns = checked(&mut *whole, clock)?;
     }
-    let mut half = prepare(count / 2)?;
-    checked(&mut *half, clock)?;
-    scaling::check(clock, &mut *half, &mut *whole)?;
+    let twice = scaling::twice(count, ns);
+    let (mut one, mut two) = (prepare(twice / 2)?, prepare(twice)?);
+    scaling::check(clock, &mut *one, &mut *two)?;
     Ok(whole)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A timed pass is `now`, a compiler fence, the work, a compiler fence, `now`. The processor is kept from moving
 //! work across the readings by the clock itself (on x86_64 Linux it orders its counter read after what came
-//! before); a pass of a hundred grains or more hides what little is left.
+//! before); the length of a pass hides what little is left.
 
 use std::hint::black_box;
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -11,7 +11,8 @@ use std::time::Instant;
 /// A calibrated clock.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Clock {
-    /// The smallest step between two readings, in nanoseconds.
+    /// The smallest step between two readings, in nanoseconds. A counter finer than its reading costs cannot be
+    /// seen to be so: then this is a bound.
     pub grain_ns: f64,
     /// What an empty timed pass appears to take: the median of many, in nanoseconds.
     pub overhead_ns: f64,
@@ -45,9 +46,10 @@ impl Clock {
         (raw(work) - self.overhead_ns).max(0.0)
     }
 
-    /// The shortest pass whose reading is trusted: a hundred grains.
+    /// The shortest pass that is worth timing: 25 grains. A sample sums hundreds of such passes, each beginning
+    /// anywhere within a grain, so what one reading is off by averages out.
     pub fn shortest_pass_ns(&self) -> f64 {
-        100.0 * self.grain_ns
+        25.0 * self.grain_ns
     }
 }
 
@@ -78,7 +80,7 @@ mod tests {
         let clock = Clock::calibrate();
         assert!(clock.grain_ns > 0.0 && clock.grain_ns.is_finite(), "{clock:?}");
         assert!(clock.overhead_ns >= 0.0 && clock.overhead_ns.is_finite(), "{clock:?}");
-        assert_eq!(clock.shortest_pass_ns(), 100.0 * clock.grain_ns);
+        assert_eq!(clock.shortest_pass_ns(), 25.0 * clock.grain_ns);
     }
 
     #[test]

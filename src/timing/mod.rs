@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of ciphers: it times whatever implements [`Pass`]. The clock is [`std::time::Instant`], whose
 //! grain and cost are measured and reported; on Linux it reads the time-stamp counter behind its own fence.
-//! A counter read by hand was left out: a pass lasts a hundred grains or more, so it would change no result.
+//! A counter read by hand was left out: it would need `unsafe` and change no result, because what is timed is
+//! passes of many operations.
 
 mod clock;
 pub mod interval;
