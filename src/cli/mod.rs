@@ -5,6 +5,7 @@
 mod bench;
 mod host;
 mod list;
+mod progress;
 mod report;
 mod run;
 mod schema;
@@ -142,6 +143,14 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
             ExitCode::from(End::BadInput as u8)
         }
     }
+}
+
+/// Columns that tables may take: the terminal's, or a wide page's where there is none.
+fn width() -> u16 {
+    use std::io::IsTerminal;
+    const WIDE: u16 = 160;
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    if std::io::stdout().is_terminal() { columns.unwrap_or(120) } else { WIDE }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::End;
-use crate::{host, measure, verify};
+use crate::{measure, verify};
 
 /// Prints the JSON schema of a result file.
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ impl What {
         match self {
             Self::Verify => (verify::SCHEMA, schema_for!(verify::Report)),
             Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
-            Self::Host => (super::host::SCHEMA, schema_for!(host::Host)),
+            Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
         }
     }
 }

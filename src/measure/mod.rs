@@ -24,7 +24,7 @@ pub mod worker;
 mod workload;
 
 pub use plan::{Plan, Progress, run};
-pub use suite::Suite;
+pub use suite::{Suite, workloads};
 pub use worker::worker_main;
 pub use workload::{Engines, Level, Op, Workload};
 

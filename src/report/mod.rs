@@ -27,6 +27,7 @@ pub mod table;
 pub mod text;
 
 pub use error::Error;
+pub use formats::markdown;
 pub use run::{File, default_dir, read, read_all, write, write_text};
 use table::Table;
 

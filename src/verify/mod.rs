@@ -20,7 +20,7 @@ mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
-pub use run::{Plan, Progress, Sets, run};
+pub use run::{Plan, Progress, Sets, built_in, built_in_names, run};
 pub use self_test::{Planted, self_test};
 
 /// The name and version of the JSON that [`Report`] is written as.
@@ -148,6 +148,13 @@ pub struct EngineInfo {
     /// Why this CPU cannot run it; absent when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+}
+
+impl EngineInfo {
+    /// Asks an engine.
+    pub fn of(engine: &dyn Engine) -> Self {
+        Self { name: engine.name().into(), version: engine.version(), unavailable: engine.available().err() }
+    }
 }
 
 /// What `sealmark verify` found: schema `sealmark.verify/1`.
