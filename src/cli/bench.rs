@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&run)?),
         Format::Text => {
             let report = Report::build(vec![File::Bench(run)]);
-            println!("{}\n{}", report.text(super::width()), report.sentence());
+            println!("{}", report.text(super::width()));
         }
     }
     Ok(end)

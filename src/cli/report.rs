@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
     }
     let report = Report::build(files);
     match (&args.format, &args.splice) {
-        (Some(Form::Text), _) => println!("{}\n{}", report.text(super::width()), report.sentence()),
+        (Some(Form::Text), _) => println!("{}", report.text(super::width())),
         (Some(Form::Markdown), _) => println!("{}", report.markdown()),
         (Some(Form::Csv), _) => print!("{}", report.csv()),
         (None, Some(target)) => splice(target, &args.files, &report)?,

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     };
     let report = Report::build(files);
     let page = report.write_html(&folder)?;
-    println!("{}\n{}\n{}", report.text(super::width()), report.sentence(), page.display());
+    println!("{}\n{}", report.text(super::width()), page.display());
     match failed {
         None => Ok(end),
         Some(error) => Err(error.context("measuring; the verification is in the report")),

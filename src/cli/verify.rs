@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
             Format::Text => {
                 let report = Report::build(vec![File::Verify(report)]);
-                println!("{}\nseed {}\n{}", report.text(super::width()), args.seed, report.sentence());
+                println!("{}\nseed {}", report.text(super::width()), args.seed);
             }
         }
         if unread.is_empty() {
