@@ -25,6 +25,7 @@ fn every_engine_agrees_with_every_built_in_set_and_the_counts_add_up() {
     };
     assert_eq!(declared("nist/"), 47_250);
     assert_eq!(declared("wycheproof/aes-gcm"), 316);
+    assert_eq!(declared("interop/ek-"), 363);
     assert_eq!(declared("differential"), 7_948);
     assert_eq!(declared("contract"), 114);
     let able: Vec<_> = report.engines.iter().filter(|info| info.unavailable.is_none()).collect();
@@ -118,9 +119,10 @@ const ONE_CASE: &str = r#"{"algorithm": "AES-GCM", "numberOfTests": 1, "testGrou
     "tag": "000102030405060708090a0b0c0d0e0f", "result": "acceptable"}]}]}"#;
 
 fn one_case(result: &str) -> Sets {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("one"), ONE_CASE.replace("acceptable", result)).unwrap();
-    Sets::Given(dir::read(folder.path()).unwrap().sets)
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let text = ONE_CASE.replace("acceptable", result);
+    fs::write(folder.path().join("one"), text).expect("it can be written to");
+    Sets::Given(dir::read(folder.path()).expect("it holds a file").sets)
 }
 
 #[test]

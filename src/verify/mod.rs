@@ -14,6 +14,7 @@ mod aead_case;
 pub mod contract;
 pub mod differential;
 pub mod dir;
+pub mod fuzz;
 pub mod model;
 mod run;
 mod self_test;

@@ -9,7 +9,7 @@ use super::Case;
 
 mod cavp;
 pub mod index;
-pub mod interop;
+mod interop;
 mod json;
 mod wycheproof;
 
@@ -25,7 +25,7 @@ pub struct Format {
 }
 
 /// The formats that can be read.
-pub const FORMATS: [Format; 2] = [
+pub const FORMATS: [Format; 3] = [
     Format {
         name: "wycheproof-aead",
         looks: "JSON with the member testGroups",
@@ -37,6 +37,14 @@ pub const FORMATS: [Format; 2] = [
         looks: "text with sections [Keylen = ...]",
         known: |bytes| !is_json(bytes) && contains(bytes, b"[Keylen = "),
         decode: cavp::decode,
+    },
+    Format {
+        name: "interop",
+        looks: "JSON with the members schema_version and file",
+        known: |bytes| {
+            is_json(bytes) && contains(bytes, b"\"schema_version\"") && contains(bytes, b"\"file\"")
+        },
+        decode: interop::decode,
     },
 ];
 
@@ -149,6 +157,9 @@ mod tests {
         assert_eq!(recognise(b"# CAVS\n[Keylen = 128]\n").unwrap().name, "cavp-gcm");
         assert_eq!(recognise(b"[Keylen = 128]\n").unwrap().name, "cavp-gcm");
         assert_eq!(decode_any(json).unwrap().len(), 316);
+        let interop = include_bytes!("../../../vectors/interop/ek-raft-envelope.json");
+        assert_eq!(recognise(interop).unwrap().name, "interop");
+        assert_eq!(decode_any(interop).unwrap().len(), 23);
     }
 
     fn wycheproof_text() -> &'static str {
