@@ -24,7 +24,7 @@ fn sealmark() -> &'static dyn Engine {
 
 fn cipher_of(engine: &'static dyn Engine) -> Cipher {
     let keystore = Keystore::new(engine);
-    keystore.set(KEY_ID, &[0x5a; 32]).unwrap();
+    keystore.set(KEY_ID, &[0x5a; 32]).expect("a good key");
     Arc::new(keystore).into()
 }
 
