@@ -47,8 +47,8 @@ fn allocations(work: impl FnOnce()) -> u64 {
 }
 
 fn cipher() -> Cipher {
-    let keystore = Keystore::new(engine::find("sealmark").unwrap());
-    keystore.set(7, &[1; 32]).unwrap();
+    let keystore = Keystore::new(engine::find("sealmark").expect("our own engine is always there"));
+    keystore.set(7, &[1; 32]).expect("a good key");
     // A thread's first look into an `ArcSwap` makes its slot there.
     assert!(keystore.keys().find(7).is_ok());
     Arc::new(keystore).into()
@@ -58,9 +58,9 @@ fn cipher() -> Cipher {
 fn once(cipher: &Cipher, nonces: &NonceSource, key_len: usize, record: &mut [u8]) {
     let key = [9; STACK_KEY_LEN + 1];
     let aad = Aad::Storage { value_header: &[2; 9], pebble_key: &key[..key_len] };
-    let header = Header { flag: 0, key_id: 7, nonce: nonces.next().unwrap() };
+    let header = Header { flag: 0, key_id: 7, nonce: nonces.next().expect("not used up") };
     assert_eq!(cipher.seal_into(&header, &aad, &[3; 4096], record), Ok(4096 + OVERHEAD));
-    assert_eq!(cipher.open_in_place(record, &aad).unwrap(), [3; 4096]);
+    assert_eq!(cipher.open_in_place(record, &aad).expect("authentic"), [3; 4096]);
     assert!(cipher.open_in_place(record, &aad).is_err());
 }
 
@@ -112,5 +112,5 @@ fn lookups_and_nonces_allocate_nothing() {
 #[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(vec![0u8; 10])), 1);
-    assert_eq!(allocations(|| drop(cipher().seal(0, 7, &[0; 12], &Aad::Raft, b"x").unwrap())) > 1, true);
+    assert!(allocations(|| drop(cipher().seal(0, 7, &[0; 12], &Aad::Raft, b"x").unwrap())) > 1);
 }

@@ -3,40 +3,22 @@
 //! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that write
 //! into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes); [`Cipher::seal`]
 //! and [`Cipher::open`] allocate their result. A refusal is never retried and never turned into "not found".
-//! Not here: where nonces come from ([`Cipher::seal_many`] is handed a source), compression.
+//! Not here: several messages at once (`batch.rs`), where nonces come from, compression.
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use zeroize::Zeroize;
 
 use super::aad::Aad;
 use super::record::{HEADER_LEN, Header, OVERHEAD};
-use super::{Error, Keys, Keystore, NonceSource};
-use crate::aead::{self, Aead, Message, Nonce, TAG_LEN, Tag};
+use super::{Error, Keys, Keystore};
+use crate::aead::{self, Aead, Nonce, TAG_LEN, Tag};
 
 /// Seals and opens under the keys of one keystore. [`Cipher::default`] has none and refuses every call.
 #[derive(Clone, Default, Debug)]
 pub struct Cipher {
     keystore: Option<Arc<Keystore>>,
 }
-
-/// One message for [`Cipher::seal_many`].
-#[derive(Debug)]
-pub struct Unsealed<'a> {
-    /// As [`Header::flag`].
-    pub flag: u8,
-    /// What it is bound to.
-    pub aad: Aad<'a>,
-    /// The message.
-    pub plaintext: &'a [u8],
-    /// Takes the record in its first bytes: [`OVERHEAD`] more than the plaintext.
-    pub out: &'a mut [u8],
-}
-
-/// Messages that go to the key object at once, and bytes of stack for their AADs.
-const GROUP: usize = 16;
-const ARENA_LEN: usize = 4096;
 
 impl Cipher {
     /// A cipher over that keystore.
@@ -86,38 +68,6 @@ impl Cipher {
         let key = keys.find(key_id)?;
         let body = &mut record[HEADER_LEN..];
         aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, body))
-    }
-
-    /// Seals several messages under one key, each with its own nonce of the source, through the engine's batch
-    /// call. All buffers are checked before the first nonce is taken.
-    ///
-    /// # Errors
-    /// As [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. Then no record is usable: every
-    /// `out` is untouched or zeros.
-    pub fn seal_many(
-        &self,
-        key_id: u32,
-        nonces: &NonceSource,
-        messages: &mut [Unsealed<'_>],
-    ) -> Result<(), Error> {
-        let keys = self.keys()?;
-        let key = keys.find(key_id)?;
-        if messages.iter().any(|m| m.out.len() < m.plaintext.len() + OVERHEAD) {
-            return Err(Error::BufferTooSmall);
-        }
-        let mut done = 0;
-        while done < messages.len() {
-            match seal_group(key, key_id, nonces, &mut messages[done..]) {
-                Ok(sealed) => done += sealed,
-                Err(error) => {
-                    for m in messages {
-                        m.out[..m.plaintext.len() + OVERHEAD].zeroize();
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// [`seal_into`](Self::seal_into) with a nonce of any length offered and an allocated result.
@@ -179,7 +129,7 @@ impl Cipher {
     }
 
     #[inline]
-    fn keys(&self) -> Result<Keys, Error> {
+    pub(super) fn keys(&self) -> Result<Keys, Error> {
         Ok(self.keystore.as_ref().ok_or(Error::NilKeystore)?.keys())
     }
 }
@@ -191,15 +141,15 @@ impl From<Arc<Keystore>> for Cipher {
 }
 
 /// A buffer for a record, split.
-struct Parts<'a> {
-    header: &'a mut [u8],
-    in_out: &'a mut [u8],
-    tag: &'a mut [u8],
+pub(super) struct Parts<'a> {
+    pub header: &'a mut [u8],
+    pub in_out: &'a mut [u8],
+    pub tag: &'a mut [u8],
 }
 
 impl<'a> Parts<'a> {
     #[inline]
-    fn of(out: &'a mut [u8], len: usize) -> Result<Self, Error> {
+    pub fn of(out: &'a mut [u8], len: usize) -> Result<Self, Error> {
         let record = out.get_mut(..len + OVERHEAD).ok_or(Error::BufferTooSmall)?;
         let (header, body) = record.split_at_mut(HEADER_LEN);
         let (in_out, tag) = body.split_at_mut(len);
@@ -208,7 +158,7 @@ impl<'a> Parts<'a> {
 
     /// Writes all but the tag, the message still in clear.
     #[inline]
-    fn fill(&mut self, header: &Header, plaintext: &[u8]) {
+    pub fn fill(&mut self, header: &Header, plaintext: &[u8]) {
         self.header.copy_from_slice(&header.encode());
         self.in_out.copy_from_slice(plaintext);
     }
@@ -216,7 +166,7 @@ impl<'a> Parts<'a> {
 
 /// The header as written: a raft record's flag is not bound, so it is fixed.
 #[inline]
-fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
+pub(super) fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
     if matches!(aad, Aad::Raft) {
         header.flag = 0;
     }
@@ -224,7 +174,7 @@ fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
 }
 
 #[inline]
-fn seal_record(
+pub(super) fn seal_record(
     key: &dyn Aead,
     header: &Header,
     aad: &Aad<'_>,
@@ -243,46 +193,6 @@ fn seal_record(
     }
     to.tag.copy_from_slice(&tag.0);
     Ok(plaintext.len() + OVERHEAD)
-}
-
-/// Seals as many of the messages as fit one batch, one at least; returns how many.
-fn seal_group(
-    key: &dyn Aead,
-    key_id: u32,
-    nonces: &NonceSource,
-    messages: &mut [Unsealed<'_>],
-) -> Result<usize, Error> {
-    let mut arena = ArrayVec::<u8, ARENA_LEN>::new();
-    let mut ends = ArrayVec::<usize, GROUP>::new();
-    for m in messages.iter().take(GROUP) {
-        if !m.aad.append(m.flag, key_id, &mut arena) {
-            break;
-        }
-        ends.push(arena.len());
-    }
-    if ends.is_empty() {
-        let m = &mut messages[0];
-        let header = Header { flag: m.flag, key_id, nonce: nonces.next()? };
-        return seal_record(key, &header, &m.aad, m.plaintext, m.out).map(|_| 1);
-    }
-
-    let mut batch = ArrayVec::<Message<'_>, GROUP>::new();
-    let mut tags = ArrayVec::<&mut [u8], GROUP>::new();
-    let mut start = 0;
-    for (m, &end) in messages.iter_mut().zip(&ends) {
-        let header = bound(Header { flag: m.flag, key_id, nonce: nonces.next()? }, &m.aad);
-        let mut to = Parts::of(m.out, m.plaintext.len())?;
-        to.fill(&header, m.plaintext);
-        let aad = &arena[start..end];
-        batch.push(Message { nonce: header.nonce, aad, in_out: to.in_out, tag: Tag::default() });
-        tags.push(to.tag);
-        start = end;
-    }
-    key.seal_batch(&mut batch)?;
-    for (to, m) in tags.iter_mut().zip(&batch) {
-        to.copy_from_slice(&m.tag.0);
-    }
-    Ok(ends.len())
 }
 
 /// Opens ciphertext and tag in place. Engines differ in what a refused open leaves behind
