@@ -147,12 +147,10 @@ unsafe fn turn_of_bulk<L: Lanes, const N: usize, const ROUNDS: usize>(
             *state = L::whiten(L::count(counter), &keys[0]);
         }
         let mut sum = L::no_product();
-        for round in 1..ROUNDS {
-            let key = &keys[round];
+        for (i, round_key) in keys[1..ROUNDS].iter().enumerate() {
             for state in &mut states {
-                *state = L::round(*state, key);
+                *state = L::round(*state, round_key);
             }
-            let i = round - 1;
             if i < N {
                 let mut x = L::elements(L::load(ciphertext.add(step * i)));
                 if i == 0 {

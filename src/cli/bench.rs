@@ -63,7 +63,12 @@ impl From<SuiteName> for Suite {
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let filtered = if args.filter.is_some() { Suite::Full } else { Suite::Quick };
-    let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), engines.named(&args.engines)?);
+    let chosen = engines.named(&args.engines)?;
+    if let Some(reason) = super::none_can_run(&chosen) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
+    let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
     plan.filter.clone_from(&args.filter);
     plan.seed = args.seed;
     if let Some(processes) = args.processes {

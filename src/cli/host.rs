@@ -64,13 +64,19 @@ fn print(facts: &Facts) {
         None => "cannot be told",
     };
     println!("cpu          {}", host.cpu);
-    println!("             {} family {} model {} stepping {}", host.vendor, host.family, host.model, host.stepping);
+    println!(
+        "             {} family {} model {} stepping {}",
+        host.vendor, host.family, host.model, host.stepping
+    );
     println!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
     println!("fingerprint  {}", host.fingerprint);
     println!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
     println!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
     println!("features     {}", host.features.join(" "));
-    println!("clock        grain {:.0} ns, an empty timed pass {:.0} ns", facts.clock_grain_ns, facts.clock_overhead_ns);
+    println!(
+        "clock        grain {:.0} ns, an empty timed pass {:.0} ns",
+        facts.clock_grain_ns, facts.clock_overhead_ns
+    );
     println!("backend      {} (the one that sealmark chooses here)", facts.backend);
     println!("engines");
     for engine in &facts.engines {
@@ -80,7 +86,11 @@ fn print(facts: &Facts) {
         }
     }
     for d in &facts.second_opinion {
-        let verdict = if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
-        println!("note         {}: std says {}, cpufeatures says {} ({verdict})", d.feature, d.std, d.cpufeatures);
+        let verdict =
+            if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
+        println!(
+            "note         {}: std says {}, cpufeatures says {} ({verdict})",
+            d.feature, d.std, d.cpufeatures
+        );
     }
 }

@@ -102,6 +102,13 @@ impl Engines {
     }
 }
 
+/// What keeps every one of these engines from running here, for the end [`End::CouldNotTell`].
+fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
+    let reasons: Vec<String> = engines.iter().filter_map(|engine| engine.available().err()).collect();
+    (reasons.len() == engines.len())
+        .then(|| format!("no engine asked for can run here: {}", reasons.join("; ")))
+}
+
 /// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A second one ends at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -156,6 +163,7 @@ fn width() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aead::{Aead, Alg, Error};
 
     #[test]
     fn the_arguments_are_well_formed() {
@@ -171,6 +179,33 @@ mod tests {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
         }
+    }
+
+    #[test]
+    fn engines_that_cannot_run_leave_the_question_open() {
+        struct Absent;
+        impl Engine for Absent {
+            fn name(&self) -> &'static str {
+                "absent"
+            }
+            fn version(&self) -> String {
+                "0".into()
+            }
+            fn available(&self) -> Result<(), String> {
+                Err("it needs another CPU".into())
+            }
+            fn supports(&self, _: engine::Shape) -> bool {
+                true
+            }
+            fn residue(&self) -> engine::Residue {
+                engine::Residue::Zeros
+            }
+            fn key(&self, _: Alg, _: &[u8]) -> Result<Box<dyn Aead>, Error> {
+                Err(Error::CpuLacksFeature)
+            }
+        }
+        assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
+        assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
     }
 
     #[test]

@@ -60,9 +60,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
 
 /// Puts the first section's tables and pictures between the markers of `target`.
 fn splice(target: &Path, files: &[PathBuf], report: &Report) -> anyhow::Result<()> {
-    let mut text = std::fs::read_to_string(target).with_context(|| format!("reading {}", target.display()))?;
+    let mut text =
+        std::fs::read_to_string(target).with_context(|| format!("reading {}", target.display()))?;
     let Some(section) = report.sections().first() else { bail!("there is nothing in these files") };
-    let folder = files.iter().find(|path| path.is_dir()).context("--splice draws pictures: name a folder of results")?;
+    let folder = files
+        .iter()
+        .find(|path| path.is_dir())
+        .context("--splice draws pictures: name a folder of results")?;
     let command = format!("sealmark report {} --splice {}", folder.display(), target.display());
     let host = format!("{} ({})", section.host.cpu, section.host.fingerprint);
     let mut spliced = 0;

@@ -47,6 +47,10 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         return self_test(args);
     }
     let chosen = engines.named(&args.engines)?;
+    if let (true, Some(reason)) = (args.require.is_empty(), super::none_can_run(&chosen)) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
     let mut unread = Vec::new();
     let sets = match &args.vectors {
         Some(folder) => {
@@ -97,7 +101,8 @@ fn named_sets(names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
 /// Verifies with a progress line.
 pub(super) fn verify(plan: &Plan) -> verify::Report {
     let bar = progress::spinner("verifying");
-    let report = verify::run(plan, &|p| bar.set_message(format!("{} on {}, {} cases", p.set, p.engine, p.cases)));
+    let report =
+        verify::run(plan, &|p| bar.set_message(format!("{} on {}, {} cases", p.set, p.engine, p.cases)));
     bar.finish_and_clear();
     report
 }
@@ -121,4 +126,3 @@ fn self_test(args: &Args) -> anyhow::Result<End> {
     }
     Ok(if missed == 0 { End::Fine } else { End::FoundSomething })
 }
-

@@ -146,7 +146,7 @@ impl Report {
             out += &format!("{}\n", formats::escape(&sentence::origin(section)));
             for table in section.tables() {
                 let title = formats::escape(&table.title);
-                out += &format!("\n### {title}\n\n{}", formats::markdown(&table));
+                out += &format!("\n### {title}\n\n{}", markdown(&table));
             }
         }
         out

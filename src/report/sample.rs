@@ -167,6 +167,7 @@ pub fn run() -> Run {
         coverage: 0.75,
         seed: 20_261_103,
         build: "rustc 1.95.0, release".into(),
+        clock: None,
         engines: ENGINES
             .iter()
             .map(|&name| EngineVersion {
