@@ -15,8 +15,10 @@ mod envelope;
 mod key;
 mod message;
 mod plan;
+mod process;
 mod reference;
 mod scaling;
+mod sheet;
 pub mod suite;
 #[cfg(test)]
 mod testing;

@@ -1,21 +1,20 @@
 //! A plan and its run: several fresh processes, each measuring every workload, put together as rows.
 //!
-//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. A worker
-//! that dies costs the engine it was touching its rows, and no other; it is then started again with the rest.
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::process::fresh_process;
+use super::sheet::Sheet;
 use super::suite::chooses;
-use super::worker::{self, Answer, Job, Measured, contestants};
-use super::{Arena, ClockInfo, EngineVersion, Error, Ns, Row, Run, SCHEMA, Suite, Workload};
+use super::worker::{self, Job, contestants};
+use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
 use crate::engine::Engine;
 use crate::host::Host;
-use crate::timing::{Interval, interval};
+use crate::timing::interval;
 
 /// What to measure, and how much of it.
 #[derive(Clone)]
@@ -72,7 +71,7 @@ impl Plan {
         self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
     }
 
-    fn job(&self, workloads: &[&Workload]) -> Job {
+    pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
         let contestants: usize = workloads.iter().map(|w| contestants(w, &self.engines).len()).sum();
         let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * contestants.max(1) as f64;
         let target_ns = self.budget.as_secs_f64() * 1e9 / COST / samples;
@@ -194,195 +193,6 @@ fn in_process(
     if stopped { Ok(()) } else { result }
 }
 
-/// How to start a worker.
-type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
-
-/// One process; as many as it takes when workers die.
-fn fresh_process(
-    mut job: Job,
-    spawn: Spawn<'_>,
-    sheet: &mut Sheet,
-    stop: &AtomicBool,
-    note: &mut (dyn FnMut(&str) + Send),
-) -> Result<(), Error> {
-    while let Some(death) = converse(&job, spawn, sheet, stop, note)? {
-        // Ctrl-C reaches the worker too, perhaps before this process has noticed.
-        std::thread::sleep(Duration::from_millis(100));
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        job.workloads.drain(..death.finished);
-        match death.engine {
-            Some(engine) => {
-                for workload in &job.workloads {
-                    sheet.fail(workload, Some(&engine), format!("{} while it ran {engine}", death.how));
-                }
-                job.engines.retain(|name| *name != engine);
-            }
-            None => {
-                let Some(workload) = job.workloads.first().cloned() else { break };
-                sheet.fail(&workload, None, death.how);
-                job.workloads.remove(0);
-            }
-        }
-        if job.workloads.is_empty() || job.engines.is_empty() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// How a worker died.
-struct Death {
-    how: String,
-    finished: usize,
-    engine: Option<String>,
-}
-
-/// Sends a worker its job and takes its answers. `None` when it finished, or was stopped.
-fn converse(
-    job: &Job,
-    spawn: Spawn<'_>,
-    sheet: &mut Sheet,
-    stop: &AtomicBool,
-    note: &mut (dyn FnMut(&str) + Send),
-) -> Result<Option<Death>, Error> {
-    let mut child = spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        // A worker that is already dead shows below, by its answers.
-        let _ = serde_json::to_writer(&mut input, job).is_ok() && input.flush().is_ok();
-    }
-    let output = child.stdout.take().expect("it was started with a pipe");
-    let (mut finished, mut engine, mut done) = (0, None, false);
-    let mut how = String::new();
-    for line in BufReader::new(output).lines() {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        match line.map_err(Error::from).and_then(|line| Ok(serde_json::from_str(&line)?)) {
-            Ok(answer) => {
-                match &answer {
-                    Answer::At { engine: name, .. } => engine = Some(name.clone()),
-                    Answer::Sampling { .. } => engine = None,
-                    Answer::Workload { .. } => finished += 1,
-                    Answer::Done => done = true,
-                    Answer::Clock(_) => {}
-                }
-                sheet.take(answer, note);
-            }
-            Err(error) => {
-                how = format!("a worker process said what its parent does not understand ({error})");
-                break;
-            }
-        }
-    }
-    if done && child.wait()?.success() {
-        return Ok(None);
-    }
-    // It may still be running when it was stopped or misunderstood; killing a dead one is refused, harmlessly.
-    let _ = child.kill();
-    let status = child.wait()?;
-    if stop.load(Ordering::Relaxed) || done {
-        return Ok(None);
-    }
-    if how.is_empty() {
-        how = format!("a worker process died ({status})");
-    }
-    Ok(Some(Death { how, finished, engine }))
-}
-
-/// What is known of one workload on one engine.
-#[derive(Default)]
-struct Cell {
-    samples: Vec<f64>,
-    arena: Option<Arena>,
-    error: Option<String>,
-}
-
-/// Everything that the workers have said.
-#[derive(Default)]
-struct Sheet {
-    clock: Option<ClockInfo>,
-    cells: BTreeMap<(String, String), Cell>,
-    failures: BTreeMap<String, String>,
-}
-
-impl Sheet {
-    fn take(&mut self, answer: Answer, note: &mut (dyn FnMut(&str) + Send)) {
-        match answer {
-            Answer::Clock(clock) => self.clock = Some(clock),
-            Answer::Workload { workload, rows } => {
-                for Measured { engine, ns, arena } in rows {
-                    let cell = self.cells.entry((workload.clone(), engine)).or_default();
-                    cell.arena = arena.or(cell.arena.take());
-                    match ns {
-                        Ok(ns) => cell.samples.push(ns),
-                        Err(why) => cell.error = Some(why),
-                    }
-                }
-                note(&workload);
-            }
-            Answer::At { .. } | Answer::Sampling { .. } | Answer::Done => {}
-        }
-    }
-
-    /// Notes why a workload has no time, on one engine or on all.
-    fn fail(&mut self, workload: &str, engine: Option<&str>, how: String) {
-        match engine {
-            Some(engine) => {
-                self.cells.entry((workload.to_owned(), engine.to_owned())).or_default().error = Some(how);
-            }
-            None => {
-                self.failures.insert(workload.to_owned(), how);
-            }
-        }
-    }
-
-    /// One row for each workload and engine of which something is known, in the order of the plan.
-    fn rows(&mut self, workloads: &[&Workload], engines: &[&'static dyn Engine]) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for workload in workloads {
-            for engine in contestants(workload, engines) {
-                let cell =
-                    self.cells.remove(&(workload.path.clone(), engine.name().to_owned())).unwrap_or_default();
-                let error = cell.error.or_else(|| self.failures.get(&workload.path).cloned());
-                if error.is_some() || !cell.samples.is_empty() {
-                    rows.push(row(workload, engine.name(), cell.samples, cell.arena, error));
-                }
-            }
-        }
-        rows
-    }
-}
-
-fn row(
-    workload: &Workload,
-    engine: &str,
-    samples: Vec<f64>,
-    arena: Option<Arena>,
-    error: Option<String>,
-) -> Row {
-    let ns = match &error {
-        None => Interval::of(&samples).map(|i| Ns { median: i.median, low: i.low, high: i.high }),
-        Some(_) => None,
-    };
-    let bytes = workload.bytes as u64;
-    Row {
-        workload: workload.path.clone(),
-        op: workload.op.name().to_owned(),
-        algorithm: workload.algorithm.clone(),
-        bytes,
-        engine: engine.to_owned(),
-        ns,
-        // Bytes for each nanosecond are decimal gigabytes for each second.
-        gb_per_s: ns.filter(|ns| bytes > 0 && ns.median > 0.0).map(|ns| bytes as f64 / ns.median),
-        processes: samples.len() as u32,
-        samples,
-        arena,
-        error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -477,80 +287,5 @@ mod tests {
         assert_eq!(workloads(&plan), SAMPLE_NS.0);
         plan.budget = Duration::from_secs(1_000_000);
         assert_eq!(workloads(&plan), SAMPLE_NS.1);
-    }
-
-    #[cfg(unix)]
-    mod process {
-        use super::*;
-
-        /// Runs a shell script in the place of the worker.
-        fn talk(script: &str, job: Job, stop: bool) -> Sheet {
-            let mut sheet = Sheet::default();
-            let spawn = || {
-                Command::new("/bin/sh")
-                    .args(["-c", script])
-                    .stdin(Stdio::piped())
-                    .stdout(Stdio::piped())
-                    .spawn()
-            };
-            fresh_process(job, &spawn, &mut sheet, &AtomicBool::new(stop), &mut |_| {}).unwrap();
-            sheet
-        }
-
-        fn job() -> Job {
-            let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-            plan.job(&plan.workloads()[..2])
-        }
-
-        fn line(answer: &Answer) -> String {
-            format!("echo '{}'; ", serde_json::to_string(answer).unwrap())
-        }
-
-        #[test]
-        fn the_answers_of_a_worker_become_samples() {
-            let mut script = "cat >/dev/null; ".to_owned();
-            for workload in job().workloads {
-                let rows = vec![Measured { engine: "sealmark".into(), ns: Ok(12.5), arena: None }];
-                script += &line(&Answer::Workload { workload, rows });
-            }
-            let sheet = talk(&(script + &line(&Answer::Done)), job(), false);
-            assert_eq!(sheet.cells.len(), 2);
-            assert!(sheet.cells.values().all(|cell| cell.samples == [12.5] && cell.error.is_none()));
-        }
-
-        #[test]
-        fn a_worker_that_dies_costs_the_engine_it_was_touching() {
-            let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
-            let sheet = talk(&format!("cat >/dev/null; {at} kill -4 $$"), job(), false);
-            assert_eq!(sheet.cells.len(), 2);
-            for cell in sheet.cells.values() {
-                let error = cell.error.as_deref().unwrap();
-                assert!(error.contains("died") && error.contains("sealmark"), "{error}");
-            }
-        }
-
-        #[test]
-        fn a_worker_that_dies_while_sampling_costs_the_workload() {
-            let sheet = talk("cat >/dev/null; exit 3", job(), false);
-            assert_eq!(sheet.failures.len(), 2);
-            assert!(
-                sheet.failures.values().all(|how| how.contains("exit status: 3")),
-                "{:?}",
-                sheet.failures
-            );
-        }
-
-        #[test]
-        fn a_worker_that_talks_nonsense_is_not_believed() {
-            let sheet = talk("cat >/dev/null; echo hello", job(), false);
-            assert_eq!(sheet.failures.len(), 2);
-            assert!(sheet.failures.values().all(|how| how.contains("understand")));
-        }
-
-        #[test]
-        fn a_worker_that_was_stopped_is_nobodys_error() {
-            let sheet = talk("cat >/dev/null; exit 130", job(), true);
-            assert!(sheet.failures.is_empty() && sheet.cells.is_empty());
-        }
     }
 }
