@@ -3,7 +3,7 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/build.rs");
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let rustc = std::env::var_os("RUSTC")
         .and_then(|rustc| Command::new(rustc).arg("-V").output().ok())
