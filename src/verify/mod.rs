@@ -22,7 +22,7 @@ pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
 pub use run::{Plan, Progress, Sets, built_in, built_in_names, run};
-pub use self_test::{Planted, self_test};
+pub use self_test::{Planted, self_test, wrong_engine};
 
 /// The name and version of the JSON that [`Report`] is written as.
 pub const SCHEMA: &str = "sealmark.verify/1";

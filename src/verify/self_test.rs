@@ -34,6 +34,12 @@ pub fn self_test(seed: u64) -> Vec<Planted> {
     planted
 }
 
+/// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a wrong
+/// engine end the command with 1, its cases named, and get no time.
+pub fn wrong_engine() -> &'static dyn Engine {
+    &DOUBLES[0]
+}
+
 fn row(name: &str) -> Row {
     index::rows().into_iter().find(|row| row.name == name).expect("the index has this set")
 }
