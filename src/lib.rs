@@ -1,6 +1,36 @@
 //! Sealmark verifies and measures AES envelope encryption on the CPU that it runs on.
+//!
+//! Three questions: which AES-GCM engines can run on this CPU, is each of them right, and how fast is each? The
+//! command answers them in one go; this library is what it is made of, and what an engineer takes from it.
+//!
+//! # Floors
+//!
+//! Imports point down, never up or sideways; a test holds that.
+//!
+//! | floor | modules | what they are |
+//! |---|---|---|
+//! | 8 | `cli` | arguments, tables, progress, exit codes |
+//! | 7 | `report` | result files, and every page drawn from them |
+//! | 6 | `verify`, `measure` | is it right? how fast? |
+//! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
+//! | 3 | [`engine`] | every AEAD behind one trait |
+//! | 2 | [`aead`], `timing` | the kernels; the clock, interleaved rounds, intervals |
+//! | 1 | `host` | which CPU this is |
+//!
+//! # Features
+//!
+//! Without any, there are [`aead`], [`engine`] with our own engines, and [`envelope`]. `cli` (default) adds the
+//! rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as engines; `openssl` adds
+//! the system's OpenSSL, and `openssl-vendored` one built from source.
+//!
+//! # An engine of one's own
+//!
+//! A binary that is `sealmark::main(&[&MY_ENGINE])` is the whole command, with that engine verified and measured
+//! like the others; see `examples/own_engine.rs`.
 
 pub mod aead;
+#[cfg(feature = "cli")]
+mod cli;
 pub mod engine;
 pub mod envelope;
 #[cfg(feature = "cli")]
@@ -8,4 +38,11 @@ pub mod host;
 #[cfg(feature = "cli")]
 pub mod measure;
 #[cfg(feature = "cli")]
+pub mod report;
+#[cfg(feature = "cli")]
+pub mod timing;
+#[cfg(feature = "cli")]
 pub mod verify;
+
+#[cfg(feature = "cli")]
+pub use cli::main;

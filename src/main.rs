@@ -1,2 +1,5 @@
-//! skeleton
-fn main() {}
+//! The command `sealmark`, with the engines that were compiled in.
+
+fn main() -> std::process::ExitCode {
+    sealmark::main(&[])
+}

@@ -131,7 +131,10 @@ fn every_module_at_the_top_has_a_floor() {
     for entry in fs::read_dir(root().join("src")).expect("src is there") {
         let path = entry.expect("its entries can be read").path();
         let name = path.file_stem().expect("entries have names").to_string_lossy().into_owned();
-        assert!(matches!(&*name, "lib" | "main") || floor_of(&name).is_some(), "{name} stands on no floor");
+        assert!(
+            matches!(&*name, "lib" | "main" | "build") || floor_of(&name).is_some(),
+            "{name} stands on no floor"
+        );
     }
 }
 
@@ -141,7 +144,7 @@ fn every_file_is_mentioned_by_its_folder() {
     let text_of = |name: &str| sources.iter().find(|(file, _)| file == name).map(|(_, code)| code);
     for (file, _) in &sources {
         let Some((folder, name)) = file.rsplit_once('/') else { continue };
-        if matches!(name, "lib.rs" | "main.rs") {
+        if matches!(name, "lib.rs" | "main.rs" | "build.rs") {
             continue;
         }
         let (parent, module) = if name == "mod.rs" {
@@ -177,7 +180,9 @@ fn every_backend_and_engine_has_its_row() {
 fn unsafe_code_stays_where_it_is_argued() {
     let mut seen = 0;
     for (file, code) in sources() {
-        let uses = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
+        let uses = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern", "unsafe("]
+            .iter()
+            .any(|form| code.contains(form));
         if uses {
             assert!(UNSAFE.iter().any(|allowed| file.starts_with(allowed)), "unsafe in {file}");
             seen += 1;

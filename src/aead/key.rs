@@ -2,6 +2,8 @@
 //!
 //! Expanded in place, so that no copy is left on the stack; wiped when dropped.
 
+use core::mem::MaybeUninit;
+
 use zeroize::Zeroizing;
 
 use super::Alg;
@@ -37,7 +39,7 @@ impl<L: Lanes> Key<L> {
     /// A key of zeros in its final place, to be expanded.
     pub fn empty() -> Box<Self> {
         // SAFETY: `RoundKey: Plain` and the other fields are integers, for which zero bytes are a value.
-        unsafe { Box::<Self>::new_zeroed().assume_init() }
+        unsafe { Box::new(MaybeUninit::<Self>::zeroed()).assume_init() }
     }
 
     /// The round keys of a key with that many rounds.

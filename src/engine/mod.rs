@@ -21,12 +21,19 @@ pub use own::Own;
 
 /// Every engine that was compiled in: our backends, then the peers. Whether this CPU can run one, ask it.
 pub fn engines() -> Vec<&'static dyn Engine> {
-    let mut all = own::engines();
-    #[cfg(feature = "peers")]
-    all.extend([&rustcrypto::RustCrypto as &dyn Engine, &ring::Ring, &awslc::AwsLc, &graviola::Graviola]);
-    #[cfg(feature = "openssl")]
-    all.push(&openssl::OpenSsl);
-    all
+    let peers: &[&'static dyn Engine] = &[
+        #[cfg(feature = "peers")]
+        &rustcrypto::RustCrypto,
+        #[cfg(feature = "peers")]
+        &ring::Ring,
+        #[cfg(feature = "peers")]
+        &awslc::AwsLc,
+        #[cfg(feature = "peers")]
+        &graviola::Graviola,
+        #[cfg(feature = "openssl")]
+        &openssl::OpenSsl,
+    ];
+    own::engines().into_iter().chain(peers.iter().copied()).collect()
 }
 
 /// The engine of that name; `sealmark` is the backend that this CPU would choose.

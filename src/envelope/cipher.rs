@@ -3,40 +3,22 @@
 //! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that write
 //! into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes); [`Cipher::seal`]
 //! and [`Cipher::open`] allocate their result. A refusal is never retried and never turned into "not found".
-//! Not here: where nonces come from ([`Cipher::seal_many`] is handed a source), compression.
+//! Not here: several messages at once (`batch.rs`), where nonces come from, compression.
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
 use zeroize::Zeroize;
 
 use super::aad::Aad;
 use super::record::{HEADER_LEN, Header, OVERHEAD};
-use super::{Error, Keys, Keystore, NonceSource};
-use crate::aead::{self, Aead, Message, Nonce, TAG_LEN, Tag};
+use super::{Error, Keys, Keystore};
+use crate::aead::{self, Aead, Nonce, TAG_LEN, Tag};
 
 /// Seals and opens under the keys of one keystore. [`Cipher::default`] has none and refuses every call.
 #[derive(Clone, Default, Debug)]
 pub struct Cipher {
     keystore: Option<Arc<Keystore>>,
 }
-
-/// One message for [`Cipher::seal_many`].
-#[derive(Debug)]
-pub struct Unsealed<'a> {
-    /// As [`Header::flag`].
-    pub flag: u8,
-    /// What it is bound to.
-    pub aad: Aad<'a>,
-    /// The message.
-    pub plaintext: &'a [u8],
-    /// Takes the record in its first bytes: [`OVERHEAD`] more than the plaintext.
-    pub out: &'a mut [u8],
-}
-
-/// Messages that go to the key object at once, and bytes of stack for their AADs.
-const GROUP: usize = 16;
-const ARENA_LEN: usize = 4096;
 
 impl Cipher {
     /// A cipher over that keystore.
@@ -86,38 +68,6 @@ impl Cipher {
         let key = keys.find(key_id)?;
         let body = &mut record[HEADER_LEN..];
         aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, body))
-    }
-
-    /// Seals several messages under one key, each with its own nonce of the source, through the engine's batch
-    /// call. All buffers are checked before the first nonce is taken.
-    ///
-    /// # Errors
-    /// As [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. Then no record is usable: every
-    /// `out` is untouched or zeros.
-    pub fn seal_many(
-        &self,
-        key_id: u32,
-        nonces: &NonceSource,
-        messages: &mut [Unsealed<'_>],
-    ) -> Result<(), Error> {
-        let keys = self.keys()?;
-        let key = keys.find(key_id)?;
-        if messages.iter().any(|m| m.out.len() < m.plaintext.len() + OVERHEAD) {
-            return Err(Error::BufferTooSmall);
-        }
-        let mut done = 0;
-        while done < messages.len() {
-            match seal_group(key, key_id, nonces, &mut messages[done..]) {
-                Ok(sealed) => done += sealed,
-                Err(error) => {
-                    for m in messages {
-                        m.out[..m.plaintext.len() + OVERHEAD].zeroize();
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// [`seal_into`](Self::seal_into) with a nonce of any length offered and an allocated result.
@@ -179,7 +129,7 @@ impl Cipher {
     }
 
     #[inline]
-    fn keys(&self) -> Result<Keys, Error> {
+    pub(super) fn keys(&self) -> Result<Keys, Error> {
         Ok(self.keystore.as_ref().ok_or(Error::NilKeystore)?.keys())
     }
 }
@@ -190,19 +140,33 @@ impl From<Arc<Keystore>> for Cipher {
     }
 }
 
-/// Splits a buffer for a record into header, ciphertext and tag.
-#[inline]
-fn parts(out: &mut [u8], len: usize) -> Result<(&mut [u8], &mut [u8], &mut [u8]), Error> {
-    let record =
-        len.checked_add(OVERHEAD).and_then(|whole| out.get_mut(..whole)).ok_or(Error::BufferTooSmall)?;
-    let (header, body) = record.split_at_mut(HEADER_LEN);
-    let (ciphertext, tag) = body.split_at_mut(len);
-    Ok((header, ciphertext, tag))
+/// A buffer for a record, split.
+pub(super) struct Parts<'a> {
+    pub header: &'a mut [u8],
+    pub in_out: &'a mut [u8],
+    pub tag: &'a mut [u8],
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    pub fn of(out: &'a mut [u8], len: usize) -> Result<Self, Error> {
+        let record = out.get_mut(..len + OVERHEAD).ok_or(Error::BufferTooSmall)?;
+        let (header, body) = record.split_at_mut(HEADER_LEN);
+        let (in_out, tag) = body.split_at_mut(len);
+        Ok(Self { header, in_out, tag })
+    }
+
+    /// Writes all but the tag, the message still in clear.
+    #[inline]
+    pub fn fill(&mut self, header: &Header, plaintext: &[u8]) {
+        self.header.copy_from_slice(&header.encode());
+        self.in_out.copy_from_slice(plaintext);
+    }
 }
 
 /// The header as written: a raft record's flag is not bound, so it is fixed.
 #[inline]
-fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
+pub(super) fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
     if matches!(aad, Aad::Raft) {
         header.flag = 0;
     }
@@ -210,7 +174,7 @@ fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
 }
 
 #[inline]
-fn seal_record(
+pub(super) fn seal_record(
     key: &dyn Aead,
     header: &Header,
     aad: &Aad<'_>,
@@ -218,58 +182,17 @@ fn seal_record(
     out: &mut [u8],
 ) -> Result<usize, Error> {
     let header = bound(*header, aad);
-    let (head, in_out, tag_out) = parts(out, plaintext.len())?;
-    head.copy_from_slice(&header.encode());
-    in_out.copy_from_slice(plaintext);
+    let mut to = Parts::of(out, plaintext.len())?;
+    to.fill(&header, plaintext);
     let mut tag = Tag::default();
     let sealed =
-        aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, in_out, &mut tag));
+        aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, to.in_out, &mut tag));
     if let Err(error) = sealed {
         out[..plaintext.len() + OVERHEAD].zeroize();
         return Err(error.into());
     }
-    tag_out.copy_from_slice(&tag.0);
+    to.tag.copy_from_slice(&tag.0);
     Ok(plaintext.len() + OVERHEAD)
-}
-
-/// Seals as many of the messages as fit one batch, one at least; returns how many.
-fn seal_group(
-    key: &dyn Aead,
-    key_id: u32,
-    nonces: &NonceSource,
-    messages: &mut [Unsealed<'_>],
-) -> Result<usize, Error> {
-    let mut arena = ArrayVec::<u8, ARENA_LEN>::new();
-    let mut ends = ArrayVec::<usize, GROUP>::new();
-    for m in messages.iter().take(GROUP) {
-        if !m.aad.append(m.flag, key_id, &mut arena) {
-            break;
-        }
-        ends.push(arena.len());
-    }
-    if ends.is_empty() {
-        let m = &mut messages[0];
-        let header = Header { flag: m.flag, key_id, nonce: nonces.next()? };
-        return seal_record(key, &header, &m.aad, m.plaintext, m.out).map(|_| 1);
-    }
-
-    let mut batch = ArrayVec::<Message<'_>, GROUP>::new();
-    let mut tags = ArrayVec::<&mut [u8], GROUP>::new();
-    let mut start = 0;
-    for (m, &end) in messages.iter_mut().zip(&ends) {
-        let header = bound(Header { flag: m.flag, key_id, nonce: nonces.next()? }, &m.aad);
-        let (head, in_out, tag) = parts(m.out, m.plaintext.len())?;
-        head.copy_from_slice(&header.encode());
-        in_out.copy_from_slice(m.plaintext);
-        batch.push(Message { nonce: header.nonce, aad: &arena[start..end], in_out, tag: Tag::default() });
-        tags.push(tag);
-        start = end;
-    }
-    key.seal_batch(&mut batch)?;
-    for (to, m) in tags.iter_mut().zip(&batch) {
-        to.copy_from_slice(&m.tag.0);
-    }
-    Ok(ends.len())
 }
 
 /// Opens ciphertext and tag in place. Engines differ in what a refused open leaves behind
@@ -292,4 +215,88 @@ fn open_body<'b>(
 fn refused(in_out: &mut [u8], error: aead::Error) -> Error {
     in_out.zeroize();
     if error == aead::Error::NotAuthentic { Error::Integrity } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+
+    const STORAGE: Aad<'_> = Aad::Storage { value_header: &[2, 0, 0, 0, 0, 0, 0, 0, 0], pebble_key: b"key" };
+
+    fn cipher() -> Cipher {
+        let keystore = Keystore::new(engine::find("sealmark").unwrap());
+        keystore.set(7, &[1; 32]).unwrap();
+        Arc::new(keystore).into()
+    }
+
+    #[test]
+    fn seal_refuses_a_storage_record_by_key_id_before_nonce_and_a_raft_record_after() {
+        let (cipher, none) = (cipher(), Cipher::default());
+        for aad in [STORAGE, Aad::Raft] {
+            let errors = [
+                none.seal(0, 0, &[0; 11], &aad, b""),
+                cipher.seal(0, 0, &[0; 11], &aad, b""),
+                cipher.seal(0, 0, &[0; 12], &aad, b""),
+                cipher.seal(0, 8, &[0; 11], &aad, b""),
+                cipher.seal(0, 8, &[0; 12], &aad, b""),
+            ];
+            let both = if aad == Aad::Raft { Error::BadNonceSize } else { Error::ReservedKeyId };
+            let expected =
+                [Error::NilKeystore, both, Error::ReservedKeyId, Error::BadNonceSize, Error::UnknownKeyId(8)];
+            assert_eq!(errors, expected.map(Err));
+            assert_eq!(cipher.seal(0, 7, &[0; 12], &aad, b"").map(|record| record.len()), Ok(OVERHEAD));
+        }
+        assert_eq!(Cipher::new(None).err(), Some(Error::NilKeystore));
+    }
+
+    #[test]
+    fn opening_a_body_checks_keystore_key_id_nonce_key_and_tag_in_that_order() {
+        let cipher = cipher();
+        let body = &mut [0; 15][..];
+        assert_eq!(Cipher::default().open_body(0, &[], &[], body), Err(Error::NilKeystore));
+        assert_eq!(cipher.open_body(0, &[], &[], body), Err(Error::ReservedKeyId));
+        assert_eq!(cipher.open_body(8, &[], &[], body), Err(Error::BadNonceSize));
+        assert_eq!(cipher.open_body(8, &[0; 12], &[], body), Err(Error::UnknownKeyId(8)));
+        assert_eq!(cipher.open_body(7, &[0; 12], &[], body), Err(Error::Integrity));
+
+        let record = cipher.seal(0, 7, &[3; 12], &STORAGE, b"value").unwrap();
+        let body = &mut record[HEADER_LEN..].to_vec();
+        let opened = cipher.open_body(7, &[3; 12], &STORAGE.to_vec(0, 7), body);
+        assert_eq!(opened.unwrap(), b"value");
+    }
+
+    #[test]
+    fn an_empty_plaintext_reads_back_present_and_empty() {
+        let cipher = cipher();
+        let mut record = cipher.seal(0, 7, &[3; 12], &STORAGE, b"").unwrap();
+        assert_eq!(cipher.open(&record, &STORAGE), Ok(vec![]));
+        assert_eq!(cipher.open_in_place(&mut record, &STORAGE).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_flipped_flag_is_refused_in_storage_and_opens_in_raft() {
+        let cipher = cipher();
+        for (aad, expected) in [(STORAGE, Err(Error::Integrity)), (Aad::Raft, Ok(b"value".to_vec()))] {
+            let header = Header { flag: 0, key_id: 7, nonce: [5; 12] };
+            let mut record = [0; 39];
+            assert_eq!(cipher.seal_into(&header, &aad, b"value", &mut record), Ok(39));
+            record[1] ^= 0x80;
+            assert_eq!(cipher.open(&record, &aad), expected);
+        }
+    }
+
+    #[test]
+    fn a_raft_record_is_written_with_flag_zero() {
+        let record = cipher().seal(0xff, 7, &[5; 12], &Aad::Raft, b"entry").unwrap();
+        assert_eq!(record[1], 0);
+    }
+
+    #[test]
+    fn a_buffer_one_byte_short_is_refused_and_left_alone() {
+        let header = Header { flag: 0, key_id: 7, nonce: [5; 12] };
+        let mut out = [0xee; 39];
+        let short = cipher().seal_into(&header, &STORAGE, b"value", &mut out[..38]);
+        assert_eq!((short, out), (Err(Error::BufferTooSmall), [0xee; 39]));
+    }
 }

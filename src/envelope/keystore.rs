@@ -4,6 +4,7 @@
 //! for (storage or raft) is not known here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -108,6 +109,7 @@ impl Keystore {
     /// # Errors
     /// As [`set`](Self::set), at the first key refused.
     pub fn insert_all(&self, keys: &[(u32, &[u8])]) -> Result<(), Error> {
+        // Kept over retries: expanding a key is the dear part.
         let mut made = Map::default();
         loop {
             let current = self.map.load();
@@ -123,11 +125,14 @@ impl Keystore {
                     }
                     continue;
                 }
-                if !made.contains_key(&key_id) {
-                    let aead = self.engine.key(Alg::Aes256Gcm, dek)?;
-                    made.insert(key_id, Entry::shared(dek, aead));
-                }
-                next.insert(key_id, Arc::clone(&made[&key_id]));
+                let entry = match made.entry(key_id) {
+                    Slot::Occupied(slot) => Arc::clone(slot.get()),
+                    Slot::Vacant(slot) => {
+                        let aead = self.engine.key(Alg::Aes256Gcm, dek)?;
+                        Arc::clone(slot.insert(Entry::shared(dek, aead)))
+                    }
+                };
+                next.insert(key_id, entry);
             }
             if next.len() == current.len() || self.publish(&current, next) {
                 return Ok(());

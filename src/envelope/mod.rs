@@ -2,19 +2,21 @@
 //!
 //! Follows elastickv's `internal/encryption` (commit d9a031d0), its storage and raft envelopes byte for byte:
 //! [`record`] is the codec, [`aad`] what is authenticated beside it, [`nonce`] the deterministic nonces,
-//! [`keystore`] the loaded data keys, [`cipher`] the calls that use all four.
+//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all.
 //! Not here: compression (the flag bit is carried, never acted on), files, wrapping of data keys, rotation.
 
 pub mod aad;
+pub mod batch;
 pub mod cipher;
 pub mod keystore;
 pub mod nonce;
 pub mod record;
 
 pub use aad::{Aad, State, ValueHeader};
-pub use cipher::{Cipher, Unsealed};
+pub use batch::Unsealed;
+pub use cipher::Cipher;
 pub use keystore::{Keys, Keystore};
-pub use nonce::NonceSource;
+pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
 
 use crate::aead;

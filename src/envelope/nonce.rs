@@ -3,6 +3,7 @@
 //! elastickv `internal/encryption/nonce_factory.go`. The write count lives as long as the process; what keeps two
 //! processes apart is the epoch, which is raised durably before the first nonce of each. That is not done here.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
@@ -11,7 +12,7 @@ use crate::aead::Nonce;
 /// Issues the nonces of one node under one data key and epoch. Any number of threads share it.
 ///
 /// The first nonce carries 1, the last is all ones; after it every call is refused, for good. Wait-free: a call
-/// is one load and one add. No value comes twice while the process has fewer than 2^62 threads.
+/// is one load and one add. No value comes twice while the process has fewer than 2^31 threads.
 #[derive(Debug)]
 pub struct NonceSource {
     prefix: [u8; 4],
@@ -21,7 +22,7 @@ pub struct NonceSource {
 
 /// A run of write counts. A plain counter of 64 bits would wrap after all ones, and between the add that wraps
 /// and any latch set after it another thread could take a used count. This one spans at most 2^63 counts and is
-/// not added to once spent, so it stops at most one add for each thread past its end: it never wraps.
+/// not added to once spent, so it stops at most one add of 2^32 for each thread past its end: it never wraps.
 #[derive(Debug)]
 struct Counts {
     first: u64,
@@ -36,14 +37,16 @@ impl Counts {
         Self { first, len, taken: AtomicU64::new(0) }
     }
 
+    /// The first of up to `at_most` counts in a row, and how many there are.
     #[inline]
-    fn next(&self) -> Option<u64> {
+    fn take(&self, at_most: u32) -> Option<(u64, u32)> {
         // Relaxed: uniqueness needs only that the adds to this one word have an order, which they always have.
         if self.taken.load(Ordering::Relaxed) >= self.len {
             return None;
         }
-        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-        (taken < self.len).then(|| self.first + taken)
+        let taken = self.taken.fetch_add(at_most.into(), Ordering::Relaxed);
+        let left = self.len.checked_sub(taken).filter(|left| *left > 0)?;
+        Some((self.first + taken, u32::try_from(left).map_or(at_most, |left| left.min(at_most))))
     }
 
     fn taken(&self) -> u64 {
@@ -77,11 +80,23 @@ impl NonceSource {
     /// [`Error::WriteCountExhausted`] after the one of all ones, from then on always.
     #[inline]
     pub fn next(&self) -> Result<Nonce, Error> {
-        let count = self.lower.next().or_else(|| self.upper.next()).ok_or(Error::WriteCountExhausted)?;
-        let mut nonce = [0; 12];
-        nonce[..4].copy_from_slice(&self.prefix);
-        nonce[4..].copy_from_slice(&count.to_be_bytes());
-        Ok(nonce)
+        let (count, _) = self.counts(1)?;
+        Ok(nonce(self.prefix, count))
+    }
+
+    /// The next nonces, `at_most` that many and one at least, for the price of one: taken now, used or not.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    #[inline]
+    pub fn take(&self, at_most: NonZeroU32) -> Result<Nonces, Error> {
+        let (count, left) = self.counts(at_most.get())?;
+        Ok(Nonces { prefix: self.prefix, count, left })
+    }
+
+    #[inline]
+    fn counts(&self, at_most: u32) -> Result<(u64, u32), Error> {
+        self.lower.take(at_most).or_else(|| self.upper.take(at_most)).ok_or(Error::WriteCountExhausted)
     }
 
     /// How many nonces this source has issued; rotation is due well before 2^32 (SP 800-38D, 8.3).
@@ -89,6 +104,41 @@ impl NonceSource {
         self.lower.taken() + self.upper.taken()
     }
 }
+
+#[inline]
+fn nonce(prefix: [u8; 4], count: u64) -> Nonce {
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(&prefix);
+    nonce[4..].copy_from_slice(&count.to_be_bytes());
+    nonce
+}
+
+/// Nonces taken together: see [`NonceSource::take`].
+#[derive(Debug)]
+pub struct Nonces {
+    prefix: [u8; 4],
+    count: u64,
+    left: u32,
+}
+
+impl Iterator for Nonces {
+    type Item = Nonce;
+
+    #[inline]
+    fn next(&mut self) -> Option<Nonce> {
+        self.left = self.left.checked_sub(1)?;
+        let nonce = nonce(self.prefix, self.count);
+        // After all ones nothing is left, so the sum is not used.
+        self.count = self.count.wrapping_add(1);
+        Some(nonce)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left as usize, Some(self.left as usize))
+    }
+}
+
+impl ExactSizeIterator for Nonces {}
 
 /// The node id of a raft member: FNV-1a of its id, 64 bits. No id gives 0, and 0 is kept for that: a hash of 0
 /// becomes 1.
@@ -149,6 +199,25 @@ mod tests {
             }
             assert_eq!(source.issued(), left);
         }
+    }
+
+    #[test]
+    fn nonces_taken_together_are_those_taken_one_by_one() {
+        let eight = NonZeroU32::new(8).unwrap();
+        for before in [0, HALF - 5, u64::MAX - 13] {
+            let (together, single) = (NonceSource::after(1, 2, before), NonceSource::after(1, 2, before));
+            let mut taken = Vec::new();
+            while taken.len() < 13 {
+                let run = together.take(eight).unwrap();
+                assert!((1..=8).contains(&run.len()));
+                taken.extend(run);
+            }
+            let expected: Vec<_> = taken.iter().map(|_| single.next().unwrap()).collect();
+            assert_eq!(taken, expected);
+            assert_eq!(together.take(eight).is_err(), before == u64::MAX - 13);
+        }
+        let source = NonceSource::after(1, 2, u64::MAX);
+        assert_eq!(source.take(eight).err(), Some(Error::WriteCountExhausted));
     }
 
     #[test]

@@ -1,8 +1,16 @@
 //! Which CPU this is.
 //!
 //! A result belongs to a [`Host`]; its fingerprint says which results may be compared as "the same machine".
+//! `std` decides which features there are; [`second_opinion`] only reports where another crate disagrees.
+//! Not here: clock rates, cache sizes and counts of sockets, which a virtual machine invents.
+
+mod feature;
+mod identity;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use feature::{Disagreement, second_opinion};
 
 /// The machine that a result was obtained on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -33,4 +41,101 @@ pub struct Host {
     pub kernel: Option<String>,
     /// Microcode revision. Not part of the fingerprint.
     pub microcode: Option<String>,
+}
+
+impl Host {
+    /// Asks the CPU and the operating system. What neither tells is `unknown`, zero or `None`.
+    pub fn detect() -> Self {
+        let identity = identity::detect();
+        let mut host = Self {
+            fingerprint: String::new(),
+            cpu: identity.cpu,
+            vendor: identity.vendor,
+            family: identity.family,
+            model: identity.model,
+            stepping: identity.stepping,
+            features: feature::detected(),
+            os: std::env::consts::OS.into(),
+            arch: std::env::consts::ARCH.into(),
+            virtualised: identity.virtualised,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            kernel: identity::kernel(),
+            microcode: identity::microcode(),
+        };
+        host.fingerprint = host.compute_fingerprint();
+        host
+    }
+
+    /// The first 16 hex digits of SHA-256 over vendor, family, model, stepping, features, system, architecture
+    /// and virtualisation, one line each. Clock rate, kernel and microcode stay out: they change on one machine.
+    pub fn compute_fingerprint(&self) -> String {
+        let mut features = self.features.clone();
+        features.sort();
+        let text = format!(
+            "vendor {}\nfamily {}\nmodel {}\nstepping {}\nfeatures {}\nos {}\narch {}\nvirtualised {:?}\n",
+            self.vendor,
+            self.family,
+            self.model,
+            self.stepping,
+            features.join(" "),
+            self.os,
+            self.arch,
+            self.virtualised,
+        );
+        hex::encode(&Sha256::digest(text)[..8])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_a_name_a_core_and_a_fingerprint() {
+        let host = Host::detect();
+        assert!(!host.cpu.is_empty() && !host.vendor.is_empty());
+        assert!(host.cores >= 1);
+        assert_eq!(host.fingerprint.len(), 16);
+        assert!(host.fingerprint.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_eq!(host.fingerprint, Host::detect().fingerprint);
+        assert!(host.features.is_sorted());
+    }
+
+    #[test]
+    fn kernel_microcode_name_and_cores_are_not_part_of_the_fingerprint() {
+        let host = Host::detect();
+        let mut other = host.clone();
+        other.kernel = Some("another".into());
+        other.microcode = Some("0xffff".into());
+        other.cpu = "another name".into();
+        other.cores += 1;
+        assert_eq!(other.compute_fingerprint(), host.fingerprint);
+    }
+
+    #[test]
+    fn every_other_member_is_part_of_the_fingerprint() {
+        let host = Host::detect();
+        let changes: [fn(&mut Host); 8] = [
+            |h| h.vendor.push('x'),
+            |h| h.family += 1,
+            |h| h.model += 1,
+            |h| h.stepping += 1,
+            |h| h.features.push("zz-another".into()),
+            |h| h.os.push('x'),
+            |h| h.arch.push('x'),
+            |h| h.virtualised = if h.virtualised == Some(true) { Some(false) } else { Some(true) },
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut other = host.clone();
+            change(&mut other);
+            assert_ne!(other.compute_fingerprint(), host.fingerprint, "change {i}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_features_does_not_matter() {
+        let mut host = Host::detect();
+        host.features.reverse();
+        assert_eq!(host.compute_fingerprint(), host.fingerprint);
+    }
 }

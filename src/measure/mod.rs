@@ -1,8 +1,80 @@
 //! How fast? Workloads, timed on every engine in interleaved rounds and in several fresh processes.
+//!
+//! Every timed operation is checked against another engine before and after: one that is wrong gets a row with
+//! an error and no time. Here the process is the unit of replication, and its median the sample.
+//! Not here: whether a difference between two runs matters.
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
 use crate::host::Host;
+use crate::timing::Pass;
+
+mod arena;
+mod envelope;
+mod key;
+mod message;
+mod plan;
+mod process;
+mod reference;
+mod scaling;
+mod sheet;
+pub mod suite;
+#[cfg(test)]
+mod testing;
+pub mod worker;
+mod workload;
+
+pub use plan::{Plan, Progress, run};
+pub use suite::{Suite, workloads};
+pub use worker::worker_main;
+pub use workload::{Engines, Level, Op, Workload};
+
+/// A number of operations of one workload on one engine, ready to be timed.
+///
+/// `reset` restores the state that `run` starts from; `run` does exactly `count` operations and nothing else.
+pub trait Batch: Pass {
+    /// Compares what the last `run` left with what another engine makes of it.
+    ///
+    /// # Errors
+    /// What differs, for a person to read.
+    fn check(&mut self) -> Result<(), String>;
+}
+
+/// Why nothing could be measured. What goes wrong with one engine is a row instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No workload of the suite fits the filter, or no engine was named.
+    #[error("nothing to measure: no workload of suite {0} with an engine to run it")]
+    Nothing(String),
+    /// There is no workload of this path.
+    #[error("there is no workload {0}")]
+    Unknown(String),
+    /// An engine refused while a workload was made ready.
+    #[error("{engine}: {source}")]
+    Engine {
+        /// Its name.
+        engine: String,
+        /// What it said.
+        source: crate::aead::Error,
+    },
+    /// The envelope refused while a workload was made ready.
+    #[error("the envelope: {0}")]
+    Envelope(#[from] crate::envelope::Error),
+    /// A worker process could not be started or spoken to.
+    #[error("a worker process could not be started or spoken to")]
+    Worker(#[from] std::io::Error),
+    /// A worker was sent, or sent back, something else than its protocol.
+    #[error("a worker does not understand its job, or is not understood")]
+    Protocol(#[from] serde_json::Error),
+}
+
+impl Error {
+    fn engine(engine: &dyn Engine, source: crate::aead::Error) -> Self {
+        Self::Engine { engine: engine.name().to_owned(), source }
+    }
+}
 
 /// The name and version of the JSON that [`Run`] is written as.
 pub const SCHEMA: &str = "sealmark.bench/1";
@@ -76,6 +148,9 @@ pub struct Run {
     pub seed: u64,
     /// The compiler and build profile.
     pub build: String,
+    /// What the clock can tell; absent when no worker answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockInfo>,
     /// Each engine's version.
     pub engines: Vec<EngineVersion>,
     /// One for each workload and engine.
@@ -94,4 +169,19 @@ pub struct EngineVersion {
     /// Why it was not measured; absent when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+}
+
+/// What the clock could tell, and whether the measuring thread kept to one core.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ClockInfo {
+    /// The smallest step that it shows, in nanoseconds.
+    pub grain_ns: f64,
+    /// What an empty timed pass appeared to take, in nanoseconds; taken off each pass.
+    pub overhead_ns: f64,
+    /// `pinned to core 1`, or `not pinned: ` and why.
+    pub pinning: String,
+    /// Rounds in each process.
+    pub rounds: u32,
+    /// Nanoseconds that each sample adds up.
+    pub target_ns: f64,
 }

@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::host::Host;
 
+mod aead_case;
+pub mod contract;
+pub mod differential;
+pub mod dir;
+pub mod fuzz;
+pub mod model;
+mod run;
+mod self_test;
+pub mod vectors;
+
+pub use aead_case::RULE_ACCEPTABLE;
+pub use run::{Plan, Progress, Sets, built_in, built_in_names, run};
+pub use self_test::{Planted, self_test, wrong_engine};
+
 /// The name and version of the JSON that [`Report`] is written as.
 pub const SCHEMA: &str = "sealmark.verify/1";
 
@@ -40,6 +54,29 @@ pub struct Case {
     pub check: Box<dyn Check>,
 }
 
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Case").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Cases that belong together, and what is declared of them.
+#[derive(Debug)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// Where its cases come from.
+    pub source: String,
+    /// Cases that it must hold.
+    pub declared: u64,
+    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any number.
+    pub must_run: BTreeMap<String, u64>,
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// How it differs from its declaration; each is a failure.
+    pub broken: Vec<String>,
+}
+
 /// How a case is judged.
 pub trait Check: Send + Sync {
     /// Whether an engine takes part. Cases that use no cipher are judged once, under the name `sealmark`.
@@ -62,6 +99,18 @@ pub struct Tally {
     pub unsupported: u64,
     /// Cases with any other result.
     pub wrong: u64,
+}
+
+impl Tally {
+    /// All cases, whatever came of them.
+    pub fn total(&self) -> u64 {
+        self.agree + self.stricter + self.unsupported + self.wrong
+    }
+
+    /// Cases that the engine was put to.
+    pub fn ran(&self) -> u64 {
+        self.total() - self.unsupported
+    }
 }
 
 /// One set of cases and how every engine did on it.
@@ -100,6 +149,13 @@ pub struct EngineInfo {
     /// Why this CPU cannot run it; absent when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+}
+
+impl EngineInfo {
+    /// Asks an engine.
+    pub fn of(engine: &dyn Engine) -> Self {
+        Self { name: engine.name().into(), version: engine.version(), unavailable: engine.available().err() }
+    }
 }
 
 /// What `sealmark verify` found: schema `sealmark.verify/1`.

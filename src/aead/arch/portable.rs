@@ -120,9 +120,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn round(mut s: Slices, key: &Slices) -> Slices {
-        sub_bytes(&mut s);
-        add_round_key(mix_columns(shift_rows(s)), key)
+    unsafe fn round(s: Slices, key: &Slices) -> Slices {
+        round(s, key)
     }
 
     #[inline(always)]
@@ -208,7 +207,7 @@ impl Lanes for Portable {
 }
 
 /// Adds a product of two elements.
-#[inline(always)]
+#[inline(never)]
 fn multiply(sum: Product, a: u128, b: u128) -> Product {
     let (a0, a1, b0, b1) = (a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64);
     Product {
@@ -308,6 +307,13 @@ fn transpose(words: &mut Slices) {
 #[inline(always)]
 fn add_round_key(s: Slices, key: &Slices) -> Slices {
     core::array::from_fn(|i| s[i] ^ key[i])
+}
+
+/// One full round. Not inlined: written out for every round and state it is too much for the instruction cache.
+#[inline(never)]
+fn round(mut s: Slices, key: &Slices) -> Slices {
+    sub_bytes(&mut s);
+    add_round_key(mix_columns(shift_rows(s)), key)
 }
 
 /// Row `r` moves left by `r` columns (FIPS 197, 5.1.2).

@@ -1,0 +1,9 @@
+//! Criterion over the workloads of records, nonces and key lookups: `cargo bench --bench envelope -- seal/record`.
+//!
+//! Two sizes on every engine; `SEALMARK_SUITE=quick` takes a whole suite.
+
+mod criterion;
+
+fn main() {
+    criterion::measure(|workload| workload.alg.is_none());
+}

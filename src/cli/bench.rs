@@ -1,0 +1,116 @@
+//! `sealmark bench`: workloads by engines.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use super::{End, Engines, Format, STOP, progress};
+use crate::measure::{self, Plan, Suite};
+use crate::report::{self, File, Report};
+
+/// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
+///
+/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
+)]
+pub(super) struct Args {
+    /// Only workloads whose path holds this text; `*` and `?` match as in file names. All suites are searched
+    /// unless --suite is given.
+    filter: Option<String>,
+    /// How much to measure: quick (under 90 seconds), standard, full.
+    #[arg(long, value_enum)]
+    suite: Option<SuiteName>,
+    /// Only this engine; may be given several times. All when left out.
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
+    /// Fresh processes; 3 for quick and 7 for the others when left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
+    processes: Option<u32>,
+    /// Seed of the order of engines within a round.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also writes the JSON to this file.
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SuiteName {
+    /// AES-256-GCM at eight sizes, records, keys, nonces.
+    Quick,
+    /// And the other key sizes, and more lengths.
+    Standard,
+    /// Everything.
+    Full,
+}
+
+impl From<SuiteName> for Suite {
+    fn from(name: SuiteName) -> Self {
+        match name {
+            SuiteName::Quick => Self::Quick,
+            SuiteName::Standard => Self::Standard,
+            SuiteName::Full => Self::Full,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    let filtered = if args.filter.is_some() { Suite::Full } else { Suite::Quick };
+    let chosen = engines.named(&args.engines)?;
+    if let Some(reason) = super::none_can_run(&chosen) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
+    let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
+    plan.filter.clone_from(&args.filter);
+    plan.seed = args.seed;
+    if let Some(processes) = args.processes {
+        plan.processes = processes;
+    } else if args.suite.is_none() {
+        plan.processes = 3;
+    }
+    let run = measure(&plan)?;
+    if let Some(path) = &args.output {
+        report::write(path, &run)?;
+    }
+    let end = end_of(&run);
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&run)?),
+        Format::Text => {
+            let report = Report::build(vec![File::Bench(run)]);
+            println!("{}", report.text(super::width()));
+        }
+    }
+    Ok(end)
+}
+
+/// Measures with a progress bar; the first Ctrl-C keeps what is finished.
+pub(super) fn measure(plan: &Plan) -> anyhow::Result<measure::Run> {
+    super::heed_ctrl_c();
+    let total = plan.workloads().len() as u64 * u64::from(plan.processes);
+    let bar = progress::bar("measuring", total);
+    let run = measure::run(plan, &STOP, &mut |p| {
+        bar.set_position(p.done as u64);
+        bar.set_message(format!("process {} of {}: {}", p.process, p.processes, p.workload));
+    })?;
+    bar.finish_and_clear();
+    if STOP.load(Ordering::SeqCst) {
+        eprintln!("stopped early: rows have fewer processes than planned, some may be missing");
+    }
+    if run.rows.is_empty() {
+        bail!("nothing was measured: stopped before the first process had finished a workload");
+    }
+    Ok(run)
+}
+
+/// A row with an error is something found.
+pub(super) fn end_of(run: &measure::Run) -> End {
+    if run.rows.iter().any(|row| row.error.is_some()) { End::FoundSomething } else { End::Fine }
+}

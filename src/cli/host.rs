@@ -1,0 +1,96 @@
+//! `sealmark host`: this CPU, and what can run on it.
+
+use serde::Serialize;
+
+use super::{End, Engines, Format};
+use crate::aead::Backend;
+use crate::host::{Disagreement, Host, second_opinion};
+use crate::timing::Clock;
+use crate::verify::EngineInfo;
+
+/// The name and version of the JSON that this verb prints.
+pub(super) const SCHEMA: &str = "sealmark.host/1";
+
+/// Shows this CPU: its features, which backends and engines can run, the clock's grain.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sealmark host --format json")]
+pub(super) struct Args {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What `sealmark host --format json` prints.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Facts {
+    schema: &'static str,
+    host: Host,
+    /// The backend that `sealmark` would choose here.
+    backend: &'static str,
+    engines: Vec<EngineInfo>,
+    /// The smallest step of the clock, in nanoseconds.
+    clock_grain_ns: f64,
+    /// What an empty timed pass appears to take, in nanoseconds.
+    clock_overhead_ns: f64,
+    /// Features on which the crate `cpufeatures` contradicts the standard library.
+    second_opinion: Vec<Disagreement>,
+}
+
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    let clock = Clock::calibrate();
+    let facts = Facts {
+        schema: SCHEMA,
+        host: Host::detect(),
+        backend: Backend::choose().name,
+        engines: engines.all().into_iter().map(EngineInfo::of).collect(),
+        clock_grain_ns: clock.grain_ns,
+        clock_overhead_ns: clock.overhead_ns,
+        second_opinion: second_opinion(),
+    };
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&facts)?),
+        Format::Text => print(&facts),
+    }
+    let unexplained = facts.second_opinion.iter().any(|d| !d.known);
+    Ok(if unexplained { End::FoundSomething } else { End::Fine })
+}
+
+fn print(facts: &Facts) {
+    let host = &facts.host;
+    let unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
+    let virtualised = match host.virtualised {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "cannot be told",
+    };
+    println!("cpu          {}", host.cpu);
+    println!(
+        "             {} family {} model {} stepping {}",
+        host.vendor, host.family, host.model, host.stepping
+    );
+    println!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
+    println!("fingerprint  {}", host.fingerprint);
+    println!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
+    println!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
+    println!("features     {}", host.features.join(" "));
+    println!(
+        "clock        grain {:.0} ns, an empty timed pass {:.0} ns",
+        facts.clock_grain_ns, facts.clock_overhead_ns
+    );
+    println!("backend      {} (the one that sealmark chooses here)", facts.backend);
+    println!("engines");
+    for engine in &facts.engines {
+        match &engine.unavailable {
+            None => println!("  runs       {} {}", engine.name, engine.version),
+            Some(reason) => println!("  cannot     {} {}: {reason}", engine.name, engine.version),
+        }
+    }
+    for d in &facts.second_opinion {
+        let verdict =
+            if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
+        println!(
+            "note         {}: std says {}, cpufeatures says {} ({verdict})",
+            d.feature, d.std, d.cpufeatures
+        );
+    }
+}

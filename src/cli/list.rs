@@ -1,0 +1,56 @@
+//! `sealmark list`: the names that the other verbs take.
+
+use clap::ValueEnum;
+
+use super::{End, Engines};
+use crate::aead::Backend;
+use crate::{measure, verify};
+
+/// Lists what there is to name: engines, vector sets, workloads, suites.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sealmark list workloads")]
+pub(super) struct Args {
+    /// Only these names, one a line; all of them, under headings, when left out.
+    what: Option<What>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// What can seal and open.
+    Engines,
+    /// What there is to verify.
+    Sets,
+    /// What there is to time.
+    Workloads,
+    /// Groups of workloads.
+    Suites,
+}
+
+impl What {
+    fn names(self, engines: &Engines) -> Vec<String> {
+        match self {
+            Self::Engines => engines.all().iter().map(|engine| engine.name().to_owned()).collect(),
+            Self::Sets => verify::built_in_names(),
+            Self::Workloads => measure::workloads().iter().map(|workload| workload.path.clone()).collect(),
+            Self::Suites => measure::Suite::ALL.iter().map(|suite| suite.name().to_owned()).collect(),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    if let Some(what) = args.what {
+        println!("{}", what.names(engines).join("\n"));
+        return Ok(End::Fine);
+    }
+    println!("engines\n  sealmark (on this CPU: sealmark/{})", Backend::choose().name);
+    for engine in engines.all() {
+        match engine.available() {
+            Ok(()) => println!("  {} ({})", engine.name(), engine.version()),
+            Err(reason) => println!("  {} ({}): {reason}", engine.name(), engine.version()),
+        }
+    }
+    for (heading, what) in [("sets", What::Sets), ("suites", What::Suites), ("workloads", What::Workloads)] {
+        println!("\n{heading}\n  {}", what.names(engines).join("\n  "));
+    }
+    Ok(End::Fine)
+}

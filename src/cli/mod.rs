@@ -1,0 +1,218 @@
+//! The command: arguments in, tables and files out, one exit code. One file for each verb.
+//!
+//! Only this floor uses `anyhow`: an error gets "while doing what to which file" and is printed on one line.
+
+mod bench;
+mod host;
+mod list;
+mod progress;
+mod report;
+mod run;
+mod schema;
+mod verify;
+mod worker;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::bail;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::engine::{self, Engine};
+
+/// Verifies and measures AES envelope encryption on this CPU.
+///
+/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how fast is
+/// each? Without a verb, `sealmark` answers all three and writes a report.
+#[derive(Parser)]
+#[command(
+    name = "sealmark",
+    version,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  sealmark                             verify, measure, write a report\n  sealmark verify --engine ring        is ring right on this CPU?\n  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\nExit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\nNO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Run(run::Args),
+    Host(host::Args),
+    List(list::Args),
+    Schema(schema::Args),
+    Verify(verify::Args),
+    Bench(bench::Args),
+    Report(report::Args),
+    /// Prints a completion script for a shell.
+    #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Measures one process's share of a bench: reads a job on stdin, answers on stdout.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// How a verb prints its result.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person.
+    Text,
+    /// For a program; `sealmark schema` describes it.
+    Json,
+}
+
+/// How a verb ended, when nothing kept it from doing its work.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum End {
+    Fine = 0,
+    FoundSomething = 1,
+    BadInput = 2,
+    CouldNotTell = 3,
+}
+
+/// The engines that a command knows: those compiled in, and the caller's own.
+struct Engines(Vec<&'static dyn Engine>);
+
+impl Engines {
+    fn all(&self) -> Vec<&'static dyn Engine> {
+        self.0.clone()
+    }
+
+    /// The engines of these names, or all; `sealmark` is this CPU's choice.
+    fn named(&self, names: &[String]) -> anyhow::Result<Vec<&'static dyn Engine>> {
+        if names.is_empty() {
+            return Ok(self.all());
+        }
+        let mut found = Vec::<&'static dyn Engine>::new();
+        for name in names {
+            let known = self.0.iter().copied().find(|engine| engine.name() == name);
+            let Some(engine) = known.or_else(|| engine::find(name)) else {
+                let names = self.0.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
+                bail!("no engine is called {name:?}; there are: sealmark, {names}");
+            };
+            if !found.iter().any(|other| other.name() == engine.name()) {
+                found.push(engine);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What keeps every one of these engines from running here, for the end [`End::CouldNotTell`].
+fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
+    let reasons: Vec<String> = engines.iter().filter_map(|engine| engine.available().err()).collect();
+    (reasons.len() == engines.len())
+        .then(|| format!("no engine asked for can run here: {}", reasons.join("; ")))
+}
+
+/// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A second one ends at once.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+fn heed_ctrl_c() {
+    let handled = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping: what is finished is kept (once more to end at once)");
+    });
+    if handled.is_err() {
+        eprintln!("note: Ctrl-C cannot be caught here; it will end the run without a report");
+    }
+}
+
+/// The whole command, with extra engines of the caller's own.
+///
+/// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
+pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
+    let engines = Engines(engine::engines().into_iter().chain(engines.iter().copied()).collect());
+    let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
+        Verb::Run(args) => run::run(&args, &engines),
+        Verb::Host(args) => host::run(&args, &engines),
+        Verb::List(args) => list::run(&args, &engines),
+        Verb::Schema(args) => schema::run(&args),
+        Verb::Verify(args) => verify::run(&args, &engines),
+        Verb::Bench(args) => bench::run(&args, &engines),
+        Verb::Report(args) => report::run(&args),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut std::io::stdout());
+            Ok(End::Fine)
+        }
+        Verb::Worker => worker::run(&engines),
+    };
+    match end {
+        Ok(end) => ExitCode::from(end as u8),
+        Err(error) => {
+            eprintln!("sealmark: {error:#}");
+            ExitCode::from(End::BadInput as u8)
+        }
+    }
+}
+
+/// Columns that tables may take: the terminal's, or a wide page's where there is none.
+fn width() -> u16 {
+    use std::io::IsTerminal;
+    const WIDE: u16 = 160;
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    if std::io::stdout().is_terminal() { columns.unwrap_or(120) } else { WIDE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aead::{Aead, Alg, Error};
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        let command = Cli::command();
+        let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
+        assert_eq!(verbs.len(), 8);
+        for verb in verbs {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn engines_that_cannot_run_leave_the_question_open() {
+        struct Absent;
+        impl Engine for Absent {
+            fn name(&self) -> &'static str {
+                "absent"
+            }
+            fn version(&self) -> String {
+                "0".into()
+            }
+            fn available(&self) -> Result<(), String> {
+                Err("it needs another CPU".into())
+            }
+            fn supports(&self, _: engine::Shape) -> bool {
+                true
+            }
+            fn residue(&self) -> engine::Residue {
+                engine::Residue::Zeros
+            }
+            fn key(&self, _: Alg, _: &[u8]) -> Result<Box<dyn Aead>, Error> {
+                Err(Error::CpuLacksFeature)
+            }
+        }
+        assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
+        assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
+    }
+
+    #[test]
+    fn an_unknown_engine_is_refused_with_the_known_names() {
+        let engines = Engines(engine::engines());
+        let error = engines.named(&["rong".into()]).err().expect("refused").to_string();
+        assert!(error.contains("rong") && error.contains("sealmark/portable"), "{error}");
+        assert_eq!(engines.named(&["sealmark".into()]).expect("known").len(), 1);
+    }
+}

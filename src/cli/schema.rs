@@ -1,0 +1,48 @@
+//! `sealmark schema`: the JSON schemas of what the other verbs write.
+
+use clap::ValueEnum;
+use schemars::{Schema, schema_for};
+
+use super::End;
+use crate::{measure, verify};
+
+/// Prints the JSON schema of a result file.
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  sealmark schema bench > sealmark.bench.1.schema.json")]
+pub(super) struct Args {
+    /// What the file holds; all of them, in one object, when left out.
+    what: Option<What>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// `sealmark verify --format json`.
+    Verify,
+    /// `sealmark bench -o FILE`.
+    Bench,
+    /// `sealmark host --format json`.
+    Host,
+}
+
+impl What {
+    fn schema(self) -> (&'static str, Schema) {
+        match self {
+            Self::Verify => (verify::SCHEMA, schema_for!(verify::Report)),
+            Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
+            Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<End> {
+    let json = match args.what {
+        Some(what) => serde_json::to_string_pretty(&what.schema().1)?,
+        None => {
+            let all: std::collections::BTreeMap<_, _> =
+                What::value_variants().iter().map(|what| what.schema()).collect();
+            serde_json::to_string_pretty(&all)?
+        }
+    };
+    println!("{json}");
+    Ok(End::Fine)
+}

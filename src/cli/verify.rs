@@ -1,0 +1,128 @@
+//! `sealmark verify`: cases by engines.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use super::{End, Engines, Format, progress};
+use crate::report::{self, File, Report};
+use crate::verify::{self, Plan, Sets, dir};
+
+/// Verifies engines: every case on every engine whose shape fits.
+///
+/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
+)]
+pub(super) struct Args {
+    /// Only this engine; may be given several times. All when left out.
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
+    /// Only this built-in set; may be given several times.
+    #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
+    sets: Vec<String>,
+    /// The files of this folder, recognised by content, instead of the built-in sets.
+    #[arg(long, value_name = "DIR")]
+    vectors: Option<PathBuf>,
+    /// An engine or family that must take part: if this CPU cannot run it, that is a failure.
+    #[arg(long, value_name = "NAME")]
+    require: Vec<String>,
+    /// Seed of the differential sweep.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Plants defects in vectors and engines, which must be found, instead of verifying.
+    #[arg(long, conflicts_with_all = ["engines", "sets", "vectors", "require"])]
+    self_test: bool,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also writes the JSON to this file.
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    if args.self_test {
+        return self_test(args);
+    }
+    let chosen = engines.named(&args.engines)?;
+    if let (true, Some(reason)) = (args.require.is_empty(), super::none_can_run(&chosen)) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
+    let mut unread = Vec::new();
+    let sets = match &args.vectors {
+        Some(folder) => {
+            let found = dir::read(folder).context("reading --vectors")?;
+            unread = found.unread;
+            Sets::Given(found.sets)
+        }
+        None if args.sets.is_empty() => Sets::BuiltIn,
+        None => Sets::Given(named_sets(&args.sets, args.seed)?),
+    };
+    let nothing_read = matches!(&sets, Sets::Given(sets) if sets.is_empty());
+    if !nothing_read {
+        let plan = Plan { engines: chosen, sets, require: args.require.clone(), seed: args.seed };
+        let report = verify(&plan);
+        if let Some(path) = &args.output {
+            report::write(path, &report)?;
+        }
+        let end = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
+        match args.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+            Format::Text => {
+                let report = Report::build(vec![File::Verify(report)]);
+                println!("{}\nseed {}", report.text(super::width()), args.seed);
+            }
+        }
+        if unread.is_empty() {
+            return Ok(end);
+        }
+    }
+    for error in &unread {
+        eprintln!("sealmark: {error}");
+    }
+    eprintln!("sealmark: {} of the files could not be read", unread.len());
+    Ok(End::BadInput)
+}
+
+fn named_sets(names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
+    let mut sets = Vec::new();
+    for name in names {
+        match verify::built_in(name, seed) {
+            Some(set) => sets.push(set),
+            None => bail!("no set is called {name:?}; there are: {}", verify::built_in_names().join(", ")),
+        }
+    }
+    Ok(sets)
+}
+
+/// Verifies with a progress line.
+pub(super) fn verify(plan: &Plan) -> verify::Report {
+    let bar = progress::spinner("verifying");
+    let report =
+        verify::run(plan, &|p| bar.set_message(format!("{} on {}, {} cases", p.set, p.engine, p.cases)));
+    bar.finish_and_clear();
+    report
+}
+
+fn self_test(args: &Args) -> anyhow::Result<End> {
+    let planted = verify::self_test(args.seed);
+    let missed = planted.iter().filter(|defect| !defect.caught).count();
+    if let Some(path) = &args.output {
+        report::write(path, &planted)?;
+    }
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&planted)?),
+        Format::Text => {
+            for defect in &planted {
+                let verdict = if defect.caught { "caught" } else { "MISSED" };
+                println!("{verdict}  {}", defect.what);
+                println!("        by {}", defect.by.first().map_or("nothing", String::as_str));
+            }
+            println!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
+        }
+    }
+    Ok(if missed == 0 { End::Fine } else { End::FoundSomething })
+}

@@ -1,0 +1,76 @@
+//! The buffers that a batch walks through: slots of equal size, each on its own cache lines.
+
+/// A cache line.
+const LINE: usize = 64;
+
+/// Bytes from one slot to the next, for messages of `len` bytes: whole cache lines.
+pub(super) fn stride(len: usize) -> usize {
+    len.next_multiple_of(LINE).max(LINE)
+}
+
+/// Slots for messages of equal length, each 64-byte aligned.
+pub(super) struct Slots {
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+    count: usize,
+}
+
+impl Slots {
+    /// `count` slots of `len` bytes, all zero.
+    pub fn new(count: usize, len: usize) -> Self {
+        let bytes = vec![0; count * stride(len) + LINE];
+        // The vector never grows, so its address and with it the alignment stay.
+        let start = bytes.as_ptr().align_offset(LINE);
+        // `align_offset` may give up by contract; then the slots are unaligned but whole.
+        let start = if start < LINE { start } else { 0 };
+        Self { bytes, start, len, count }
+    }
+
+    /// The slots, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let end = self.start + self.count * stride(self.len);
+        self.bytes[self.start..end].chunks_exact(stride(self.len)).map(|slot| &slot[..self.len])
+    }
+
+    /// The slots, in order, to be written.
+    #[inline]
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let end = self.start + self.count * stride(self.len);
+        self.bytes[self.start..end].chunks_exact_mut(stride(self.len)).map(|slot| &mut slot[..self.len])
+    }
+
+    /// Takes over the content of slots of the same shape.
+    pub fn copy_from(&mut self, other: &Self) {
+        let size = self.count * stride(self.len);
+        let (to, from) = (self.start..self.start + size, other.start..other.start + size);
+        self.bytes[to].copy_from_slice(&other.bytes[from]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_aligned_whole_and_apart() {
+        for (count, len) in [(1, 0), (2, 1), (3, 64), (5, 65), (2, 1350)] {
+            let mut slots = Slots::new(count, len);
+            for (i, slot) in slots.iter_mut().enumerate() {
+                assert_eq!(slot.as_ptr().align_offset(LINE), 0, "{count} {len}");
+                slot.fill(i as u8 + 1);
+            }
+            let mut copy = Slots::new(count, len);
+            copy.copy_from(&slots);
+            assert_eq!(copy.iter().count(), count);
+            for (i, slot) in copy.iter().enumerate() {
+                assert_eq!(slot, vec![i as u8 + 1; len]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stride_is_whole_cache_lines() {
+        assert_eq!([0, 1, 64, 65, 1024].map(stride), [64, 64, 64, 128, 1024]);
+    }
+}

@@ -1,0 +1,341 @@
+//! Batches of records, of nonces, and of key lookups.
+//!
+//! Sealing a record is what a writer does: take a nonce, find the key, compose the AAD, write header, ciphertext
+//! and tag. Opening one is what a reader does, of authentic records sealed with another engine.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::arena::Slots;
+use super::reference::reference;
+use super::{Batch, Error};
+use crate::aead::{Aead, Alg, Nonce, Tag};
+use crate::engine::Engine;
+use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD};
+use crate::timing::Pass;
+
+const KEY_ID: u32 = 7;
+const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
+/// A value header as it stands before a stored record, and a store key: 16 bytes and a timestamp.
+const AAD: Aad<'static> =
+    Aad::Storage { value_header: &[1, 0, 0, 0, 0, 0, 0, 0, 0], pebble_key: &[0x6b; 24] };
+
+fn cipher(engine: &'static dyn Engine) -> Result<Cipher, envelope::Error> {
+    let keystore = Keystore::new(engine);
+    keystore.set(KEY_ID, &[0x42; DEK_LEN])?;
+    Cipher::new(Some(Arc::new(keystore)))
+}
+
+fn header(nonce: Nonce) -> Header {
+    Header { flag: 0, key_id: KEY_ID, nonce }
+}
+
+struct Records {
+    cipher: Cipher,
+    other: Cipher,
+    nonces: NonceSource,
+    plain: Slots,
+    records: Slots,
+    refused: usize,
+}
+
+impl Records {
+    fn new(engine: &'static dyn Engine, bytes: usize, count: usize) -> Result<Self, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+        let mut plain = Slots::new(count, bytes);
+        plain.iter_mut().for_each(|slot| rng.fill_bytes(slot));
+        Ok(Self {
+            cipher: cipher(engine)?,
+            other: cipher(reference(engine, Alg::Aes256Gcm))?,
+            nonces: NonceSource::new(1, 1),
+            plain,
+            records: Slots::new(count, bytes + OVERHEAD),
+            refused: 0,
+        })
+    }
+
+    fn refusals(&self) -> Result<(), String> {
+        match self.refused {
+            0 => Ok(()),
+            n => Err(format!("{n} calls were refused")),
+        }
+    }
+}
+
+struct Seals(Records);
+
+/// `count` records sealed around messages of `bytes` bytes.
+pub(super) fn seals(
+    engine: &'static dyn Engine,
+    bytes: usize,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
+    Ok(Box::new(Seals(Records::new(engine, bytes, count)?)))
+}
+
+impl Pass for Seals {
+    fn reset(&mut self) {
+        self.0.records.iter_mut().for_each(|record| record.fill(0));
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.0;
+        for (plain, record) in all.plain.iter().zip(all.records.iter_mut()) {
+            let done = all.nonces.next().and_then(|nonce| {
+                all.cipher.seal_into(&header(nonce), black_box(&AAD), black_box(plain), black_box(record))
+            });
+            all.refused += usize::from(done.is_err());
+        }
+        black_box(&mut all.records);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.plain.iter().count() as u64
+    }
+}
+
+impl Batch for Seals {
+    fn check(&mut self) -> Result<(), String> {
+        self.0.refusals()?;
+        let all = &self.0;
+        for (i, (record, plain)) in all.records.iter().zip(all.plain.iter()).enumerate() {
+            let mut record = record.to_vec();
+            match all.other.open_in_place(&mut record, &AAD) {
+                Ok(opened) if opened == plain => {}
+                Ok(_) => return Err(format!("record {i} holds another message")),
+                Err(e) => return Err(format!("the reference does not open record {i}: {e}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Opens {
+    all: Records,
+    sealed: Slots,
+}
+
+/// `count` authentic records of messages of `bytes` bytes, opened where they lie.
+pub(super) fn opens(
+    engine: &'static dyn Engine,
+    bytes: usize,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
+    let all = Records::new(engine, bytes, count)?;
+    let mut sealed = Slots::new(count, bytes + OVERHEAD);
+    for (plain, record) in all.plain.iter().zip(sealed.iter_mut()) {
+        all.other.seal_into(&header(all.nonces.next()?), &AAD, plain, record)?;
+    }
+    Ok(Box::new(Opens { all, sealed }))
+}
+
+impl Pass for Opens {
+    fn reset(&mut self) {
+        self.all.records.copy_from(&self.sealed);
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.all;
+        for record in all.records.iter_mut() {
+            let done = all.cipher.open_in_place(black_box(record), black_box(&AAD));
+            all.refused += usize::from(done.is_err());
+        }
+        black_box(&mut all.records);
+    }
+
+    fn count(&self) -> u64 {
+        self.all.plain.iter().count() as u64
+    }
+}
+
+impl Batch for Opens {
+    fn check(&mut self) -> Result<(), String> {
+        self.all.refusals()?;
+        let bodies = self.all.records.iter().map(|record| &record[envelope::HEADER_LEN..]);
+        match bodies.zip(self.all.plain.iter()).position(|(body, plain)| &body[..plain.len()] != plain) {
+            None => Ok(()),
+            Some(i) => Err(format!("record {i} does not open to the message that was sealed")),
+        }
+    }
+}
+
+struct Nonces {
+    source: NonceSource,
+    count: u64,
+    before: u64,
+    last: Option<Nonce>,
+}
+
+/// `count` nonces from one source.
+pub(super) fn nonces(count: usize) -> Box<dyn Batch> {
+    Box::new(Nonces { source: NonceSource::new(1, 1), count: count as u64, before: 0, last: None })
+}
+
+impl Pass for Nonces {
+    fn reset(&mut self) {
+        self.before = self.source.issued();
+        self.last = None;
+    }
+
+    fn run(&mut self) {
+        for _ in 0..self.count {
+            self.last = black_box(black_box(&self.source).next().ok());
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Batch for Nonces {
+    fn check(&mut self) -> Result<(), String> {
+        let issued = self.source.issued();
+        if issued != self.before + self.count {
+            return Err(format!("{} nonces were issued, not {}", issued - self.before, self.count));
+        }
+        // Node 1, epoch 1, and the write count, which begins with 1.
+        let mut expected = [0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        expected[4..].copy_from_slice(&issued.to_be_bytes());
+        if self.last == Some(expected) {
+            Ok(())
+        } else {
+            Err("the last nonce does not carry its count".into())
+        }
+    }
+}
+
+/// Keys in the store that lookups search.
+const KEYS: u32 = 100;
+
+struct Lookups {
+    keystore: Keystore,
+    other: &'static dyn Engine,
+    ids: Vec<u32>,
+    found: usize,
+}
+
+fn dek(id: u32) -> [u8; DEK_LEN] {
+    let mut dek = [0x42; DEK_LEN];
+    dek[..4].copy_from_slice(&id.to_be_bytes());
+    dek
+}
+
+/// `count` lookups of one key among a hundred, each with its own view of the store.
+pub(super) fn lookups(engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+    let keystore = Keystore::new(engine);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let all: Vec<u32> = (0..KEYS).map(|_| rng.next_u32() | 1).collect();
+    let deks: Vec<_> = all.iter().map(|&id| dek(id)).collect();
+    keystore.insert_all(&all.iter().zip(&deks).map(|(&id, dek)| (id, &dek[..])).collect::<Vec<_>>())?;
+    let ids = (0..count).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
+    Ok(Box::new(Lookups { keystore, other: reference(engine, Alg::Aes256Gcm), ids, found: 0 }))
+}
+
+impl Pass for Lookups {
+    fn reset(&mut self) {
+        self.found = 0;
+    }
+
+    fn run(&mut self) {
+        for &id in &self.ids {
+            let keys = black_box(&self.keystore).keys();
+            self.found += usize::from(black_box(keys.find(black_box(id))).is_ok());
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.ids.len() as u64
+    }
+}
+
+impl Batch for Lookups {
+    fn check(&mut self) -> Result<(), String> {
+        if self.found != self.ids.len() {
+            return Err(format!("{} keys were found, not {}", self.found, self.ids.len()));
+        }
+        let tag = |key: &dyn Aead| {
+            let mut tag = Tag::default();
+            key.seal(&[1; 12], b"", &mut [], &mut tag).map_err(|e| e.to_string())?;
+            Ok::<_, String>(tag.0)
+        };
+        for &id in &self.ids {
+            let expected = self.other.key(Alg::Aes256Gcm, &dek(id)).map_err(|e| e.to_string())?;
+            if tag(self.keystore.keys().find(id).map_err(|e| e.to_string())?)? != tag(&*expected)? {
+                return Err(format!("the key of id {id} is another"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{engines, find};
+    use crate::measure::testing::{Broken, Fault};
+
+    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+        batch.reset();
+        batch.run();
+        batch.check()
+    }
+
+    #[test]
+    fn every_engine_seals_and_opens_records() {
+        let mut seen = 0;
+        for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
+            for bytes in [0, 1, 64, 1000] {
+                for make in [seals, opens] {
+                    let mut batch = make(engine, bytes, 4).unwrap();
+                    assert_eq!(batch.count(), 4);
+                    assert_eq!(pass(&mut *batch), Ok(()), "{} {bytes}", engine.name());
+                    assert_eq!(pass(&mut *batch), Ok(()), "{} {bytes}, again", engine.name());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 8, "{seen}");
+    }
+
+    #[test]
+    fn a_wrong_engine_is_caught_by_its_records() {
+        for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::FlipsTag, Fault::Refuses] {
+            assert!(pass(&mut *seals(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
+        }
+        for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
+            assert!(pass(&mut *opens(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn nonces_and_lookups_are_counted_and_right() {
+        for mut batch in [nonces(10), lookups(find("sealmark").unwrap(), 10).unwrap()] {
+            assert_eq!(batch.count(), 10);
+            assert_eq!(pass(&mut *batch), Ok(()));
+            assert_eq!(pass(&mut *batch), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_was_not_run_has_not_passed() {
+        let engine = find("sealmark").unwrap();
+        for mut batch in [
+            nonces(3),
+            lookups(engine, 3).unwrap(),
+            seals(engine, 10, 3).unwrap(),
+            opens(engine, 10, 3).unwrap(),
+        ] {
+            batch.reset();
+            assert!(batch.check().is_err());
+        }
+    }
+
+    #[test]
+    fn a_keystore_whose_engine_makes_wrong_keys_is_caught() {
+        assert!(pass(&mut *lookups(Broken::with(Fault::FlipsTag), 3).unwrap()).is_err());
+    }
+}

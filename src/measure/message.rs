@@ -1,0 +1,231 @@
+//! Batches that seal or open messages through [`Aead`], as the user of an engine would.
+//!
+//! `run` is `count` calls and nothing else: copies, nonces and keys are made before. A batch of opens holds
+//! authentic messages only, sealed by another engine, so the path that refuses is never timed.
+//! What the last timed run left is what `check` compares.
+
+use std::hint::black_box;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::arena::Slots;
+use super::reference::reference;
+use super::{Batch, Error};
+use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
+use crate::engine::Engine;
+use crate::timing::Pass;
+
+/// What both directions need.
+struct Messages {
+    key: Box<dyn Aead>,
+    other: Box<dyn Aead>,
+    aad: Vec<u8>,
+    plain: Slots,
+    arena: Slots,
+    nonces: Vec<Nonce>,
+    tags: Vec<Tag>,
+    refused: usize,
+}
+
+impl Messages {
+    fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+        let mut key = vec![0; alg.key_len()];
+        rng.fill_bytes(&mut key);
+        let mut plain = Slots::new(count, bytes);
+        for slot in plain.iter_mut() {
+            rng.fill_bytes(slot);
+        }
+        let mut all = Self {
+            key: engine.key(alg, &key).map_err(|e| Error::engine(engine, e))?,
+            other: reference(engine, alg).key(alg, &key).map_err(|e| Error::engine(engine, e))?,
+            aad: (0..aad).map(|i| i as u8).collect(),
+            plain,
+            arena: Slots::new(count, bytes),
+            nonces: vec![[0; NONCE_LEN]; count],
+            tags: vec![Tag::default(); count],
+            refused: 0,
+        };
+        all.number(0);
+        Ok(all)
+    }
+
+    /// Gives every message the next nonce of a counter.
+    fn number(&mut self, first: u64) {
+        for (nonce, number) in self.nonces.iter_mut().zip(first..) {
+            nonce[NONCE_LEN - 8..].copy_from_slice(&number.to_be_bytes());
+        }
+    }
+
+    fn refusals(&self) -> Result<(), String> {
+        match self.refused {
+            0 => Ok(()),
+            n => Err(format!("{n} calls were refused")),
+        }
+    }
+}
+
+struct Seals {
+    all: Messages,
+    next: u64,
+}
+
+/// `count` seals of messages of `bytes` bytes.
+pub(super) fn seals(
+    engine: &dyn Engine,
+    alg: Alg,
+    bytes: usize,
+    aad: usize,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
+    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count)?, next: 0 }))
+}
+
+impl Pass for Seals {
+    fn reset(&mut self) {
+        self.all.arena.copy_from(&self.all.plain);
+        self.all.number(self.next);
+        self.next += self.count();
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.all;
+        for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
+            let done = all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
+            all.refused += usize::from(done.is_err());
+        }
+        black_box(&all.tags);
+    }
+
+    fn count(&self) -> u64 {
+        self.all.nonces.len() as u64
+    }
+}
+
+impl Batch for Seals {
+    fn check(&mut self) -> Result<(), String> {
+        self.all.refusals()?;
+        let all = &self.all;
+        let slots = all.arena.iter().zip(all.plain.iter());
+        for (i, ((sealed, plain), (nonce, tag))) in slots.zip(all.nonces.iter().zip(&all.tags)).enumerate() {
+            let (mut expected, mut expected_tag) = (plain.to_vec(), Tag::default());
+            all.other
+                .seal(nonce, &all.aad, &mut expected, &mut expected_tag)
+                .map_err(|e| format!("the reference refused message {i}: {e}"))?;
+            if sealed != expected {
+                return Err(format!("the ciphertext of message {i} is not the reference's"));
+            }
+            if tag.0 != expected_tag.0 {
+                return Err(format!("the tag of message {i} is not the reference's"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Opens {
+    all: Messages,
+    sealed: Slots,
+}
+
+/// `count` opens of authentic messages of `bytes` bytes.
+pub(super) fn opens(
+    engine: &dyn Engine,
+    alg: Alg,
+    bytes: usize,
+    aad: usize,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
+    let mut all = Messages::new(engine, alg, bytes, aad, count)?;
+    let mut sealed = Slots::new(count, bytes);
+    sealed.copy_from(&all.plain);
+    for ((slot, nonce), tag) in sealed.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
+        all.other.seal(nonce, &all.aad, slot, tag).map_err(|e| Error::engine(engine, e))?;
+    }
+    all.arena.copy_from(&sealed);
+    Ok(Box::new(Opens { all, sealed }))
+}
+
+impl Pass for Opens {
+    fn reset(&mut self) {
+        self.all.arena.copy_from(&self.sealed);
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.all;
+        for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&all.tags) {
+            let done = all.key.open(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
+            all.refused += usize::from(done.is_err());
+        }
+        black_box(&mut all.arena);
+    }
+
+    fn count(&self) -> u64 {
+        self.all.nonces.len() as u64
+    }
+}
+
+impl Batch for Opens {
+    fn check(&mut self) -> Result<(), String> {
+        self.all.refusals()?;
+        match self.all.arena.iter().zip(self.all.plain.iter()).position(|(opened, plain)| opened != plain) {
+            None => Ok(()),
+            Some(i) => Err(format!("the plaintext of message {i} is not what was sealed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::engines;
+    use crate::measure::testing::{Broken, Fault};
+
+    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+        batch.reset();
+        batch.run();
+        batch.check()
+    }
+
+    #[test]
+    fn every_engine_seals_and_opens_its_batches() {
+        let mut seen = 0;
+        for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
+            for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(crate::engine::Shape::usual(a))) {
+                for bytes in [0, 1, 16, 100, 4096] {
+                    for make in [seals, opens] {
+                        let mut batch = make(engine, alg, bytes, 6, 5).unwrap();
+                        assert_eq!(batch.count(), 5);
+                        for _ in 0..3 {
+                            assert_eq!(pass(&mut *batch), Ok(()), "{} {}", engine.name(), alg.name());
+                        }
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen >= 30, "{seen}");
+    }
+
+    #[test]
+    fn a_wrong_engine_is_caught() {
+        for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
+            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            assert!(pass(&mut *batch).is_err(), "{fault:?}");
+        }
+        for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
+            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            assert!(pass(&mut *batch).is_err(), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_was_not_run_has_not_passed() {
+        for make in [seals, opens] {
+            let mut batch = make(crate::engine::find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2).unwrap();
+            batch.reset();
+            assert!(batch.check().is_err());
+        }
+    }
+}

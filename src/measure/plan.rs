@@ -1,0 +1,291 @@
+//! A plan and its run: several fresh processes, each measuring every workload, put together as rows.
+//!
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication.
+
+use std::fmt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::process::fresh_process;
+use super::sheet::Sheet;
+use super::suite::chooses;
+use super::worker::{self, Job, contestants};
+use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
+use crate::engine::Engine;
+use crate::host::Host;
+use crate::timing::interval;
+
+/// What to measure, and how much of it.
+#[derive(Clone)]
+pub struct Plan {
+    /// The suite that workloads are taken from.
+    pub suite: Suite,
+    /// Takes only those that it [`chooses`].
+    pub filter: Option<String>,
+    /// The engines; one that this CPU cannot run is listed with the reason.
+    pub engines: Vec<&'static dyn Engine>,
+    /// Fresh processes; 0 measures in this one.
+    pub processes: u32,
+    /// Seed of the order of engines within rounds.
+    pub seed: u64,
+    /// What the whole run may take, about. Samples are cut to fit, rounds are not.
+    pub budget: Duration,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engines: Vec<_> = self.engines.iter().map(|e| e.name()).collect();
+        f.debug_struct("Plan")
+            .field("suite", &self.suite)
+            .field("filter", &self.filter)
+            .field("engines", &engines)
+            .field("processes", &self.processes)
+            .field("seed", &self.seed)
+            .field("budget", &self.budget)
+            .finish()
+    }
+}
+
+/// Rounds of a workload in each process.
+const ROUNDS: u32 = 11;
+/// What a timed nanosecond costs in all: resets, checks, preparation.
+const COST: f64 = 1.8;
+/// The shortest and longest sample, in nanoseconds.
+const SAMPLE_NS: (f64, f64) = (200e3, 8e6);
+
+impl Plan {
+    /// The usual plan of a suite: three processes for `quick`, seven for the others.
+    pub fn new(suite: Suite, engines: Vec<&'static dyn Engine>) -> Self {
+        let (processes, seconds) = match suite {
+            Suite::Quick => (3, 60),
+            Suite::Standard => (7, 360),
+            Suite::Full => (7, 900),
+        };
+        Self { suite, filter: None, engines, processes, seed: 1, budget: Duration::from_secs(seconds) }
+    }
+
+    /// The workloads that it chooses and that one of its engines can run.
+    pub fn workloads(&self) -> Vec<&'static Workload> {
+        let chosen = |w: &&Workload| self.filter.as_ref().is_none_or(|f| chooses(f, &w.path));
+        self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
+    }
+
+    pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
+        let contestants: usize = workloads.iter().map(|w| contestants(w, &self.engines).len()).sum();
+        let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * contestants.max(1) as f64;
+        let target_ns = self.budget.as_secs_f64() * 1e9 / COST / samples;
+        Job {
+            workloads: workloads.iter().map(|w| w.path.clone()).collect(),
+            engines: self.engines.iter().map(|e| e.name().to_owned()).collect(),
+            seed: self.seed,
+            rounds: ROUNDS,
+            target_ns: target_ns.clamp(SAMPLE_NS.0, SAMPLE_NS.1),
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress<'a> {
+    /// The process that runs, from 1.
+    pub process: u32,
+    /// Processes in all.
+    pub processes: u32,
+    /// The workload that was finished.
+    pub workload: &'a str,
+    /// Workloads finished, in all processes.
+    pub done: usize,
+    /// Workloads in all processes.
+    pub total: usize,
+}
+
+/// Measures. When `stop` becomes true, the run ends with what was finished.
+///
+/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main).
+///
+/// # Errors
+/// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
+pub fn run(
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Result<Run, Error> {
+    let began = Instant::now();
+    let started = jiff::Timestamp::now().to_string();
+    let workloads = plan.workloads();
+    if workloads.is_empty() {
+        return Err(Error::Nothing(title(plan)));
+    }
+    let job = plan.job(&workloads);
+    let mut sheet = Sheet::default();
+    let processes = plan.processes.max(1);
+    for process in 1..=processes {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let job = Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() };
+        let total = workloads.len() * processes as usize;
+        let before = workloads.len() * (process as usize - 1);
+        let mut finished = 0;
+        let mut note = |workload: &str| {
+            finished += 1;
+            progress(Progress { process, processes, workload, done: before + finished, total });
+        };
+        if plan.processes == 0 {
+            in_process(&job, &plan.engines, &mut sheet, stop, &mut note)?;
+        } else {
+            let program = std::env::current_exe()?;
+            let spawn =
+                || Command::new(&program).arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
+        }
+    }
+    let rows = sheet.rows(&workloads, &plan.engines);
+    let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
+    Ok(Run {
+        schema: SCHEMA.into(),
+        sealmark: env!("CARGO_PKG_VERSION").into(),
+        started,
+        host: Host::detect(),
+        suite: title(plan),
+        coverage: interval::coverage(replicas.unwrap_or(0)),
+        seed: plan.seed,
+        build: env!("SEALMARK_BUILD").into(),
+        clock: sheet.clock,
+        engines: plan.engines.iter().map(|&e| version(e)).collect(),
+        rows,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+fn title(plan: &Plan) -> String {
+    match &plan.filter {
+        None => plan.suite.name().to_owned(),
+        Some(filter) => format!("{}: {filter}", plan.suite.name()),
+    }
+}
+
+fn version(engine: &dyn Engine) -> EngineVersion {
+    EngineVersion {
+        name: engine.name().to_owned(),
+        version: engine.version(),
+        unavailable: engine.available().err(),
+    }
+}
+
+fn in_process(
+    job: &Job,
+    engines: &[&'static dyn Engine],
+    sheet: &mut Sheet,
+    stop: &AtomicBool,
+    note: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), Error> {
+    let mut stopped = false;
+    let result = worker::measure(job, engines, &mut |answer| {
+        if stop.load(Ordering::Relaxed) {
+            stopped = true;
+            return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
+        }
+        sheet.take(answer, note);
+        Ok(())
+    });
+    if stopped { Ok(()) } else { result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{self, engines};
+    use crate::measure::testing::{Broken, Fault};
+
+    fn plan(filter: &str, engines: Vec<&'static dyn Engine>) -> Plan {
+        let budget = Duration::from_millis(10);
+        Plan { filter: Some(filter.into()), processes: 0, budget, ..Plan::new(Suite::Quick, engines) }
+    }
+
+    fn go(plan: &Plan) -> Run {
+        run(plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn a_tiny_workload_gives_a_row_for_each_engine() {
+        let mut seen = Vec::new();
+        let plan = plan("seal/aes-256-gcm/64", engines());
+        let result = run(&plan, &AtomicBool::new(false), &mut |p| seen.push((p.done, p.total)));
+        let result = result.unwrap();
+        assert_eq!(seen, [(1, 1)]);
+        let can: Vec<_> =
+            engines().into_iter().filter(|e| e.available().is_ok()).map(|e| e.name().to_owned()).collect();
+        let rows: Vec<_> = result.rows.iter().map(|row| row.engine.clone()).collect();
+        assert_eq!(rows, can);
+        assert_eq!(result.engines.len(), engines().len());
+        for row in &result.rows {
+            assert_eq!(
+                (row.workload.as_str(), row.op.as_str(), row.bytes),
+                ("seal/aes-256-gcm/64", "seal", 64)
+            );
+            assert_eq!(row.arena.as_ref().map(|a| a.bytes % 64), Some(0));
+            // The scaling check may fail on a busy machine; a row without a time must then say so.
+            assert_eq!(row.ns.is_none(), row.error.is_some(), "{row:?}");
+            assert_eq!(row.gb_per_s.is_some(), row.ns.is_some());
+        }
+        assert!(result.rows.iter().any(|row| row.ns.is_some()), "{:?}", result.rows);
+        let clock = result.clock.unwrap();
+        assert!(clock.grain_ns > 0.0 && clock.pinning.contains("pinned") && clock.rounds >= 11);
+        assert!(result.build.starts_with("rustc "), "{}", result.build);
+    }
+
+    #[test]
+    fn a_wrong_engine_gets_no_time() {
+        for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
+            let result = go(&plan("seal/aes-256-gcm/64", vec![Broken::with(fault)]));
+            assert_eq!(result.rows.len(), 1, "{fault:?}");
+            let row = &result.rows[0];
+            assert!(row.error.is_some() && row.ns.is_none() && row.gb_per_s.is_none(), "{row:?}");
+            assert!(row.samples.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unavailable_engine_is_listed_with_its_reason_and_has_no_row() {
+        let engines = vec![Broken::with(Fault::Unavailable), engine::find("sealmark").unwrap()];
+        let result = go(&plan("open/aes-256-gcm/16", engines));
+        assert_eq!(result.engines[0].unavailable.as_deref(), Some("it was told not to be"));
+        assert_eq!(
+            result.rows.iter().map(|r| r.engine.as_str()).collect::<Vec<_>>(),
+            ["sealmark", "sealmark"]
+        );
+    }
+
+    #[test]
+    fn nothing_to_measure_is_an_error() {
+        for plan in [
+            plan("no such workload", engines()),
+            plan("seal", vec![]),
+            plan("seal", vec![Broken::with(Fault::Unsupported)]),
+        ] {
+            assert!(matches!(run(&plan, &AtomicBool::new(false), &mut |_| {}), Err(Error::Nothing(_))));
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_keeps_what_was_finished() {
+        let stop = AtomicBool::new(false);
+        let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
+        let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
+        assert_eq!(result.rows.len(), 2);
+    }
+
+    #[test]
+    fn samples_fit_the_budget_within_limits() {
+        let workloads = |plan: &Plan| plan.job(&plan.workloads()).target_ns;
+        let mut plan = Plan::new(Suite::Quick, engines());
+        let usual = workloads(&plan);
+        assert!(usual > SAMPLE_NS.0 && usual <= SAMPLE_NS.1, "{usual}");
+        plan.budget = Duration::ZERO;
+        assert_eq!(workloads(&plan), SAMPLE_NS.0);
+        plan.budget = Duration::from_secs(1_000_000);
+        assert_eq!(workloads(&plan), SAMPLE_NS.1);
+    }
+}

@@ -1,0 +1,248 @@
+//! The suites: `benches/workloads/*.toml`, expanded to workloads.
+//!
+//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard, full.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::workload::{Engines, Level, Op, Workload};
+use crate::aead::Alg;
+
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suite {
+    /// AES-256-GCM, records, keys and nonces: about a minute.
+    Quick,
+    /// And the other key sizes, and more lengths.
+    Standard,
+    /// Everything.
+    Full,
+}
+
+impl Suite {
+    /// Every suite, each within the next.
+    pub const ALL: [Self; 3] = [Self::Quick, Self::Standard, Self::Full];
+
+    /// Its name: `quick`, `standard`, `full`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
+
+    /// The suite of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|suite| suite.name() == name)
+    }
+
+    /// Its workloads, in the order of the files.
+    pub fn workloads(self) -> impl Iterator<Item = &'static Workload> {
+        workloads().iter().filter(move |w| w.suite <= self)
+    }
+}
+
+/// Every workload, in the order of the files.
+pub fn workloads() -> &'static [Workload] {
+    static ALL: LazyLock<Vec<Workload>> =
+        LazyLock::new(|| FILES.iter().flat_map(|(name, text)| File::decode(name, text).expand()).collect());
+    &ALL
+}
+
+/// The workload of that path.
+pub fn find(path: &str) -> Option<&'static Workload> {
+    workloads().iter().find(|w| w.path == path)
+}
+
+/// Whether a filter chooses a path: `*` stands for any characters; without one, any part of the path will do.
+pub fn chooses(filter: &str, path: &str) -> bool {
+    let mut parts = filter.split('*');
+    let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else { return path.contains(filter) };
+    let Some(mut rest) = path.strip_prefix(first) else { return false };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+const FILES: [(&str, &str); 3] = [
+    ("aead.toml", include_str!("../../benches/workloads/aead.toml")),
+    ("key.toml", include_str!("../../benches/workloads/key.toml")),
+    ("envelope.toml", include_str!("../../benches/workloads/envelope.toml")),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[cfg_attr(not(test), expect(dead_code, reason = "a declaration that the tests hold the file to"))]
+    cases: usize,
+    workload: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    ops: Vec<Op>,
+    /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name.
+    #[serde(default)]
+    algorithms: Vec<String>,
+    #[serde(default)]
+    sizes: Vec<usize>,
+    #[serde(default)]
+    aad: usize,
+    engines: Engines,
+    arena: Option<Level>,
+    suite: Suite,
+    why: String,
+}
+
+impl File {
+    fn decode(name: &str, text: &str) -> Self {
+        toml::from_str(text).unwrap_or_else(|e| panic!("{name}, which a test reads, does not decode: {e}"))
+    }
+
+    fn expand(self) -> Vec<Workload> {
+        self.workload.iter().flat_map(Entry::expand).collect()
+    }
+}
+
+impl Entry {
+    fn expand(&self) -> Vec<Workload> {
+        let mut all = Vec::new();
+        let nothing = [String::new()];
+        let algorithms = if self.algorithms.is_empty() { &nothing } else { self.algorithms.as_slice() };
+        let sizes: Vec<Option<usize>> =
+            if self.sizes.is_empty() { vec![None] } else { self.sizes.iter().copied().map(Some).collect() };
+        for &op in &self.ops {
+            for algorithm in algorithms {
+                for &size in &sizes {
+                    all.push(self.one(op, algorithm, size));
+                }
+            }
+        }
+        all
+    }
+
+    fn one(&self, op: Op, algorithm: &str, size: Option<usize>) -> Workload {
+        let path = match (op, size) {
+            (Op::Nonce, _) => op.name().to_owned(),
+            (Op::Lookup, _) => format!("{algorithm}/{}", op.name()),
+            (_, None) => format!("{}/{algorithm}", op.name()),
+            (_, Some(size)) => format!("{}/{algorithm}/{size}", op.name()),
+        };
+        Workload {
+            path,
+            op,
+            algorithm: if algorithm.is_empty() { op.name().to_owned() } else { algorithm.to_owned() },
+            alg: Alg::from_name(algorithm),
+            bytes: size.unwrap_or(0),
+            aad: self.aad,
+            engines: self.engines,
+            level: self.arena,
+            suite: self.suite,
+            why: self.why.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_expands_to_the_cases_that_it_declares() {
+        let mut sum = 0;
+        for (name, text) in FILES {
+            let file = File::decode(name, text);
+            let cases = file.cases;
+            assert_eq!(file.expand().len(), cases, "{name}");
+            sum += cases;
+        }
+        assert_eq!(workloads().len(), sum);
+        assert_eq!(sum, 173);
+    }
+
+    #[test]
+    fn the_folder_holds_the_files_of_the_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/workloads");
+        let found: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(found, FILES.iter().map(|(name, _)| (*name).to_owned()).collect());
+    }
+
+    #[test]
+    fn no_two_workloads_have_one_path() {
+        let paths: BTreeSet<_> = workloads().iter().map(|w| &w.path).collect();
+        assert_eq!(paths.len(), workloads().len());
+        assert!(workloads().iter().all(|w| find(&w.path) == Some(w) && !w.why.is_empty()));
+        assert_eq!(find("seal/aes-512-gcm/16"), None);
+    }
+
+    #[test]
+    fn the_quick_suite_is_what_the_docs_say() {
+        let quick: Vec<_> = Suite::Quick.workloads().map(|w| w.path.as_str()).collect();
+        assert_eq!(quick.len(), 25);
+        for size in [16, 64, 256, 1024, 4096, 16384, 65536, 1_048_576] {
+            for op in ["seal", "open"] {
+                let path = format!("{op}/aes-256-gcm/{size}");
+                assert!(quick.contains(&path.as_str()), "{path}");
+                assert_eq!(find(&path).unwrap().aad, 6);
+            }
+        }
+        for path in ["key/aes-256-gcm", "nonce", "keystore/lookup", "seal/record/1024", "open/record/16384"] {
+            assert!(quick.contains(&path), "{path}");
+        }
+        let counts = Suite::ALL.map(|suite| suite.workloads().count());
+        assert!(counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+        assert_eq!(counts[2], workloads().len());
+    }
+
+    #[test]
+    fn messages_up_to_1024_bytes_are_in_l1_and_each_arena_has_room_for_two() {
+        let mut seen = 0;
+        for w in workloads().iter().filter(|w| w.level.is_some()) {
+            let level = w.level.unwrap();
+            assert_eq!(level == Level::L1, w.bytes <= 1024, "{}", w.path);
+            assert!(w.bytes * 2 <= level.bytes(), "{}", w.path);
+            assert!(matches!(w.op, Op::Seal | Op::Open), "{}", w.path);
+            seen += 1;
+        }
+        assert_eq!(seen, 168);
+    }
+
+    #[test]
+    fn a_filter_is_a_part_of_the_path_or_a_pattern() {
+        for (filter, path, chosen) in [
+            ("seal/", "seal/aes-256-gcm/16", true),
+            ("256", "seal/aes-256-gcm/16", true),
+            ("", "nonce", true),
+            ("open", "seal/aes-256-gcm/16", false),
+            ("seal/*/16", "seal/aes-256-gcm/16", true),
+            ("seal/*/16", "seal/aes-256-gcm/16384", false),
+            ("*/16", "open/aes-128-gcm/16", true),
+            ("*256*", "seal/aes-256-gcm/16", true),
+            ("eal/*", "seal/aes-256-gcm/16", false),
+            ("*", "nonce", true),
+            ("n*ce*nonce", "nonce", false),
+        ] {
+            assert_eq!(chooses(filter, path), chosen, "{filter} {path}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_member_of_a_file_is_refused() {
+        let text =
+            "cases = 1\n[[workload]]\nops = [\"nonce\"]\nengines = \"own\"\nsuite = \"quick\"\nwhy = \"x\"\n";
+        assert!(toml::from_str::<File>(text).is_ok());
+        assert!(toml::from_str::<File>(&format!("{text}colour = 1\n")).is_err());
+        assert!(toml::from_str::<File>(&text.replace("quick", "rapid")).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! Engines that are wrong on purpose, for the tests of this floor.
+
+use crate::aead::{Aead, Alg, Error, Nonce, Tag};
+use crate::engine::{self, Engine, Residue, Shape};
+
+/// What is wrong with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fault {
+    DoesNothing,
+    FlipsTag,
+    FlipsText,
+    Refuses,
+    Unavailable,
+    Unsupported,
+}
+
+/// An engine with a fault.
+pub(super) struct Broken(Fault);
+
+impl Broken {
+    pub fn with(fault: Fault) -> &'static dyn Engine {
+        match fault {
+            Fault::DoesNothing => &Self(Fault::DoesNothing),
+            Fault::FlipsTag => &Self(Fault::FlipsTag),
+            Fault::FlipsText => &Self(Fault::FlipsText),
+            Fault::Refuses => &Self(Fault::Refuses),
+            Fault::Unavailable => &Self(Fault::Unavailable),
+            Fault::Unsupported => &Self(Fault::Unsupported),
+        }
+    }
+}
+
+impl Engine for Broken {
+    fn name(&self) -> &str {
+        match self.0 {
+            Fault::DoesNothing => "broken/does-nothing",
+            Fault::FlipsTag => "broken/flips-tag",
+            Fault::FlipsText => "broken/flips-text",
+            Fault::Refuses => "broken/refuses",
+            Fault::Unavailable => "broken/unavailable",
+            Fault::Unsupported => "broken/unsupported",
+        }
+    }
+
+    fn version(&self) -> String {
+        "0".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        if self.0 == Fault::Unavailable { Err("it was told not to be".into()) } else { Ok(()) }
+    }
+
+    fn supports(&self, _: Shape) -> bool {
+        self.0 != Fault::Unsupported
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        let right = engine::find("sealmark").ok_or(Error::Unsupported)?.key(alg, bytes)?;
+        Ok(Box::new(BrokenKey(self.0, right)))
+    }
+}
+
+struct BrokenKey(Fault, Box<dyn Aead>);
+
+impl Aead for BrokenKey {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        match self.0 {
+            Fault::DoesNothing => return Ok(()),
+            Fault::Refuses => return Err(Error::MessageTooLong),
+            _ => self.1.seal(nonce, aad, in_out, tag)?,
+        }
+        match self.0 {
+            Fault::FlipsTag => tag.0[15] ^= 1,
+            Fault::FlipsText => in_out[in_out.len() / 2] ^= 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        match self.0 {
+            Fault::DoesNothing => return Ok(()),
+            Fault::Refuses => return Err(Error::NotAuthentic),
+            _ => self.1.open(nonce, aad, in_out, tag)?,
+        }
+        if self.0 == Fault::FlipsText {
+            let middle = in_out.len() / 2;
+            in_out[middle] ^= 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! The worker: measures a job of workloads in this process and tells about each as soon as it is done.
+//!
+//! A worker process reads one [`Job`] as JSON from standard input and writes [`Answer`]s to standard output, one
+//! a line. It says what it is about to touch, so that its parent knows whom to blame when it dies.
+
+use std::io::{Read, Write};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arena, Batch, ClockInfo, Engines, Error, Workload, scaling, suite};
+use crate::engine::{self, Engine};
+use crate::timing::{Clock, Sampler, pin};
+
+/// What a worker is asked to measure.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Paths of workloads, in the order in which they are measured.
+    pub workloads: Vec<String>,
+    /// Names of engines.
+    pub engines: Vec<String>,
+    /// Seed of the order within rounds.
+    pub seed: u64,
+    /// Rounds of each workload.
+    pub rounds: u32,
+    /// Nanoseconds that a sample adds up.
+    pub target_ns: f64,
+}
+
+/// What a worker says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It has begun, with this clock.
+    Clock(ClockInfo),
+    /// It is about to touch this engine for the first time in this workload.
+    At {
+        /// The workload's path.
+        workload: String,
+        /// The engine's name.
+        engine: String,
+    },
+    /// It is about to run every engine of this workload in turn.
+    Sampling {
+        /// The workload's path.
+        workload: String,
+    },
+    /// A workload is done.
+    Workload {
+        /// Its path.
+        workload: String,
+        /// One for each engine that offers it.
+        rows: Vec<Measured>,
+    },
+    /// The job is done.
+    Done,
+}
+
+/// One workload on one engine in one process.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// The engine.
+    pub engine: String,
+    /// The median of the rounds: nanoseconds for one operation; or why there is none.
+    pub ns: Result<f64, String>,
+    /// The buffers that were walked through.
+    pub arena: Option<Arena>,
+}
+
+/// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
+///
+/// # Errors
+/// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone.
+pub fn worker_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    let job: Job = serde_json::from_str(&text)?;
+    let mut out = std::io::stdout();
+    measure(&job, engines, &mut |answer| {
+        let line = serde_json::to_string(&answer)? + "\n";
+        out.write_all(line.as_bytes())?;
+        Ok(out.flush()?)
+    })
+}
+
+/// Measures a job in this process, on a thread of its own so that pinning it binds nobody else.
+///
+/// # Errors
+/// Those of `tell`, which end the job; [`Error::Unknown`] for a workload that does not exist.
+pub fn measure(
+    job: &Job,
+    engines: &[&'static dyn Engine],
+    tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
+) -> Result<(), Error> {
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| measure_here(job, engines, tell));
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn measure_here(
+    job: &Job,
+    engines: &[&'static dyn Engine],
+    tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
+) -> Result<(), Error> {
+    let pinning = pin();
+    let clock = Clock::calibrate();
+    tell(Answer::Clock(ClockInfo {
+        grain_ns: clock.grain_ns,
+        overhead_ns: clock.overhead_ns,
+        pinning: pinning.to_string(),
+        rounds: job.rounds,
+        target_ns: job.target_ns,
+    }))?;
+    let named =
+        |name: &String| engines.iter().copied().find(|e| e.name() == name).or_else(|| engine::find(name));
+    let chosen: Vec<_> = job.engines.iter().filter_map(named).collect();
+    for (i, path) in job.workloads.iter().enumerate() {
+        let workload = suite::find(path).ok_or_else(|| Error::Unknown(path.clone()))?;
+        let seed = job.seed.wrapping_add(i as u64);
+        let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
+        let rows = one(workload, &contestants(workload, &chosen), &sampler, tell)?;
+        tell(Answer::Workload { workload: path.clone(), rows })?;
+    }
+    tell(Answer::Done)
+}
+
+/// The engines of `chosen` that a workload is measured on. Where no cipher takes part it is `sealmark`, if any
+/// engine of ours was chosen.
+pub(super) fn contestants(workload: &Workload, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
+    let runs = |e: &&'static dyn Engine| e.available().is_ok() && workload.supported_by(*e);
+    match workload.engines {
+        Engines::Each => chosen.iter().copied().filter(runs).collect(),
+        Engines::Own if chosen.iter().any(|e| e.family() == "sealmark") => {
+            engine::find("sealmark").into_iter().collect()
+        }
+        Engines::Own => Vec::new(),
+    }
+}
+
+fn one(
+    workload: &Workload,
+    engines: &[&'static dyn Engine],
+    sampler: &Sampler,
+    tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
+) -> Result<Vec<Measured>, Error> {
+    let mut rows = Vec::new();
+    let mut batches = Vec::new();
+    let mut of_batch = Vec::new();
+    for &engine in engines {
+        tell(Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() })?;
+        let mut row = Measured { engine: engine.name().to_owned(), ns: Ok(0.0), arena: None };
+        match ready(workload, engine, &sampler.clock) {
+            Ok(batch) => {
+                row.arena = workload.arena(batch.count() as usize);
+                batches.push(batch);
+                of_batch.push(rows.len());
+            }
+            Err(why) => row.ns = Err(why),
+        }
+        rows.push(row);
+    }
+    tell(Answer::Sampling { workload: workload.path.clone() })?;
+    let samples = sampler.sample(&mut batches);
+    for ((batch, samples), row) in batches.iter_mut().zip(&samples).zip(of_batch) {
+        rows[row].ns = match batch.check() {
+            Ok(()) => samples.median().ok_or_else(|| "there was no round".to_owned()),
+            Err(why) => Err(format!("wrong after it was timed: {why}")),
+        };
+    }
+    Ok(rows)
+}
+
+/// Makes a batch that is right, does what it says, and takes long enough to be timed.
+fn ready(workload: &Workload, engine: &'static dyn Engine, clock: &Clock) -> Result<Box<dyn Batch>, String> {
+    let prepare = |count| workload.prepare(engine, count).map_err(|e| e.to_string());
+    let mut count = workload.count();
+    let mut whole = prepare(count)?;
+    let mut ns = checked(&mut *whole, clock)?;
+    if ns < clock.shortest_pass_ns() {
+        // A coarse clock: more operations in a pass, at the price of a larger arena.
+        count *= lengthened(ns, clock.shortest_pass_ns());
+        whole = prepare(count)?;
+        ns = checked(&mut *whole, clock)?;
+    }
+    let twice = scaling::twice(count, ns);
+    let (mut one, mut two) = (prepare(twice / 2)?, prepare(twice)?);
+    scaling::check(clock, &mut *one, &mut *two)?;
+    Ok(whole)
+}
+
+/// How many times as many operations a pass needs, up to 64.
+fn lengthened(ns: f64, wanted_ns: f64) -> usize {
+    (wanted_ns / ns.max(1.0)).ceil().clamp(1.0, 64.0) as usize
+}
+
+/// Runs a batch until it is warm, checks it, and returns the time of the shortest of three passes.
+fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
+    let mut shortest = f64::INFINITY;
+    for _ in 0..3 {
+        batch.reset();
+        shortest = shortest.min(clock.time(|| batch.run()));
+    }
+    batch.check()?;
+    Ok(shortest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::testing::{Broken, Fault};
+
+    fn job(workloads: &[&str], engines: &[&str]) -> Job {
+        let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect();
+        Job { workloads: owned(workloads), engines: owned(engines), seed: 7, rounds: 11, target_ns: 20_000.0 }
+    }
+
+    fn answers(job: &Job, engines: &[&'static dyn Engine]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        measure(job, engines, &mut |answer| {
+            answers.push(answer);
+            Ok(())
+        })
+        .unwrap();
+        answers
+    }
+
+    #[test]
+    fn a_job_and_its_answers_survive_json() {
+        let job = job(&["seal/aes-256-gcm/16"], &["sealmark"]);
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        let told = answers(&job, &[]);
+        assert_eq!(told.len(), 5);
+        for answer in told {
+            let text = serde_json::to_string(&answer).unwrap();
+            assert!(!text.contains('\n'));
+            assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
+        }
+        assert!(serde_json::from_str::<Job>("{}").is_err());
+    }
+
+    #[test]
+    fn a_worker_tells_what_it_touches_and_then_what_came_of_it() {
+        let told = answers(&job(&["open/aes-256-gcm/64"], &["sealmark/portable", "sealmark"]), &[]);
+        let kinds: Vec<_> = told
+            .iter()
+            .map(|answer| match answer {
+                Answer::Clock(_) => "clock",
+                Answer::At { .. } => "at",
+                Answer::Sampling { .. } => "sampling",
+                Answer::Workload { .. } => "workload",
+                Answer::Done => "done",
+            })
+            .collect();
+        assert_eq!(kinds, ["clock", "at", "at", "sampling", "workload", "done"]);
+        let Answer::Workload { rows, .. } = &told[4] else { panic!() };
+        assert_eq!(rows.len(), 2);
+        for row in rows {
+            assert!(row.arena.as_ref().is_some_and(|a| a.bytes >= 16 * 1024), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_engine_gets_an_error_and_the_others_their_time() {
+        let broken = Broken::with(Fault::FlipsTag);
+        let told = answers(&job(&["seal/aes-256-gcm/64"], &["broken/flips-tag", "sealmark"]), &[broken]);
+        let Answer::Workload { rows, .. } = &told[4] else { panic!("{told:?}") };
+        assert_eq!(rows[0].engine, "broken/flips-tag");
+        assert!(rows[0].ns.as_ref().is_err_and(|why| why.contains("tag")), "{:?}", rows[0].ns);
+        assert!(rows[1].ns.is_ok(), "{:?}", rows[1].ns);
+    }
+
+    #[test]
+    fn a_workload_without_a_cipher_runs_for_ours_only() {
+        let nonce = suite::find("nonce").unwrap();
+        let ours = engine::find("sealmark/portable").unwrap();
+        let names = |chosen: &[&'static dyn Engine]| {
+            contestants(nonce, chosen).iter().map(|e| e.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[ours]), ["sealmark"]);
+        assert!(names(&[Broken::with(Fault::FlipsTag)]).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_workload_is_refused() {
+        let result = measure(&job(&["seal/rot-13/16"], &["sealmark"]), &[], &mut |_| Ok(()));
+        assert!(matches!(result, Err(Error::Unknown(path)) if path == "seal/rot-13/16"));
+    }
+
+    #[test]
+    fn a_coarse_clock_gets_longer_passes() {
+        assert_eq!(lengthened(2_500.0, 10_000.0), 4);
+        assert_eq!(lengthened(2_500.0, 2_000.0), 1);
+        assert_eq!(lengthened(0.0, 1e9), 64);
+    }
+}

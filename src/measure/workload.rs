@@ -1,0 +1,214 @@
+//! A workload: one thing to time, and how to make a batch of it for an engine.
+
+use serde::Deserialize;
+
+use super::arena::stride;
+use super::suite::Suite;
+use super::{Batch, Error, envelope, key, message};
+use crate::aead::Alg;
+use crate::engine::{Engine, Shape};
+use crate::envelope::OVERHEAD;
+
+/// What one operation does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// Seals a message or a record.
+    Seal,
+    /// Opens one that is authentic.
+    Open,
+    /// Makes the object that holds a key, and drops it.
+    Key,
+    /// Issues a nonce.
+    Nonce,
+    /// Finds a key by its number.
+    Lookup,
+}
+
+impl Op {
+    /// Its name in paths and rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seal => "seal",
+            Self::Open => "open",
+            Self::Key => "key",
+            Self::Nonce => "nonce",
+            Self::Lookup => "lookup",
+        }
+    }
+}
+
+/// Which engines a workload is measured on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engines {
+    /// Each that is asked for.
+    Each,
+    /// `sealmark` alone: no cipher takes part.
+    Own,
+}
+
+/// The cache that an arena is sized to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+pub enum Level {
+    /// 16 KiB: half of the smallest first-level cache in use.
+    L1,
+    /// 256 KiB.
+    L2,
+    /// 2 MiB.
+    L3,
+}
+
+impl Level {
+    /// Bytes of the arena.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::L1 => 16 * 1024,
+            Self::L2 => 256 * 1024,
+            Self::L3 => 2 * 1024 * 1024,
+        }
+    }
+
+    /// The smallest level that an arena of `bytes` is within; what is larger is also called the last.
+    pub fn holding(bytes: usize) -> Self {
+        [Self::L1, Self::L2].into_iter().find(|level| bytes <= level.bytes()).unwrap_or(Self::L3)
+    }
+
+    /// Its name in rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+        }
+    }
+}
+
+/// One thing to time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Workload {
+    /// Its path: `seal/aes-256-gcm/16384`.
+    pub path: String,
+    /// The operation.
+    pub op: Op,
+    /// `aes-256-gcm` and the like, or what the operation works on.
+    pub algorithm: String,
+    /// The algorithm, where it is one of the cipher's own.
+    pub alg: Option<Alg>,
+    /// Message bytes of one operation; 0 where there is no message.
+    pub bytes: usize,
+    /// Bytes of additional data.
+    pub aad: usize,
+    /// Which engines it is measured on.
+    pub engines: Engines,
+    /// The cache that its arena is sized to; `None` where there is no arena.
+    pub level: Option<Level>,
+    /// The smallest suite that it is in.
+    pub suite: Suite,
+    /// Why it is measured.
+    pub why: String,
+}
+
+/// Operations of a batch that has no arena.
+const WITHOUT_ARENA: usize = 512;
+/// Keys made in one batch.
+const KEYS: usize = 64;
+
+impl Workload {
+    /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
+    pub fn needs(&self) -> Alg {
+        self.alg.unwrap_or(Alg::Aes256Gcm)
+    }
+
+    /// Whether an engine offers the calls that it makes.
+    pub fn supported_by(&self, engine: &dyn Engine) -> bool {
+        engine.supports(Shape::usual(self.needs()))
+    }
+
+    /// Operations of one batch: as many as its arena has room for.
+    pub fn count(&self) -> usize {
+        match (self.level, self.op) {
+            (Some(level), _) => (level.bytes() / self.slot_len()).max(2),
+            (None, Op::Key) => KEYS,
+            (None, _) => WITHOUT_ARENA,
+        }
+    }
+
+    /// Bytes of buffers that a batch of `count` operations walks through.
+    pub fn arena(&self, count: usize) -> Option<super::Arena> {
+        self.level?;
+        let bytes = count * self.slot_len();
+        let level = Level::holding(bytes).name().to_owned();
+        Some(super::Arena { bytes: bytes as u64, level })
+    }
+
+    /// Makes a batch of `count` operations on `engine`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] or [`Error::Envelope`] where the engine refuses a key or a message.
+    ///
+    /// # Panics
+    /// When `count` is 0.
+    pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+        assert!(count > 0, "a batch has operations");
+        match (self.op, self.alg) {
+            (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count),
+            (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count),
+            (Op::Key, _) => key::keys(engine, self.needs(), count),
+            (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
+            (Op::Open, None) => envelope::opens(engine, self.bytes, count),
+            (Op::Nonce, _) => Ok(envelope::nonces(count)),
+            (Op::Lookup, _) => envelope::lookups(engine, count),
+        }
+    }
+
+    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place.
+    fn slot_len(&self) -> usize {
+        match (self.alg, self.op) {
+            (Some(_), _) => stride(self.bytes),
+            (None, Op::Open) => stride(self.bytes + OVERHEAD),
+            (None, _) => stride(self.bytes) + stride(self.bytes + OVERHEAD),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::find;
+    use crate::measure::suite;
+
+    #[test]
+    fn every_workload_makes_batches_that_are_right() {
+        let engine = find("sealmark").unwrap();
+        let mut seen = 0;
+        for w in suite::workloads() {
+            for count in [1, 2] {
+                let mut batch = w.prepare(engine, count).unwrap();
+                batch.reset();
+                batch.run();
+                assert_eq!(batch.check(), Ok(()), "{}", w.path);
+                assert_eq!(batch.count(), count as u64, "{}", w.path);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, suite::workloads().len());
+    }
+
+    #[test]
+    fn a_batch_fills_its_cache_level_and_no_more() {
+        for w in suite::workloads() {
+            let count = w.count();
+            assert!(count >= 2, "{}", w.path);
+            match (w.level, w.arena(count)) {
+                (None, None) => assert!(matches!(w.op, Op::Key | Op::Nonce | Op::Lookup)),
+                (Some(level), Some(arena)) => {
+                    assert_eq!(arena.level, level.name(), "{}", w.path);
+                    assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);
+                    assert!(arena.bytes * 10 >= level.bytes() as u64 * 7, "{} {arena:?}", w.path);
+                }
+                other => panic!("{}: {other:?}", w.path),
+            }
+        }
+    }
+}

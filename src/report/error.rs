@@ -1,0 +1,98 @@
+//! What can go wrong on this floor: a file that is not ours, a disk that is full, a marker that is missing.
+//!
+//! Each says which file and what about it, in one line; the command adds what it was doing.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a result file could not be read or written, or a report not drawn.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file or folder cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder without a result file.
+    #[error("{}: holds no .json file", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file is not JSON.
+    #[error("{}: not JSON: line {line}, column {column}: {reason}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The file ends in the middle.
+    #[error("{}: truncated: it ends at line {line}, column {column}, inside a value", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// JSON, but not one of our result files.
+    #[error("{}: not a result file: its schema is {schema}", path.display())]
+    UnknownSchema {
+        /// The file.
+        path: PathBuf,
+        /// The `schema` member as JSON, or `absent`.
+        schema: String,
+    },
+    /// A result file of a later version.
+    #[error("{}: {schema} was written by a newer Sealmark: upgrade", path.display())]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        schema: String,
+    },
+    /// A member is missing or of another type.
+    #[error("{}: not as {schema} says: line {line}, column {column}: {reason}", path.display())]
+    WrongMember {
+        /// The file.
+        path: PathBuf,
+        /// The schema that the file claims.
+        schema: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// Which member, and what it should be.
+        reason: String,
+    },
+    /// The folder or file cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No room for the file. Nothing was left under its name.
+    #[error("{}: the disk is full", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text to splice into lacks the pair of marker comments.
+    #[error("no <!-- sealmark:{marker} --> followed by <!-- /sealmark:{marker} -->")]
+    NoMarker {
+        /// The marker.
+        marker: String,
+    },
+}

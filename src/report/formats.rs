@@ -1,0 +1,208 @@
+//! Markdown and CSV: a table for people who read pages, and every row for programs.
+//!
+//! Markdown follows the tables of GitHub Flavored Markdown; CSV follows RFC 4180 with a header line. CSV holds
+//! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
+//! spreadsheet would take for a formula is written with an apostrophe before it.
+
+use super::Section;
+use super::number::plain;
+use super::table::{Cell, Mark, Table};
+use crate::measure::Row;
+
+/// Draws one table as Markdown, without its heading.
+pub fn markdown(table: &Table) -> String {
+    let mut out = String::new();
+    let mut line = |cells: Vec<String>| out += &format!("| {} |\n", cells.join(" | "));
+    line(table.columns.iter().map(|column| escape(&column.name)).collect());
+    line(table.columns.iter().map(|column| if column.number { "--:" } else { ":--" }.to_owned()).collect());
+    for row in &table.rows {
+        line(row.iter().map(cell).collect());
+    }
+    if !table.note.is_empty() {
+        out += &format!("\n{}\n", escape(&table.note));
+    }
+    out
+}
+
+fn cell(cell: &Cell) -> String {
+    let text = escape(&cell.text);
+    let text = if matches!(cell.mark, Mark::Best | Mark::Bad) { format!("**{text}**") } else { text };
+    if cell.detail.is_empty() { text } else { format!("{text} ({})", escape(&cell.detail)) }
+}
+
+/// Words as Markdown that means just these words.
+pub(super) fn escape(words: &str) -> String {
+    let mut out = String::new();
+    for c in plain(words).chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            // GitHub turns names and addresses into links.
+            '@' => out += "&#64;",
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.replace("://", "&#58;//").trim().to_owned()
+}
+
+const HEADER: [&str; 20] = [
+    "kind",
+    "fingerprint",
+    "cpu",
+    "started",
+    "sealmark",
+    "name",
+    "engine",
+    "declared",
+    "agree",
+    "stricter",
+    "unsupported",
+    "wrong",
+    "bytes",
+    "ns",
+    "ns_low",
+    "ns_high",
+    "gb_per_s",
+    "processes",
+    "samples",
+    "error",
+];
+
+/// Every tally and every row as CSV: `kind` is `verify` or `bench`, `name` the set or the workload.
+pub fn csv(sections: &[Section]) -> String {
+    let mut out = String::new();
+    line(&mut out, &HEADER.map(str::to_owned));
+    for section in sections {
+        let head = |kind: &str, started: &str, sealmark: &str| {
+            [kind, &section.host.fingerprint, &section.host.cpu, started, sealmark].map(words)
+        };
+        if let Some(report) = &section.verify {
+            for set in &report.sets {
+                for (engine, tally) in &set.engines {
+                    let mut fields = head("verify", &report.started, &report.sealmark).to_vec();
+                    fields.extend([words(&set.set), words(engine)]);
+                    let numbers = [set.declared, tally.agree, tally.stricter, tally.unsupported, tally.wrong];
+                    fields.extend(numbers.map(|n| n.to_string()));
+                    fields.resize(HEADER.len(), String::new());
+                    line(&mut out, &fields);
+                }
+            }
+        }
+        if let Some(run) = &section.bench {
+            for row in &run.rows {
+                let mut fields = head("bench", &run.started, &run.sealmark).to_vec();
+                fields.extend([words(&row.workload), words(&row.engine)]);
+                fields.extend(vec![String::new(); 5]);
+                fields.extend(bench(row));
+                line(&mut out, &fields);
+            }
+        }
+    }
+    out
+}
+
+/// The fields from `bytes` on.
+fn bench(row: &Row) -> [String; 8] {
+    let ns = row.ns.filter(|_| row.error.is_none());
+    let ns =
+        ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
+    let [median, low, high] = ns;
+    let timed = row.error.is_none();
+    let speed = row.gb_per_s.filter(|_| timed).map_or_else(String::new, |speed| speed.to_string());
+    let samples: Vec<_> = row.samples.iter().filter(|_| timed).map(f64::to_string).collect();
+    let error = words(row.error.as_deref().unwrap_or_default());
+    let (bytes, processes) = (row.bytes.to_string(), row.processes.to_string());
+    [bytes, median, low, high, speed, processes, samples.join(" "), error]
+}
+
+fn words(words: &str) -> String {
+    let words = plain(words);
+    if words.starts_with(['=', '+', '-', '@']) { format!("'{words}") } else { words }
+}
+
+fn line(out: &mut String, fields: &[String]) {
+    let quoted = |field: &String| {
+        if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.clone() }
+    };
+    *out += &fields.iter().map(quoted).collect::<Vec<_>>().join(",");
+    *out += "\r\n";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{File, Report, sample, speed};
+
+    /// A reader of RFC 4180, for the test.
+    fn parse(csv: &str) -> Vec<Vec<String>> {
+        let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+        let mut chars = csv.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if quoted && chars.peek() == Some(&'"') => field.extend(chars.next()),
+                '"' => quoted = !quoted,
+                ',' if !quoted => row.push(std::mem::take(&mut field)),
+                '\r' if !quoted => {
+                    assert_eq!(chars.next(), Some('\n'));
+                    row.push(std::mem::take(&mut field));
+                    rows.push(std::mem::take(&mut row));
+                }
+                c => field.push(c),
+            }
+        }
+        assert!(!quoted && field.is_empty() && row.is_empty(), "the last line ends");
+        rows
+    }
+
+    #[test]
+    fn csv_has_every_tally_and_row_and_an_error_has_no_time() {
+        let (verify, mut bench) = (sample::report(), sample::run());
+        bench.rows[0].engine = "=cmd|\"x\",1".into();
+        let expected = 1 + verify.sets.iter().map(|set| set.engines.len()).sum::<usize>() + bench.rows.len();
+        let report = Report::build(vec![File::Verify(verify), File::Bench(bench.clone())]);
+        let rows = parse(&csv(report.sections()));
+        assert_eq!(rows.len(), expected);
+        assert!(rows.iter().all(|row| row.len() == HEADER.len()));
+        let column = |name: &str| HEADER.iter().position(|column| *column == name).unwrap();
+        assert_eq!(rows.iter().filter(|row| row[6] == "'=cmd|\"x\",1").count(), 1, "no formula");
+        let wrong: Vec<_> = rows.iter().skip(1).filter(|row| !row[column("error")].is_empty()).collect();
+        assert_eq!(wrong.len(), 1);
+        assert_eq!(wrong[0][column("error")], sample::WRONG_WHAT);
+        for empty in ["ns", "ns_low", "ns_high", "gb_per_s", "samples"] {
+            assert_eq!(wrong[0][column(empty)], "", "{empty}");
+        }
+        let timed = rows.iter().find(|row| row[5] == "seal/aes-256-gcm/16384" && row[6] == "ring").unwrap();
+        let row = bench.rows.iter().find(|r| r.workload == timed[5] && r.engine == "ring").unwrap();
+        assert_eq!(timed[column("ns")].parse::<f64>().unwrap(), row.ns.unwrap().median);
+        assert_eq!(timed[column("samples")].split(' ').count(), row.samples.len());
+    }
+
+    #[test]
+    fn an_error_beside_a_time_in_the_file_still_has_no_time() {
+        let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
+        assert_eq!(bench(&row)[1], "6");
+        row.error = Some("wrong".into());
+        assert_eq!(bench(&row), ["16", "", "", "", "", "3", "", "wrong"]);
+    }
+
+    #[test]
+    fn markdown_is_a_table_of_equal_rows() {
+        let run = sample::run();
+        let curves = speed::curves(&run);
+        let text = markdown(&speed::throughput(&run, &curves[1]));
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), 2 + sample::ENGINES.len());
+        assert!(rows.iter().all(|row| row.matches('|').count() == 10), "{text}");
+        let graviola = rows.iter().find(|row| row.contains("graviola")).unwrap();
+        assert_eq!(graviola.matches("**error**").count(), 1);
+        assert!(text.contains("**") && text.contains('–'));
+    }
+
+    #[test]
+    fn markdown_from_a_file_is_only_words() {
+        assert_eq!(escape("a|b\n<!-- x --> *c* [d](e)"), "a\\|b &lt;\\!-- x --&gt; \\*c\\* \\[d\\](e)");
+        assert_eq!(escape("@user https://x.test `#1`"), "&#64;user https&#58;//x.test \\`\\#1\\`");
+    }
+}

@@ -1,0 +1,85 @@
+//! The end of a run's part of the page: how to repeat it, how it was done, what it does not show.
+//!
+//! What is said here of a run is what its file says; what is said of Sealmark is how it measures and verifies
+//! (see the files of those floors). The probability of the interval is the file's own.
+
+use maud::{Markup, html};
+
+use super::number::{plain, size, three};
+use super::{Section, speed};
+use crate::measure::Run;
+
+/// The commands and what they were run with.
+pub(super) fn repeat(section: &Section) -> Markup {
+    let mut commands = Vec::new();
+    if section.verify.is_some() {
+        commands.push("sealmark verify".to_owned());
+    }
+    if let Some(run) = &section.bench {
+        let suite = plain(&run.suite);
+        let named = ["quick", "standard", "full"].contains(&suite.as_str());
+        let filter = || format!("sealmark bench '{}'", suite.replace('\'', r"'\''"));
+        commands.push(if named { format!("sealmark bench --suite {suite}") } else { filter() });
+    }
+    html! {
+        pre { (commands.join("\n")) }
+        dl {
+            @if let Some(report) = &section.verify {
+                dt { "Verified" }
+                dd { (plain(&report.started)) ", sealmark " (plain(&report.sealmark)) ", " (three(report.seconds)) " s" }
+            }
+            @if let Some(run) = &section.bench {
+                dt { "Measured" }
+                dd { (plain(&run.started)) ", sealmark " (plain(&run.sealmark)) ", " (three(run.seconds)) " s" }
+                dt { "Build" }
+                dd { (plain(&run.build)) }
+                dt { "Seed" }
+                dd { (run.seed) " (order of the engines within a round)" }
+            }
+        }
+    }
+}
+
+/// How the numbers came about, and what they do not say.
+pub(super) fn notes(section: &Section) -> Markup {
+    html! {
+        ul {
+            @if section.verify.is_some() {
+                li { "Every engine is judged on the same cases. Agree, stricter, unsupported and wrong add up to \
+                      what a set declares; stricter is a refusal by a named rule of what the reference accepts. \
+                      Cases show errors; that there are none elsewhere they do not show." }
+            }
+            @if let Some(run) = &section.bench {
+                li { "An engine must be right to be timed: one whose result differs has an error and no time." }
+                li { "The engines are timed in interleaved rounds, in " (speed::processes(run)) " started \
+                      afresh. A process counts as one sample: its number is its median." }
+                li { "A time is the median of those medians. Its interval covers the true median over processes \
+                      with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
+                      it says nothing about another machine." }
+                @for words in arenas(run) { li { (words) } }
+                li { "Times are of warm caches and one message after another. An application adds what it does \
+                      between messages." }
+            }
+            @if section.host.virtualised == Some(true) {
+                li { "A virtual machine shares its CPU with neighbours that cannot be seen from here." }
+            }
+        }
+    }
+}
+
+/// Which buffers the operations walked through, by cache level.
+fn arenas(run: &Run) -> Vec<String> {
+    let mut found: Vec<(&str, u64, u64, u64)> = Vec::new();
+    for row in &run.rows {
+        let Some(arena) = &row.arena else { continue };
+        match found.iter_mut().find(|(level, bytes, ..)| *level == arena.level && *bytes == arena.bytes) {
+            Some((_, _, low, high)) => (*low, *high) = ((*low).min(row.bytes), (*high).max(row.bytes)),
+            None => found.push((&arena.level, arena.bytes, row.bytes, row.bytes)),
+        }
+    }
+    let words = |(level, bytes, low, high): &(&str, u64, u64, u64)| {
+        let messages = if low == high { size(*low) } else { format!("{} to {}", size(*low), size(*high)) };
+        plain(&format!("Messages of {messages} walk through {} of buffers, sized to {level}.", size(*bytes)))
+    };
+    found.iter().map(words).collect()
+}

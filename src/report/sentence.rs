@@ -1,0 +1,177 @@
+//! The sentences that say what a report found.
+//!
+//! Each is put together from counts, so it is as true as the files. It calls an engine the fastest only where
+//! its interval stands clear of the next; else it names who is too close.
+
+use super::number::{counted, size, three};
+use super::speed::{self, Curve};
+use super::{Section, cases};
+use crate::measure::Run;
+
+/// The size that a sentence speaks of, where it was measured.
+const USUAL_SIZE: u64 = 16 * 1024;
+
+/// On a whole report.
+pub(super) fn report(sections: &[Section]) -> String {
+    match sections {
+        [] => "Nothing to report: no result file was given.".to_owned(),
+        [only] => section(only),
+        _ => {
+            let mut hosts: Vec<&str> = sections.iter().map(|s| s.host.fingerprint.as_str()).collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+            let verified = || sections.iter().filter_map(|section| section.verify.as_ref());
+            let runs = format!(
+                "{} on {}",
+                counted(sections.len() as u64, "run"),
+                counted(hosts.len() as u64, "host")
+            );
+            if verified().next().is_none() {
+                return format!("{runs}, measured and not verified.");
+            }
+            let (all, wrong) = verified().fold((0, 0), |(all, wrong), report| {
+                (all + cases::cases(report), wrong + cases::wrong(report))
+            });
+            format!("{runs}: {}, {wrong} wrong.", counted(all, "case"))
+        }
+    }
+}
+
+/// On one section.
+pub(super) fn section(section: &Section) -> String {
+    let mut parts = Vec::new();
+    if let Some(report) = &section.verify {
+        let (engines, all) = (cases::engines(report).len() as u64, cases::cases(report));
+        let wrong = cases::wrong(report);
+        parts.push(if all == 0 {
+            "nothing was verified: no case ran".to_owned()
+        } else {
+            let none = report.sets.len() as u64 - ran(report);
+            let none =
+                if none > 0 { format!(", {} ran nothing", counted(none, "set")) } else { String::new() };
+            format!("{}, {}, {wrong} wrong{none}", counted(engines, "engine"), counted(all, "case"))
+        });
+    }
+    if let Some(run) = &section.bench {
+        if section.verify.is_none() {
+            let engines = speed::engines(run).len() as u64;
+            parts.push(format!("{} measured, not verified here", counted(engines, "engine")));
+        }
+        parts.extend(fastest(run));
+        let errors = speed::errors(run).map_or(0, |table| table.rows.len() as u64);
+        if errors > 0 {
+            parts.push(format!("{} without a time", counted(errors, "measurement")));
+        }
+    }
+    let sentence = parts.join("; ");
+    let mut letters = sentence.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// Sets in which at least one case ran.
+fn ran(report: &crate::verify::Report) -> u64 {
+    let ran = |set: &&crate::verify::SetReport| {
+        set.engines.values().any(|tally| tally.agree + tally.stricter + tally.wrong > 0)
+    };
+    report.sets.iter().filter(ran).count() as u64
+}
+
+/// The fastest engine at sealing, at 16 KiB or else at the largest size.
+fn fastest(run: &Run) -> Option<String> {
+    let curves = speed::curves(run);
+    let seal = |curve: &&Curve<'_>| curve.op == "seal";
+    let curve = curves.iter().filter(seal).find(|curve| curve.sizes.contains(&USUAL_SIZE));
+    let curve = curve.or_else(|| curves.iter().find(seal))?;
+    let bytes = if curve.sizes.contains(&USUAL_SIZE) { USUAL_SIZE } else { *curve.sizes.last()? };
+    let (engine, speed, near) = curve.fastest(bytes)?;
+    let near = match near.as_slice() {
+        [] => String::new(),
+        [one] => format!(", too close to {one} to call"),
+        [one, rest @ ..] => {
+            format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
+        }
+    };
+    Some(format!(
+        "fastest {} seal at {}: {engine} at {} GB/s{near}",
+        curve.algorithm,
+        size(bytes),
+        three(speed)
+    ))
+}
+
+/// Where and when the results come from.
+pub(super) fn origin(section: &Section) -> String {
+    let host = &section.host;
+    let mut words = format!("{} (fingerprint {}, {}", host.cpu, host.fingerprint, machine(host.virtualised));
+    words += &format!(", {} {})", host.os, host.arch);
+    if let Some(report) = &section.verify {
+        words += &format!("; verified {} by sealmark {}", report.started, report.sealmark);
+    }
+    if let Some(run) = &section.bench {
+        words += &format!("; measured {} by sealmark {}", run.started, run.sealmark);
+    }
+    words + "."
+}
+
+/// What is known of a hypervisor.
+pub(super) fn machine(virtualised: Option<bool>) -> &'static str {
+    match virtualised {
+        Some(true) => "virtual machine",
+        Some(false) => "no hypervisor",
+        None => "hypervisor unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{File, Report, sample};
+
+    fn of(files: Vec<File>) -> String {
+        Report::build(files).sentence()
+    }
+
+    #[test]
+    fn a_sentence_says_what_the_files_say() {
+        let (verify, bench) = (File::Verify(sample::report()), File::Bench(sample::run()));
+        let fastest =
+            "fastest aes-256-gcm seal at 16 KiB: aws-lc at 14.3 GB/s; 1 measurement without a time.";
+        assert_eq!(
+            of(vec![verify.clone(), bench.clone()]),
+            format!("6 engines, 23,971 cases, 1 wrong; {fastest}")
+        );
+        assert_eq!(of(vec![verify.clone()]), "6 engines, 23,971 cases, 1 wrong.");
+        assert_eq!(of(vec![bench.clone()]), format!("6 engines measured, not verified here; {fastest}"));
+        assert_eq!(
+            of(vec![verify.clone(), bench.clone(), bench.clone()]),
+            "2 runs on 1 host: 23,971 cases, 1 wrong."
+        );
+        assert_eq!(of(vec![bench.clone(), bench]), "2 runs on 1 host, measured and not verified.");
+        assert_eq!(of(vec![]), "Nothing to report: no result file was given.");
+    }
+
+    #[test]
+    fn a_run_that_checked_nothing_is_not_called_right() {
+        let mut report = sample::report();
+        report.sets[2].engines.clear();
+        assert_eq!(
+            of(vec![File::Verify(report.clone())]),
+            "6 engines, 8,215 cases, 1 wrong, 1 set ran nothing."
+        );
+        report.sets.clear();
+        assert_eq!(of(vec![File::Verify(report)]), "Nothing was verified: no case ran.");
+    }
+
+    #[test]
+    fn engines_too_close_to_call_are_named() {
+        let mut run = sample::run();
+        run.rows = vec![
+            sample::row("seal", "a", 1000, "ring", &[100.0]),
+            sample::row("seal", "a", 2000, "ring", &[100.0, 95.0, 110.0]),
+            sample::row("seal", "a", 2000, "aws-lc", &[98.0, 97.0, 99.0]),
+        ];
+        let sentence = of(vec![File::Bench(run)]);
+        let expected = "fastest a seal at 2,000 B: aws-lc at 20.4 GB/s, too close to ring to call.";
+        assert!(sentence.ends_with(expected), "{sentence}");
+    }
+}

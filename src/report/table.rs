@@ -1,0 +1,145 @@
+//! The one table model that the page, the terminal, Markdown and CSV are drawn from.
+//!
+//! A number is rounded and worded once, when its cell is made; the formats only escape and align it. Words
+//! that came out of a file enter through [`Cell`] and [`Table`], which make control characters visible.
+
+use super::number::plain;
+
+/// What a cell says about itself besides its words.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// There is nothing here, or nothing to look at.
+    Quiet,
+    /// Something is wrong.
+    Bad,
+    /// The quickest of those it is compared with, and its interval stands clear of theirs.
+    Best,
+}
+
+/// One cell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cell {
+    /// The number or word.
+    pub text: String,
+    /// What belongs to it in smaller type: an interval, the rest of a tally. May be empty.
+    pub detail: String,
+    /// What it says besides.
+    pub mark: Mark,
+}
+
+impl Cell {
+    /// A cell of words.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self { text: plain(text.as_ref()), detail: String::new(), mark: Mark::Plain }
+    }
+
+    /// A cell for what does not exist.
+    pub fn none() -> Self {
+        Self::new("–").mark(Mark::Quiet)
+    }
+
+    /// With something in smaller type.
+    pub fn detail(self, detail: impl AsRef<str>) -> Self {
+        Self { detail: plain(detail.as_ref()), ..self }
+    }
+
+    /// With a mark.
+    pub fn mark(self, mark: Mark) -> Self {
+        Self { mark, ..self }
+    }
+}
+
+/// One column.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub name: String,
+    /// Whether it holds numbers, to be set flush right.
+    pub number: bool,
+}
+
+/// A table: the first column names the rows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Table {
+    /// What it is found by: `cases`, `seal-aes-256-gcm`. Lower-case letters, digits and dashes.
+    pub id: String,
+    /// Its heading.
+    pub title: String,
+    /// How to read it. May be empty.
+    pub note: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows, each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+    /// Whether a terminal shows the cells' details too; the page and Markdown always do.
+    pub details: bool,
+}
+
+impl Table {
+    /// An empty table: the first column holds words, the others numbers.
+    pub fn new<S: AsRef<str>>(id: &str, title: &str, columns: impl IntoIterator<Item = S>) -> Self {
+        let columns = columns.into_iter().enumerate();
+        Self {
+            id: super::number::slug(id),
+            title: plain(title),
+            note: String::new(),
+            columns: columns.map(|(i, name)| Column { name: plain(name.as_ref()), number: i > 0 }).collect(),
+            rows: Vec::new(),
+            details: true,
+        }
+    }
+
+    /// With every column holding words.
+    pub fn words(mut self) -> Self {
+        for column in &mut self.columns {
+            column.number = false;
+        }
+        self
+    }
+
+    /// With a line on how to read it.
+    pub fn note(self, note: &str) -> Self {
+        Self { note: plain(note), ..self }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// When it is not as long as the columns.
+    pub fn push(&mut self, row: Vec<Cell>) {
+        assert_eq!(row.len(), self.columns.len(), "one cell for each column of {}", self.id);
+        self.rows.push(row);
+    }
+
+    /// Whether some cell has that mark.
+    pub fn has(&self, mark: Mark) -> bool {
+        self.rows.iter().flatten().any(|cell| cell.mark == mark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_from_a_file_are_made_plain_on_entry() {
+        let mut table = Table::new("A b", "t\u{1b}", ["x", "y\u{7}"]).note("n\u{1b}");
+        table.push(vec![Cell::new("a\nb").detail("\u{1b}[1m"), Cell::none()]);
+        assert_eq!((table.id.as_str(), table.title.as_str()), ("a-b", "t\u{fffd}"));
+        assert_eq!((table.note.as_str(), table.columns[1].name.as_str()), ("n\u{fffd}", "y\u{fffd}"));
+        assert_eq!(
+            (table.rows[0][0].text.as_str(), table.rows[0][0].detail.as_str()),
+            ("a b", "\u{fffd}[1m")
+        );
+        assert!(table.has(Mark::Quiet) && !table.has(Mark::Bad));
+    }
+
+    #[test]
+    #[should_panic(expected = "one cell for each column")]
+    fn a_short_row_is_refused() {
+        Table::new("t", "t", ["x", "y"]).push(vec![Cell::none()]);
+    }
+}

