@@ -2,9 +2,9 @@
 
 use subtle::ConstantTimeEq;
 
-use super::kernel::j0_of_nonce;
+use super::kernel::{j0_of_nonce, short_block};
 use super::key::Key;
-use super::lanes::{Block, Edge};
+use super::lanes::Edge;
 use super::{
     Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
 };
@@ -26,7 +26,7 @@ impl<L: Edge> AesGcm<L> {
         Box::new(Self { key })
     }
 
-    fn j0(&self, iv: &[u8]) -> Result<Block, Error> {
+    fn j0(&self, iv: &[u8]) -> Result<u128, Error> {
         if let Ok(nonce) = iv.try_into() {
             return Ok(j0_of_nonce(nonce));
         }
@@ -39,7 +39,7 @@ impl<L: Edge> AesGcm<L> {
     }
 
     #[inline]
-    fn seal_from(&self, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+    fn seal_from(&self, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         check_lengths(aad, in_out)?;
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
         unsafe {
@@ -49,14 +49,16 @@ impl<L: Edge> AesGcm<L> {
     }
 
     #[inline]
-    fn open_from(&self, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+    fn open_from(&self, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         check_lengths(aad, in_out)?;
         let mut expected = Tag::default();
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
         unsafe {
             L::open(&self.key, j0, aad, in_out, &mut expected);
         }
-        if bool::from(expected.0[..tag.len()].ct_eq(tag)) {
+        // Both as integers: one comparison in constant time, whatever the tag's length.
+        let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
+        if bool::from((u128::from_le_bytes(expected.0) & kept).ct_eq(&short_block(tag))) {
             Ok(())
         } else {
             wipe(in_out);
@@ -78,28 +80,28 @@ fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
 
 impl<L: Edge> Aead for AesGcm<L> {
     fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.seal_from(&j0_of_nonce(nonce), aad, in_out, tag)
+        self.seal_from(j0_of_nonce(nonce), aad, in_out, tag)
     }
 
     fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        self.open_from(&j0_of_nonce(nonce), aad, in_out, &tag.0)
+        self.open_from(j0_of_nonce(nonce), aad, in_out, &tag.0)
     }
 
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.seal_from(&self.j0(iv)?, aad, in_out, tag)
+        self.seal_from(self.j0(iv)?, aad, in_out, tag)
     }
 
     fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         if !(NONCE_LEN..=TAG_LEN).contains(&tag.len()) {
             return Err(Error::TagLength);
         }
-        self.open_from(&self.j0(iv)?, aad, in_out, tag)
+        self.open_from(self.j0(iv)?, aad, in_out, tag)
     }
 
     fn open_short_tag(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         if !matches!(tag.len(), 4 | 8 | 12..=TAG_LEN) {
             return Err(Error::TagLength);
         }
-        self.open_from(&self.j0(iv)?, aad, in_out, tag)
+        self.open_from(self.j0(iv)?, aad, in_out, tag)
     }
 }

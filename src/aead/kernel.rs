@@ -8,19 +8,20 @@
 
 use super::Tag;
 use super::key::Key;
-use super::lanes::{Block, Lanes};
+use super::lanes::Lanes;
 
 /// Bytes in `n` vectors.
 const fn span<L: Lanes>(n: usize) -> usize {
     16 * L::BLOCKS * n
 }
 
-/// The first counter block of a 96-bit nonce (SP 800-38D, 7.1, step 2).
+/// The first counter block of a 96-bit nonce (SP 800-38D, 7.1, step 2), as a little-endian integer.
 #[inline(always)]
-pub(super) fn j0_of_nonce(nonce: &[u8; 12]) -> Block {
-    let mut j0 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-    j0[..12].copy_from_slice(nonce);
-    Block(j0)
+pub(super) fn j0_of_nonce(nonce: &[u8; 12]) -> u128 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *nonce;
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u32::from_le_bytes([i, j, k, l]);
+    u128::from(low) | u128::from(high) << 64 | 1 << 120
 }
 
 /// The first counter block of any other IV: GHASH of it and its length.
@@ -28,23 +29,20 @@ pub(super) fn j0_of_nonce(nonce: &[u8; 12]) -> Block {
 /// # Safety
 /// As [`Lanes`].
 #[inline(always)]
-pub(super) unsafe fn j0_of_iv<L: Lanes>(key: &Key<L>, iv: &[u8]) -> Block {
+pub(super) unsafe fn j0_of_iv<L: Lanes>(key: &Key<L>, iv: &[u8]) -> u128 {
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let mut y = L::hash(&Block::default());
+        let mut y = L::hash(0);
         absorb::<L>(key, &mut y, iv);
-        absorb::<L>(key, &mut y, &lengths(0, iv.len()).0);
-        let mut bytes = L::bytes(y).0;
-        bytes.reverse();
-        Block(bytes)
+        absorb::<L>(key, &mut y, &lengths(0, iv.len()).to_be_bytes());
+        L::coefficients(y).swap_bytes()
     }
 }
 
-/// The block of the two lengths, in bits.
+/// The block of the two lengths, in bits, as a field element.
 #[inline(always)]
-fn lengths(aad: usize, message: usize) -> Block {
-    let bits = (u128::from(aad as u64 * 8) << 64) | u128::from(message as u64 * 8);
-    Block(bits.to_be_bytes())
+fn lengths(aad: usize, message: usize) -> u128 {
+    u128::from(aad as u64 * 8) << 64 | u128::from(message as u64 * 8)
 }
 
 /// Rounds 1 to 13 written out, with `$round` a constant in `$body`; those a key lacks fold away.
@@ -67,7 +65,7 @@ macro_rules! rounds {
 #[inline(always)]
 pub(super) unsafe fn crypt<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
-    j0: &Block,
+    j0: u128,
     aad: &[u8],
     in_out: &mut [u8],
     tag: &mut Tag,
@@ -79,11 +77,11 @@ pub(super) unsafe fn crypt<L: Lanes, const N: usize, const ROUNDS: usize, const 
     // SAFETY: this function's contract is that of `Lanes`; the slices split below have the length asked for.
     unsafe {
         let lengths = lengths(aad.len(), in_out.len());
-        let number = u32::from_be_bytes([j0.0[12], j0.0[13], j0.0[14], j0.0[15]]);
-        let mut last = Last { key, j0, number, lengths, y: L::hash(&Block::default()), behind: 1 };
+        let mut last =
+            Last { key, j0, number: ((j0 >> 96) as u32).swap_bytes(), lengths, y: L::hash(0), behind: 1 };
         if aad.len() <= 16 {
             // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
-            last.y = L::elements_first(short_block(aad));
+            last.y = L::hash(short_block(aad).swap_bytes());
             last.behind = 2;
         } else {
             absorb::<L>(key, &mut last.y, aad);
@@ -98,10 +96,10 @@ pub(super) unsafe fn crypt<L: Lanes, const N: usize, const ROUNDS: usize, const 
 /// What the end of a message needs to know of what came before.
 struct Last<'a, L: Lanes> {
     key: &'a Key<L>,
-    j0: &'a Block,
+    j0: u128,
     /// The number of the counter block used last.
     number: u32,
-    lengths: Block,
+    lengths: u128,
     /// The hash so far, or a block still to be hashed,
     y: L::Hash,
     /// and accordingly the power of H that it is behind a message of no blocks: 1 or 2.
@@ -112,10 +110,9 @@ impl<L: Lanes> Last<'_, L> {
     /// Counter blocks from `number` on.
     #[inline(always)]
     unsafe fn counter(&self, number: u32) -> L::Counter {
-        let mut first = *self.j0;
-        first.0[12..].copy_from_slice(&number.to_be_bytes());
+        let fixed = self.j0 & (u128::MAX >> 32);
         // SAFETY: the caller's contract is that of `Lanes`.
-        unsafe { L::counter(&first) }
+        unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
     }
 
     /// Brings the AAD's block, if one is pending, into the hash.
@@ -174,7 +171,7 @@ impl<L: Lanes> Last<'_, L> {
             }
 
             let mut sum = L::multiply_one(L::no_product(), self.y, key.powers(blocks + self.behind));
-            sum = L::multiply_one(sum, L::elements_first(self.lengths), key.powers(1));
+            sum = L::multiply_one(sum, L::hash(self.lengths), key.powers(1));
             if !SEAL {
                 for i in 0..V {
                     sum = L::multiply(sum, L::elements(data[i]), key.powers(blocks + 2 - i * L::BLOCKS));
@@ -198,7 +195,7 @@ impl<L: Lanes> Last<'_, L> {
                     sum = L::multiply(sum, L::elements(x), key.powers(blocks + 2 - i * L::BLOCKS));
                 }
             }
-            *tag = L::tag(L::reduce(sum), mask);
+            L::tag(tag, L::reduce(sum), mask);
         }
     }
 }
@@ -389,28 +386,26 @@ unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]) {
     }
 }
 
-/// Up to 16 bytes as a block, the rest zero, without a call to copy them.
+/// Up to 16 bytes as a block, the rest zero, as a little-endian integer; without a call to copy them.
 #[inline(always)]
-pub(super) fn short_block(bytes: &[u8]) -> Block {
+pub(super) fn short_block(bytes: &[u8]) -> u128 {
     let len = bytes.len();
     let word = |at: usize| u128::from(u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
     let half = |at: usize| u128::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")));
-    let value = match len {
+    match len {
         16.. => word(0) | word(8) << 64,
         8..16 => word(0) | word(len - 8) << (8 * (len - 8)),
         4..8 => half(0) | half(len - 4) << (8 * (len - 4)),
         _ => bytes.iter().rev().fold(0, |value, byte| value << 8 | u128::from(*byte)),
-    };
-    Block(value.to_le_bytes())
+    }
 }
 
 /// Writes the first bytes of a block, as many as there is room for, without a call to copy them.
 #[inline(always)]
-pub(super) fn store_short(to: &mut [u8], block: &Block) {
+pub(super) fn store_short(to: &mut [u8], value: u128) {
     let len = to.len();
-    let value = u128::from_le_bytes(block.0);
     match len {
-        16.. => to[..16].copy_from_slice(&block.0),
+        16.. => to[..16].copy_from_slice(&value.to_le_bytes()),
         8..16 => {
             to[..8].copy_from_slice(&(value as u64).to_le_bytes());
             to[len - 8..].copy_from_slice(&((value >> (8 * (len - 8))) as u64).to_le_bytes());

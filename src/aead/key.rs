@@ -108,12 +108,12 @@ impl<L: Lanes> Key<L> {
             // mulX of RFC 8452, appendix A, without a branch.
             let h = u128::from_be_bytes(first[0]);
             let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
-            self.set_power(1, Block(h.to_le_bytes()));
+            self.set_power(1, h);
             let h = self.powers(1);
             for n in 2..=Self::POWERS {
-                let below = L::hash(&*self.powers(n - 1));
+                let below = L::hash(u128::from_le_bytes((*self.powers(n - 1)).0));
                 let next = L::reduce(L::multiply_one(L::no_product(), below, h));
-                self.set_power(n, L::bytes(next));
+                self.set_power(n, L::coefficients(next));
             }
             zeroize::zeroize_flat_type(&raw mut zeros);
         }
@@ -122,11 +122,10 @@ impl<L: Lanes> Key<L> {
 
 impl<L: Lanes> Key<L> {
     #[inline(always)]
-    fn set_power(&mut self, n: usize, power: Block) {
+    fn set_power(&mut self, n: usize, power: u128) {
         let at = Self::POWERS - n;
-        let half = u128::from_le_bytes(power.0);
-        self.powers.as_mut()[at] = power;
-        self.sums.as_mut()[at] = Block((half ^ half.rotate_left(64)).to_le_bytes());
+        self.powers.as_mut()[at] = Block(power.to_le_bytes());
+        self.sums.as_mut()[at] = Block((power ^ power.rotate_left(64)).to_le_bytes());
     }
 }
 

@@ -54,8 +54,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn sub_word(word: u32) -> u32;
     /// Prepares the bytes of a round key.
     unsafe fn round_key(bytes: &[u8; 16]) -> Self::RoundKey;
-    /// Counter blocks that begin with the 32-bit number in the last four bytes of `first`.
-    unsafe fn counter(first: &Block) -> Self::Counter;
+    /// Counter blocks that begin with `first`, a block as a little-endian integer.
+    unsafe fn counter(first: u128) -> Self::Counter;
     /// Hands out the next vector of counter blocks; the number wraps at 2^32 (SP 800-38D, 6.2).
     unsafe fn count(counter: &mut Self::Counter) -> Self::Vector;
     /// Enters AES: adds the first round key.
@@ -67,12 +67,10 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Carries no instruction: keeps the compiler from moving what makes these values across it.
     unsafe fn fence(s: &mut Self::State, sum: &mut Self::Product);
 
-    /// Replaces the first block.
-    unsafe fn replace_first(v: Self::Vector, block: &Block) -> Self::Vector;
+    /// Replaces the first block by one that is given as a little-endian integer.
+    unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
-    /// A block as a field element.
-    unsafe fn elements_first(block: Block) -> Self::Hash;
     /// No products yet.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
@@ -81,14 +79,14 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Block) -> Self::Product;
     /// Adds up the lanes and reduces.
     unsafe fn reduce(sum: Self::Product) -> Self::Hash;
-    /// The element whose bytes these are, least significant first.
-    unsafe fn hash(bytes: &Block) -> Self::Hash;
-    /// The bytes of an element, least significant first.
-    unsafe fn bytes(hash: Self::Hash) -> Block;
+    /// The element with these coefficients, the lowest power of x in the lowest bit.
+    unsafe fn hash(coefficients: u128) -> Self::Hash;
+    /// The coefficients of an element.
+    unsafe fn coefficients(hash: Self::Hash) -> u128;
     /// Adds an element to the first lane.
     unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
-    /// The tag: an element as a block, added to the first block of `mask`.
-    unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Tag;
+    /// Writes the tag: an element as a block, added to the first block of `mask`.
+    unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
 }
 
 /// Where a backend's target features begin: the kernel's entry points, instantiated for it.
@@ -100,10 +98,10 @@ pub(super) trait Edge: Lanes {
     fn detected() -> bool;
     /// Expands a key in place.
     unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
-    /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2).
-    unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> Block;
+    /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
+    unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
     /// Encrypts and computes the tag.
-    unsafe fn seal(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    unsafe fn seal(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
     /// Decrypts and computes the tag that the message should carry.
-    unsafe fn open(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
 }

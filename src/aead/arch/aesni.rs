@@ -67,7 +67,7 @@ impl Lanes for AesNi {
         unsafe {
             match (start, end) {
                 (0, 16) => Self::load(from),
-                (0, end) => Self::hash(&kernel::short_block(core::slice::from_raw_parts(from, end))),
+                (0, end) => Self::hash(kernel::short_block(core::slice::from_raw_parts(from, end))),
                 _ => _mm_setzero_si128(),
             }
         }
@@ -80,7 +80,7 @@ impl Lanes for AesNi {
             match (start, end) {
                 (0, 16) => Self::store(to, v),
                 (0, end) => {
-                    kernel::store_short(core::slice::from_raw_parts_mut(to, end), &Self::bytes(v));
+                    kernel::store_short(core::slice::from_raw_parts_mut(to, end), Self::coefficients(v));
                 }
                 _ => {}
             }
@@ -125,9 +125,9 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: &Block) -> __m128i {
+    unsafe fn counter(first: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::elements(Self::load(first.0.as_ptr())) }
+        unsafe { Self::elements(Self::hash(first)) }
     }
 
     #[inline(always)]
@@ -165,9 +165,9 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(_: __m128i, block: &Block) -> __m128i {
+    unsafe fn replace_first(_: __m128i, block: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::load(block.0.as_ptr()) }
+        unsafe { Self::hash(block) }
     }
 
     #[inline(always)]
@@ -181,12 +181,6 @@ impl Lanes for AesNi {
         // SAFETY: as above.
         let zero = unsafe { _mm_setzero_si128() };
         Product { low: zero, middle: zero, high: zero }
-    }
-
-    #[inline(always)]
-    unsafe fn elements_first(block: Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { Self::elements(Self::hash(&block)) }
     }
 
     #[inline(always)]
@@ -240,17 +234,18 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn hash(bytes: &Block) -> __m128i {
+    unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::load(bytes.0.as_ptr()) }
+        unsafe { _mm_set_epi64x((coefficients >> 64) as i64, coefficients as i64) }
     }
 
     #[inline(always)]
-    unsafe fn bytes(hash: __m128i) -> Block {
-        let mut block = Block::default();
+    unsafe fn coefficients(hash: __m128i) -> u128 {
         // SAFETY: as above.
-        unsafe { Self::store(block.0.as_mut_ptr(), hash) };
-        block
+        unsafe {
+            let (low, high) = (_mm_cvtsi128_si64(hash) as u64, _mm_extract_epi64::<1>(hash) as u64);
+            u128::from(high) << 64 | u128::from(low)
+        }
     }
 
     #[inline(always)]
@@ -260,9 +255,9 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn tag(hash: __m128i, mask: __m128i) -> Tag {
+    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m128i) {
         // SAFETY: as above.
-        unsafe { Tag(Self::bytes(_mm_xor_si128(Self::elements(hash), mask)).0) }
+        unsafe { Self::store(tag.0.as_mut_ptr(), _mm_xor_si128(Self::elements(hash), mask)) }
     }
 }
 

@@ -55,9 +55,9 @@ macro_rules! edge {
                 unsafe { inner(key, alg, bytes) }
             }
 
-            unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> Block {
+            unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128 {
                 $(#[$features])?
-                unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> Block {
+                unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> u128 {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { kernel::j0_of_iv::<$lanes>(key, iv) }
                 }
@@ -65,9 +65,9 @@ macro_rules! edge {
                 unsafe { inner(key, iv) }
             }
 
-            unsafe fn seal(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn seal(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                 $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { kernel::crypt::<$lanes, $flight, R, true>(key, j0, aad, in_out, tag) }
                 }
@@ -81,9 +81,9 @@ macro_rules! edge {
                 }
             }
 
-            unsafe fn open(key: &Key<Self>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                 $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: &Block, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { kernel::crypt::<$lanes, $flight, R, false>(key, j0, aad, in_out, tag) }
                 }

@@ -61,7 +61,7 @@ impl Lanes for Portable {
         let part = unsafe { core::slice::from_raw_parts(from.wrapping_add(start), end - start) };
         let mut v = [0; 4];
         for (block, bytes) in v[start / 16..].iter_mut().zip(part.chunks(16)) {
-            *block = u128::from_le_bytes(kernel::short_block(bytes).0);
+            *block = kernel::short_block(bytes);
         }
         v
     }
@@ -71,7 +71,7 @@ impl Lanes for Portable {
         // SAFETY: the contract of `Lanes`: these bytes can be written.
         let part = unsafe { core::slice::from_raw_parts_mut(to.wrapping_add(start), end - start) };
         for (block, bytes) in v[start / 16..].iter().zip(part.chunks_mut(16)) {
-            kernel::store_short(bytes, &Block(block.to_le_bytes()));
+            kernel::store_short(bytes, *block);
         }
     }
 
@@ -101,8 +101,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: &Block) -> u128 {
-        u128::from_be_bytes(first.0)
+    unsafe fn counter(first: u128) -> u128 {
+        first.swap_bytes()
     }
 
     #[inline(always)]
@@ -135,8 +135,8 @@ impl Lanes for Portable {
     unsafe fn fence(_: &mut Slices, _: &mut Product) {}
 
     #[inline(always)]
-    unsafe fn replace_first(mut v: [u128; 4], block: &Block) -> [u128; 4] {
-        v[0] = u128::from_le_bytes(block.0);
+    unsafe fn replace_first(mut v: [u128; 4], block: u128) -> [u128; 4] {
+        v[0] = block;
         v
     }
 
@@ -148,11 +148,6 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn no_product() -> Product {
         Product { low: 0, middle: 0, high: 0 }
-    }
-
-    #[inline(always)]
-    unsafe fn elements_first(block: Block) -> u128 {
-        u128::from_be_bytes(block.0)
     }
 
     #[inline(always)]
@@ -185,13 +180,13 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn hash(bytes: &Block) -> u128 {
-        u128::from_le_bytes(bytes.0)
+    unsafe fn hash(coefficients: u128) -> u128 {
+        coefficients
     }
 
     #[inline(always)]
-    unsafe fn bytes(hash: u128) -> Block {
-        Block(hash.to_le_bytes())
+    unsafe fn coefficients(hash: u128) -> u128 {
+        hash
     }
 
     #[inline(always)]
@@ -201,8 +196,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn tag(hash: u128, mask: [u128; 4]) -> Tag {
-        Tag((hash.swap_bytes() ^ mask[0]).to_le_bytes())
+    unsafe fn tag(tag: &mut Tag, hash: u128, mask: [u128; 4]) {
+        tag.0 = (hash.swap_bytes() ^ mask[0]).to_le_bytes();
     }
 }
 

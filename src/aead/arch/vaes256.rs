@@ -98,7 +98,7 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: &Block) -> __m256i {
+    unsafe fn counter(first: u128) -> __m256i {
         // SAFETY: as above.
         unsafe {
             let first = _mm256_broadcastsi128_si256(Narrow::counter(first));
@@ -141,9 +141,9 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(v: __m256i, block: &Block) -> __m256i {
+    unsafe fn replace_first(v: __m256i, block: u128) -> __m256i {
         // SAFETY: as above.
-        unsafe { _mm256_inserti128_si256::<0>(v, Narrow::load(block.0.as_ptr())) }
+        unsafe { _mm256_inserti128_si256::<0>(v, Narrow::hash(block)) }
     }
 
     #[inline(always)]
@@ -153,12 +153,6 @@ impl Lanes for Vaes256 {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(reverse))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn elements_first(block: Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { Narrow::elements_first(block) }
     }
 
     #[inline(always)]
@@ -209,15 +203,15 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn hash(bytes: &Block) -> __m128i {
+    unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::hash(bytes) }
+        unsafe { Narrow::hash(coefficients) }
     }
 
     #[inline(always)]
-    unsafe fn bytes(hash: __m128i) -> Block {
+    unsafe fn coefficients(hash: __m128i) -> u128 {
         // SAFETY: as above.
-        unsafe { Narrow::bytes(hash) }
+        unsafe { Narrow::coefficients(hash) }
     }
 
     #[inline(always)]
@@ -227,9 +221,9 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn tag(hash: __m128i, mask: __m256i) -> Tag {
+    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m256i) {
         // SAFETY: as above.
-        unsafe { Narrow::tag(hash, _mm256_castsi256_si128(mask)) }
+        unsafe { Narrow::tag(tag, hash, _mm256_castsi256_si128(mask)) }
     }
 }
 

@@ -81,7 +81,7 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: &Block) -> __m512i {
+    unsafe fn counter(first: u128) -> __m512i {
         // SAFETY: as above.
         unsafe {
             let first = _mm512_broadcast_i32x4(Narrow::counter(first));
@@ -125,9 +125,9 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(v: __m512i, block: &Block) -> __m512i {
+    unsafe fn replace_first(v: __m512i, block: u128) -> __m512i {
         // SAFETY: as above.
-        unsafe { _mm512_inserti32x4::<0>(v, Narrow::load(block.0.as_ptr())) }
+        unsafe { _mm512_inserti32x4::<0>(v, Narrow::hash(block)) }
     }
 
     #[inline(always)]
@@ -137,12 +137,6 @@ impl Lanes for Vaes512 {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(reverse))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn elements_first(block: Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { Narrow::elements_first(block) }
     }
 
     #[inline(always)]
@@ -193,15 +187,15 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn hash(bytes: &Block) -> __m128i {
+    unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::hash(bytes) }
+        unsafe { Narrow::hash(coefficients) }
     }
 
     #[inline(always)]
-    unsafe fn bytes(hash: __m128i) -> Block {
+    unsafe fn coefficients(hash: __m128i) -> u128 {
         // SAFETY: as above.
-        unsafe { Narrow::bytes(hash) }
+        unsafe { Narrow::coefficients(hash) }
     }
 
     #[inline(always)]
@@ -211,9 +205,9 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn tag(hash: __m128i, mask: __m512i) -> Tag {
+    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m512i) {
         // SAFETY: as above.
-        unsafe { Narrow::tag(hash, _mm512_castsi512_si128(mask)) }
+        unsafe { Narrow::tag(tag, hash, _mm512_castsi512_si128(mask)) }
     }
 }
 
