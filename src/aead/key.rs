@@ -4,7 +4,7 @@
 
 use core::mem::MaybeUninit;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Alg;
 use super::lanes::{Block, Lanes};
@@ -96,7 +96,7 @@ impl<L: Lanes> Key<L> {
                 *key = L::round_key(&four);
             }
 
-            let mut zeros = [Block::default(); 4];
+            let zeros = [Block::default(); 4];
             let mut state = L::whiten(L::load(zeros.as_ptr().cast()), &self.round[0]);
             for key in &self.round[1..self.rounds] {
                 state = L::round(state, key);
@@ -109,13 +109,13 @@ impl<L: Lanes> Key<L> {
             let h = u128::from_be_bytes(first[0]);
             let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
             self.set_power(1, h);
-            let h = self.powers(1);
             for n in 2..=Self::POWERS {
-                let below = L::hash(u128::from_le_bytes((*self.powers(n - 1)).0));
-                let next = L::reduce(L::multiply_one(L::no_product(), below, h));
+                // Eight chains side by side, each waiting only for itself.
+                let step = (n.next_power_of_two() / 2).min(8);
+                let below = L::hash(u128::from_le_bytes((*self.powers(n - step)).0));
+                let next = L::reduce(L::multiply_one(L::no_product(), below, self.powers(step)));
                 self.set_power(n, L::coefficients(next));
             }
-            zeroize::zeroize_flat_type(&raw mut zeros);
         }
     }
 }
@@ -131,9 +131,10 @@ impl<L: Lanes> Key<L> {
 
 impl<L: Lanes> Drop for Key<L> {
     fn drop(&mut self) {
-        // SAFETY: a struct of integers, owned here: any bytes are a value, and none is used again.
-        unsafe {
-            zeroize::zeroize_flat_type(core::ptr::from_mut(self));
-        }
+        const { assert!(size_of::<Self>().is_multiple_of(8) && align_of::<Self>() >= 8) };
+        let words = core::ptr::from_mut(self).cast::<u64>();
+        // SAFETY: a struct of integers, owned here, of whole words: any bytes are a value, and none is used again.
+        let words = unsafe { core::slice::from_raw_parts_mut(words, size_of::<Self>() / 8) };
+        words.zeroize();
     }
 }
