@@ -9,7 +9,7 @@ fn main() {
         println!("{op}");
         let keys: Vec<_> = engs.iter().map(|e| e.key(Alg::Aes256Gcm, &[7; 32]).unwrap()).collect();
         let mut best = vec![vec![f64::MAX; sizes.len()]; engs.len()];
-        for _ in 0..std::env::var("R").map_or(21,|r|r.parse().unwrap()) {
+        for _ in 0..std::env::var("R").map_or(21, |r| r.parse().unwrap()) {
             for (si, &n) in sizes.iter().enumerate() {
                 for (ei, k) in keys.iter().enumerate() {
                     if engs[ei].name() == "sealmark/portable" && n > 4096 {

@@ -6,7 +6,7 @@ use super::kernel::{j0_of_nonce, short_block};
 use super::key::Key;
 use super::lanes::Edge;
 use super::{
-    Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
+    Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
 };
 
 /// An AES-GCM key expanded for the backend `L`. Its existence proves that this CPU has `L`'s features.
@@ -56,14 +56,20 @@ impl<L: Edge> AesGcm<L> {
         unsafe {
             L::open(&self.key, j0, aad, in_out, &mut expected);
         }
-        // Both as integers: one comparison in constant time, whatever the tag's length.
-        let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
-        if bool::from((u128::from_le_bytes(expected.0) & kept).ct_eq(&short_block(tag))) {
-            Ok(())
-        } else {
-            wipe(in_out);
-            Err(Error::NotAuthentic)
-        }
+        judge(in_out, &expected, tag)
+    }
+}
+
+/// Compares tags and wipes what was decrypted when they differ.
+#[inline]
+fn judge(in_out: &mut [u8], expected: &Tag, tag: &[u8]) -> Result<(), Error> {
+    // Both as integers: one comparison in constant time, whatever the tag's length.
+    let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
+    if bool::from((u128::from_le_bytes(expected.0) & kept).ct_eq(&short_block(tag))) {
+        Ok(())
+    } else {
+        wipe(in_out);
+        Err(Error::NotAuthentic)
     }
 }
 
@@ -103,5 +109,33 @@ impl<L: Edge> Aead for AesGcm<L> {
             return Err(Error::TagLength);
         }
         self.open_from(self.j0(iv)?, aad, in_out, tag)
+    }
+
+    fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
+        for m in messages.iter() {
+            check_lengths(m.aad, m.in_out)?;
+        }
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe { L::seal_batch(&self.key, messages) };
+        Ok(())
+    }
+
+    fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Result<(), Error>]) {
+        const AT_ONCE: usize = 64;
+        assert_eq!(messages.len(), verdicts.len(), "one verdict for each message");
+        for (messages, verdicts) in messages.chunks_mut(AT_ONCE).zip(verdicts.chunks_mut(AT_ONCE)) {
+            if messages.iter().any(|m| check_lengths(m.aad, m.in_out).is_err()) {
+                for (m, verdict) in messages.iter_mut().zip(verdicts) {
+                    *verdict = self.open(&m.nonce, m.aad, m.in_out, &m.tag);
+                }
+                continue;
+            }
+            let mut tags = [Tag::default(); AT_ONCE];
+            // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+            unsafe { L::open_batch(&self.key, messages, &mut tags[..messages.len()]) };
+            for ((m, verdict), tag) in messages.iter_mut().zip(verdicts).zip(&tags) {
+                *verdict = judge(m.in_out, tag, &m.tag.0);
+            }
+        }
     }
 }

@@ -177,11 +177,7 @@ impl<L: Lanes> Last<'_, L> {
                     sum = L::multiply(sum, L::elements(data[i]), key.powers(blocks + 2 - i * L::BLOCKS));
                 }
             }
-            rounds!(R, {
-                for state in &mut states {
-                    *state = L::round(*state, &keys[R]);
-                }
-            });
+            crypt_rounds::<L, V, ROUNDS>(&mut states, keys);
             let mut mask = data[0];
             for i in 0..V {
                 let out = L::finish(states[i], &keys[ROUNDS], data[i]);
@@ -300,6 +296,20 @@ unsafe fn turn_of_bulk<L: Lanes, const N: usize, const ROUNDS: usize>(
     }
 }
 
+/// Rounds 1 to `ROUNDS` - 1 of every state.
+#[inline(always)]
+pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize>(
+    states: &mut [L::State; V],
+    keys: &[L::RoundKey],
+) {
+    rounds!(R, {
+        for state in states.iter_mut() {
+            // SAFETY: the caller's contract is that of `Lanes`.
+            *state = unsafe { L::round(*state, &keys[R]) };
+        }
+    });
+}
+
 /// Adds key stream to `N` vectors.
 #[inline(always)]
 unsafe fn encrypt<L: Lanes, const N: usize, const ROUNDS: usize>(
@@ -314,11 +324,7 @@ unsafe fn encrypt<L: Lanes, const N: usize, const ROUNDS: usize>(
         for state in &mut states[1..] {
             *state = L::whiten(L::count(counter), &keys[0]);
         }
-        rounds!(R, {
-            for state in &mut states {
-                *state = L::round(*state, &keys[R]);
-            }
-        });
+        crypt_rounds::<L, N, ROUNDS>(&mut states, keys);
         for (i, state) in states.into_iter().enumerate() {
             let to = at.add(span::<L>(i));
             L::store(to, L::finish(state, &keys[ROUNDS], L::load(to)));

@@ -5,7 +5,7 @@
 //! multiplied by x once, and products then reduce without bit reversals.
 
 use super::key::{Key, Plain};
-use super::{Alg, Tag};
+use super::{Alg, Message, Tag};
 
 /// One block as it lies in memory.
 #[derive(Clone, Copy, Default)]
@@ -89,6 +89,48 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
 }
 
+/// What a batch needs besides: one message in each lane.
+///
+/// # Safety
+/// As [`Lanes`]. Arrays of pointers, lengths and blocks have one entry for each lane.
+pub(super) trait ManyLanes: Lanes {
+    /// Counter blocks, one in each lane, each with its own number.
+    unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
+    /// Hands out the counter blocks and adds 1 to each number.
+    unsafe fn count_each(counter: &mut Self::Counter) -> Self::Vector;
+    /// Adds to the number in the last four bytes of each counter block.
+    unsafe fn advance(counter: &mut Self::Counter, by: &[u32; MOST_LANES]);
+    /// The first `lens` bytes at each pointer, at most 16, and no other; the rest is zero.
+    unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> Self::Vector;
+    /// 16 bytes at each pointer.
+    unsafe fn load_blocks(from: &[*const u8; MOST_LANES]) -> Self::Vector;
+    /// Writes the first `lens` bytes of each lane, at most 16, and no other.
+    unsafe fn store_each(to: &[*mut u8; MOST_LANES], lens: &[usize; MOST_LANES], v: Self::Vector);
+    /// Writes 16 bytes at each pointer.
+    unsafe fn store_blocks(to: &[*mut u8; MOST_LANES], v: Self::Vector);
+    /// The same integer in every lane.
+    unsafe fn splat(value: u128) -> Self::Vector;
+    /// An integer in each lane.
+    unsafe fn gather(values: &[u128; MOST_LANES]) -> Self::Vector;
+    /// Adds vectors.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Bytes `0..lens` of each lane; the rest becomes zero.
+    unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
+    /// As [`multiply`](Lanes::multiply), every lane by the same power.
+    unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Block) -> Self::Product;
+    /// As [`multiply`](Lanes::multiply), each lane by its own power.
+    unsafe fn multiply_each(
+        sum: Self::Product,
+        x: Self::Vector,
+        h: &[*const Block; MOST_LANES],
+    ) -> Self::Product;
+    /// Reduces each lane for itself.
+    unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
+}
+
+/// The most blocks that a vector of any backend holds.
+pub(super) const MOST_LANES: usize = 4;
+
 /// Where a backend's target features begin: the kernel's entry points, instantiated for it.
 ///
 /// # Safety
@@ -102,6 +144,10 @@ pub(super) trait Edge: Lanes {
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
     /// Encrypts and computes the tag.
     unsafe fn seal(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    /// Seals messages of allowed lengths.
+    unsafe fn seal_batch(key: &Key<Self>, messages: &mut [Message<'_>]);
+    /// Decrypts messages of allowed lengths and computes the tags that they should carry.
+    unsafe fn open_batch(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]);
     /// Decrypts and computes the tag that the message should carry.
     unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
 }

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
 
 mod arch;
+mod batch;
 mod gcm;
 mod kernel;
 mod key;
@@ -164,7 +165,7 @@ pub trait Aead: Send + Sync {
     /// Seals independent messages under this key.
     ///
     /// # Errors
-    /// As [`seal`](Self::seal), at the first message refused; those before it are sealed.
+    /// As [`seal`](Self::seal), where any message is too long; some of them may then be sealed.
     fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
         for m in messages {
             self.seal(&m.nonce, m.aad, m.in_out, &mut m.tag)?;

@@ -4,12 +4,12 @@ use core::arch::x86_64::*;
 
 use crate::aead::key::{Key, Plain};
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Tag, kernel};
+use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct AesNi;
 
-super::x86_backend!(AesNi, "aesni", 8, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]);
+super::x86_backend!(AesNi, "aesni", 8, one_by_one, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]);
 
 // SAFETY: a SIMD vector of integers.
 unsafe impl Plain for __m128i {}

@@ -37,9 +37,21 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
     }
 }
 
+/// Calls the instance for the key's rounds.
+macro_rules! by_rounds {
+    ($key:expr, $inner:ident ($($argument:expr),*)) => {
+        match $key.rounds {
+            10 => $inner::<10>($($argument),*),
+            12 => $inner::<12>($($argument),*),
+            _ => $inner::<14>($($argument),*),
+        }
+    };
+}
+use by_rounds;
+
 /// The entry points of a backend with `$flight` vectors in flight, carrying the listed features.
 macro_rules! edge {
-    ($lanes:ty, $flight:literal, $detect:expr $(, #[$features:meta])?) => {
+    ($lanes:ty, $flight:literal, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
         impl $crate::aead::lanes::Edge for $lanes {
             fn detected() -> bool {
                 $detect
@@ -72,13 +84,7 @@ macro_rules! edge {
                     unsafe { kernel::crypt::<$lanes, $flight, R, true>(key, j0, aad, in_out, tag) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe {
-                    match key.rounds {
-                        10 => inner::<10>(key, j0, aad, in_out, tag),
-                        12 => inner::<12>(key, j0, aad, in_out, tag),
-                        _ => inner::<14>(key, j0, aad, in_out, tag),
-                    }
-                }
+                unsafe { super::by_rounds!(key, inner(key, j0, aad, in_out, tag)) }
             }
 
             unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
@@ -88,13 +94,27 @@ macro_rules! edge {
                     unsafe { kernel::crypt::<$lanes, $flight, R, false>(key, j0, aad, in_out, tag) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe {
-                    match key.rounds {
-                        10 => inner::<10>(key, j0, aad, in_out, tag),
-                        12 => inner::<12>(key, j0, aad, in_out, tag),
-                        _ => inner::<14>(key, j0, aad, in_out, tag),
-                    }
+                unsafe { super::by_rounds!(key, inner(key, j0, aad, in_out, tag)) }
+            }
+
+            unsafe fn seal_batch(key: &Key<Self>, messages: &mut [Message<'_>]) {
+                $(#[$features])?
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>]) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { batch::$batch::<$lanes, $flight, R, true>(key, messages, &mut []) }
                 }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { super::by_rounds!(key, inner(key, messages)) }
+            }
+
+            unsafe fn open_batch(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+                $(#[$features])?
+                unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { batch::$batch::<$lanes, $flight, R, false>(key, messages, tags) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { super::by_rounds!(key, inner(key, messages, tags)) }
             }
         }
     };
@@ -104,10 +124,10 @@ use edge;
 /// The one list of a backend's features: its row's list, the run-time check and the attribute come from it.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_backend {
-    ($lanes:ty, $name:literal, $flight:literal, [$($feature:tt),+]) => {
+    ($lanes:ty, $name:literal, $flight:literal, $batch:ident, [$($feature:tt),+]) => {
         pub(super) const BACKEND: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
         super::edge!(
-            $lanes, $flight, $(std::arch::is_x86_feature_detected!($feature))&&+,
+            $lanes, $flight, $batch, $(std::arch::is_x86_feature_detected!($feature))&&+,
             #[target_feature($(enable = $feature),+)]
         );
     };

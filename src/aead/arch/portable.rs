@@ -8,14 +8,14 @@
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Backend, Tag, kernel};
+use crate::aead::{Alg, Backend, Message, Tag, batch, kernel};
 
 pub(super) const BACKEND: Backend = super::row::<Portable>("portable", &[]);
 
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
-super::edge!(Portable, 2, true);
+super::edge!(Portable, 2, one_by_one, true);
 
 /// Four bitsliced blocks.
 type Slices = [u64; 8];

@@ -4,13 +4,13 @@ use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
 use crate::aead::key::Key;
-use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Tag, kernel};
+use crate::aead::lanes::{Block, Lanes, MOST_LANES, ManyLanes};
+use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes256;
 
-super::x86_backend!(Vaes256, "vaes256", 8, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
+super::x86_backend!(Vaes256, "vaes256", 8, by_lanes, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
 
 /// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products, in each lane.
 #[derive(Clone, Copy)]
@@ -164,16 +164,9 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: __m256i, h: *const Block) -> Product {
-        // SAFETY: as above.
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
         unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            let h = Self::load(h.cast());
-            let x_sum = _mm256_xor_si256(x, _mm256_shuffle_epi32::<0x4e>(x));
-            Product {
-                low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
-                middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
-                high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
-            }
+            multiply(sum, x, Self::load(h.cast()), Self::load(h.add(size_of::<Self::Powers>() / 16).cast()))
         }
     }
 
@@ -243,4 +236,155 @@ unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
         core::arch::asm!("/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low, inout(ymm_reg) sum.middle,
             inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags));
     }
+}
+
+impl ManyLanes for Vaes256 {
+    #[inline(always)]
+    unsafe fn counters(blocks: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { Self::elements(blocks) }
+    }
+
+    #[inline(always)]
+    unsafe fn count_each(counter: &mut __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let blocks = Self::elements(*counter);
+            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, 1, 0, 0, 0, 1));
+            blocks
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn advance(counter: &mut __m256i, by: &[u32; MOST_LANES]) {
+        // SAFETY: as above.
+        unsafe {
+            let b = by.map(u32::cast_signed);
+            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, b[1], 0, 0, 0, b[0]));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> __m256i {
+        // SAFETY: as above.
+        unsafe { join([Narrow::load_part(from[0], 0, lens[0]), Narrow::load_part(from[1], 0, lens[1])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(from: &[*const u8; MOST_LANES]) -> __m256i {
+        // SAFETY: as above.
+        unsafe { join([Narrow::load(from[0]), Narrow::load(from[1])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_each(to: &[*mut u8; MOST_LANES], lens: &[usize; MOST_LANES], v: __m256i) {
+        // SAFETY: as above.
+        unsafe {
+            for (k, lane) in split(v).into_iter().enumerate() {
+                Narrow::store_part(to[k], 0, lens[k], lane);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(to: &[*mut u8; MOST_LANES], v: __m256i) {
+        // SAFETY: as above.
+        unsafe {
+            for (k, lane) in split(v).into_iter().enumerate() {
+                Narrow::store(to[k], lane);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: u128) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_broadcastsi128_si256(Narrow::hash(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather(values: &[u128; MOST_LANES]) -> __m256i {
+        // SAFETY: as above.
+        unsafe { join([Narrow::hash(values[0]), Narrow::hash(values[1])]) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_each(v: __m256i, lens: &[usize; MOST_LANES]) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let [low, high] = split(v);
+            join([Narrow::keep(low, 0, lens[0]), Narrow::keep(high, 0, lens[1])])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_same(sum: Product, x: __m256i, h: *const Block) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums =
+                _mm256_broadcastsi128_si256(Narrow::load(h.add(size_of::<Self::Powers>() / 16).cast()));
+            multiply(sum, x, _mm256_broadcastsi128_si256(Narrow::load(h.cast())), sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_each(sum: Product, x: __m256i, h: &[*const Block; MOST_LANES]) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums = h.map(|h| h.add(size_of::<Self::Powers>() / 16).cast());
+            multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast)), Self::load_blocks(&sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce_each(sum: Product) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let polynomial =
+                _mm256_broadcastsi128_si256(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
+            let middle = _mm256_xor_si256(sum.middle, _mm256_xor_si256(sum.low, sum.high));
+            let low = _mm256_xor_si256(sum.low, _mm256_bslli_epi128::<8>(middle));
+            let high = _mm256_xor_si256(sum.high, _mm256_bsrli_epi128::<8>(middle));
+            let low = _mm256_xor_si256(
+                _mm256_shuffle_epi32::<0x4e>(low),
+                _mm256_clmulepi64_epi128::<0x00>(low, polynomial),
+            );
+            _mm256_xor_si256(
+                _mm256_xor_si256(high, _mm256_clmulepi64_epi128::<0x00>(low, polynomial)),
+                _mm256_shuffle_epi32::<0x4e>(low),
+            )
+        }
+    }
+}
+
+/// Adds the lane-wise products of `x` and `h`, beside which stand the sums of its halves.
+#[inline]
+#[target_feature(enable = "avx2,vpclmulqdq")]
+fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
+    let x_sum = _mm256_xor_si256(x, _mm256_shuffle_epi32::<0x4e>(x));
+    Product {
+        low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
+        middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
+        high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
+    }
+}
+
+/// One lane after the other.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join(lanes: [__m128i; 2]) -> __m256i {
+    _mm256_set_m128i(lanes[1], lanes[0])
+}
+
+/// The lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn split(v: __m256i) -> [__m128i; 2] {
+    [_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v)]
 }

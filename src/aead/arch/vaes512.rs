@@ -4,8 +4,8 @@ use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
 use crate::aead::key::Key;
-use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Tag, kernel};
+use crate::aead::lanes::{Block, Lanes, MOST_LANES, ManyLanes};
+use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes512;
@@ -14,6 +14,7 @@ super::x86_backend!(
     Vaes512,
     "vaes512",
     12,
+    by_lanes,
     ["avx512f", "avx512bw", "avx512vl", "vaes", "vpclmulqdq", "aes", "pclmulqdq", "bmi2"]
 );
 
@@ -148,16 +149,9 @@ impl Lanes for Vaes512 {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: __m512i, h: *const Block) -> Product {
-        // SAFETY: as above.
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
         unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            let h = Self::load(h.cast());
-            let x_sum = _mm512_xor_si512(x, _mm512_shuffle_epi32::<0x4e>(x));
-            Product {
-                low: _mm512_xor_si512(sum.low, _mm512_clmulepi64_epi128::<0x00>(x, h)),
-                middle: _mm512_xor_si512(sum.middle, _mm512_clmulepi64_epi128::<0x00>(x_sum, sums)),
-                high: _mm512_xor_si512(sum.high, _mm512_clmulepi64_epi128::<0x11>(x, h)),
-            }
+            multiply(sum, x, Self::load(h.cast()), Self::load(h.add(size_of::<Self::Powers>() / 16).cast()))
         }
     }
 
@@ -235,4 +229,190 @@ unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
         core::arch::asm!("/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low, inout(zmm_reg) sum.middle,
             inout(zmm_reg) sum.high, options(nomem, nostack, preserves_flags));
     }
+}
+
+impl ManyLanes for Vaes512 {
+    #[inline(always)]
+    unsafe fn counters(blocks: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { Self::elements(blocks) }
+    }
+
+    #[inline(always)]
+    unsafe fn count_each(counter: &mut __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let blocks = Self::elements(*counter);
+            *counter =
+                _mm512_add_epi32(*counter, _mm512_set_epi32(0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1));
+            blocks
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn advance(counter: &mut __m512i, by: &[u32; MOST_LANES]) {
+        // SAFETY: as above.
+        unsafe {
+            let b = by.map(u32::cast_signed);
+            *counter = _mm512_add_epi32(
+                *counter,
+                _mm512_set_epi32(0, 0, 0, b[3], 0, 0, 0, b[2], 0, 0, 0, b[1], 0, 0, 0, b[0]),
+            );
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            join([
+                _mm_maskz_loadu_epi8(ones(lens[0]), from[0].cast()),
+                _mm_maskz_loadu_epi8(ones(lens[1]), from[1].cast()),
+                _mm_maskz_loadu_epi8(ones(lens[2]), from[2].cast()),
+                _mm_maskz_loadu_epi8(ones(lens[3]), from[3].cast()),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_blocks(from: &[*const u8; MOST_LANES]) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            join([Narrow::load(from[0]), Narrow::load(from[1]), Narrow::load(from[2]), Narrow::load(from[3])])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_each(to: &[*mut u8; MOST_LANES], lens: &[usize; MOST_LANES], v: __m512i) {
+        // SAFETY: as above.
+        unsafe {
+            for (k, lane) in split(v).into_iter().enumerate() {
+                _mm_mask_storeu_epi8(to[k].cast(), ones(lens[k]), lane);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_blocks(to: &[*mut u8; MOST_LANES], v: __m512i) {
+        // SAFETY: as above.
+        unsafe {
+            for (k, lane) in split(v).into_iter().enumerate() {
+                Narrow::store(to[k], lane);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: u128) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_broadcast_i32x4(Narrow::hash(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather(values: &[u128; MOST_LANES]) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            join([
+                Narrow::hash(values[0]),
+                Narrow::hash(values[1]),
+                Narrow::hash(values[2]),
+                Narrow::hash(values[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_each(v: __m512i, lens: &[usize; MOST_LANES]) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let mut kept = 0;
+            for (k, len) in lens.iter().enumerate() {
+                kept |= u64::from(ones(*len)) << (16 * k);
+            }
+            _mm512_maskz_mov_epi8(kept, v)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_same(sum: Product, x: __m512i, h: *const Block) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums = _mm512_broadcast_i32x4(Narrow::load(h.add(size_of::<Self::Powers>() / 16).cast()));
+            multiply(sum, x, _mm512_broadcast_i32x4(Narrow::load(h.cast())), sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_each(sum: Product, x: __m512i, h: &[*const Block; MOST_LANES]) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums = h.map(|h| h.add(size_of::<Self::Powers>() / 16).cast());
+            multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast)), Self::load_blocks(&sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce_each(sum: Product) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let polynomial =
+                _mm512_broadcast_i32x4(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
+            let middle = _mm512_xor_si512(sum.middle, _mm512_xor_si512(sum.low, sum.high));
+            let low = _mm512_xor_si512(sum.low, _mm512_bslli_epi128::<8>(middle));
+            let high = _mm512_xor_si512(sum.high, _mm512_bsrli_epi128::<8>(middle));
+            let low = _mm512_xor_si512(
+                _mm512_shuffle_epi32::<0x4e>(low),
+                _mm512_clmulepi64_epi128::<0x00>(low, polynomial),
+            );
+            _mm512_xor_si512(
+                _mm512_xor_si512(high, _mm512_clmulepi64_epi128::<0x00>(low, polynomial)),
+                _mm512_shuffle_epi32::<0x4e>(low),
+            )
+        }
+    }
+}
+
+/// Adds the lane-wise products of `x` and `h`, beside which stand the sums of its halves.
+#[inline]
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+fn multiply(sum: Product, x: __m512i, h: __m512i, sums: __m512i) -> Product {
+    let x_sum = _mm512_xor_si512(x, _mm512_shuffle_epi32::<0x4e>(x));
+    Product {
+        low: _mm512_xor_si512(sum.low, _mm512_clmulepi64_epi128::<0x00>(x, h)),
+        middle: _mm512_xor_si512(sum.middle, _mm512_clmulepi64_epi128::<0x00>(x_sum, sums)),
+        high: _mm512_xor_si512(sum.high, _mm512_clmulepi64_epi128::<0x11>(x, h)),
+    }
+}
+
+/// One lane after the other.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn join(lanes: [__m128i; 4]) -> __m512i {
+    let low = _mm256_set_m128i(lanes[1], lanes[0]);
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), _mm256_set_m128i(lanes[3], lanes[2]))
+}
+
+/// The lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn split(v: __m512i) -> [__m128i; 4] {
+    let (low, high) = (_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
+    [
+        _mm256_castsi256_si128(low),
+        _mm256_extracti128_si256::<1>(low),
+        _mm256_castsi256_si128(high),
+        _mm256_extracti128_si256::<1>(high),
+    ]
+}
+
+/// Ones for the first `len` bytes of a lane.
+#[inline]
+fn ones(len: usize) -> u16 {
+    ((1u32 << len) - 1) as u16
 }
