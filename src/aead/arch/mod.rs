@@ -6,6 +6,8 @@ use super::lanes::Edge;
 
 #[cfg(target_arch = "x86_64")]
 mod aesni;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod armv8;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod vaes256;
@@ -21,6 +23,10 @@ pub const BACKENDS: &[Backend] = &[
     vaes256::BACKEND,
     #[cfg(target_arch = "x86_64")]
     vaes512::BACKEND,
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    armv8::BACKEND,
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    armv8::BACKEND_SHA3,
 ];
 
 /// The row of a backend.
@@ -134,3 +140,17 @@ macro_rules! x86_backend {
 }
 #[cfg(target_arch = "x86_64")]
 use x86_backend;
+
+/// As `x86_backend`, for ARM; the row's name comes first, since one file may hold two.
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+macro_rules! arm_backend {
+    ($row:ident, $lanes:ty, $name:literal, $flight:literal, [$($feature:tt),+]) => {
+        pub(super) const $row: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
+        super::edge!(
+            $lanes, $flight, $(std::arch::is_aarch64_feature_detected!($feature))&&+,
+            #[target_feature($(enable = $feature),+)]
+        );
+    };
+}
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+use arm_backend;
