@@ -166,21 +166,21 @@ impl<L: Lanes> Last<'_, L> {
                 *state = L::whiten(L::count(&mut counter), &keys[0]);
             }
             let mut data = [L::load_part(base, bounds(0).0, bounds(0).1); V];
-            for i in 1..V {
-                data[i] = L::load_part(base.wrapping_add(i * width), bounds(i).0, bounds(i).1);
+            for (i, data) in data.iter_mut().enumerate().skip(1) {
+                *data = L::load_part(base.wrapping_add(i * width), bounds(i).0, bounds(i).1);
             }
 
             let mut sum = L::multiply_one(L::no_product(), self.y, key.powers(blocks + self.behind));
             sum = L::multiply_one(sum, L::hash(self.lengths), key.powers(1));
             if !SEAL {
-                for i in 0..V {
-                    sum = L::multiply(sum, L::elements(data[i]), key.powers(blocks + 2 - i * L::BLOCKS));
+                for (i, data) in data.iter().enumerate() {
+                    sum = L::multiply(sum, L::elements(*data), key.powers(blocks + 2 - i * L::BLOCKS));
                 }
             }
             crypt_rounds::<L, V, ROUNDS>(&mut states, keys);
             let mut mask = data[0];
-            for i in 0..V {
-                let out = L::finish(states[i], &keys[ROUNDS], data[i]);
+            for (i, (state, data)) in states.into_iter().zip(data).enumerate() {
+                let out = L::finish(state, &keys[ROUNDS], data);
                 if i == 0 {
                     mask = out;
                 }

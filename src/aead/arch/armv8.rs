@@ -8,7 +8,7 @@ use core::arch::aarch64::*;
 
 use crate::aead::key::{Key, Plain};
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Tag, kernel};
+use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 /// The lanes; with `EOR3` where sums of three are one instruction.
 #[derive(Clone, Copy)]

@@ -147,7 +147,7 @@ macro_rules! arm_backend {
     ($row:ident, $lanes:ty, $name:literal, $flight:literal, [$($feature:tt),+]) => {
         pub(super) const $row: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
         super::edge!(
-            $lanes, $flight, $(std::arch::is_aarch64_feature_detected!($feature))&&+,
+            $lanes, $flight, one_by_one, $(std::arch::is_aarch64_feature_detected!($feature))&&+,
             #[target_feature($(enable = $feature),+)]
         );
     };
