@@ -109,7 +109,8 @@ fn converse(
     Ok(Some(Death { how, finished, engine }))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::{Command, Stdio};
 
