@@ -82,6 +82,12 @@ impl Engines {
         self.0.clone()
     }
 
+    /// A name that two of them have.
+    fn twice(&self) -> Option<&str> {
+        let names: Vec<&str> = self.0.iter().map(|engine| engine.name()).collect();
+        names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| *name)
+    }
+
     /// The engines of these names, or all; `sealmark` is this CPU's choice.
     fn named(&self, names: &[String]) -> anyhow::Result<Vec<&'static dyn Engine>> {
         if names.is_empty() {
@@ -129,6 +135,10 @@ fn heed_ctrl_c() {
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
 pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     let engines = Engines(engine::engines().into_iter().chain(engines.iter().copied()).collect());
+    if let Some(name) = engines.twice() {
+        eprintln!("sealmark: two engines are called {name:?}: give your own another name");
+        return ExitCode::from(End::BadInput as u8);
+    }
     let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
         Verb::Run(args) => run::run(&args, &engines),
         Verb::Host(args) => host::run(&args, &engines),
@@ -206,6 +216,14 @@ mod tests {
         }
         assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
         assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
+    }
+
+    #[test]
+    fn a_name_that_two_engines_have_is_found() {
+        let mut engines = Engines(engine::engines());
+        assert_eq!(engines.twice(), None);
+        engines.0.push(engines.0[0]);
+        assert_eq!(engines.twice(), Some("sealmark/portable"));
     }
 
     #[test]

@@ -119,6 +119,25 @@ pub struct Row {
     pub error: Option<String>,
 }
 
+impl Row {
+    /// The row of an engine that is not measured on a workload, and why.
+    pub fn refused(workload: &Workload, engine: &dyn Engine, why: String) -> Self {
+        Self {
+            workload: workload.path.clone(),
+            op: workload.op.name().into(),
+            algorithm: workload.algorithm.clone(),
+            bytes: workload.bytes as u64,
+            engine: engine.name().into(),
+            ns: None,
+            gb_per_s: None,
+            processes: 0,
+            samples: Vec::new(),
+            arena: None,
+            error: Some(why),
+        }
+    }
+}
+
 /// The buffers that a workload walks through.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Arena {
