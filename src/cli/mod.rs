@@ -5,6 +5,7 @@
 mod bench;
 mod host;
 mod list;
+mod profile;
 mod progress;
 mod report;
 mod run;
@@ -45,6 +46,7 @@ enum Verb {
     Verify(verify::Args),
     Bench(bench::Args),
     Report(report::Args),
+    Profile(profile::Args),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
     Completions {
@@ -147,6 +149,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
         Verb::Verify(args) => verify::run(&args, &engines),
         Verb::Bench(args) => bench::run(&args, &engines),
         Verb::Report(args) => report::run(&args),
+        Verb::Profile(args) => profile::run(&args, &engines),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut std::io::stdout());
             Ok(End::Fine)
@@ -184,7 +187,7 @@ mod tests {
     fn every_verb_shows_an_example() {
         let command = Cli::command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 8);
+        assert_eq!(verbs.len(), 9);
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
