@@ -14,14 +14,15 @@ use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{Aead, Alg, Nonce, Tag};
 use crate::engine::Engine;
-use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD};
+use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD, State, ValueHeader};
 use crate::timing::Pass;
 
 const KEY_ID: u32 = 7;
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
-/// A value header as it stands before a stored record, and a store key: 16 bytes and a timestamp.
-const AAD: Aad<'static> =
-    Aad::Storage { value_header: &[1, 0, 0, 0, 0, 0, 0, 0, 0], pebble_key: &[0x6b; 24] };
+/// The header of a stored value that a record follows.
+const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
+/// That header, and a store key: 16 bytes and a timestamp.
+const AAD: Aad<'static> = Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
 
 fn cipher(engine: &'static dyn Engine) -> Result<Cipher, envelope::Error> {
     let keystore = Keystore::new(engine);
@@ -299,6 +300,12 @@ mod tests {
             }
         }
         assert!(seen >= 8, "{seen}");
+    }
+
+    #[test]
+    fn records_are_bound_to_the_header_of_an_encrypted_value() {
+        let Aad::Storage { value_header, .. } = AAD else { panic!("{AAD:?}") };
+        assert_eq!(value_header, &[2, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
