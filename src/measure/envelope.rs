@@ -161,6 +161,18 @@ impl Batch for Opens {
             Some(i) => Err(format!("record {i} does not open to the message that was sealed")),
         }
     }
+
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        let Some(mut record) = self.sealed.iter().next().map(<[u8]>::to_vec) else { return Ok(()) };
+        if let Some(last) = record.last_mut() {
+            *last ^= 1;
+        }
+        match self.all.cipher.open_in_place(&mut record, &AAD) {
+            Err(envelope::Error::Integrity) => Ok(()),
+            Err(e) => Err(format!("a record with a forged tag is refused as something else: {e}")),
+            Ok(_) => Err("a record with a forged tag is opened".into()),
+        }
+    }
 }
 
 struct Nonces {
@@ -316,6 +328,13 @@ mod tests {
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
             assert!(pass(&mut *opens(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_opens_forged_records_is_caught() {
+        let open = |engine| opens(engine, 100, 2).unwrap().refuse_forgery();
+        assert_eq!(open(find("sealmark").unwrap()), Ok(()));
+        assert!(open(Broken::with(Fault::AcceptsAnything)).is_err_and(|why| why.contains("is opened")));
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn at(workload: &Workload, engine: &dyn Engine) -> Answer {
     Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() }
 }
 
-/// Makes a batch that is right, and the time of the shortest of some passes.
+/// Makes a batch that is right and refuses a forgery, and the time of the shortest of some passes.
 fn right(
     workload: &Workload,
     engine: &'static dyn Engine,
@@ -191,6 +191,7 @@ fn right(
 ) -> Result<(Box<dyn Batch>, f64), String> {
     let mut batch = workload.prepare(engine, count).map_err(|e| e.to_string())?;
     let ns = checked(&mut *batch, clock)?;
+    batch.refuse_forgery()?;
     Ok((batch, ns))
 }
 
@@ -230,6 +231,7 @@ fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Op;
     use crate::measure::testing::{Broken, Fault};
 
     fn job(workloads: &[&str], engines: &[&str]) -> Job {
@@ -335,5 +337,29 @@ mod tests {
         assert_eq!(bytes.len(), 2);
         assert_eq!(bytes[0], bytes[1]);
         assert!(bytes[0] > 16 * 1024, "{bytes:?}");
+    }
+
+    #[test]
+    fn an_engine_that_accepts_forgeries_gets_no_time_in_any_row_of_opens() {
+        let accepts = Broken::with(Fault::AcceptsAnything);
+        let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
+        let (mut opens, mut others) = (0, 0);
+        for workload in suite::workloads() {
+            let result = right(workload, accepts, 1, &clock);
+            if workload.op == Op::Open {
+                assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
+                opens += 1;
+            } else {
+                assert!(result.is_ok(), "{}", workload.path);
+                others += 1;
+            }
+        }
+        assert_eq!((opens, others), (84, 89));
+        for path in ["open/aes-256-gcm/64", "open/record/1024"] {
+            let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
+            let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();
+            assert_eq!(rows.len(), 1);
+            assert!(rows[0].ns.as_ref().is_err_and(|why| why.contains("forged tag is opened")), "{rows:?}");
+        }
     }
 }
