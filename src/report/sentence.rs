@@ -188,6 +188,9 @@ mod tests {
         assert_eq!(of(vec![]), "Nothing to report: no result file was given.");
     }
 
+    /// What is done to a run, and what is then said.
+    type Change = (fn(&mut Run), &'static str);
+
     #[test]
     fn what_changed_on_one_machine_is_said_on_the_page_and_in_the_text() {
         let said = |files: Vec<File>| {
@@ -205,7 +208,7 @@ mod tests {
         };
         let (verify, bench) = (File::Verify(sample::report()), sample::run());
         assert!(said(vec![verify.clone(), File::Bench(bench.clone())]).is_empty());
-        let changes: [(fn(&mut Run), &str); 4] = [
+        let changes: [Change; 4] = [
             (|run| run.host.kernel = Some("6.2.0".into()), "kernel 6.1.0-28-cloud-amd64 and 6.2.0"),
             (|run| run.host.kernel = None, "kernel 6.1.0-28-cloud-amd64 and unknown"),
             (|run| run.host.microcode = Some("0x7".into()), "microcode 0xffffffff and 0x7"),
