@@ -54,6 +54,7 @@ fn one(criterion: &mut Criterion, workload: &Workload) {
                 batch.reset();
                 batch.run();
                 batch.check().expect("a wrong engine gets no time");
+                batch.refuse_forgery().expect("an engine that opens forgeries gets no time");
                 batch
             });
             bencher.iter_custom(|operations| {

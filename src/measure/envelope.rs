@@ -14,14 +14,15 @@ use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{Aead, Alg, Nonce, Tag};
 use crate::engine::Engine;
-use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD};
+use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD, State, ValueHeader};
 use crate::timing::Pass;
 
 const KEY_ID: u32 = 7;
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
-/// A value header as it stands before a stored record, and a store key: 16 bytes and a timestamp.
-const AAD: Aad<'static> =
-    Aad::Storage { value_header: &[1, 0, 0, 0, 0, 0, 0, 0, 0], pebble_key: &[0x6b; 24] };
+/// The header of a stored value that a record follows.
+const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
+/// That header, and a store key: 16 bytes and a timestamp.
+const AAD: Aad<'static> = Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
 
 fn cipher(engine: &'static dyn Engine) -> Result<Cipher, envelope::Error> {
     let keystore = Keystore::new(engine);
@@ -158,6 +159,18 @@ impl Batch for Opens {
         match bodies.zip(self.all.plain.iter()).position(|(body, plain)| &body[..plain.len()] != plain) {
             None => Ok(()),
             Some(i) => Err(format!("record {i} does not open to the message that was sealed")),
+        }
+    }
+
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        let Some(mut record) = self.sealed.iter().next().map(<[u8]>::to_vec) else { return Ok(()) };
+        if let Some(last) = record.last_mut() {
+            *last ^= 1;
+        }
+        match self.all.cipher.open_in_place(&mut record, &AAD) {
+            Err(envelope::Error::Integrity) => Ok(()),
+            Err(e) => Err(format!("a record with a forged tag is refused as something else: {e}")),
+            Ok(_) => Err("a record with a forged tag is opened".into()),
         }
     }
 }
@@ -302,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn records_are_bound_to_the_header_of_an_encrypted_value() {
+        let Aad::Storage { value_header, .. } = AAD else { panic!("{AAD:?}") };
+        assert_eq!(value_header, &[2, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
     fn a_wrong_engine_is_caught_by_its_records() {
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::FlipsTag, Fault::Refuses] {
             assert!(pass(&mut *seals(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
@@ -309,6 +328,13 @@ mod tests {
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
             assert!(pass(&mut *opens(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_opens_forged_records_is_caught() {
+        let open = |engine| opens(engine, 100, 2).unwrap().refuse_forgery();
+        assert_eq!(open(find("sealmark").unwrap()), Ok(()));
+        assert!(open(Broken::with(Fault::AcceptsAnything)).is_err_and(|why| why.contains("is opened")));
     }
 
     #[test]
