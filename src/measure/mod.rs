@@ -13,7 +13,9 @@ use crate::timing::Pass;
 
 mod arena;
 mod envelope;
+pub mod job;
 mod key;
+mod lookup;
 mod message;
 mod plan;
 mod process;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::worker::{Answer, Measured, contestants};
+use super::job::{Answer, Measured};
+use super::worker::contestants;
 use super::{Arena, ClockInfo, Ns, Row, Workload};
 use crate::engine::Engine;
 use crate::timing::Interval;
