@@ -173,12 +173,14 @@ fn a_run_that_checked_nothing_is_a_failure() {
     assert_eq!(run(vec![own()], Sets::Given(Vec::new())).wrong, 1);
     assert!(run(vec![&ABSENT], one_case("valid")).wrong > 0);
     let report = run(vec![&NO_CALLS], one_case("valid"));
-    let told: Vec<_> = report.failures.iter().map(|f| (f.set.is_empty(), &*f.engine, &*f.what)).collect();
-    let whole_run = "no case ran on this engine in the whole run";
-    assert_eq!(told, [(false, "ring/none", "nothing ran"), (true, "ring/none", whole_run)]);
+    let told: Vec<_> = report.failures.iter().map(|f| (f.set.is_empty(), &*f.what)).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.iter().all(|(_, what)| what.starts_with("nothing ran")) && told[0].0 != told[1].0,
+        "{told:?}"
+    );
     let report = run(vec![&NO_CALLS, own()], one_case("invalid"));
-    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (2, 1));
-    assert!(report.failures.iter().all(|f| f.engine == "ring/none"));
+    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1), "others ran it");
 }
 
 /// An engine of the family that lacks AES-192: its usual calls are there, and sound.
@@ -206,25 +208,17 @@ impl Engine for Lacks192 {
 }
 
 #[test]
-fn a_declared_zero_is_right_only_beside_a_set_that_did_check_the_engine() {
+fn a_declared_zero_is_right_unless_the_whole_run_checked_nothing() {
     let run_sets = |names: &[&str], engines| {
         let sets = names.iter().map(|name| verify::built_in(name, SEED).expect("it is built in"));
         run(engines, Sets::Given(sets.collect()))
     };
     let lacking = "nist/cavp-gcm-decrypt-192";
     let report = run_sets(&[lacking], vec![&Lacks192]);
-    let told: Vec<_> = report.failures.iter().map(|f| (&*f.set, &*f.engine)).collect();
-    assert_eq!(told, [(lacking, "ring/of-ours"), ("", "ring/of-ours")]);
-    assert_eq!(report.wrong, 2);
+    assert_eq!(report.wrong, 1, "nothing ran in the whole run");
     assert_eq!(run_sets(&[lacking, "nist/cavp-gcm-decrypt-128"], vec![&Lacks192]).wrong, 0);
-    let without_cipher = "interop/ek-nonce-factory";
-    assert_eq!(run_sets(&[without_cipher], vec![&Lacks192]).wrong, 0, "it is judged for no engine");
-    assert_eq!(run_sets(&[lacking, without_cipher], vec![&Lacks192]).wrong, 2);
-    assert_eq!(
-        run_sets(&[lacking], vec![&Lacks192, own()]).wrong,
-        2,
-        "another engine's cases are not its own"
-    );
+    assert_eq!(run_sets(&["interop/ek-nonce-factory"], vec![&Lacks192]).wrong, 0, "judged without an engine");
+    assert_eq!(run_sets(&[lacking], vec![&Lacks192, own()]).wrong, 0, "another engine ran it");
 }
 
 #[test]
