@@ -50,10 +50,33 @@ fn sources() -> Vec<(String, String)> {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
             let name =
                 path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
-            let code = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>();
-            (name, code.join("\n"))
+            (name, without_comments(&text))
         })
         .collect()
+}
+
+/// A text without what follows `//` where that begins a line or stands behind a space: not in a URL.
+fn without_comments(text: &str) -> String {
+    let code = |line: &str| match line.trim_start() {
+        comment if comment.starts_with("//") => String::new(),
+        _ => line.split(" //").next().unwrap_or("").to_owned(),
+    };
+    text.lines().map(code).collect::<Vec<_>>().join("\n")
+}
+
+/// The text with leading `super::` resolved to `crate::` and the modules above the file.
+fn resolved(file: &str, code: &str) -> String {
+    let mut modules: Vec<&str> = file.trim_start_matches("src/").trim_end_matches(".rs").split('/').collect();
+    if modules.last() == Some(&"mod") {
+        modules.pop();
+    }
+    let mut code = code.to_owned();
+    for up in (1..=modules.len()).rev() {
+        let above =
+            modules[..modules.len() - up].iter().map(|module| format!("{module}::")).collect::<String>();
+        code = code.replace(&"super::".repeat(up), &format!("crate::{above}"));
+    }
+    code
 }
 
 fn floor_of(module: &str) -> Option<usize> {
@@ -95,7 +118,7 @@ fn breaches(sources: &[(String, String)]) -> Vec<String> {
     for (file, code) in sources {
         let module = file.trim_start_matches("src/").split(['/', '.']).next().expect("split yields one");
         let Some(own) = floor_of(module) else { continue };
-        for named in modules_named(code) {
+        for named in modules_named(&resolved(file, code)) {
             match floor_of(&named) {
                 Some(other) if named != module && other >= own => {
                     breaches.push(format!(
@@ -123,6 +146,9 @@ fn an_import_that_points_up_or_sideways_is_found() {
     assert_eq!(breach("src/aead/key.rs", "use crate::engine::Engine;"), 1);
     assert_eq!(breach("src/verify/mod.rs", "use crate::{aead::{self, Tag}, measure::Row};"), 1);
     assert_eq!(breach("src/aead.rs", "let f = crate::cli::main;"), 1);
+    assert_eq!(breach("src/verify/mod.rs", "use super::measure::Row;"), 1);
+    assert_eq!(breach("src/aead/arch/aesni.rs", "use super::super::super::report::Report;"), 1);
+    assert_eq!(breach("src/verify/run.rs", "use super::Case; use super::super::engine::Engine;"), 0);
     assert_eq!(breach("src/cli/run.rs", "use crate::{aead, report::Report, verify::{self, Case}};"), 0);
 }
 

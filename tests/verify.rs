@@ -26,7 +26,7 @@ fn every_engine_agrees_with_every_built_in_set_and_the_counts_add_up() {
     assert_eq!(declared("nist/"), 47_250);
     assert_eq!(declared("wycheproof/aes-gcm"), 316);
     assert_eq!(declared("interop/ek-"), 363);
-    assert_eq!(declared("differential"), 7_948);
+    assert_eq!(declared("differential"), 11_512);
     assert_eq!(declared("contract"), 114);
     let able: Vec<_> = report.engines.iter().filter(|info| info.unavailable.is_none()).collect();
     assert!(!able.is_empty());
@@ -173,7 +173,64 @@ fn a_run_that_checked_nothing_is_a_failure() {
     assert_eq!(run(vec![own()], Sets::Given(Vec::new())).wrong, 1);
     assert!(run(vec![&ABSENT], one_case("valid")).wrong > 0);
     let report = run(vec![&NO_CALLS], one_case("valid"));
-    assert_eq!(report.failures[0].what, "nothing ran");
+    let told: Vec<_> = report.failures.iter().map(|f| (f.set.is_empty(), &*f.what)).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.iter().all(|(_, what)| what.starts_with("nothing ran")) && told[0].0 != told[1].0,
+        "{told:?}"
+    );
+    let report = run(vec![&NO_CALLS, own()], one_case("invalid"));
+    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1), "others ran it");
+}
+
+/// An engine of the family that lacks AES-192: its usual calls are there, and sound.
+struct Lacks192;
+
+impl Engine for Lacks192 {
+    fn name(&self) -> &str {
+        "ring/of-ours"
+    }
+    fn version(&self) -> String {
+        "0".into()
+    }
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
+    }
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        own().key(alg, bytes)
+    }
+}
+
+#[test]
+fn a_declared_zero_is_right_unless_the_whole_run_checked_nothing() {
+    let run_sets = |names: &[&str], engines| {
+        let sets = names.iter().map(|name| verify::built_in(name, SEED).expect("it is built in"));
+        run(engines, Sets::Given(sets.collect()))
+    };
+    let lacking = "nist/cavp-gcm-decrypt-192";
+    let report = run_sets(&[lacking], vec![&Lacks192]);
+    assert_eq!(report.wrong, 1, "nothing ran in the whole run");
+    assert_eq!(run_sets(&[lacking, "nist/cavp-gcm-decrypt-128"], vec![&Lacks192]).wrong, 0);
+    assert_eq!(run_sets(&["interop/ek-nonce-factory"], vec![&Lacks192]).wrong, 0, "judged without an engine");
+    assert_eq!(run_sets(&[lacking], vec![&Lacks192, own()]).wrong, 0, "another engine ran it");
+}
+
+#[test]
+fn a_peer_that_runs_fewer_generated_cases_than_declared_is_a_failure() {
+    for name in ["differential", "contract"] {
+        let set = verify::built_in(name, SEED).expect("it is built in");
+        let families: Vec<_> = set.must_run.keys().map(String::as_str).collect();
+        assert_eq!(families, ["aws-lc", "graviola", "openssl", "ring", "rustcrypto", "sealmark"]);
+        let must = set.must_run["ring"];
+        let report = run(vec![&NO_CALLS], Sets::Given(vec![set]));
+        assert_eq!(report.failures[0].what, format!("0 cases ran, {must} must"));
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn main() -> ExitCode {
     }
     verify_ends_with_1_and_names_the_case();
     bench_gives_it_a_row_without_a_time();
-    println!("2 passed, 0 failed");
+    run_does_not_measure_it();
+    println!("3 passed, 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -65,4 +66,13 @@ fn bench_gives_it_a_row_without_a_time() {
     assert!(row(WRONG)["error"].is_string());
     assert!(row("sealmark")["ns"]["median"].as_f64() > Some(0.0));
     assert!(bench("text").contains("no time"), "the text says that there is no time");
+}
+
+fn run_does_not_measure_it() {
+    let folder = tempfile::tempdir().expect("a folder for the report");
+    let path = folder.path().to_str().expect("test paths are UTF-8");
+    let output = sealmark(&["run", "--engine", WRONG, "-o", path, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(folder.path().join("index.html").is_file() && folder.path().join("verify.json").is_file());
+    assert!(!folder.path().join("bench.json").exists(), "there was no right engine to measure");
 }

@@ -1,6 +1,6 @@
 //! AES-GCM: the kernels, one for each kind of CPU, behind one trait.
 //!
-//! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over [`lanes::Lanes`];
+//! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
 //! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
 //! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
 //! Not here: GMAC as its own call, GCM-SIV, streaming over several calls.

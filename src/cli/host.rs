@@ -28,7 +28,7 @@ pub(super) struct Facts {
     /// The backend that `sealmark` would choose here.
     backend: &'static str,
     engines: Vec<EngineInfo>,
-    /// The smallest step of the clock, in nanoseconds.
+    /// The step in which the clock moves, in nanoseconds.
     clock_grain_ns: f64,
     /// What an empty timed pass appears to take, in nanoseconds.
     clock_overhead_ns: f64,

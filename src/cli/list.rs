@@ -1,8 +1,10 @@
 //! `sealmark list`: the names that the other verbs take.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 
-use super::{End, Engines};
+use super::{End, Engines, Format};
 use crate::aead::Backend;
 use crate::{measure, verify};
 
@@ -12,6 +14,9 @@ use crate::{measure, verify};
 pub(super) struct Args {
     /// Only these names, one a line; all of them, under headings, when left out.
     what: Option<What>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +43,16 @@ impl What {
 }
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    if args.format == Format::Json {
+        let chosen = |what: &What| args.what.is_none_or(|only| only == *what);
+        let all: BTreeMap<String, Vec<String>> = What::value_variants()
+            .iter()
+            .filter(|what| chosen(what))
+            .filter_map(|what| Some((what.to_possible_value()?.get_name().to_owned(), what.names(engines))))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(End::Fine);
+    }
     if let Some(what) = args.what {
         println!("{}", what.names(engines).join("\n"));
         return Ok(End::Fine);

@@ -5,6 +5,7 @@
 mod bench;
 mod host;
 mod list;
+mod profile;
 mod progress;
 mod report;
 mod run;
@@ -45,6 +46,7 @@ enum Verb {
     Verify(verify::Args),
     Bench(bench::Args),
     Report(report::Args),
+    Profile(profile::Args),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
     Completions {
@@ -80,6 +82,12 @@ struct Engines(Vec<&'static dyn Engine>);
 impl Engines {
     fn all(&self) -> Vec<&'static dyn Engine> {
         self.0.clone()
+    }
+
+    /// A name that two of them have.
+    fn twice(&self) -> Option<&str> {
+        let names: Vec<&str> = self.0.iter().map(|engine| engine.name()).collect();
+        names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| *name)
     }
 
     /// The engines of these names, or all; `sealmark` is this CPU's choice.
@@ -129,6 +137,10 @@ fn heed_ctrl_c() {
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
 pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     let engines = Engines(engine::engines().into_iter().chain(engines.iter().copied()).collect());
+    if let Some(name) = engines.twice() {
+        eprintln!("sealmark: two engines are called {name:?}: give your own another name");
+        return ExitCode::from(End::BadInput as u8);
+    }
     let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
         Verb::Run(args) => run::run(&args, &engines),
         Verb::Host(args) => host::run(&args, &engines),
@@ -137,6 +149,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
         Verb::Verify(args) => verify::run(&args, &engines),
         Verb::Bench(args) => bench::run(&args, &engines),
         Verb::Report(args) => report::run(&args),
+        Verb::Profile(args) => profile::run(&args, &engines),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut std::io::stdout());
             Ok(End::Fine)
@@ -174,7 +187,7 @@ mod tests {
     fn every_verb_shows_an_example() {
         let command = Cli::command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 8);
+        assert_eq!(verbs.len(), 9);
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
@@ -206,6 +219,14 @@ mod tests {
         }
         assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
         assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
+    }
+
+    #[test]
+    fn a_name_that_two_engines_have_is_found() {
+        let mut engines = Engines(engine::engines());
+        assert_eq!(engines.twice(), None);
+        engines.0.push(engines.0[0]);
+        assert_eq!(engines.twice(), Some("sealmark/portable"));
     }
 
     #[test]

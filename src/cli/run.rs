@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::{End, Engines};
-use crate::measure::{Plan as BenchPlan, Suite};
+use super::{End, Engines, Format};
+use crate::engine::Engine;
+use crate::measure::{Plan as BenchPlan, Row, Suite};
 use crate::report::{self, File, Report};
-use crate::verify::{Plan as VerifyPlan, Sets};
+use crate::verify::{self, Plan as VerifyPlan, Sets};
 
 /// Verifies every engine, measures those that are right, and writes a report.
 ///
-/// Two minutes at most. Ends with one plain sentence and the place of the report.
-#[derive(clap::Args, Default)]
+/// Two minutes at most. Ends with one plain sentence and the place of the report. An engine that verification finds
+/// wrong gets no time.
+#[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark run --engine ring --engine sealmark -o site/")]
 pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
@@ -19,32 +21,62 @@ pub(super) struct Args {
     /// Where the report goes; a new folder under reports/runs/ or ./sealmark-report/ when left out.
     #[arg(short, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { engines: Vec::new(), output: None, format: Format::Text }
+    }
 }
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let chosen = engines.named(&args.engines)?;
+    if let Some(reason) = super::none_can_run(&chosen) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
     let plan = VerifyPlan { engines: chosen.clone(), sets: Sets::BuiltIn, require: Vec::new(), seed: 1 };
     let verified = super::verify::verify(&plan);
     let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&verified.host.fingerprint));
     report::write(&folder.join("verify.json"), &verified)?;
-    let mut end = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
-    let mut files = vec![File::Verify(verified)];
 
-    let measured = super::bench::measure(&BenchPlan::new(Suite::Quick, chosen));
-    let failed = match measured {
-        Ok(run) => {
+    let (right, wrong): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|e| wrong_cases(&verified, *e) == 0);
+    let verdict = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
+    let mut files = vec![File::Verify(verified.clone())];
+    let mut plan = BenchPlan::new(Suite::Quick, right);
+    let measured = if plan.engines.is_empty() { None } else { Some(super::bench::measure(&plan)) };
+    let (end, failed) = match measured {
+        None => (verdict, None),
+        Some(Err(error)) => (verdict, Some(error)),
+        Some(Ok(mut run)) => {
+            let end = if verdict == End::Fine { super::bench::end_of(&run) } else { verdict };
+            plan.engines.clone_from(&wrong);
+            for engine in wrong {
+                let why = format!("{} cases came out wrong: no time", wrong_cases(&verified, engine));
+                let workloads = plan.workloads().into_iter().filter(|w| w.supported_by(engine));
+                run.rows.extend(workloads.map(|w| Row::refused(w, engine, why.clone())));
+            }
             report::write(&folder.join("bench.json"), &run)?;
-            end = end.max(super::bench::end_of(&run));
             files.push(File::Bench(run));
-            None
+            (end, None)
         }
-        Err(error) => Some(error),
     };
     let report = Report::build(files);
     let page = report.write_html(&folder)?;
-    println!("{}\n{}", report.text(super::width()), page.display());
+    match args.format {
+        Format::Text => println!("{}\n{}", report.text(super::width()), page.display()),
+        Format::Json => println!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
+    }
     match failed {
         None => Ok(end),
         Some(error) => Err(error.context("measuring; the verification is in the report")),
     }
+}
+
+/// The cases that an engine got wrong, in all sets.
+fn wrong_cases(report: &verify::Report, engine: &dyn Engine) -> u64 {
+    report.sets.iter().filter_map(|set| set.engines.get(engine.name())).map(|tally| tally.wrong).sum()
 }

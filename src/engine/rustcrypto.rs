@@ -6,6 +6,8 @@ use aes_gcm::aes::cipher::{BlockCipherEncrypt, BlockSizeUser};
 use aes_gcm::aes::{Aes128, Aes192, Aes256};
 use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce as Iv};
 
+use zeroize::Zeroizing;
+
 use super::{Engine, Residue, Shape, version_of};
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 
@@ -46,12 +48,14 @@ impl Engine for RustCrypto {
 }
 
 struct Key<C> {
-    cipher: C,
     usual: AesGcm<C, U12>,
+    /// The key's bytes, then zeros. A call with another IV length expands them anew, so that a key costs its users
+    /// no more than they ask for.
+    bytes: Zeroizing<[u8; 32]>,
 }
 
 /// What `aes-gcm` asks of a block cipher.
-trait Cipher: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + KeyInit + Clone + Send + Sync {}
+trait Cipher: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + KeyInit + Send + Sync {}
 
 impl Cipher for Aes128 {}
 impl Cipher for Aes192 {}
@@ -60,7 +64,14 @@ impl Cipher for Aes256 {}
 impl<C: Cipher> Key<C> {
     fn new(bytes: &[u8]) -> Result<Self, Error> {
         let cipher = C::new_from_slice(bytes).map_err(|_| Error::KeyLength)?;
-        Ok(Self { usual: AesGcm::from(cipher.clone()), cipher })
+        let mut kept = Zeroizing::new([0; 32]);
+        kept[..bytes.len()].copy_from_slice(bytes);
+        Ok(Self { usual: AesGcm::from(cipher), bytes: kept })
+    }
+
+    fn expand<N: ArraySize>(&self) -> Result<AesGcm<C, N>, Error> {
+        let cipher = C::new_from_slice(&self.bytes[..C::key_size()]).map_err(|_| Error::KeyLength)?;
+        Ok(AesGcm::from(cipher))
     }
 
     fn seal_with<N: ArraySize>(
@@ -71,7 +82,7 @@ impl<C: Cipher> Key<C> {
         tag: &mut Tag,
     ) -> Result<(), Error> {
         let iv = <&Iv<N>>::try_from(iv).map_err(|_| Error::Unsupported)?;
-        let key = AesGcm::<C, N>::from(self.cipher.clone());
+        let key = self.expand::<N>()?;
         let made = key.encrypt_inout_detached(iv, aad, in_out.into()).map_err(|_| Error::MessageTooLong)?;
         tag.0.copy_from_slice(&made);
         Ok(())
@@ -86,7 +97,7 @@ impl<C: Cipher> Key<C> {
     ) -> Result<(), Error> {
         let iv = <&Iv<N>>::try_from(iv).map_err(|_| Error::Unsupported)?;
         let tag = tag.try_into().map_err(|_| Error::Unsupported)?;
-        let key = AesGcm::<C, N>::from(self.cipher.clone());
+        let key = self.expand::<N>()?;
         key.decrypt_inout_detached(iv, aad, in_out.into(), tag).map_err(|_| Error::NotAuthentic)
     }
 }
@@ -131,5 +142,39 @@ impl<C: Cipher> Aead for Key<C> {
             128 => self.open_with::<U128>(iv, aad, in_out, tag),
             _ => Err(Error::Unsupported),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_keeps_one_schedule() {
+        let usual = size_of::<AesGcm<Aes256, U12>>();
+        assert!(size_of::<Key<Aes256>>() <= usual + 32 + align_of::<Key<Aes256>>());
+    }
+
+    #[test]
+    fn every_iv_length_makes_the_same_key() {
+        let mut seen = 0;
+        for alg in Alg::ALL {
+            let key = RustCrypto.key(alg, &vec![7; alg.key_len()]).unwrap();
+            let own = super::super::find("sealmark").unwrap().key(alg, &vec![7; alg.key_len()]).unwrap();
+            for len in [1, 8, 12, 16, 32, 64, 128] {
+                let iv = vec![9; len];
+                let (mut text, mut tag) = ([3; 50], Tag::default());
+                key.seal_iv(&iv, b"header", &mut text, &mut tag).unwrap();
+                let (mut expected, mut expected_tag) = ([3; 50], Tag::default());
+                own.seal_iv(&iv, b"header", &mut expected, &mut expected_tag).unwrap();
+                assert_eq!((text, tag.0), (expected, expected_tag.0), "{} {len}", alg.name());
+                key.open_iv(&iv, b"header", &mut text, &tag.0).unwrap();
+                assert_eq!(text, [3; 50]);
+                tag.0[0] ^= 1;
+                assert_eq!(key.open_iv(&iv, b"header", &mut expected, &tag.0), Err(Error::NotAuthentic));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 21);
     }
 }

@@ -117,11 +117,13 @@ pub struct ValueHeader {
 impl ValueHeader {
     /// Its nine bytes.
     #[inline]
-    pub fn encode(&self) -> [u8; VALUE_HEADER_LEN] {
-        let mut bytes = [0; VALUE_HEADER_LEN];
-        bytes[0] = u8::from(self.tombstone) | u8::from(self.state == State::Encrypted) << 1;
-        bytes[1..].copy_from_slice(&self.expire_at.to_le_bytes());
-        bytes
+    pub const fn encode(&self) -> [u8; VALUE_HEADER_LEN] {
+        let state = match self.state {
+            State::Clear => 0,
+            State::Encrypted => 0b10,
+        };
+        let [a, b, c, d, e, f, g, h] = self.expire_at.to_le_bytes();
+        [self.tombstone as u8 | state, a, b, c, d, e, f, g, h]
     }
 
     /// Reads the value header at the start of a stored value, and gives back what follows it.

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::arena::Slots;
 use super::reference::reference;
 use super::{Batch, Error};
-use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
+use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::timing::Pass;
 
@@ -174,6 +174,18 @@ impl Batch for Opens {
             Some(i) => Err(format!("the plaintext of message {i} is not what was sealed")),
         }
     }
+
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        let first = self.sealed.iter().zip(&self.all.nonces).zip(&self.all.tags).next();
+        let Some(((sealed, nonce), tag)) = first else { return Ok(()) };
+        let mut forged = *tag;
+        forged.0[TAG_LEN - 1] ^= 1;
+        match self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged) {
+            Err(aead::Error::NotAuthentic) => Ok(()),
+            Err(e) => Err(format!("a message with a forged tag is refused as something else: {e}")),
+            Ok(()) => Err("a message with a forged tag is opened".into()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +229,19 @@ mod tests {
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
             let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_opens_a_forged_message_is_caught() {
+        let open = |engine, alg, bytes| opens(engine, alg, bytes, 6, 2).unwrap().refuse_forgery();
+        let accepts = Broken::with(Fault::AcceptsAnything);
+        for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
+            assert_eq!(open(engine, Alg::Aes256Gcm, 100), Ok(()), "{}", engine.name());
+        }
+        for (alg, bytes) in [(Alg::Aes128Gcm, 0), (Alg::Aes192Gcm, 1), (Alg::Aes256Gcm, 100)] {
+            assert_eq!(pass(&mut *opens(accepts, alg, bytes, 6, 2).unwrap()), Ok(()), "else it is right");
+            assert!(open(accepts, alg, bytes).is_err_and(|why| why.contains("is opened")));
         }
     }
 

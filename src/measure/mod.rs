@@ -1,7 +1,8 @@
 //! How fast? Workloads, timed on every engine in interleaved rounds and in several fresh processes.
 //!
-//! Every timed operation is checked against another engine before and after: one that is wrong gets a row with
-//! an error and no time. Here the process is the unit of replication, and its median the sample.
+//! Every timed operation is checked against another engine before and after, and one that opens must first refuse
+//! a forged message: an engine that is wrong gets a row with an error and no time. Where no other engine can be had,
+//! it is only compared with itself. Here the process is the unit of replication, and its median the sample.
 //! Not here: whether a difference between two runs matters.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use crate::timing::Pass;
 
 mod arena;
 mod envelope;
+pub mod job;
 mod key;
+mod lookup;
 mod message;
 mod plan;
 mod process;
@@ -39,6 +42,15 @@ pub trait Batch: Pass {
     /// # Errors
     /// What differs, for a person to read.
     fn check(&mut self) -> Result<(), String>;
+
+    /// Opens one message whose tag has a flipped bit, which must not be authentic. A batch that opens nothing has
+    /// nothing to refuse.
+    ///
+    /// # Errors
+    /// What came instead, for a person to read.
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Why nothing could be measured. What goes wrong with one engine is a row instead.
@@ -107,9 +119,9 @@ pub struct Row {
     pub ns: Option<Ns>,
     /// Decimal gigabytes of message per second at the median; absent without a time or a message.
     pub gb_per_s: Option<f64>,
-    /// Fresh processes that the interval is over.
+    /// Fresh processes that the interval is over; 0 when there is an error.
     pub processes: u32,
-    /// Each process's median in nanoseconds, in the order in which they ran.
+    /// Each process's median in nanoseconds, in the order in which they ran; none when there is an error.
     pub samples: Vec<f64>,
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +129,25 @@ pub struct Row {
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl Row {
+    /// The row of an engine that is not measured on a workload, and why.
+    pub fn refused(workload: &Workload, engine: &dyn Engine, why: String) -> Self {
+        Self {
+            workload: workload.path.clone(),
+            op: workload.op.name().into(),
+            algorithm: workload.algorithm.clone(),
+            bytes: workload.bytes as u64,
+            engine: engine.name().into(),
+            ns: None,
+            gb_per_s: None,
+            processes: 0,
+            samples: Vec::new(),
+            arena: None,
+            error: Some(why),
+        }
+    }
 }
 
 /// The buffers that a workload walks through.
@@ -174,7 +205,7 @@ pub struct EngineVersion {
 /// What the clock could tell, and whether the measuring thread kept to one core.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClockInfo {
-    /// The smallest step that it shows, in nanoseconds.
+    /// The step in which it moves, in nanoseconds.
     pub grain_ns: f64,
     /// What an empty timed pass appeared to take, in nanoseconds; taken off each pass.
     pub overhead_ns: f64,

@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::job::Job;
 use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
-use super::worker::{self, Job, contestants};
+use super::worker::{self, contestants};
 use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
 use crate::engine::Engine;
 use crate::host::Host;

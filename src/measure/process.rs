@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Error;
+use super::job::{Answer, Job};
 use super::sheet::Sheet;
-use super::worker::{Answer, Job};
 
 /// How to start a worker.
 pub(super) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
@@ -109,13 +109,14 @@ fn converse(
     Ok(Some(Death { how, finished, engine }))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
     use crate::engine::find;
-    use crate::measure::worker::Measured;
+    use crate::measure::job::Measured;
     use crate::measure::{Plan, Suite};
 
     /// Runs a shell script in the place of the worker.

@@ -13,8 +13,8 @@ const TRIES: usize = 5;
 const PASSES: usize = 3;
 /// What twice the operations may take, in multiples of the time of the others.
 const ALLOWED: std::ops::RangeInclusive<f64> = 1.6..=2.5;
-/// Grains below which a pass cannot be told from nothing.
-const VISIBLE_GRAINS: f64 = 10.0;
+/// Below this many times of what a pass may be off by, it cannot be told from nothing.
+const VISIBLE: f64 = 10.0;
 
 /// What the pass of 2n operations is aimed at, in nanoseconds: longer ones are more often interrupted.
 const PASS_NS: f64 = 200e3;
@@ -33,7 +33,7 @@ pub(super) fn check(clock: &Clock, half: &mut dyn Batch, whole: &mut dyn Batch) 
         let latest = (shortest_pass(clock, half), shortest_pass(clock, whole));
         shortest = (latest.0.min(shortest.0), latest.1.min(shortest.1));
         tries.extend([latest, shortest]);
-        let result = judge(&tries, VISIBLE_GRAINS * clock.grain_ns);
+        let result = judge(&tries, VISIBLE * clock.error_ns());
         if result.is_ok() || tries.len() == 2 * TRIES {
             return result;
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::worker::{Answer, Measured, contestants};
+use super::job::{Answer, Measured};
+use super::worker::contestants;
 use super::{Arena, ClockInfo, Ns, Row, Workload};
 use crate::engine::Engine;
 use crate::timing::Interval;
@@ -78,10 +79,9 @@ fn row(
     arena: Option<Arena>,
     error: Option<String>,
 ) -> Row {
-    let ns = match &error {
-        None => Interval::of(&samples).map(|i| Ns { median: i.median, low: i.low, high: i.high }),
-        Some(_) => None,
-    };
+    // What a wrong engine took in the processes before is no time either.
+    let samples = if error.is_some() { Vec::new() } else { samples };
+    let ns = Interval::of(&samples).map(|i| Ns { median: i.median, low: i.low, high: i.high });
     let bytes = workload.bytes as u64;
     Row {
         workload: workload.path.clone(),
@@ -128,6 +128,7 @@ mod tests {
     fn one_process_that_was_wrong_takes_the_time_away() {
         let rows = told(&[Ok(400.0), Err("wrong".into()), Ok(300.0)]);
         assert_eq!((rows[0].ns, rows[0].gb_per_s, rows[0].error.as_deref()), (None, None, Some("wrong")));
+        assert_eq!((rows[0].processes, rows[0].samples.as_slice()), (0, &[][..]));
     }
 
     #[test]

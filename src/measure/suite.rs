@@ -57,16 +57,31 @@ pub fn find(path: &str) -> Option<&'static Workload> {
     workloads().iter().find(|w| w.path == path)
 }
 
-/// Whether a filter chooses a path: `*` stands for any characters; without one, any part of the path will do.
+/// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part of
+/// the path will do.
 pub fn chooses(filter: &str, path: &str) -> bool {
-    let mut parts = filter.split('*');
-    let (Some(first), Some(last)) = (parts.next(), parts.next_back()) else { return path.contains(filter) };
-    let Some(mut rest) = path.strip_prefix(first) else { return false };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
+    if !filter.contains(['*', '?']) {
+        return path.contains(filter);
     }
-    rest.ends_with(last)
+    let (filter, path): (Vec<char>, Vec<char>) = (filter.chars().collect(), path.chars().collect());
+    let (mut f, mut p) = (0, 0);
+    // After the last `*`: the place behind it, and the first character of the path that it may yet swallow.
+    let mut star = None;
+    while p < path.len() {
+        match filter.get(f) {
+            Some('*') => {
+                f += 1;
+                star = Some((f, p));
+            }
+            Some(&c) if c == '?' || c == path[p] => (f, p) = (f + 1, p + 1),
+            _ => {
+                let Some((behind, from)) = star else { return false };
+                star = Some((behind, from + 1));
+                (f, p) = (behind, from + 1);
+            }
+        }
+    }
+    filter[f..].iter().all(|&c| c == '*')
 }
 
 const FILES: [(&str, &str); 3] = [
@@ -232,6 +247,14 @@ mod tests {
             ("eal/*", "seal/aes-256-gcm/16", false),
             ("*", "nonce", true),
             ("n*ce*nonce", "nonce", false),
+            ("nonce?", "nonce", false),
+            ("no?ce", "nonce", true),
+            ("?nce", "nonce", false),
+            ("seal/*/1?", "seal/aes-256-gcm/16", true),
+            ("seal/*/1?", "seal/aes-256-gcm/16384", false),
+            ("*/aes-???-gcm/*", "open/aes-128-gcm/16", true),
+            ("?*/?*/?*/?*", "open/aes-128-gcm/16", false),
+            ("*1*6", "seal/aes-128-gcm/1616", true),
         ] {
             assert_eq!(chooses(filter, path), chosen, "{filter} {path}");
         }

@@ -6,6 +6,7 @@ use crate::engine::{self, Engine, Residue, Shape};
 /// What is wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
+    AcceptsAnything,
     DoesNothing,
     FlipsTag,
     FlipsText,
@@ -20,6 +21,7 @@ pub(super) struct Broken(Fault);
 impl Broken {
     pub fn with(fault: Fault) -> &'static dyn Engine {
         match fault {
+            Fault::AcceptsAnything => &Self(Fault::AcceptsAnything),
             Fault::DoesNothing => &Self(Fault::DoesNothing),
             Fault::FlipsTag => &Self(Fault::FlipsTag),
             Fault::FlipsText => &Self(Fault::FlipsText),
@@ -33,6 +35,7 @@ impl Broken {
 impl Engine for Broken {
     fn name(&self) -> &str {
         match self.0 {
+            Fault::AcceptsAnything => "broken/accepts-anything",
             Fault::DoesNothing => "broken/does-nothing",
             Fault::FlipsTag => "broken/flips-tag",
             Fault::FlipsText => "broken/flips-text",
@@ -85,6 +88,8 @@ impl Aead for BrokenKey {
         match self.0 {
             Fault::DoesNothing => return Ok(()),
             Fault::Refuses => return Err(Error::NotAuthentic),
+            // To seal the ciphertext is to decrypt it, and no tag is compared.
+            Fault::AcceptsAnything => return self.1.seal(nonce, aad, in_out, &mut Tag::default()),
             _ => self.1.open(nonce, aad, in_out, tag)?,
         }
         if self.0 == Fault::FlipsText {

@@ -6,66 +6,10 @@
 use std::io::{Read, Write};
 use std::thread;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Arena, Batch, ClockInfo, Engines, Error, Workload, scaling, suite};
+use super::job::{Answer, Job, Measured};
+use super::{Batch, ClockInfo, Engines, Error, Workload, scaling, suite};
 use crate::engine::{self, Engine};
 use crate::timing::{Clock, Sampler, pin};
-
-/// What a worker is asked to measure.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Job {
-    /// Paths of workloads, in the order in which they are measured.
-    pub workloads: Vec<String>,
-    /// Names of engines.
-    pub engines: Vec<String>,
-    /// Seed of the order within rounds.
-    pub seed: u64,
-    /// Rounds of each workload.
-    pub rounds: u32,
-    /// Nanoseconds that a sample adds up.
-    pub target_ns: f64,
-}
-
-/// What a worker says.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    /// It has begun, with this clock.
-    Clock(ClockInfo),
-    /// It is about to touch this engine for the first time in this workload.
-    At {
-        /// The workload's path.
-        workload: String,
-        /// The engine's name.
-        engine: String,
-    },
-    /// It is about to run every engine of this workload in turn.
-    Sampling {
-        /// The workload's path.
-        workload: String,
-    },
-    /// A workload is done.
-    Workload {
-        /// Its path.
-        workload: String,
-        /// One for each engine that offers it.
-        rows: Vec<Measured>,
-    },
-    /// The job is done.
-    Done,
-}
-
-/// One workload on one engine in one process.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Measured {
-    /// The engine.
-    pub engine: String,
-    /// The median of the rounds: nanoseconds for one operation; or why there is none.
-    pub ns: Result<f64, String>,
-    /// The buffers that were walked through.
-    pub arena: Option<Arena>,
-}
 
 /// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
 ///
@@ -144,26 +88,33 @@ fn one(
     sampler: &Sampler,
     tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
 ) -> Result<Vec<Measured>, Error> {
+    let clock = &sampler.clock;
     let mut rows = Vec::new();
-    let mut batches = Vec::new();
-    let mut of_batch = Vec::new();
+    let mut times = Vec::new();
     for &engine in engines {
-        tell(Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() })?;
-        let mut row = Measured { engine: engine.name().to_owned(), ns: Ok(0.0), arena: None };
-        match ready(workload, engine, &sampler.clock) {
-            Ok(batch) => {
-                row.arena = workload.arena(batch.count() as usize);
-                batches.push(batch);
-                of_batch.push(rows.len());
+        tell(at(workload, engine))?;
+        let ns = right(workload, engine, workload.count(), clock).map(|(_, ns)| ns);
+        times.extend(ns.as_ref().ok());
+        rows.push(Measured { engine: engine.name().to_owned(), ns, arena: None });
+    }
+    // One count for all, so that all walk through buffers of the same size.
+    let count = workload.count() * lengthened(&times, clock.shortest_pass_ns());
+    let mut batches = Vec::new();
+    for (&engine, row) in engines.iter().zip(&mut rows) {
+        if row.ns.is_ok() {
+            tell(at(workload, engine))?;
+            row.arena = workload.arena(count);
+            match ready(workload, engine, count, clock) {
+                Ok(batch) => batches.push(batch),
+                Err(why) => row.ns = Err(why),
             }
-            Err(why) => row.ns = Err(why),
         }
-        rows.push(row);
     }
     tell(Answer::Sampling { workload: workload.path.clone() })?;
     let samples = sampler.sample(&mut batches);
-    for ((batch, samples), row) in batches.iter_mut().zip(&samples).zip(of_batch) {
-        rows[row].ns = match batch.check() {
+    let timed = rows.iter_mut().filter(|row| row.ns.is_ok());
+    for ((batch, samples), row) in batches.iter_mut().zip(&samples).zip(timed) {
+        row.ns = match batch.check() {
             Ok(()) => samples.median().ok_or_else(|| "there was no round".to_owned()),
             Err(why) => Err(format!("wrong after it was timed: {why}")),
         };
@@ -171,27 +122,43 @@ fn one(
     Ok(rows)
 }
 
-/// Makes a batch that is right, does what it says, and takes long enough to be timed.
-fn ready(workload: &Workload, engine: &'static dyn Engine, clock: &Clock) -> Result<Box<dyn Batch>, String> {
+fn at(workload: &Workload, engine: &dyn Engine) -> Answer {
+    Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() }
+}
+
+/// Makes a batch that is right and refuses a forgery, and the time of the shortest of some passes.
+fn right(
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+    clock: &Clock,
+) -> Result<(Box<dyn Batch>, f64), String> {
+    let mut batch = workload.prepare(engine, count).map_err(|e| e.to_string())?;
+    let ns = checked(&mut *batch, clock)?;
+    batch.refuse_forgery()?;
+    Ok((batch, ns))
+}
+
+/// Makes a batch that is right and does what it says.
+fn ready(
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+    clock: &Clock,
+) -> Result<Box<dyn Batch>, String> {
+    let (whole, ns) = right(workload, engine, count, clock)?;
     let prepare = |count| workload.prepare(engine, count).map_err(|e| e.to_string());
-    let mut count = workload.count();
-    let mut whole = prepare(count)?;
-    let mut ns = checked(&mut *whole, clock)?;
-    if ns < clock.shortest_pass_ns() {
-        // A coarse clock: more operations in a pass, at the price of a larger arena.
-        count *= lengthened(ns, clock.shortest_pass_ns());
-        whole = prepare(count)?;
-        ns = checked(&mut *whole, clock)?;
-    }
     let twice = scaling::twice(count, ns);
     let (mut one, mut two) = (prepare(twice / 2)?, prepare(twice)?);
     scaling::check(clock, &mut *one, &mut *two)?;
     Ok(whole)
 }
 
-/// How many times as many operations a pass needs, up to 64.
-fn lengthened(ns: f64, wanted_ns: f64) -> usize {
-    (wanted_ns / ns.max(1.0)).ceil().clamp(1.0, 64.0) as usize
+/// How many times as many operations a pass needs, up to 64, for the shortest of these passes to take long enough: a
+/// coarse clock needs longer ones, at the price of a larger arena.
+fn lengthened(times_ns: &[f64], wanted_ns: f64) -> usize {
+    let shortest = times_ns.iter().copied().fold(wanted_ns, f64::min);
+    (wanted_ns / shortest.max(1.0)).ceil().clamp(1.0, 64.0) as usize
 }
 
 /// Runs a batch until it is warm, checks it, and returns the time of the shortest of three passes.
@@ -208,6 +175,7 @@ fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Op;
     use crate::measure::testing::{Broken, Fault};
 
     fn job(workloads: &[&str], engines: &[&str]) -> Job {
@@ -225,13 +193,17 @@ mod tests {
         answers
     }
 
+    fn rows(answer: &Answer) -> Option<&Vec<Measured>> {
+        if let Answer::Workload { rows, .. } = answer { Some(rows) } else { None }
+    }
+
     #[test]
     fn a_job_and_its_answers_survive_json() {
         let job = job(&["seal/aes-256-gcm/16"], &["sealmark"]);
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
         let told = answers(&job, &[]);
-        assert_eq!(told.len(), 5);
+        assert_eq!(told.len(), 6);
         for answer in told {
             let text = serde_json::to_string(&answer).unwrap();
             assert!(!text.contains('\n'));
@@ -253,8 +225,8 @@ mod tests {
                 Answer::Done => "done",
             })
             .collect();
-        assert_eq!(kinds, ["clock", "at", "at", "sampling", "workload", "done"]);
-        let Answer::Workload { rows, .. } = &told[4] else { panic!() };
+        assert_eq!(kinds, ["clock", "at", "at", "at", "at", "sampling", "workload", "done"]);
+        let rows = told.iter().find_map(rows).unwrap();
         assert_eq!(rows.len(), 2);
         for row in rows {
             assert!(row.arena.as_ref().is_some_and(|a| a.bytes >= 16 * 1024), "{row:?}");
@@ -265,7 +237,7 @@ mod tests {
     fn a_wrong_engine_gets_an_error_and_the_others_their_time() {
         let broken = Broken::with(Fault::FlipsTag);
         let told = answers(&job(&["seal/aes-256-gcm/64"], &["broken/flips-tag", "sealmark"]), &[broken]);
-        let Answer::Workload { rows, .. } = &told[4] else { panic!("{told:?}") };
+        let rows = told.iter().find_map(rows).unwrap();
         assert_eq!(rows[0].engine, "broken/flips-tag");
         assert!(rows[0].ns.as_ref().is_err_and(|why| why.contains("tag")), "{:?}", rows[0].ns);
         assert!(rows[1].ns.is_ok(), "{:?}", rows[1].ns);
@@ -290,8 +262,48 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_gets_longer_passes() {
-        assert_eq!(lengthened(2_500.0, 10_000.0), 4);
-        assert_eq!(lengthened(2_500.0, 2_000.0), 1);
-        assert_eq!(lengthened(0.0, 1e9), 64);
+        assert_eq!(lengthened(&[2_500.0], 10_000.0), 4);
+        assert_eq!(lengthened(&[2_500.0], 2_000.0), 1);
+        assert_eq!(lengthened(&[9_000.0, 2_500.0, 90_000.0], 10_000.0), 4);
+        assert_eq!(lengthened(&[0.0], 1e9), 64);
+        assert_eq!(lengthened(&[], 1e9), 1);
+    }
+
+    #[test]
+    fn a_coarse_clock_gives_every_engine_the_same_larger_arena() {
+        let workload = suite::find("seal/aes-256-gcm/64").unwrap();
+        let engines = [engine::find("sealmark/portable").unwrap(), engine::find("sealmark").unwrap()];
+        // Passes of 20 ms: more than any engine takes for the usual arena.
+        let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
+        let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
+        let rows = one(workload, &engines, &sampler, &mut |_| Ok(())).unwrap();
+        let bytes: Vec<_> = rows.iter().map(|row| row.arena.as_ref().unwrap().bytes).collect();
+        assert_eq!(bytes.len(), 2);
+        assert_eq!(bytes[0], bytes[1]);
+        assert!(bytes[0] > 16 * 1024, "{bytes:?}");
+    }
+
+    #[test]
+    fn an_engine_that_accepts_forgeries_gets_no_time_in_any_row_of_opens() {
+        let accepts = Broken::with(Fault::AcceptsAnything);
+        let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
+        let (mut opens, mut others) = (0, 0);
+        for workload in suite::workloads() {
+            let result = right(workload, accepts, 1, &clock);
+            if workload.op == Op::Open {
+                assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
+                opens += 1;
+            } else {
+                assert!(result.is_ok(), "{}", workload.path);
+                others += 1;
+            }
+        }
+        assert_eq!((opens, others), (84, 89));
+        for path in ["open/aes-256-gcm/64", "open/record/1024"] {
+            let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
+            let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();
+            assert_eq!(rows.len(), 1);
+            assert!(rows[0].ns.as_ref().is_err_and(|why| why.contains("forged tag is opened")), "{rows:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::arena::stride;
 use super::suite::Suite;
-use super::{Batch, Error, envelope, key, message};
+use super::{Batch, Error, envelope, key, lookup, message};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
@@ -157,8 +157,8 @@ impl Workload {
             (Op::Key, _) => key::keys(engine, self.needs(), count),
             (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
             (Op::Open, None) => envelope::opens(engine, self.bytes, count),
-            (Op::Nonce, _) => Ok(envelope::nonces(count)),
-            (Op::Lookup, _) => envelope::lookups(engine, count),
+            (Op::Nonce, _) => Ok(lookup::nonces(count)),
+            (Op::Lookup, _) => lookup::lookups(engine, count),
         }
     }
 

@@ -32,6 +32,7 @@ pub(super) fn page(report: &Report) -> String {
                 main {
                     p.over { "Sealmark report" }
                     h1 { (plain(&sentence)) }
+                    @for words in sentence::changes(sections) { p { (plain(&words)) } }
                     @if several { (contents(sections)) }
                     @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \

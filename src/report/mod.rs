@@ -138,6 +138,9 @@ impl Report {
     /// Everything as Markdown.
     pub fn markdown(&self) -> String {
         let mut out = format!("# Sealmark report\n\n{}\n", formats::escape(&self.sentence()));
+        for words in sentence::changes(&self.sections) {
+            out += &format!("\n{}\n", formats::escape(&words));
+        }
         for section in &self.sections {
             out += &format!("\n## {}\n\n", formats::escape(&section.host.cpu));
             if self.sections.len() > 1 {
@@ -161,6 +164,9 @@ impl Report {
                 out += &format!("\n{}", text::table(&table, width));
             }
             out.push('\n');
+        }
+        for words in sentence::changes(&self.sections) {
+            out += &text::wrap(&words, width.into());
         }
         out + &text::wrap(&self.sentence(), width.into())
     }

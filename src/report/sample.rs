@@ -144,6 +144,7 @@ pub fn run() -> Run {
                 if (op, bytes, engine) == (WRONG.0, WRONG.1, "graviola") {
                     row.ns = None;
                     row.gb_per_s = None;
+                    row.processes = 0;
                     row.samples.clear();
                     row.error = Some(WRONG_WHAT.into());
                 }

@@ -114,6 +114,43 @@ pub(super) fn origin(section: &Section) -> String {
     words + "."
 }
 
+/// What has changed on one machine between the files of a report, as far as the fingerprint does not show it: one
+/// sentence for each fingerprint.
+pub(super) fn changes(sections: &[Section]) -> Vec<String> {
+    let mut hosts: Vec<(&str, [Vec<&str>; 3])> = Vec::new();
+    for section in sections {
+        let verified = section.verify.as_ref().map(|report| (&report.host, report.sealmark.as_str()));
+        let measured = section.bench.as_ref().map(|run| (&run.host, run.sealmark.as_str()));
+        for (host, sealmark) in verified.into_iter().chain(measured) {
+            let place = hosts.iter().position(|(fingerprint, _)| *fingerprint == host.fingerprint);
+            let place = place.unwrap_or_else(|| {
+                hosts.push((&host.fingerprint, Default::default()));
+                hosts.len() - 1
+            });
+            let [kernel, microcode] =
+                [&host.kernel, &host.microcode].map(|value| value.as_deref().unwrap_or("unknown"));
+            let values = [kernel, microcode, sealmark];
+            for (seen, value) in hosts[place].1.iter_mut().zip(values) {
+                if !seen.contains(&value) {
+                    seen.push(value);
+                }
+            }
+        }
+    }
+    let changed = |(fingerprint, seen): &(&str, [Vec<&str>; 3])| {
+        let several = ["kernel", "microcode", "sealmark"].iter().zip(seen).filter(|(_, seen)| seen.len() > 1);
+        let words: Vec<_> = several.map(|(name, seen)| format!("{name} {}", seen.join(" and "))).collect();
+        let differs = "did not all have the same system or program";
+        (!words.is_empty()).then(|| {
+            format!(
+                "The runs with fingerprint {fingerprint} {differs}: {}; it may change times.",
+                words.join("; ")
+            )
+        })
+    };
+    hosts.iter().filter_map(changed).collect()
+}
+
 /// What is known of a hypervisor.
 pub(super) fn machine(virtualised: Option<bool>) -> &'static str {
     match virtualised {
@@ -125,6 +162,7 @@ pub(super) fn machine(virtualised: Option<bool>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use crate::measure::Run;
     use crate::report::{File, Report, sample};
 
     fn of(files: Vec<File>) -> String {
@@ -148,6 +186,48 @@ mod tests {
         );
         assert_eq!(of(vec![bench.clone(), bench]), "2 runs on 1 host, measured and not verified.");
         assert_eq!(of(vec![]), "Nothing to report: no result file was given.");
+    }
+
+    /// What is done to a run, and what is then said.
+    type Change = (fn(&mut Run), &'static str);
+
+    #[test]
+    fn what_changed_on_one_machine_is_said_on_the_page_and_in_the_text() {
+        let said = |files: Vec<File>| {
+            let report = Report::build(files);
+            let said = super::changes(report.sections());
+            for format in [report.html(), report.markdown(), report.text(4000)] {
+                assert_eq!(format.matches("did not all have the same").count(), said.len());
+                // The page and Markdown escape what they must; none of these words is changed by it.
+                assert!(
+                    said.iter()
+                        .all(|words| format.contains(&words.replace('_', "\\_")) || format.contains(words))
+                );
+            }
+            said
+        };
+        let (verify, bench) = (File::Verify(sample::report()), sample::run());
+        assert!(said(vec![verify.clone(), File::Bench(bench.clone())]).is_empty());
+        let changes: [Change; 4] = [
+            (|run| run.host.kernel = Some("6.2.0".into()), "kernel 6.1.0-28-cloud-amd64 and 6.2.0"),
+            (|run| run.host.kernel = None, "kernel 6.1.0-28-cloud-amd64 and unknown"),
+            (|run| run.host.microcode = Some("0x7".into()), "microcode 0xffffffff and 0x7"),
+            (|run| run.sealmark = "0.2.0".into(), "sealmark 0.1.0 and 0.2.0"),
+        ];
+        for (change, words) in changes {
+            let mut other = bench.clone();
+            change(&mut other);
+            let whole = format!(
+                "The runs with fingerprint 3f9ac27be01d5586 did not all have the same system or program: {words}; it \
+                 may change times."
+            );
+            let within = vec![verify.clone(), File::Bench(other.clone())];
+            assert_eq!(said(within), [whole.as_str()], "within a section");
+            let between = vec![File::Bench(bench.clone()), File::Bench(other.clone())];
+            assert_eq!(said(between), [whole.as_str()], "between sections");
+            other.host.fingerprint = "0".repeat(16);
+            assert!(said(vec![verify.clone(), File::Bench(other)]).is_empty(), "another machine");
+        }
     }
 
     #[test]

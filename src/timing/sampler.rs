@@ -69,13 +69,13 @@ impl Sampler {
     /// One sample: nanoseconds for one operation.
     fn one<P: Pass + ?Sized>(&self, contestant: &mut P, target_ns: f64) -> f64 {
         let (mut sum_ns, mut passes) = (0.0, 0_u64);
-        // A pass that takes nothing must not run for ever: it counts as one grain towards the target.
+        // A pass that takes nothing must not run for ever: it counts as what it may be off by.
         let mut spent_ns = 0.0;
         while passes == 0 || spent_ns < target_ns {
             contestant.reset();
             let ns = self.clock.time(|| contestant.run());
             sum_ns += ns;
-            spent_ns += ns.max(self.clock.grain_ns);
+            spent_ns += ns.max(self.clock.error_ns());
             passes += 1;
         }
         sum_ns / (passes * contestant.count().max(1)) as f64

@@ -105,12 +105,19 @@ impl AeadCase {
         let key = key(engine, self.alg, &self.key)?;
         let (mut buffer, mut tag) = (self.message.clone(), Tag::default());
         let sealed = key.seal_iv(&self.iv, &self.aad, &mut buffer, &mut tag);
-        let opened = key.open_iv(&self.iv, &self.aad, &mut self.ciphertext.clone(), &self.tag);
+        let mut opening = self.ciphertext.clone();
+        let opened = key.open_iv(&self.iv, &self.aad, &mut opening, &self.tag);
+        match (sealed, opened) {
+            (Ok(()), _) => return Err(wrong("seal accepted an empty IV")),
+            (_, Ok(())) => return Err(wrong("open accepted an empty IV")),
+            (Err(_), Err(_)) => {}
+        }
+        untouched("seal", &self.message, &buffer)?;
+        untouched("open", &self.ciphertext, &opening)?;
+        usable(&*key)?;
         match (sealed, opened) {
             (Err(Error::Unsupported), Err(Error::Unsupported)) => Err(Unsupported),
-            (Err(_), Err(_)) => usable(&*key),
-            (Ok(()), _) => Err(wrong("seal accepted an empty IV")),
-            (_, Ok(())) => Err(wrong("open accepted an empty IV")),
+            _ => Ok(()),
         }
     }
 }
@@ -167,6 +174,14 @@ pub(super) fn residue(
     Err(wrong(format!("after a refusal the buffer does not hold {declared}, as the engine declares")))
 }
 
+/// Checks the buffer of a call that was refused before the cipher ran: as it was, or wiped.
+pub(super) fn untouched(call: &str, before: &[u8], left: &[u8]) -> Judged {
+    if left == before || left.iter().all(|&b| b == 0) {
+        return Ok(());
+    }
+    Err(wrong(format!("after {call} was refused the buffer holds neither what was given nor zeros")))
+}
+
 /// Checks that a key that has refused still seals and opens.
 pub(super) fn usable(key: &dyn Aead) -> Judged {
     const MESSAGE: [u8; 21] = *b"a message of our own.";
@@ -190,5 +205,30 @@ pub(super) fn differ(what: &str, seen: &[u8], expected: &[u8]) -> String {
     match seen.iter().zip(expected).position(|(a, b)| a != b) {
         Some(i) => format!("{what} differs at byte {i}: {:02x}, expected {:02x}", seen[i], expected[i]),
         None => format!("{what} has {} bytes, expected {}", seen.len(), expected.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::double::Double;
+
+    #[test]
+    fn what_the_refusal_of_an_empty_iv_leaves_is_checked() {
+        let case = AeadCase {
+            alg: Alg::Aes128Gcm,
+            key: vec![1; 16],
+            iv: Vec::new(),
+            aad: Vec::new(),
+            message: vec![2; 20],
+            ciphertext: vec![3; 20],
+            tag: vec![4; 16],
+            expect: Expect::Invalid,
+        };
+        for (double, call) in [(&Double::SpoilsOnSeal, "after seal"), (&Double::SpoilsOnOpen, "after open")] {
+            let outcome = case.run(double);
+            assert!(matches!(&outcome, Outcome::Wrong { what } if what.starts_with(call)), "{outcome:?}");
+        }
+        assert_eq!(case.run(&Double::LeavesAByte), Agree);
     }
 }

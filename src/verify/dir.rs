@@ -1,7 +1,7 @@
 //! A folder of somebody's own vectors, in place of the built-in sets.
 //!
-//! Every file in the tree is decoded by what it holds, in the order of its path. One that cannot be read does
-//! not stop the others; it is returned beside them. Links are followed to files and not to folders.
+//! Every file in the tree is decoded by what it holds, in the order of its path. A file or a folder below
+//! that cannot be read does not stop the others; it is returned beside them. Links are followed to files and not to folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::{Case, Set};
 pub struct Folder {
     /// The files that could be read, each as a set under its path.
     pub sets: Vec<Set>,
-    /// The files that could not.
+    /// The files, and the folders below, that could not.
     pub unread: Vec<Error>,
 }
 
@@ -50,15 +50,15 @@ pub enum Error {
 /// Reads every file below `folder`.
 ///
 /// # Errors
-/// [`Error::Io`] for the folder itself or one below it; [`Error::Empty`].
+/// [`Error::Io`] for the folder itself; [`Error::Empty`] when all of it was read and holds no file.
 pub fn read(folder: &Path) -> Result<Folder, Error> {
-    let mut files = Vec::new();
-    list(folder, &mut files)?;
-    if files.is_empty() {
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
+    list(folder, &mut files, &mut unread)?;
+    if files.is_empty() && unread.is_empty() {
         return Err(Error::Empty { folder: folder.into() });
     }
     files.sort();
-    let mut read = Folder { sets: Vec::new(), unread: Vec::new() };
+    let mut read = Folder { sets: Vec::new(), unread };
     for file in files {
         match cases(&file) {
             Ok(cases) => read.sets.push(Set {
@@ -75,14 +75,27 @@ pub fn read(folder: &Path) -> Result<Folder, Error> {
     Ok(read)
 }
 
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let io = |reason| Error::Io { file: folder.into(), reason };
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if entry.file_type().map_err(io)?.is_dir() {
-            list(&entry.path(), files)?;
-        } else if !entry.path().is_dir() {
-            files.push(entry.path());
+/// Collects the files of a folder and of those below; what fails below stands in `unread`.
+fn list(folder: &Path, files: &mut Vec<PathBuf>, unread: &mut Vec<Error>) -> Result<(), Error> {
+    let io = |file: &Path, reason| Error::Io { file: file.into(), reason };
+    for entry in fs::read_dir(folder).map_err(|e| io(folder, e))? {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(reason) => {
+                unread.push(io(folder, reason));
+                continue;
+            }
+        };
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => {
+                if let Err(error) = list(&path, files, unread) {
+                    unread.push(error);
+                }
+            }
+            Ok(_) if path.is_dir() => {}
+            Ok(_) => files.push(path),
+            Err(reason) => unread.push(io(&path, reason)),
         }
     }
     Ok(())
@@ -137,6 +150,28 @@ mod tests {
             unread[2]
         );
         assert!(unread[3].starts_with(&begins("f.md", "line 1, column 1: not a format")), "{}", unread[3]);
+    }
+
+    /// A folder whose path is longer than Linux takes: nobody can list it, root neither.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_unreadable_folder_below_stands_beside_the_good_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = |name: &str| {
+            let (top, step) = (folder.path().join(name), "x".repeat(250));
+            let deep = (0..10).fold(top.clone(), |path, _| path.join(&step));
+            fs::create_dir_all(&deep).unwrap();
+            (top, deep)
+        };
+        let ((_, deep), (other, _)) = (chain("a"), chain("b"));
+        fs::rename(other, deep.join("b")).unwrap();
+        fs::write(folder.path().join("z.rsp"), RSP).unwrap();
+        let found = read(folder.path()).unwrap();
+        assert_eq!((found.sets.len(), found.unread.len()), (1, 1), "{:?}", found.unread);
+        assert!(matches!(&found.unread[0], Error::Io { file, .. } if file.starts_with(&deep)));
+        fs::remove_file(folder.path().join("z.rsp")).unwrap();
+        let found = read(folder.path()).unwrap();
+        assert_eq!((found.sets.len(), found.unread.len()), (0, 1));
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! Which shapes the sweep tries: drawn from the kernels' geometry, pairwise and not as a full product.
 //!
-//! Message lengths up to [`EVERY_LEN`] are all tried under each key size; beyond, multiples of the batch sizes
-//! and their neighbours. Key size, AAD length and buffer offset rotate at different paces along the list.
-
-use std::collections::BTreeSet;
+//! Message lengths up to [`EVERY_LEN`] are all tried under each key size; beyond, every multiple of every batch size
+//! up to 64 KiB and its neighbours, each under one key size and with a bit flipped in one of the three parts, where
+//! the other cases have one flipped in each: three refusals of every long message would double the sweep's time. What a part does not fix rotates at different paces
+//! along the list: key size, AAD length, buffer offsets.
 
 use crate::aead::Alg;
 
 /// How many cases the sweep has, whatever the seed.
-pub(in crate::verify) const DECLARED: u64 = 7_948;
+pub(in crate::verify) const DECLARED: u64 = 11_512;
 
 /// Every length up to this one is tried.
 pub(super) const EVERY_LEN: usize = 2_100;
 /// The longest message whose neighbourhood is tried.
 const MAX_LEN: usize = 64 * 1024;
-/// Bytes that a kernel of one kind or another takes at a time.
+/// Bytes that a kernel of one kind or another takes at a time. All are multiples of the first.
 const BATCHES: [usize; 5] = [128, 256, 512, 768, 1024];
 /// Steps away from a multiple.
 const NEIGHBOURS: [isize; 9] = [-17, -16, -15, -1, 0, 1, 15, 16, 17];
@@ -56,7 +56,30 @@ pub(super) struct Spec {
     /// The message's and the AAD's distance from an address that is a multiple of 64.
     pub offset: usize,
     pub aad_offset: usize,
+    /// Where a bit is flipped, in turn; a part without bits is left out.
+    pub flips: &'static [Part],
 }
+
+/// What a bit is flipped in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Part {
+    Ciphertext,
+    Tag,
+    Aad,
+}
+
+impl Part {
+    /// What it is called in a failure.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ciphertext => "ciphertext",
+            Self::Tag => "tag",
+            Self::Aad => "aad",
+        }
+    }
+}
+
+const EVERY_PART: [Part; 3] = [Part::Ciphertext, Part::Tag, Part::Aad];
 
 impl Spec {
     /// The name that it is reported under.
@@ -78,8 +101,12 @@ pub(super) fn specs() -> Vec<Spec> {
             list.add("length", |spec| (spec.len, spec.alg) = (len, alg));
         }
     }
-    for len in batch_lengths() {
-        list.add("batch", |spec| spec.len = len);
+    for ((times, len), i) in batch_lengths().zip(0..) {
+        list.add("batch", |spec| {
+            (spec.len, spec.alg) = (len, batch_alg(times));
+            let part = (i + times / 3) % if spec.aad_len == 0 { 2 } else { 3 };
+            spec.flips = &EVERY_PART[part..=part];
+        });
     }
     for aad_len in (0..EVERY_AAD).chain(LONG_AAD) {
         for len in [0, 1, 16, 129, 1_000] {
@@ -118,32 +145,33 @@ impl List {
             len: 0,
             offset: (i + i / OFFSETS) % OFFSETS,
             aad_offset: i / 7 % OFFSETS,
+            flips: &EVERY_PART,
         };
         set(&mut spec);
         self.0.push(spec);
     }
 }
 
-/// Neighbours of multiples past [`EVERY_LEN`]: of each batch size the first 32 multiples, then powers of two
-/// and those next to them, and the last below 64 KiB.
-fn batch_lengths() -> BTreeSet<usize> {
-    let mut lengths = BTreeSet::new();
-    for batch in BATCHES {
-        let last = MAX_LEN / batch;
-        for times in 1..=last {
-            let near_power =
-                [times - 1, times, times + 1].iter().any(|n| n.is_power_of_two()) || times == last;
-            if times <= 32 || near_power {
-                lengths
-                    .extend(NEIGHBOURS.iter().filter_map(|step| (times * batch).checked_add_signed(*step)));
-            }
-        }
-    }
-    lengths.split_off(&(EVERY_LEN + 1))
+/// Multiples of the batch sizes with their neighbours, past [`EVERY_LEN`]: how often the smallest batch size is in
+/// the multiple, and the length. No two are the same length, for 128 is more than twice the longest step.
+fn batch_lengths() -> impl Iterator<Item = (usize, usize)> {
+    let multiples = (1..=MAX_LEN / BATCHES[0]).map(|times| (times, times * BATCHES[0]));
+    let stepped = multiples.flat_map(|(times, multiple)| {
+        NEIGHBOURS.iter().filter_map(move |step| Some((times, multiple.checked_add_signed(*step)?)))
+    });
+    stepped.filter(|(_, len)| *len > EVERY_LEN)
+}
+
+/// The key size of a multiple and its neighbours: along the multiples of each batch size, 6 * 128 included, all three
+/// take turns.
+fn batch_alg(times: usize) -> Alg {
+    Alg::ALL[(times + times / 6) % 3]
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn all<T: Ord>(of: impl Fn(&Spec) -> T) -> BTreeSet<T> {
@@ -170,6 +198,37 @@ mod tests {
         assert_eq!(all(|spec| spec.aad_offset).len(), 64);
         assert_eq!(all(|spec| spec.aad_len).len(), EVERY_AAD + LONG_AAD.len());
         assert_eq!(all(|spec| spec.iv.len()).len(), 66);
+    }
+
+    #[test]
+    fn every_multiple_of_every_batch_size_and_its_neighbours_are_tried_up_to_64_kib() {
+        let lengths = all(|spec| spec.len);
+        let mut tried = BTreeSet::new();
+        for batch in BATCHES {
+            assert_eq!(batch % BATCHES[0], 0, "{batch}");
+            for times in 1..=65_536 / batch {
+                for step in [-17, -16, -15, -1, 0, 1, 15, 16, 17] {
+                    let len = (times * batch).checked_add_signed(step).unwrap();
+                    assert!(lengths.contains(&len), "{times} * {batch} {step:+}");
+                    tried.insert(len);
+                }
+            }
+        }
+        assert_eq!(tried.len(), 4_608);
+    }
+
+    #[test]
+    fn every_step_from_the_multiples_of_a_batch_size_meets_every_key_size_and_every_flip() {
+        let specs = specs();
+        for batch in BATCHES {
+            for step in NEIGHBOURS {
+                let at = |len: usize| len.checked_add_signed(-step).is_some_and(|l| l.is_multiple_of(batch));
+                let of = || specs.iter().filter(|s| s.part == "batch" && at(s.len));
+                assert_eq!(of().map(|s| s.alg).collect::<BTreeSet<_>>().len(), 3, "{batch} {step:+}");
+                assert_eq!(of().map(|s| s.flips[0]).collect::<BTreeSet<_>>().len(), 3, "{batch} {step:+}");
+                assert!(of().all(|s| s.flips.len() == 1 && (s.flips[0] != Part::Aad || s.aad_len > 0)));
+            }
+        }
     }
 
     #[test]

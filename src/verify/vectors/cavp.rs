@@ -1,8 +1,9 @@
 //! NIST's CAVP response files for AES-GCM (`gcmDecrypt128.rsp`, `gcmEncryptExtIV128.rsp` and their like),
 //! as the GCMVS document describes them.
 //!
-//! Every record must be complete and as long as its section declares. How many records a section should have
-//! the format does not say: a file cut between two records is noticed by the index, not here.
+//! Every record must be complete and as long as its section declares, and every section must have as many records
+//! as the first (15 in NIST's six files). Not noticed here: a file cut between two sections, or inside its only one
+//! between two records; the format does not say how many there should be. The index does.
 
 use super::{Problem, some};
 use crate::aead::{Alg, TAG_LEN};
@@ -24,6 +25,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
     if reader.section.is_some() && reader.count == 0 {
         return Err(reader.at(1, "the last section has no records: the file is cut short"));
     }
+    reader.end_section()?;
     some(reader.cases)
 }
 
@@ -38,8 +40,12 @@ struct Reader {
     /// Bits, in the order of [`SIZES`]; `None` before the first section.
     section: Option<[Option<u64>; 5]>,
     record: Option<Record>,
+    /// The line that this section begins at.
+    section_line: usize,
     /// Records of this section so far.
     count: u64,
+    /// Records of the first section, once it has ended.
+    first_count: Option<u64>,
     cases: Vec<Case>,
 }
 
@@ -93,6 +99,10 @@ impl Reader {
             return Err(self.at(name.len() + 5, "not whole bytes"));
         }
         let fresh = self.section.is_none() || self.count > 0;
+        if fresh {
+            self.end_section()?;
+            self.section_line = self.line;
+        }
         let mut section = if fresh { [None; 5] } else { self.section.unwrap_or_default() };
         if section[i].replace(bits).is_some() {
             return Err(self.at(2, format!("{name} twice in a section")));
@@ -100,6 +110,20 @@ impl Reader {
         self.section = Some(section);
         self.count = 0;
         Ok(())
+    }
+
+    /// Holds the number of records of the section that ends here against the first section's.
+    fn end_section(&mut self) -> Result<(), Problem> {
+        let Some(section) = self.section else { return Ok(()) };
+        let expected = *self.first_count.get_or_insert(self.count);
+        if self.count == expected {
+            return Ok(());
+        }
+        let sizes = SIZES.iter().zip(section).filter_map(|(name, bits)| Some(format!("{name} = {}", bits?)));
+        let sizes = sizes.collect::<Vec<_>>().join(", ");
+        let (line, count) = (self.section_line, self.count);
+        let reason = format!("the section [{sizes}] has {count} records, the first has {expected}");
+        Err(Problem::new(format!("line {line}, column 1"), reason))
     }
 
     fn begin_record(&mut self, count: &str, column: usize) -> Result<(), Problem> {
@@ -201,6 +225,23 @@ mod tests {
             let problem = refused(&text[..end]);
             assert!(end < first || problem.place.starts_with("line "), "{end}: {problem}");
         }
+    }
+
+    #[test]
+    fn a_section_with_fewer_or_more_records_than_the_first_is_refused_with_its_line() {
+        let body = &GOOD[GOOD.find('[').unwrap()..];
+        let two = format!("{GOOD}\r\n{body}");
+        assert_eq!(decode(two.as_bytes()).unwrap().len(), 4);
+        let second = two.rfind("Count = 1").unwrap();
+        let problem = refused(&two[..second]);
+        assert_eq!(problem.place, "line 25, column 1");
+        let section = "[Keylen = 128, IVlen = 96, PTlen = 8, AADlen = 0, Taglen = 32]";
+        assert_eq!(problem.reason, format!("the section {section} has 1 records, the first has 2"));
+        let first = GOOD.rfind("Count = 1").unwrap();
+        let problem = refused(&format!("{}{body}", &GOOD[..first]));
+        assert!(problem.reason.contains("has 2 records, the first has 1"), "{problem}");
+        let three = format!("{}\r\n{body}", &two[..second]);
+        assert_eq!(refused(&three).place, "line 25, column 1");
     }
 
     #[test]

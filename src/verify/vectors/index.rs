@@ -134,7 +134,8 @@ mod tests {
         for folder in ["nist", "interop"].map(|f| root.join(f)) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                found.push(path.replace(std::path::MAIN_SEPARATOR, "/"));
             }
         }
         found.sort();

@@ -110,10 +110,11 @@ pub fn decode_any(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
 /// More than any file of vectors holds: a compressed file may not fill the memory.
 const MAX_UNPACKED_LEN: u64 = 256 * 1024 * 1024;
 
-/// The bytes themselves, or what they unpack to when they are a Zstandard frame.
+/// The bytes themselves, or what they unpack to when they begin with a Zstandard frame: every frame, one after the
+/// other (RFC 8878, 3).
 ///
 /// # Errors
-/// A frame that does not unpack, or that unpacks to more than 256 MiB.
+/// A frame that does not unpack, bytes after a frame that are no other one, more than 256 MiB in all.
 pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     if !bytes.starts_with(&MAGIC) {
@@ -121,11 +122,18 @@ pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     }
     let broken =
         |e: &dyn std::fmt::Display| Problem::new("the compressed file", format!("does not unpack: {e}"));
-    let frame = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(|e| broken(&e))?;
-    let mut unpacked = Vec::new();
-    frame.take(MAX_UNPACKED_LEN + 1).read_to_end(&mut unpacked).map_err(|e| broken(&e))?;
-    if unpacked.len() as u64 > MAX_UNPACKED_LEN {
-        return Err(broken(&"more than 256 MiB"));
+    let (mut rest, mut unpacked) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        if !rest.starts_with(&MAGIC) {
+            let at = bytes.len() - rest.len();
+            return Err(broken(&format!("from byte {at} on it is no Zstandard frame")));
+        }
+        let frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|e| broken(&e))?;
+        let room = MAX_UNPACKED_LEN + 1 - unpacked.len() as u64;
+        frame.take(room).read_to_end(&mut unpacked).map_err(|e| broken(&e))?;
+        if unpacked.len() as u64 > MAX_UNPACKED_LEN {
+            return Err(broken(&"more than 256 MiB"));
+        }
     }
     Ok(Cow::Owned(unpacked))
 }
@@ -185,6 +193,19 @@ mod tests {
         assert!(unpack(&whole[..whole.len() / 2]).is_err());
         assert!(unpack(&whole[..4]).is_err());
         assert_eq!(unpack(b"plain").unwrap(), &b"plain"[..]);
+    }
+
+    #[test]
+    fn every_frame_is_unpacked_and_what_follows_them_is_refused() {
+        let one = &include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")[..];
+        let text = unpack(one).unwrap();
+        assert_eq!(unpack(&[one, one].concat()).unwrap(), [&text[..], &text[..]].concat());
+        for trailing in [&b"\n"[..], b"Count = 0", &one[..3], &one[..4], &one[..one.len() - 1]] {
+            let problem = unpack(&[one, trailing].concat()).unwrap_err();
+            assert!(problem.to_string().starts_with("the compressed file: does not unpack"), "{problem}");
+        }
+        let problem = unpack(&[one, b"\n"].concat()).unwrap_err();
+        assert!(problem.reason.contains(&format!("from byte {} on", one.len())), "{problem}");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use super::json::{self, Node};
 use super::{Problem, some};
 use crate::aead::Alg;
+use crate::aead::TAG_LEN;
 use crate::engine::{Engine, Shape};
-use crate::envelope::{Cipher, Error, Keystore};
+use crate::envelope::{Aad, Cipher, Error, HEADER_LEN, Keystore, OVERHEAD};
 use crate::verify::{Case, Check, Outcome};
 
 mod keystore;
@@ -152,6 +153,51 @@ fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
     }
     let word = |name: &str| if name.is_empty() { "success".to_owned() } else { name.to_owned() };
     Err(format!("{what}: {} is expected, {} came", word(expect), word(name)))
+}
+
+/// A record, what it is bound to, and the message that it opens to under the key that is tried.
+struct Good<'a> {
+    record: &'a [u8],
+    aad: Aad<'a>,
+    plaintext: &'a [u8],
+}
+
+/// That a record ends under that name by either call, that a refusal releases nothing, and that the good record
+/// opens afterwards. A record that opens must give the good one's message.
+fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &Good<'_>) -> Judgement {
+    let opened = cipher.open(record, aad);
+    ends_as("open", &opened, expect)?;
+    if let Ok(plaintext) = opened {
+        same("open", &plaintext, good.plaintext)?;
+    }
+    let mut buffer = record.to_vec();
+    let in_place = cipher.open_in_place(&mut buffer, aad).map(|plaintext| plaintext.to_vec());
+    ends_as("open_in_place", &in_place, expect)?;
+    match in_place {
+        Ok(plaintext) => same("open_in_place", &plaintext, good.plaintext)?,
+        Err(error) => left(error, record, &buffer)?,
+    }
+    let mut buffer = good.record.to_vec();
+    let again = cipher.open_in_place(&mut buffer, &good.aad);
+    same(
+        "a good record afterwards",
+        again.map_err(|e| format!("a good record afterwards: {e}"))?,
+        good.plaintext,
+    )
+}
+
+/// What a refused open leaves where the record lay: zeros for the ciphertext once the cipher has run, else the record
+/// as it came; header and tag in any case.
+fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
+    let mut expected = record.to_vec();
+    if matches!(error, Error::Integrity | Error::Aead(_)) && record.len() >= OVERHEAD {
+        expected[HEADER_LEN..record.len() - TAG_LEN].fill(0);
+    }
+    if buffer == expected {
+        return Ok(());
+    }
+    Err("a refused open_in_place leaves neither zeros for the ciphertext nor, before the cipher, the record"
+        .into())
 }
 
 /// An integer of the type's range.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Judgement, Node, Problem, array, base_of, cipher_of, ends_as, id_of, integer, on_engine, other_key_id,
-    same,
+    Good, Judgement, Node, Problem, array, base_of, cipher_of, ends_as, id_of, integer, on_engine, opens_as,
+    other_key_id, same,
 };
 use crate::aead::Nonce;
 use crate::engine::Engine;
@@ -27,9 +27,9 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let envelope = node.member("envelope")?.bytes()?;
         let expect = node.member("expect")?.text()?.to_owned();
         cases.push(on_engine(id_of("negatives", &node)?, move |engine| {
-            let opened = cipher_of(engine, base.key_id, &base.dek)?.open(&envelope, &Aad::Raft);
-            ends_as("open", &opened, &expect)?;
-            opened.map_or(Ok(()), |plaintext| same("open", &plaintext, &base.plaintext))
+            let cipher = cipher_of(engine, base.key_id, &base.dek)?;
+            let good = Good { record: &base.envelope, aad: Aad::Raft, plaintext: &base.plaintext };
+            opens_as(&cipher, &envelope, &Aad::Raft, &expect, &good)
         }));
     }
     for node in root.member("calls")?.elements()? {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Judgement, Node, Problem, array, base_of, cipher_of, decimal, ends_as, id_of, integer, keystore,
-    on_engine, other_key_id, same,
+    Good, Judgement, Node, Problem, array, base_of, cipher_of, decimal, ends_as, id_of, integer, keystore,
+    on_engine, opens_as, other_key_id, same,
 };
 use crate::aead::Nonce;
 use crate::engine::Engine;
@@ -180,15 +180,8 @@ impl Negative {
     fn judge(&self, base: &Vector, engine: &'static dyn Engine) -> Judgement {
         let cipher = base.cipher(engine)?;
         let aad = Aad::Storage { value_header: &self.value_header, pebble_key: &self.pebble_key };
-        let opened = cipher.open(&self.envelope, &aad);
-        ends_as("open", &opened, &self.expect)?;
-        let mut record = self.envelope.clone();
-        let in_place = cipher.open_in_place(&mut record, &aad);
-        ends_as("open_in_place", &in_place, &self.expect)?;
-        match opened {
-            Ok(plaintext) => same("open", &plaintext, &base.plaintext),
-            Err(_) => Ok(()),
-        }
+        let good = Good { record: &base.envelope, aad: base.bound(), plaintext: &base.plaintext };
+        opens_as(&cipher, &self.envelope, &aad, &self.expect, &good)
     }
 }
 

@@ -36,6 +36,38 @@ fn every_case_of_the_three_files_is_there_and_agrees() {
     assert!(["exhaustion/2", "node_ids/n1"].iter().all(|id| ids.iter().any(|known| known == id)));
 }
 
+#[test]
+fn a_key_that_opens_nothing_after_a_refusal_is_wrong_in_the_cases_that_refuse_by_the_tag() {
+    for text in [STORAGE, RAFT] {
+        let file: serde_json::Value = serde_json::from_str(text).unwrap();
+        let by_tag = file["negatives"].as_array().unwrap().iter().filter(|n| n["expect"] == "ErrIntegrity");
+        let by_tag: Vec<_> = by_tag.map(|n| format!("negatives/{}", n["id"].as_str().unwrap())).collect();
+        let wrong = decode(text.as_bytes()).unwrap().into_iter().filter(|case| {
+            matches!(case.check.run(&crate::verify::double::Double::StaysShut), Outcome::Wrong { .. })
+        });
+        assert_eq!(wrong.map(|case| case.id).collect::<Vec<_>>(), by_tag);
+        assert!(by_tag.len() >= 3, "{by_tag:?}");
+    }
+}
+
+#[test]
+fn a_refused_record_holds_zeros_once_the_cipher_ran_and_is_untouched_before() {
+    let record = [7; OVERHEAD + 5];
+    let mut wiped = record;
+    wiped[HEADER_LEN..][..5].fill(0);
+    for (error, right, false_) in [(Error::Integrity, wiped, record), (Error::UnknownKeyId(1), record, wiped)]
+    {
+        assert_eq!(left(error, &record, &right), Ok(()));
+        assert!(left(error, &record, &false_).is_err());
+        for at in [0, HEADER_LEN, HEADER_LEN + 4, HEADER_LEN + 5, OVERHEAD + 4] {
+            let mut altered = right;
+            altered[at] ^= 1;
+            assert!(left(error, &record, &altered).is_err(), "{at}");
+        }
+    }
+    assert_eq!(left(Error::EnvelopeShort, &record[..9], &record[..9]), Ok(()));
+}
+
 /// The file with the last digit of that hex member of that array element changed by one bit.
 fn flipped(text: &str, array: &str, i: usize, member: &str) -> String {
     let mut value: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -1,0 +1,60 @@
+//! What a worker is asked and what it says: one [`Job`], then [`Answer`]s until the last of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arena, ClockInfo};
+
+/// What a worker is asked to measure.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Paths of workloads, in the order in which they are measured.
+    pub workloads: Vec<String>,
+    /// Names of engines.
+    pub engines: Vec<String>,
+    /// Seed of the order within rounds.
+    pub seed: u64,
+    /// Rounds of each workload.
+    pub rounds: u32,
+    /// Nanoseconds that a sample adds up.
+    pub target_ns: f64,
+}
+
+/// What a worker says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It has begun, with this clock.
+    Clock(ClockInfo),
+    /// It is about to touch this engine alone.
+    At {
+        /// The workload's path.
+        workload: String,
+        /// The engine's name.
+        engine: String,
+    },
+    /// It is about to run every engine of this workload in turn.
+    Sampling {
+        /// The workload's path.
+        workload: String,
+    },
+    /// A workload is done.
+    Workload {
+        /// Its path.
+        workload: String,
+        /// One for each engine that offers it.
+        rows: Vec<Measured>,
+    },
+    /// The job is done.
+    Done,
+}
+
+/// One workload on one engine in one process.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// The engine.
+    pub engine: String,
+    /// The median of the rounds: nanoseconds for one operation; or why there is none.
+    pub ns: Result<f64, String>,
+    /// The buffers that were walked through.
+    pub arena: Option<Arena>,
+}
