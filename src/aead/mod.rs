@@ -8,6 +8,10 @@
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
 
 mod arch;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "backends with many lanes are x86-64 only")
+)]
 mod batch;
 mod gcm;
 mod kernel;
