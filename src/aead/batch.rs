@@ -4,9 +4,9 @@
 //! all lanes multiply by the same power of H, and only the last step may meet partial blocks. A lane whose message
 //! is shorter joins later. Long messages, and those with more than a block of AAD, are taken one by one.
 
-use super::kernel::{crypt, crypt_rounds, j0_of_nonce};
+use super::kernel::{crypt_rounds, j0_of_nonce};
 use super::key::Key;
-use super::lanes::{Lanes, MOST_LANES, ManyLanes};
+use super::lanes::{Edge, MOST_LANES, ManyLanes};
 use super::{Message, Tag};
 
 /// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.
@@ -15,26 +15,31 @@ const LONGEST: usize = 256;
 /// Each message by itself.
 ///
 /// # Safety
-/// As [`Lanes`]; `key` has `ROUNDS` rounds; lengths are allowed.
-#[inline(always)]
-pub(super) unsafe fn one_by_one<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
+/// As [`Edge`]; lengths are allowed.
+pub(super) unsafe fn one_by_one<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     messages: &mut [Message<'_>],
     tags: &mut [Tag],
 ) {
     for (i, m) in messages.iter_mut().enumerate() {
-        let tag = if SEAL { &mut m.tag } else { &mut tags[i] };
-        // SAFETY: the caller's contract is that of `crypt`.
-        unsafe { crypt::<L, N, ROUNDS, SEAL>(key, j0_of_nonce(&m.nonce), m.aad, m.in_out, tag) }
+        let j0 = j0_of_nonce(&m.nonce);
+        // SAFETY: the caller's contract is that of `Edge`.
+        unsafe {
+            if SEAL {
+                L::seal::<ROUNDS>(key, j0, m.aad, m.in_out, &mut m.tag);
+            } else {
+                L::open::<ROUNDS>(key, j0, m.aad, m.in_out, &mut tags[i]);
+            }
+        }
     }
 }
 
 /// As many as there are lanes at once where they are short, else one by one.
 ///
 /// # Safety
-/// As [`one_by_one`].
+/// As [`one_by_one`], and as [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
 #[inline(always)]
-pub(super) unsafe fn by_lanes<L: ManyLanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
+pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     messages: &mut [Message<'_>],
     tags: &mut [Tag],
@@ -50,7 +55,7 @@ pub(super) unsafe fn by_lanes<L: ManyLanes, const N: usize, const ROUNDS: usize,
             if group.len() > 1 && group.iter().all(short) {
                 together::<L, ROUNDS, SEAL>(key, group, tags);
             } else {
-                one_by_one::<L, N, ROUNDS, SEAL>(key, group, tags);
+                one_by_one::<L, ROUNDS, SEAL>(key, group, tags);
             }
         }
         done = end;
@@ -145,12 +150,12 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
         let mut p = group.most;
         if p % 2 == 1 {
             let mut states = [mask[0], L::whiten(L::count_each(&mut counter), &keys[0])];
-            crypt_rounds::<L, 2, ROUNDS>(&mut states, keys);
+            crypt_rounds::<L, 2, ROUNDS, 0>(&mut states, keys);
             mask[0] = states[0];
             step::<L, ROUNDS, SEAL>(key, states[1], &group, p, &mut sum);
             p -= 1;
         } else {
-            crypt_rounds::<L, 1, ROUNDS>(&mut mask, keys);
+            crypt_rounds::<L, 1, ROUNDS, 0>(&mut mask, keys);
         }
         if p % 4 == 2 {
             steps::<L, 2, ROUNDS, SEAL>(key, &mut counter, &group, p, &mut sum);
@@ -186,7 +191,7 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
         for state in &mut states[1..] {
             *state = L::whiten(L::count_each(counter), &keys[0]);
         }
-        crypt_rounds::<L, V, ROUNDS>(&mut states, keys);
+        crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
         for (i, state) in states.into_iter().enumerate() {
             step::<L, ROUNDS, SEAL>(key, state, group, p - i, sum);
         }

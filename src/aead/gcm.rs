@@ -10,20 +10,25 @@ use super::{
 };
 
 /// An AES-GCM key expanded for the backend `L`. Its existence proves that this CPU has `L`'s features.
-pub(super) struct AesGcm<L: Edge> {
-    key: Box<Key<L>>,
+#[repr(transparent)]
+pub(super) struct AesGcm<L: Edge, const ROUNDS: usize> {
+    key: Key<L>,
 }
 
-impl<L: Edge> AesGcm<L> {
+impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     /// Expands a key.
     ///
     /// # Safety
-    /// `L::detected()` is true, and `bytes` has the algorithm's length.
+    /// `L::detected()` is true, `bytes` has the algorithm's length, and ROUNDS is its number of rounds.
     pub unsafe fn boxed(alg: Alg, bytes: &[u8]) -> Box<dyn Aead> {
-        let mut key = Key::<L>::empty();
-        // SAFETY: the caller has detected the features.
-        unsafe { L::expand(&mut key, alg, bytes) };
-        Box::new(Self { key })
+        let mut place = Box::<Self>::new_uninit();
+        // SAFETY: a key is made of integers, for which zero bytes are a value; the caller has detected the features.
+        unsafe {
+            place.as_mut_ptr().write_bytes(0, 1);
+            let mut made = place.assume_init();
+            L::expand(&mut made.key, alg, bytes);
+            made
+        }
     }
 
     fn j0(&self, iv: &[u8]) -> Result<u128, Error> {
@@ -43,7 +48,7 @@ impl<L: Edge> AesGcm<L> {
         check_lengths(aad, in_out)?;
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
         unsafe {
-            L::seal(&self.key, j0, aad, in_out, tag);
+            L::seal::<ROUNDS>(&self.key, j0, aad, in_out, tag);
         }
         Ok(())
     }
@@ -54,7 +59,7 @@ impl<L: Edge> AesGcm<L> {
         let mut expected = Tag::default();
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
         unsafe {
-            L::open(&self.key, j0, aad, in_out, &mut expected);
+            L::open::<ROUNDS>(&self.key, j0, aad, in_out, &mut expected);
         }
         judge(in_out, &expected, tag)
     }
@@ -84,7 +89,7 @@ fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-impl<L: Edge> Aead for AesGcm<L> {
+impl<L: Edge, const ROUNDS: usize> Aead for AesGcm<L, ROUNDS> {
     fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         self.seal_from(j0_of_nonce(nonce), aad, in_out, tag)
     }
@@ -116,7 +121,7 @@ impl<L: Edge> Aead for AesGcm<L> {
             check_lengths(m.aad, m.in_out)?;
         }
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-        unsafe { L::seal_batch(&self.key, messages) };
+        unsafe { L::seal_batch::<ROUNDS>(&self.key, messages) };
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl<L: Edge> Aead for AesGcm<L> {
             }
             let mut tags = [Tag::default(); AT_ONCE];
             // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-            unsafe { L::open_batch(&self.key, messages, &mut tags[..messages.len()]) };
+            unsafe { L::open_batch::<ROUNDS>(&self.key, messages, &mut tags[..messages.len()]) };
             for ((m, verdict), tag) in messages.iter_mut().zip(verdicts).zip(&tags) {
                 *verdict = judge(m.in_out, tag, &m.tag.0);
             }

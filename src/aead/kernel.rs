@@ -1,14 +1,16 @@
 //! AES-GCM over lanes: the bulk loop, the groups after it, and the last pass that ends every message.
 //!
-//! SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2. In the bulk loop `N` vectors of counter blocks go
-//! through AES while as many vectors of ciphertext are multiplied by powers of H, with one reduction for them
-//! all: a seal hashes what the turn before wrote, an open what it is about to decrypt. The last pass takes J0 and
-//! the rest of the message as one run of blocks, so that a short message is one trip through AES and one
-//! reduction.
+//! SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2. In a [`step`] vectors of counter blocks go through AES
+//! while vectors of ciphertext are multiplied by powers of H. The last pass takes J0 and the rest of the message as
+//! one run of blocks, so that a short message is one trip through AES and one reduction.
+
+use core::mem::MaybeUninit;
+
+use zeroize::optimization_barrier;
 
 use super::Tag;
 use super::key::Key;
-use super::lanes::Lanes;
+use super::lanes::{Edge, Lanes};
 
 /// Bytes in `n` vectors.
 const fn span<L: Lanes>(n: usize) -> usize {
@@ -58,273 +60,457 @@ macro_rules! rounds {
     };
 }
 
-/// Seals (`SEAL`) or opens with `N` vectors in flight, and writes the tag that belongs to the ciphertext.
+/// Seals (`SEAL`) or opens, and writes the tag that belongs to the ciphertext.
 ///
 /// # Safety
 /// As [`Lanes`]; `key` has `ROUNDS` rounds.
 #[inline(always)]
-pub(super) unsafe fn crypt<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
+pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     j0: u128,
     aad: &[u8],
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
-    const {
-        assert!(L::BLOCKS * N <= Key::<L>::POWERS, "a power of H for each block in flight");
-        assert!(L::BLOCKS * L::LAST < Key::<L>::POWERS, "a power of H for each block of the last pass");
-    }
-    // SAFETY: this function's contract is that of `Lanes`; the slices split below have the length asked for.
+    const { assert!(L::BLOCKS * L::LAST < Key::<L>::POWERS, "a power of H for each block of the last pass") }
+    let number = number_in(j0);
+    // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let lengths = lengths(aad.len(), in_out.len());
-        let mut last =
-            Last { key, j0, number: ((j0 >> 96) as u32).swap_bytes(), lengths, y: L::hash(0), behind: 1 };
-        if aad.len() <= 16 {
-            // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
-            last.y = L::hash(short_block(aad).swap_bytes());
-            last.behind = 2;
+        let lengths = L::hash(lengths(aad.len(), in_out.len()));
+        if aad.len() <= 16 && in_out.len() <= span::<L>(L::LAST) - 16 {
+            let mut counter = counter::<L>(j0, number);
+            let first = L::count(&mut counter);
+            let last = Last { key, first, counter, before: L::element(aad), sum: L::no_product() };
+            last.pass::<ROUNDS, SEAL>(in_out, lengths, tag);
         } else {
-            absorb::<L>(key, &mut last.y, aad);
+            let mut sum = L::no_product();
+            let done = L::long::<ROUNDS, SEAL>(key, j0, aad, in_out, &mut sum);
+            let mut counter = counter::<L>(j0, number.wrapping_add((done / 16) as u32));
+            let first = L::replace_first(L::count(&mut counter), j0);
+            let last = Last { key, first, counter, before: L::hash(0), sum };
+            last.pass::<ROUNDS, SEAL>(&mut in_out[done..], lengths, tag);
         }
-        if in_out.len() <= span::<L>(L::LAST) - 16 {
-            return last.pass::<ROUNDS, SEAL>(in_out, tag);
-        }
-        crypt_long::<L, N, ROUNDS, SEAL>(last, in_out, tag);
     }
 }
 
-/// What the end of a message needs to know of what came before.
+/// The number of a counter block.
+#[inline(always)]
+fn number_in(block: u128) -> u32 {
+    ((block >> 96) as u32).swap_bytes()
+}
+
+/// The counter blocks that follow J0, from a number on.
+#[inline(always)]
+unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
+    let fixed = j0 & (u128::MAX >> 32);
+    // SAFETY: the caller's contract is that of `Lanes`.
+    unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
+}
+
+/// The last pass of a message: what it takes besides the bytes.
 struct Last<'a, L: Lanes> {
     key: &'a Key<L>,
-    j0: u128,
-    /// The number of the counter block used last.
-    number: u32,
-    lengths: u128,
-    /// The hash so far, or a block still to be hashed,
-    y: L::Hash,
-    /// and accordingly the power of H that it is behind a message of no blocks: 1 or 2.
-    behind: usize,
+    /// J0 and the counter blocks after it,
+    first: L::Vector,
+    /// and those after them.
+    counter: L::Counter,
+    /// The block of AAD that precedes the message, or 0.
+    before: L::Hash,
+    /// Products that are not reduced yet.
+    sum: L::Product,
 }
 
 impl<L: Lanes> Last<'_, L> {
-    /// Counter blocks from `number` on.
-    #[inline(always)]
-    unsafe fn counter(&self, number: u32) -> L::Counter {
-        let fixed = self.j0 & (u128::MAX >> 32);
-        // SAFETY: the caller's contract is that of `Lanes`.
-        unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
-    }
-
-    /// Brings the AAD's block, if one is pending, into the hash.
-    #[inline(always)]
-    unsafe fn settle(&mut self) {
-        if self.behind == 2 {
-            // SAFETY: the caller's contract is that of `Lanes`.
-            self.y = unsafe { L::reduce(L::multiply_one(L::no_product(), self.y, self.key.powers(1))) };
-            self.behind = 1;
-        }
-    }
-
     /// Takes J0, the rest of the message and the lengths through AES and GHASH, and writes the tag.
     #[inline(always)]
-    unsafe fn pass<const ROUNDS: usize, const SEAL: bool>(&self, rest: &mut [u8], tag: &mut Tag) {
+    unsafe fn pass<const ROUNDS: usize, const SEAL: bool>(
+        &self,
+        rest: &mut [u8],
+        lengths: L::Hash,
+        tag: &mut Tag,
+    ) {
+        let width = span::<L>(1);
+        let vectors = (16 + rest.len()).div_ceil(width);
+        // The first block is J0's, the message is in the next ones; of the last vector these bytes are message.
+        let base = rest.as_mut_ptr().wrapping_sub(16);
+        let end = base.wrapping_add((vectors - 1) * width);
+        let part = (if vectors == 1 { 16 } else { 0 }, 16 + rest.len() - (vectors - 1) * width);
+        let blocks = rest.len().div_ceil(16);
         macro_rules! as_many {
-            ($vectors:expr, $($n:literal)+) => {
-                match $vectors {
-                    // SAFETY: the caller's contract is that of `Lanes`; the match is on the number of vectors.
-                    $($n if $n <= L::LAST => unsafe { self.vectors::<$n, ROUNDS, SEAL>(rest, tag) },)+
+            ($data:ident, $sum:ident, $($n:literal)+) => {
+                match vectors {
+                    $($n if $n <= L::LAST => {
+                        self.vectors::<$n, ROUNDS, SEAL>($sum, base, $data, part, blocks, tag)
+                    },)+
                     _ => unreachable!("the caller leaves no more than LAST vectors"),
                 }
             };
         }
-        let vectors = (1 + rest.len().div_ceil(16)).div_ceil(L::BLOCKS);
-        as_many!(vectors, 1 2 3 4 5 6 7 8);
+        // SAFETY: the caller's contract is that of `Lanes`; `part` is inside `rest`; the match is on the number of
+        // vectors.
+        unsafe {
+            let data = L::load_part(end, part.0, part.1);
+            let sum = L::multiply_one(self.sum, lengths, self.key.powers(1));
+            let out = as_many!(data, sum, 1 2 3 4 5 6 7 8);
+            L::store_part(end, part.0, part.1, out);
+        }
     }
 
-    /// [`pass`](Self::pass) with `V` vectors: the first block is J0, the message is in the next ones.
+    /// [`pass`](Self::pass) with `V` vectors at `base`, of which `data` is the last and to be stored by the caller.
     #[inline(always)]
     unsafe fn vectors<const V: usize, const ROUNDS: usize, const SEAL: bool>(
         &self,
-        rest: &mut [u8],
+        mut sum: L::Product,
+        base: *mut u8,
+        data: L::Vector,
+        part: (usize, usize),
+        blocks: usize,
         tag: &mut Tag,
-    ) {
+    ) -> L::Vector {
         let key = self.key;
         let keys = key.round::<ROUNDS>();
         let width = span::<L>(1);
-        let blocks = rest.len().div_ceil(16);
-        let tail = 16 + rest.len() - (V - 1) * width;
-        let base = rest.as_mut_ptr().wrapping_sub(16);
-        // Of vector `i` these bytes are message: not J0's place, not what is past the end.
-        let bounds = |i: usize| (if i == 0 { 16 } else { 0 }, if i == V - 1 { tail } else { width });
-        // SAFETY: the caller's contract is that of `Lanes`; `bounds` keeps every access inside `rest`; the powers
-        // asked for are between 2 and `blocks` + 2, which is at most POWERS.
+        let starts = |i: usize| if i == 0 { 16 } else { 0 };
+        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the first
+        // from its second block on; the powers asked for are between 1 and `blocks` + 2, at most POWERS.
         unsafe {
-            let mut counter = self.counter(self.number);
-            let first = L::replace_first(L::count(&mut counter), self.j0);
-            let mut states = [L::whiten(first, &keys[0]); V];
+            let mut counter = self.counter;
+            let mut states = [L::whiten(self.first, &keys[0]); V];
             for state in &mut states[1..] {
                 *state = L::whiten(L::count(&mut counter), &keys[0]);
             }
-            let mut data = [L::load_part(base, bounds(0).0, bounds(0).1); V];
-            for (i, data) in data.iter_mut().enumerate().skip(1) {
-                *data = L::load_part(base.wrapping_add(i * width), bounds(i).0, bounds(i).1);
+            let mut all = [data; V];
+            for (i, data) in all.iter_mut().enumerate().take(V - 1) {
+                *data = L::load_part(base.wrapping_add(i * width), starts(i), width);
             }
-
-            let mut sum = L::multiply_one(L::no_product(), self.y, key.powers(blocks + self.behind));
-            sum = L::multiply_one(sum, L::hash(self.lengths), key.powers(1));
             if !SEAL {
-                for (i, data) in data.iter().enumerate() {
-                    sum = L::multiply(sum, L::elements(*data), key.powers(blocks + 2 - i * L::BLOCKS));
+                for (i, data) in all.iter().enumerate() {
+                    let mut x = L::elements(*data);
+                    if i == 0 {
+                        x = L::add_first(x, self.before);
+                    }
+                    sum = L::multiply(sum, x, key.powers(blocks + 2 - i * L::BLOCKS));
                 }
             }
-            crypt_rounds::<L, V, ROUNDS>(&mut states, keys);
-            let mut mask = data[0];
-            for (i, (state, data)) in states.into_iter().zip(data).enumerate() {
+            crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
+            let (mut mask, mut last) = (data, data);
+            for (i, (state, data)) in states.into_iter().zip(all).enumerate() {
                 let out = L::finish(state, &keys[ROUNDS], data);
+                let mut kept = out;
+                if i == V - 1 {
+                    last = out;
+                    kept = L::keep(out, part.0, part.1);
+                } else {
+                    L::store_part(base.wrapping_add(i * width), starts(i), width, out);
+                    if i == 0 {
+                        kept = L::keep(out, 16, width);
+                    }
+                }
                 if i == 0 {
                     mask = out;
                 }
-                let (start, end) = bounds(i);
-                L::store_part(base.wrapping_add(i * width), start, end, out);
                 if SEAL {
-                    let x = if i == 0 || i == V - 1 { L::keep(out, start, end) } else { out };
-                    sum = L::multiply(sum, L::elements(x), key.powers(blocks + 2 - i * L::BLOCKS));
+                    let mut x = L::elements(kept);
+                    if i == 0 {
+                        x = L::add_first(x, self.before);
+                    }
+                    sum = L::multiply(sum, x, key.powers(blocks + 2 - i * L::BLOCKS));
                 }
             }
             L::tag(tag, L::reduce(sum), mask);
+            last
         }
     }
 }
 
-/// A message too long for one pass: bulk, groups, last pass.
+/// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns the bytes
+/// that it took; `into` is then what the last pass adds to.
+///
+/// First the bulk: turns of `N` vectors, one reduction for each. Then groups of `G`, whose products and those of the
+/// last pass share one reduction. A seal hashes one turn behind, an open what it is about to decrypt.
+///
+/// # Safety
+/// As [`Lanes`]; the key has `ROUNDS` rounds.
 #[inline(always)]
-unsafe fn crypt_long<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
-    mut last: Last<'_, L>,
+pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS: usize, const SEAL: bool>(
+    key: &Key<L>,
+    j0: u128,
+    aad: &[u8],
     in_out: &mut [u8],
-    tag: &mut Tag,
-) {
+    into: &mut L::Product,
+) -> usize {
+    const {
+        assert!(L::BLOCKS * (N + G) + 2 <= Key::<L>::POWERS, "behind the bulk there is a group");
+        assert!(G < L::LAST && G % 2 == 0 && N % 2 == 0, "a group fits, and vectors are hashed in pairs");
+    }
+    let (wide, narrow) = (span::<L>(N), span::<L>(G));
+    let total = in_out.len();
+    let turns = (total.div_ceil(16) + 2).saturating_sub(Key::<L>::POWERS).div_ceil(L::BLOCKS * N);
+    let at = in_out.as_mut_ptr();
+    // Bytes that went through AES, and blocks that the last sum has yet to take.
+    let mut done = turns * wide;
+    let mut left = (total - done).div_ceil(16);
+    // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and more than
+    // a group: POWERS is at least the blocks of N + G vectors and 2. So every span below is inside `in_out`.
+    unsafe {
+        // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
+        let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
+        if aad.len() > 16 {
+            y = L::hash(0);
+            absorb::<L>(key, &mut y, aad);
+            before = 0;
+        } else if turns > 0 {
+            y = L::reduce(L::multiply_one(L::no_product(), y, key.powers(1)));
+            before = 0;
+        }
+        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
+        let behind = SEAL && total >= narrow;
+        if turns > 0 {
+            y = if L::REMEMBERS && turns >= 2 * Table::<L>::turns(N) && number_in(j0) == 1 {
+                bulk::<L, N, ROUNDS, SEAL, true>(key, j0, y, at, turns)
+            } else {
+                bulk::<L, N, ROUNDS, SEAL, false>(key, j0, y, at, turns)
+            };
+            if SEAL {
+                let (from, to) = (at.add(done - wide), at.add(done));
+                let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+                let sum =
+                    step::<L, G, N, ROUNDS, 0>(key, states, L::no_product(), y, L::BLOCKS * N, from, to);
+                y = L::reduce(sum);
+            }
+        } else if behind {
+            let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+            encrypt::<L, G, ROUNDS, 0>(key, states, at);
+        }
+        let mut sum = L::multiply_one(L::no_product(), y, key.powers(left + 1 + before));
+        if behind {
+            done += narrow;
+        }
+        while total - done >= narrow {
+            let to = at.add(done);
+            let from = if SEAL { to.sub(narrow) } else { to };
+            let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+            sum = step::<L, G, G, ROUNDS, 0>(key, states, sum, L::hash(0), left + 1, from, to);
+            done += narrow;
+            left -= L::BLOCKS * G;
+        }
+        if behind {
+            sum = hash::<L, G>(key, sum, left + 1, at.add(done - narrow));
+        }
+        *into = sum;
+    }
+    done
+}
+
+/// The bulk: `turns` turns of `N` vectors at `at`. A seal leaves the last turn's ciphertext to be hashed.
+#[inline(always)]
+unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, const REMEMBER: bool>(
+    key: &Key<L>,
+    j0: u128,
+    mut y: L::Hash,
+    at: *mut u8,
+    turns: usize,
+) -> L::Hash {
+    let wide = span::<L>(N);
+    let mut table = Table::<L>::new();
+    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`.
+    unsafe {
+        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
+        for turn in 0..turns {
+            let to = at.add(turn * wide);
+            let from = if SEAL { to.wrapping_sub(wide) } else { to };
+            let (sum, n) = (L::no_product(), L::BLOCKS * N);
+            if REMEMBER {
+                let states = table.states::<N, ROUNDS>(key, j0, &mut counter, turn);
+                if SEAL && turn == 0 {
+                    encrypt::<L, N, ROUNDS, 2>(key, states, to);
+                } else {
+                    y = L::reduce(step::<L, N, N, ROUNDS, 2>(key, states, sum, y, n, from, to));
+                }
+            } else {
+                let states = whitened::<L, N>(&mut counter, &key.round::<ROUNDS>()[0]);
+                if SEAL && turn == 0 {
+                    encrypt::<L, N, ROUNDS, 0>(key, states, to);
+                } else {
+                    y = L::reduce(step::<L, N, N, ROUNDS, 0>(key, states, sum, y, n, from, to));
+                }
+            }
+        }
+        if REMEMBER {
+            table.wipe();
+        }
+    }
+    y
+}
+
+/// Counter blocks, entered into AES.
+#[inline(always)]
+unsafe fn whitened<L: Lanes, const A: usize>(counter: &mut L::Counter, first: &L::RoundKey) -> [L::State; A] {
     // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
-        last.settle();
-        let rest = bulk::<L, N, ROUNDS, SEAL>(&mut last, in_out);
-        let rest = match L::LAST {
-            8 => groups::<L, 4, ROUNDS, SEAL>(&mut last, rest),
-            4 => groups::<L, 2, ROUNDS, SEAL>(&mut last, rest),
-            _ => groups::<L, 1, ROUNDS, SEAL>(&mut last, rest),
-        };
-        last.pass::<ROUNDS, SEAL>(rest, tag);
+        let mut states = [L::whiten(L::count(counter), first); A];
+        for state in &mut states[1..] {
+            *state = L::whiten(L::count(counter), first);
+        }
+        states
     }
 }
 
-/// The longest part of `in_out` that fills all vectors in flight; returns what is left.
-#[inline(always)]
-unsafe fn bulk<'m, L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
-    last: &mut Last<'_, L>,
-    in_out: &'m mut [u8],
-) -> &'m mut [u8] {
-    let span = span::<L>(N);
-    let turns = in_out.len() / span;
-    let (whole, rest) = in_out.split_at_mut(turns * span);
-    if turns == 0 {
-        return rest;
+/// What two rounds of AES make of a message's counter blocks.
+///
+/// The last byte of the number meets the others but through the linear layer of round 2: the state after it is
+/// the sum of a part that depends on that byte and a part that depends on the rest of the number. The first 256
+/// blocks are remembered here; of each further 256, one vector tells what to add to all. The place of an entry is
+/// public; its content is a secret, and is wiped.
+pub(super) struct Table<L: Lanes> {
+    entries: [MaybeUninit<L::State>; 256],
+    /// What to add in this period, and to those of its blocks whose number has carried.
+    delta: MaybeUninit<[L::State; 2]>,
+}
+
+impl<L: Lanes> Table<L> {
+    /// Turns of `n` vectors in a period of 256 blocks.
+    const fn turns(n: usize) -> usize {
+        256 / (L::BLOCKS * n)
     }
-    let at = whole.as_mut_ptr();
-    // SAFETY: the caller's contract is that of `Lanes`; `at` is valid for `turns * span` bytes, and every pointer
-    // below stays a span or more before its end.
-    unsafe {
-        let mut counter = last.counter(last.number.wrapping_add(1));
-        if SEAL {
-            encrypt::<L, N, ROUNDS>(last.key, &mut counter, at);
-            for turn in 1..turns {
-                let at = at.add(turn * span);
-                last.y = turn_of_bulk::<L, N, ROUNDS>(last.key, &mut counter, last.y, at.sub(span), at);
+
+    #[inline(always)]
+    fn new() -> Self {
+        Self { entries: [const { MaybeUninit::uninit() }; 256], delta: MaybeUninit::uninit() }
+    }
+
+    /// The states of this turn's counter blocks after two rounds. Counting began with the number 2.
+    #[inline(always)]
+    unsafe fn states<const N: usize, const ROUNDS: usize>(
+        &mut self,
+        key: &Key<L>,
+        j0: u128,
+        counter: &mut L::Counter,
+        turn: usize,
+    ) -> [L::State; N] {
+        const { assert!(256 % (L::BLOCKS * N) == 0, "a period is whole turns") }
+        let keys = key.round::<ROUNDS>();
+        let (period, turn) = (turn / Self::turns(N), turn % Self::turns(N));
+        // SAFETY: the caller's contract is that of `Lanes`. A period has 256 / BLOCKS vectors, all of which were
+        // written in the first; `delta` is written when another begins.
+        unsafe {
+            if period == 0 {
+                let mut states = whitened::<L, N>(counter, &keys[0]);
+                for (i, state) in states.iter_mut().enumerate() {
+                    *state = L::round(L::round(*state, &keys[1]), &keys[2]);
+                    self.entries.get_unchecked_mut(turn * N + i).write(*state);
+                }
+                return states;
             }
-            last.y = hash::<L, N>(last.key, last.y, at.add((turns - 1) * span));
-        } else {
-            for turn in 0..turns {
-                let at = at.add(turn * span);
-                last.y = turn_of_bulk::<L, N, ROUNDS>(last.key, &mut counter, last.y, at, at);
+            if turn == 0 {
+                let vectors = 256 / L::BLOCKS;
+                let mut delta =
+                    [self.entries[0].assume_init_read(), self.entries[vectors - 1].assume_init_read()];
+                let numbers = [2 + 256 * period, 2 + 256 * (period + 1) - L::BLOCKS];
+                for (delta, number) in delta.iter_mut().zip(numbers) {
+                    let blocks = L::count(&mut self::counter::<L>(j0, number as u32));
+                    let state = L::round(L::round(L::whiten(blocks, &keys[0]), &keys[1]), &keys[2]);
+                    *delta = L::add_states(*delta, state);
+                }
+                self.delta.write(delta);
             }
+            let [delta, carried] = self.delta.assume_init();
+            let end = if turn == Self::turns(N) - 1 { carried } else { delta };
+            let mut states = [delta; N];
+            for (i, state) in states.iter_mut().enumerate() {
+                let add = if (N - i) * L::BLOCKS <= L::BLOCKS + 1 { end } else { delta };
+                *state = L::add_states(self.entries.get_unchecked(turn * N + i).assume_init_read(), add);
+            }
+            states
         }
     }
-    last.number = last.number.wrapping_add((whole.len() / 16) as u32);
-    rest
+
+    /// Overwrites what was remembered.
+    #[inline(always)]
+    fn wipe(&mut self) {
+        // SAFETY: the entries in use are owned here, and any bytes do for what may be uninitialised.
+        unsafe { self.entries.as_mut_ptr().write_bytes(0, 256 / L::BLOCKS) };
+        self.delta = MaybeUninit::zeroed();
+        optimization_barrier(self);
+    }
 }
 
-/// Adds key stream at `at` while hashing the ciphertext at `ciphertext`.
+/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`, while hashing `H` vectors
+/// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
 #[inline(always)]
-unsafe fn turn_of_bulk<L: Lanes, const N: usize, const ROUNDS: usize>(
+unsafe fn step<L: Lanes, const A: usize, const H: usize, const ROUNDS: usize, const DONE: usize>(
     key: &Key<L>,
-    counter: &mut L::Counter,
+    mut states: [L::State; A],
+    mut sum: L::Product,
     y: L::Hash,
+    n: usize,
     ciphertext: *const u8,
     at: *mut u8,
-) -> L::Hash {
+) -> L::Product {
     let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with a span of bytes at both pointers.
+    let powers = key.powers(n);
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
+    // those that are hashed.
     unsafe {
-        let mut states = [L::whiten(L::count(counter), &keys[0]); N];
-        for state in &mut states[1..] {
-            *state = L::whiten(L::count(counter), &keys[0]);
-        }
-        let mut sum = L::no_product();
         rounds!(R, {
-            for state in &mut states {
-                *state = L::round(*state, &keys[R]);
-            }
-            // This round's share of the products; the one that waits for `y` comes last.
-            let mut n = (R - 1) * N / (ROUNDS - 1);
-            while n < R * N / (ROUNDS - 1) {
-                let i = (n + 1) % N;
-                let mut x = L::elements(L::load(ciphertext.add(width * i)));
-                if i == 0 {
-                    x = L::add_first(x, y);
+            if R > DONE {
+                for state in &mut states {
+                    *state = L::round(*state, &keys[R]);
                 }
-                sum = L::multiply(sum, x, key.powers(L::BLOCKS * (N - i)));
-                n += 1;
-            }
-            for state in &mut states {
-                L::fence(state, &mut sum);
+                // This round's share of the products; the pair that waits for `y` comes last.
+                let share = |rounds: usize| rounds * (H / 2) / (ROUNDS - 1 - DONE);
+                let mut pair = share(R - 1 - DONE);
+                while pair < share(R - DONE) {
+                    let i = 2 * (pair + 1) % H;
+                    let mut first = L::elements(L::load(ciphertext.add(width * i)));
+                    if i == 0 {
+                        first = L::add_first(first, y);
+                    }
+                    let second = L::elements(L::load(ciphertext.add(width * (i + 1))));
+                    sum = L::multiply_two(sum, [first, second], powers.add(L::BLOCKS * i));
+                    pair += 1;
+                }
+                for state in &mut states {
+                    L::fence(state, &mut sum);
+                }
             }
         });
         for (i, state) in states.into_iter().enumerate() {
             let to = at.add(width * i);
             L::store(to, L::finish(state, &keys[ROUNDS], L::load(to)));
         }
-        L::reduce(sum)
     }
+    sum
 }
 
-/// Rounds 1 to `ROUNDS` - 1 of every state.
+/// Rounds `DONE` + 1 to `ROUNDS` - 1 of every state.
 #[inline(always)]
-pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize>(
+pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize, const DONE: usize>(
     states: &mut [L::State; V],
     keys: &[L::RoundKey],
 ) {
     rounds!(R, {
-        for state in states.iter_mut() {
-            // SAFETY: the caller's contract is that of `Lanes`.
-            *state = unsafe { L::round(*state, &keys[R]) };
+        if R > DONE {
+            for state in states.iter_mut() {
+                // SAFETY: the caller's contract is that of `Lanes`.
+                *state = unsafe { L::round(*state, &keys[R]) };
+            }
         }
     });
 }
 
-/// Adds key stream to `N` vectors.
+/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`.
 #[inline(always)]
-unsafe fn encrypt<L: Lanes, const N: usize, const ROUNDS: usize>(
+unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, const DONE: usize>(
     key: &Key<L>,
-    counter: &mut L::Counter,
+    mut states: [L::State; A],
     at: *mut u8,
 ) {
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with a span of bytes at `at`.
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at`.
     unsafe {
-        let mut states = [L::whiten(L::count(counter), &keys[0]); N];
-        for state in &mut states[1..] {
-            *state = L::whiten(L::count(counter), &keys[0]);
-        }
-        crypt_rounds::<L, N, ROUNDS>(&mut states, keys);
+        crypt_rounds::<L, A, ROUNDS, DONE>(&mut states, keys);
         for (i, state) in states.into_iter().enumerate() {
             let to = at.add(span::<L>(i));
             L::store(to, L::finish(state, &keys[ROUNDS], L::load(to)));
@@ -332,46 +518,23 @@ unsafe fn encrypt<L: Lanes, const N: usize, const ROUNDS: usize>(
     }
 }
 
-/// Hashes `N` vectors with one reduction.
+/// Hashes `H` vectors; the first block meets the power `n`.
 #[inline(always)]
-unsafe fn hash<L: Lanes, const N: usize>(key: &Key<L>, y: L::Hash, at: *const u8) -> L::Hash {
-    // SAFETY: the caller's contract is that of `Lanes`, with a span of bytes at `at`.
+unsafe fn hash<L: Lanes, const H: usize>(
+    key: &Key<L>,
+    mut sum: L::Product,
+    n: usize,
+    at: *const u8,
+) -> L::Product {
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at` and powers for them.
     unsafe {
-        let mut sum = L::no_product();
-        for i in 0..N {
-            let mut x = L::elements(L::load(at.add(span::<L>(i))));
-            if i == 0 {
-                x = L::add_first(x, y);
-            }
-            sum = L::multiply(sum, x, key.powers(L::BLOCKS * (N - i)));
-        }
-        L::reduce(sum)
-    }
-}
-
-/// Groups of `N` vectors until a last pass can take the rest; returns it.
-#[inline(always)]
-unsafe fn groups<'m, L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool>(
-    last: &mut Last<'_, L>,
-    mut in_out: &'m mut [u8],
-) -> &'m mut [u8] {
-    // SAFETY: the caller's contract is that of `Lanes`; `group` is a span long.
-    unsafe {
-        let mut counter = last.counter(last.number.wrapping_add(1));
-        while in_out.len() > span::<L>(L::LAST) - 16 {
-            let (group, rest) = in_out.split_at_mut(span::<L>(N));
-            if !SEAL {
-                last.y = hash::<L, N>(last.key, last.y, group.as_ptr());
-            }
-            encrypt::<L, N, ROUNDS>(last.key, &mut counter, group.as_mut_ptr());
-            if SEAL {
-                last.y = hash::<L, N>(last.key, last.y, group.as_ptr());
-            }
-            last.number = last.number.wrapping_add((L::BLOCKS * N) as u32);
-            in_out = rest;
+        for i in (0..H).step_by(2) {
+            let first = L::elements(L::load(at.add(span::<L>(i))));
+            let second = L::elements(L::load(at.add(span::<L>(i + 1))));
+            sum = L::multiply_two(sum, [first, second], key.powers(n - L::BLOCKS * i));
         }
     }
-    in_out
+    sum
 }
 
 /// Hashes any number of bytes, padded with zeros to whole blocks, with a reduction for as many as there are powers.
@@ -396,13 +559,14 @@ unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]) {
 #[inline(always)]
 pub(super) fn short_block(bytes: &[u8]) -> u128 {
     let len = bytes.len();
-    let word = |at: usize| u128::from(u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
-    let half = |at: usize| u128::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")));
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    let half = |at: usize| u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")));
     match len {
-        16.. => word(0) | word(8) << 64,
-        8..16 => word(0) | word(len - 8) << (8 * (len - 8)),
-        4..8 => half(0) | half(len - 4) << (8 * (len - 4)),
-        _ => bytes.iter().rev().fold(0, |value, byte| value << 8 | u128::from(*byte)),
+        16.. => u128::from(word(0)) | u128::from(word(8)) << 64,
+        // Shifted in two steps, since a word cannot be shifted by 64.
+        8..16 => u128::from(word(0)) | u128::from(word(len - 8) >> 1 >> (63 - 8 * (len - 8))) << 64,
+        4..8 => u128::from(half(0) | half(len - 4) << (8 * (len - 4))),
+        _ => u128::from(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))),
     }
 }
 

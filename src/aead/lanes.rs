@@ -5,7 +5,7 @@
 //! multiplied by x once, and products then reduce without bit reversals.
 
 use super::key::{Key, Plain};
-use super::{Alg, Message, Tag};
+use super::{Alg, Message, Tag, batch};
 
 /// One block as it lies in memory.
 #[derive(Clone, Copy, Default)]
@@ -23,8 +23,14 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const BLOCKS: usize;
     /// Vectors that the last pass of a message takes at once, at most 8.
     const LAST: usize;
-    /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message's
-    /// bulk or last pass multiplies by between two reductions.
+    /// Vectors in flight in the bulk loop.
+    const FLIGHT: usize;
+    /// Vectors in flight between the bulk loop and the last pass.
+    const GROUP: usize;
+    /// Whether the first two rounds of a long message are remembered ([`Table`](super::kernel::Table)).
+    const REMEMBERS: bool;
+    /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message is
+    /// multiplied by between two reductions.
     type Powers: Plain + AsRef<[Block]> + AsMut<[Block]>;
     /// Blocks as they lie in memory, or field elements, one in each lane.
     type Vector: Copy;
@@ -52,8 +58,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 
     /// The AES S-box on each byte of a word, for the key schedule.
     unsafe fn sub_word(word: u32) -> u32;
-    /// Prepares the bytes of a round key.
-    unsafe fn round_key(bytes: &[u8; 16]) -> Self::RoundKey;
+    /// Prepares a round key, given as a little-endian integer.
+    unsafe fn round_key(key: u128) -> Self::RoundKey;
     /// Counter blocks that begin with `first`, a block as a little-endian integer.
     unsafe fn counter(first: u128) -> Self::Counter;
     /// Hands out the next vector of counter blocks; the number wraps at 2^32 (SP 800-38D, 6.2).
@@ -62,6 +68,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn whiten(v: Self::Vector, key: &Self::RoundKey) -> Self::State;
     /// One full round.
     unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
+    /// The sum of two states at the same place in AES.
+    unsafe fn add_states(a: Self::State, b: Self::State) -> Self::State;
     /// The last round, out of AES, added to `data`.
     unsafe fn finish(s: Self::State, key: &Self::RoundKey, data: Self::Vector) -> Self::Vector;
     /// Carries no instruction: keeps the compiler from moving what makes these values across it.
@@ -69,18 +77,29 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 
     /// Replaces the first block by one that is given as a little-endian integer.
     unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
+    /// Adds vectors.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
     /// No products yet.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
     unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Block) -> Self::Product;
+    /// [`multiply`](Self::multiply) for two vectors in a row.
+    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Block) -> Self::Product;
     /// Adds the product of one element and the power at `h`.
     unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Block) -> Self::Product;
+    /// Each lane times the power at `h`, reduced: the powers that many places higher.
+    unsafe fn raise(v: Self::Vector, h: *const Block) -> Self::Vector;
+    /// What Karatsuba's middle product takes of each lane: in its low half the sum of the halves of `v`, in its
+    /// high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
+    unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
     /// Adds up the lanes and reduces.
     unsafe fn reduce(sum: Self::Product) -> Self::Hash;
     /// The element with these coefficients, the lowest power of x in the lowest bit.
     unsafe fn hash(coefficients: u128) -> Self::Hash;
+    /// Up to 16 bytes, the rest zero, as an element.
+    unsafe fn element(bytes: &[u8]) -> Self::Hash;
     /// The coefficients of an element.
     unsafe fn coefficients(hash: Self::Hash) -> u128;
     /// Adds an element to the first lane.
@@ -93,7 +112,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 ///
 /// # Safety
 /// As [`Lanes`]. Arrays of pointers, lengths and blocks have one entry for each lane.
-pub(super) trait ManyLanes: Lanes {
+pub(super) trait ManyLanes: Edge {
     /// Counter blocks, one in each lane, each with its own number.
     unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
     /// Hands out the counter blocks and adds 1 to each number.
@@ -112,8 +131,6 @@ pub(super) trait ManyLanes: Lanes {
     unsafe fn splat(value: u128) -> Self::Vector;
     /// An integer in each lane.
     unsafe fn gather(values: &[u128; MOST_LANES]) -> Self::Vector;
-    /// Adds vectors.
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Bytes `0..lens` of each lane; the rest becomes zero.
     unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
     /// As [`multiply`](Lanes::multiply), every lane by the same power.
@@ -134,7 +151,8 @@ pub(super) const MOST_LANES: usize = 4;
 /// Where a backend's target features begin: the kernel's entry points, instantiated for it.
 ///
 /// # Safety
-/// Every method but `detected` is only called on a CPU for which `detected` is true.
+/// Every method but `detected` is only called on a CPU for which `detected` is true, and with a key of `ROUNDS`
+/// rounds.
 pub(super) trait Edge: Lanes {
     /// Whether this CPU has all the features.
     fn detected() -> bool;
@@ -142,12 +160,42 @@ pub(super) trait Edge: Lanes {
     unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
     /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
+    /// Takes the message up to its last pass ([`kernel::long`](super::kernel::long)), out of line.
+    unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
+        key: &Key<Self>,
+        j0: u128,
+        aad: &[u8],
+        in_out: &mut [u8],
+        into: &mut Self::Product,
+    ) -> usize;
     /// Encrypts and computes the tag.
-    unsafe fn seal(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
-    /// Seals messages of allowed lengths.
-    unsafe fn seal_batch(key: &Key<Self>, messages: &mut [Message<'_>]);
-    /// Decrypts messages of allowed lengths and computes the tags that they should carry.
-    unsafe fn open_batch(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]);
+    unsafe fn seal<const ROUNDS: usize>(
+        key: &Key<Self>,
+        j0: u128,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    );
     /// Decrypts and computes the tag that the message should carry.
-    unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    unsafe fn open<const ROUNDS: usize>(
+        key: &Key<Self>,
+        j0: u128,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    );
+    /// Seals messages of allowed lengths.
+    unsafe fn seal_batch<const ROUNDS: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
+        // SAFETY: the same contract.
+        unsafe { batch::one_by_one::<Self, ROUNDS, true>(key, messages, &mut []) }
+    }
+    /// Decrypts messages of allowed lengths and computes the tags that they should carry.
+    unsafe fn open_batch<const ROUNDS: usize>(
+        key: &Key<Self>,
+        messages: &mut [Message<'_>],
+        tags: &mut [Tag],
+    ) {
+        // SAFETY: the same contract.
+        unsafe { batch::one_by_one::<Self, ROUNDS, false>(key, messages, tags) }
+    }
 }

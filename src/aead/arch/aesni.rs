@@ -4,12 +4,12 @@ use core::arch::x86_64::*;
 
 use crate::aead::key::{Key, Plain};
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Message, Tag, batch, kernel};
+use crate::aead::{Alg, Tag, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct AesNi;
 
-super::x86_backend!(AesNi, "aesni", 8, one_by_one, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]);
+super::x86_backend!(AesNi, "aesni", one_by_one, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]);
 
 // SAFETY: a SIMD vector of integers.
 unsafe impl Plain for __m128i {}
@@ -28,19 +28,16 @@ impl Product {
     pub fn parts(self) -> [__m128i; 3] {
         [self.low, self.middle, self.high]
     }
-
-    /// From low, middle and high part.
-    #[inline(always)]
-    pub fn of([low, middle, high]: [__m128i; 3]) -> Self {
-        Self { low, middle, high }
-    }
 }
 
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
     const LAST: usize = 8;
-    type Powers = [Block; 10];
+    const FLIGHT: usize = 8;
+    const GROUP: usize = 6;
+    const REMEMBERS: bool = true;
+    type Powers = [Block; 18];
     type Vector = __m128i;
     type State = __m128i;
     type RoundKey = __m128i;
@@ -119,9 +116,9 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn round_key(bytes: &[u8; 16]) -> __m128i {
+    unsafe fn round_key(key: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::load(bytes.as_ptr()) }
+        unsafe { Self::hash(key) }
     }
 
     #[inline(always)]
@@ -153,6 +150,12 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
+    unsafe fn add_states(a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn finish(s: __m128i, key: &__m128i, data: __m128i) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_aesenclast_si128(s, _mm_xor_si128(*key, data)) }
@@ -168,6 +171,12 @@ impl Lanes for AesNi {
     unsafe fn replace_first(_: __m128i, block: u128) -> __m128i {
         // SAFETY: as above.
         unsafe { Self::hash(block) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(a, b) }
     }
 
     #[inline(always)]
@@ -199,6 +208,45 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [__m128i; 2], h: *const Block) -> Product {
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
+            let x_sums = Self::sums(x[0], x[1]);
+            Product {
+                low: add3(
+                    sum.low,
+                    _mm_clmulepi64_si128::<0x00>(x[0], h0),
+                    _mm_clmulepi64_si128::<0x00>(x[1], h1),
+                ),
+                middle: add3(
+                    sum.middle,
+                    _mm_clmulepi64_si128::<0x00>(x_sums, sums),
+                    _mm_clmulepi64_si128::<0x11>(x_sums, sums),
+                ),
+                high: add3(
+                    sum.high,
+                    _mm_clmulepi64_si128::<0x11>(x[0], h0),
+                    _mm_clmulepi64_si128::<0x11>(x[1], h1),
+                ),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m128i, h: *const Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m128i, next: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(_mm_unpacklo_epi64(v, next), _mm_unpackhi_epi64(v, next)) }
+    }
+
+    #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
         // Without the sums, which are not there yet while the powers are being made.
         // SAFETY: as above.
@@ -219,17 +267,11 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn reduce(sum: Product) -> __m128i {
-        // Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
         // SAFETY: as above.
         unsafe {
-            let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
             let middle = _mm_xor_si128(sum.middle, _mm_xor_si128(sum.low, sum.high));
             let low = _mm_xor_si128(sum.low, _mm_slli_si128::<8>(middle));
-            let high = _mm_xor_si128(sum.high, _mm_srli_si128::<8>(middle));
-            let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
-            let low = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(low), folded);
-            let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
-            _mm_xor_si128(_mm_xor_si128(high, folded), _mm_shuffle_epi32::<0x4e>(low))
+            fold(low, _mm_xor_si128(sum.high, _mm_srli_si128::<8>(middle)))
         }
     }
 
@@ -237,6 +279,12 @@ impl Lanes for AesNi {
     unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_set_epi64x((coefficients >> 64) as i64, coefficients as i64) }
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::hash(kernel::short_block(bytes).swap_bytes()) }
     }
 
     #[inline(always)]
@@ -259,6 +307,26 @@ impl Lanes for AesNi {
         // SAFETY: as above.
         unsafe { Self::store(tag.0.as_mut_ptr(), _mm_xor_si128(Self::elements(hash), mask)) }
     }
+}
+
+/// A product of 256 bits, reduced.
+///
+/// Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
+#[inline]
+#[target_feature(enable = "pclmulqdq")]
+pub(super) fn fold(low: __m128i, high: __m128i) -> __m128i {
+    let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
+    let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
+    let low = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(low), folded);
+    let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
+    _mm_xor_si128(_mm_xor_si128(high, folded), _mm_shuffle_epi32::<0x4e>(low))
+}
+
+/// The sum of three.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn add3(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
+    _mm_xor_si128(a, _mm_xor_si128(b, c))
 }
 
 /// An `asm!` with vector operands needs a function that carries the features itself.

@@ -14,8 +14,8 @@ use crate::aead::{Alg, Message, Tag, batch, kernel};
 #[derive(Clone, Copy)]
 pub(super) struct Armv8<const EOR3: bool>;
 
-super::arm_backend!(BACKEND, Armv8<false>, "armv8", 8, ["neon", "aes"]);
-super::arm_backend!(BACKEND_SHA3, Armv8<true>, "armv8-sha3", 8, ["neon", "aes", "sha3"]);
+super::arm_backend!(BACKEND, Armv8<false>, "armv8", ["neon", "aes"]);
+super::arm_backend!(BACKEND_SHA3, Armv8<true>, "armv8-sha3", ["neon", "aes", "sha3"]);
 
 // SAFETY: a SIMD vector of integers.
 unsafe impl Plain for uint8x16_t {}
@@ -42,7 +42,10 @@ pub(super) struct Product {
 impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const BLOCKS: usize = 1;
     const LAST: usize = 8;
-    type Powers = [Block; 10];
+    const FLIGHT: usize = 8;
+    const GROUP: usize = 6;
+    const REMEMBERS: bool = false;
+    type Powers = [Block; 18];
     type Vector = uint8x16_t;
     type State = State;
     type RoundKey = uint8x16_t;
@@ -110,9 +113,9 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn round_key(bytes: &[u8; 16]) -> uint8x16_t {
+    unsafe fn round_key(key: u128) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::load(bytes.as_ptr()) }
+        unsafe { Self::hash(key) }
     }
 
     #[inline(always)]
@@ -144,6 +147,12 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
+    unsafe fn add_states(a: State, b: State) -> State {
+        // SAFETY: as above.
+        unsafe { State { block: veorq_u8(a.block, b.block), key: b.key } }
+    }
+
+    #[inline(always)]
     unsafe fn finish(s: State, key: &uint8x16_t, data: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { Self::add3(last_round(s.block, s.key), *key, data) }
@@ -159,6 +168,12 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     unsafe fn replace_first(_: uint8x16_t, block: u128) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { Self::hash(block) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { veorq_u8(a, b) }
     }
 
     #[inline(always)]
@@ -189,6 +204,36 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
                 middle: veorq_u8(sum.middle, low_product(x_sum, sums)),
                 high: veorq_u8(sum.high, high_product(x, h)),
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [uint8x16_t; 2], h: *const Block) -> Product {
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
+            let x_sums = Self::sums(x[0], x[1]);
+            Product {
+                low: Self::add3(sum.low, low_product(x[0], h0), low_product(x[1], h1)),
+                middle: Self::add3(sum.middle, low_product(x_sums, sums), high_product(x_sums, sums)),
+                high: Self::add3(sum.high, high_product(x[0], h0), high_product(x[1], h1)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: uint8x16_t, h: *const Block) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: uint8x16_t, next: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe {
+            let (v, next) = (vreinterpretq_u64_u8(v), vreinterpretq_u64_u8(next));
+            vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(v, next), vzip2q_u64(v, next)))
         }
     }
 
@@ -226,6 +271,12 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     unsafe fn hash(coefficients: u128) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { vcombine_u8(vcreate_u8(coefficients as u64), vcreate_u8((coefficients >> 64) as u64)) }
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { Self::hash(kernel::short_block(bytes).swap_bytes()) }
     }
 
     #[inline(always)]

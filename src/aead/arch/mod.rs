@@ -1,8 +1,8 @@
 //! One file for each backend, and the table of them. Intrinsics appear nowhere else.
 
-use super::Backend;
 use super::gcm::AesGcm;
 use super::lanes::Edge;
+use super::{Alg, Backend};
 
 #[cfg(target_arch = "x86_64")]
 mod aesni;
@@ -37,27 +37,21 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
         detect: L::detected,
         make: |alg, bytes| {
             assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");
-            // SAFETY: both were asserted.
-            unsafe { AesGcm::<L>::boxed(alg, bytes) }
+            // SAFETY: both were asserted; the rounds are the algorithm's (FIPS 197, table 3).
+            unsafe {
+                match alg {
+                    Alg::Aes128Gcm => AesGcm::<L, 10>::boxed(alg, bytes),
+                    Alg::Aes192Gcm => AesGcm::<L, 12>::boxed(alg, bytes),
+                    Alg::Aes256Gcm => AesGcm::<L, 14>::boxed(alg, bytes),
+                }
+            }
         },
     }
 }
 
-/// Calls the instance for the key's rounds.
-macro_rules! by_rounds {
-    ($key:expr, $inner:ident ($($argument:expr),*)) => {
-        match $key.rounds {
-            10 => $inner::<10>($($argument),*),
-            12 => $inner::<12>($($argument),*),
-            _ => $inner::<14>($($argument),*),
-        }
-    };
-}
-use by_rounds;
-
-/// The entry points of a backend with `$flight` vectors in flight, carrying the listed features.
+/// The entry points of a backend carrying the listed features.
 macro_rules! edge {
-    ($lanes:ty, $flight:literal, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
+    ($lanes:ty, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
         impl $crate::aead::lanes::Edge for $lanes {
             fn detected() -> bool {
                 $detect
@@ -83,45 +77,62 @@ macro_rules! edge {
                 unsafe { inner(key, iv) }
             }
 
-            unsafe fn seal(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn long<const R: usize, const SEAL: bool>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <Self as Lanes>::Product) -> usize {
+                #[inline(never)]
+                $(#[$features])?
+                unsafe fn inner<const R: usize, const SEAL: bool>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <$lanes as Lanes>::Product) -> usize {
+                    const N: usize = <$lanes>::FLIGHT;
+                    const G: usize = <$lanes>::GROUP;
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { kernel::long::<$lanes, N, G, R, SEAL>(key, j0, aad, in_out, into) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }
+            }
+
+            unsafe fn seal<const R: usize>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                 $(#[$features])?
                 unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::crypt::<$lanes, $flight, R, true>(key, j0, aad, in_out, tag) }
+                    unsafe { kernel::crypt::<$lanes, R, true>(key, j0, aad, in_out, tag) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { super::by_rounds!(key, inner(key, j0, aad, in_out, tag)) }
+                unsafe { inner::<R>(key, j0, aad, in_out, tag) }
             }
 
-            unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn open<const R: usize>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                 $(#[$features])?
                 unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::crypt::<$lanes, $flight, R, false>(key, j0, aad, in_out, tag) }
+                    unsafe { kernel::crypt::<$lanes, R, false>(key, j0, aad, in_out, tag) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { super::by_rounds!(key, inner(key, j0, aad, in_out, tag)) }
+                unsafe { inner::<R>(key, j0, aad, in_out, tag) }
             }
 
-            unsafe fn seal_batch(key: &Key<Self>, messages: &mut [Message<'_>]) {
-                $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>]) {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { batch::$batch::<$lanes, $flight, R, true>(key, messages, &mut []) }
-                }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { super::by_rounds!(key, inner(key, messages)) }
+            super::edge!(@$batch $lanes $(, #[$features])?);
+        }
+    };
+    (@one_by_one $lanes:ty $(, #[$features:meta])?) => {};
+    (@by_lanes $lanes:ty $(, #[$features:meta])?) => {
+        unsafe fn seal_batch<const R: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
+            $(#[$features])?
+            unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>]) {
+                // SAFETY: this function carries the features, which is what `Lanes` asks.
+                unsafe { batch::by_lanes::<$lanes, R, true>(key, messages, &mut []) }
             }
+            // SAFETY: the contract of `Edge`: the CPU has the features.
+            unsafe { inner::<R>(key, messages) }
+        }
 
-            unsafe fn open_batch(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
-                $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { batch::$batch::<$lanes, $flight, R, false>(key, messages, tags) }
-                }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { super::by_rounds!(key, inner(key, messages, tags)) }
+        unsafe fn open_batch<const R: usize>(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+            $(#[$features])?
+            unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+                // SAFETY: this function carries the features, which is what `Lanes` asks.
+                unsafe { batch::by_lanes::<$lanes, R, false>(key, messages, tags) }
             }
+            // SAFETY: the contract of `Edge`: the CPU has the features.
+            unsafe { inner::<R>(key, messages, tags) }
         }
     };
 }
@@ -130,10 +141,10 @@ use edge;
 /// The one list of a backend's features: its row's list, the run-time check and the attribute come from it.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_backend {
-    ($lanes:ty, $name:literal, $flight:literal, $batch:ident, [$($feature:tt),+]) => {
+    ($lanes:ty, $name:literal, $batch:ident, [$($feature:tt),+]) => {
         pub(super) const BACKEND: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
         super::edge!(
-            $lanes, $flight, $batch, $(std::arch::is_x86_feature_detected!($feature))&&+,
+            $lanes, $batch, $(std::arch::is_x86_feature_detected!($feature))&&+,
             #[target_feature($(enable = $feature),+)]
         );
     };
@@ -144,10 +155,10 @@ use x86_backend;
 /// As `x86_backend`, for ARM; the row's name comes first, since one file may hold two.
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 macro_rules! arm_backend {
-    ($row:ident, $lanes:ty, $name:literal, $flight:literal, [$($feature:tt),+]) => {
+    ($row:ident, $lanes:ty, $name:literal, [$($feature:tt),+]) => {
         pub(super) const $row: $crate::aead::Backend = super::row::<$lanes>($name, &[$($feature),+]);
         super::edge!(
-            $lanes, $flight, one_by_one, $(std::arch::is_aarch64_feature_detected!($feature))&&+,
+            $lanes, one_by_one, $(std::arch::is_aarch64_feature_detected!($feature))&&+,
             #[target_feature($(enable = $feature),+)]
         );
     };

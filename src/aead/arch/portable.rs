@@ -8,14 +8,14 @@
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Backend, Message, Tag, batch, kernel};
+use crate::aead::{Alg, Backend, Tag, kernel};
 
 pub(super) const BACKEND: Backend = super::row::<Portable>("portable", &[]);
 
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
-super::edge!(Portable, 2, one_by_one, true);
+super::edge!(Portable, one_by_one, true);
 
 /// Four bitsliced blocks.
 type Slices = [u64; 8];
@@ -31,8 +31,11 @@ pub(super) struct Product {
 // Each method is safe code, but for the two that go through a pointer.
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
-    const LAST: usize = 2;
-    type Powers = [Block; 12 + 3];
+    const LAST: usize = 3;
+    const FLIGHT: usize = 2;
+    const GROUP: usize = 2;
+    const REMEMBERS: bool = false;
+    type Powers = [Block; 20 + 3];
     /// Little-endian blocks.
     type Vector = [u128; 4];
     type State = Slices;
@@ -96,8 +99,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn round_key(bytes: &[u8; 16]) -> Slices {
-        pack([u128::from_le_bytes(*bytes); 4])
+    unsafe fn round_key(key: u128) -> Slices {
+        pack([key; 4])
     }
 
     #[inline(always)]
@@ -125,6 +128,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn add_states(a: Slices, b: Slices) -> Slices {
+        add_round_key(a, &b)
+    }
+
+    #[inline(always)]
     unsafe fn finish(mut s: Slices, key: &Slices, data: [u128; 4]) -> [u128; 4] {
         sub_bytes(&mut s);
         let blocks = unpack(add_round_key(shift_rows(s), key));
@@ -138,6 +146,11 @@ impl Lanes for Portable {
     unsafe fn replace_first(mut v: [u128; 4], block: u128) -> [u128; 4] {
         v[0] = block;
         v
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: [u128; 4], b: [u128; 4]) -> [u128; 4] {
+        core::array::from_fn(|i| a[i] ^ b[i])
     }
 
     #[inline(always)]
@@ -158,6 +171,24 @@ impl Lanes for Portable {
             sum = multiply(sum, x, h);
         }
         sum
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [[u128; 4]; 2], h: *const Block) -> Product {
+        // SAFETY: as `multiply`; the second vector's powers follow the first's.
+        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(4)) }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: [u128; 4], h: *const Block) -> [u128; 4] {
+        // SAFETY: as above.
+        v.map(|x| unsafe { Self::reduce(Self::multiply_one(Self::no_product(), x, h)) })
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: [u128; 4], _: [u128; 4]) -> [u128; 4] {
+        // Not used: a product takes the halves' sums as it goes.
+        v
     }
 
     #[inline(always)]
@@ -182,6 +213,11 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn hash(coefficients: u128) -> u128 {
         coefficients
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> u128 {
+        kernel::short_block(bytes).swap_bytes()
     }
 
     #[inline(always)]

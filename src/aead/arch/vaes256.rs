@@ -10,7 +10,7 @@ use crate::aead::{Alg, Message, Tag, batch, kernel};
 #[derive(Clone, Copy)]
 pub(super) struct Vaes256;
 
-super::x86_backend!(Vaes256, "vaes256", 8, by_lanes, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
+super::x86_backend!(Vaes256, "vaes256", by_lanes, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
 
 /// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products, in each lane.
 #[derive(Clone, Copy)]
@@ -24,7 +24,10 @@ pub(super) struct Product {
 impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const LAST: usize = 8;
-    type Powers = [Block; 18 + 1];
+    const FLIGHT: usize = 8;
+    const GROUP: usize = 6;
+    const REMEMBERS: bool = true;
+    type Powers = [Block; 34 + 1];
     type Vector = __m256i;
     type State = __m256i;
     type RoundKey = __m128i;
@@ -92,9 +95,9 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn round_key(bytes: &[u8; 16]) -> __m128i {
+    unsafe fn round_key(key: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(bytes) }
+        unsafe { Narrow::round_key(key) }
     }
 
     #[inline(always)]
@@ -129,6 +132,12 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
+    unsafe fn add_states(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn finish(s: __m256i, key: &__m128i, data: __m256i) -> __m256i {
         // SAFETY: as above.
         unsafe { _mm256_aesenclast_epi128(s, _mm256_xor_si256(_mm256_broadcastsi128_si256(*key), data)) }
@@ -144,6 +153,12 @@ impl Lanes for Vaes256 {
     unsafe fn replace_first(v: __m256i, block: u128) -> __m256i {
         // SAFETY: as above.
         unsafe { _mm256_inserti128_si256::<0>(v, Narrow::hash(block)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(a, b) }
     }
 
     #[inline(always)]
@@ -171,6 +186,31 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(2).cast())], sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m256i, h: *const Block) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let h = _mm256_broadcastsi128_si256(Narrow::load(h.cast()));
+            let sums = Self::sums(h, h);
+            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m256i, next: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(_mm256_unpacklo_epi64(v, next), _mm256_unpackhi_epi64(v, next)) }
+    }
+
+    #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
         // SAFETY: as above.
         unsafe {
@@ -187,11 +227,8 @@ impl Lanes for Vaes256 {
     unsafe fn reduce(sum: Product) -> __m128i {
         // SAFETY: as above.
         unsafe {
-            Narrow::reduce(narrow::Product::of([
-                add_lanes(sum.low),
-                add_lanes(sum.middle),
-                add_lanes(sum.high),
-            ]))
+            let [low, high] = halves(sum);
+            narrow::fold(add_lanes(low), add_lanes(high))
         }
     }
 
@@ -199,6 +236,12 @@ impl Lanes for Vaes256 {
     unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
         unsafe { Narrow::hash(coefficients) }
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::element(bytes) }
     }
 
     #[inline(always)]
@@ -218,6 +261,17 @@ impl Lanes for Vaes256 {
         // SAFETY: as above.
         unsafe { Narrow::tag(tag, hash, _mm256_castsi256_si128(mask)) }
     }
+}
+
+/// The low and the high half of each lane's product: the middle part goes to both.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(sum: Product) -> [__m256i; 2] {
+    let middle = _mm256_xor_si256(sum.middle, _mm256_xor_si256(sum.low, sum.high));
+    [
+        _mm256_xor_si256(sum.low, _mm256_bslli_epi128::<8>(middle)),
+        _mm256_xor_si256(sum.high, _mm256_bsrli_epi128::<8>(middle)),
+    ]
 }
 
 /// The sum of the two lanes.
@@ -309,12 +363,6 @@ impl ManyLanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_xor_si256(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn keep_each(v: __m256i, lens: &[usize; MOST_LANES]) -> __m256i {
         // SAFETY: as above.
         unsafe {
@@ -348,9 +396,7 @@ impl ManyLanes for Vaes256 {
         unsafe {
             let polynomial =
                 _mm256_broadcastsi128_si256(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
-            let middle = _mm256_xor_si256(sum.middle, _mm256_xor_si256(sum.low, sum.high));
-            let low = _mm256_xor_si256(sum.low, _mm256_bslli_epi128::<8>(middle));
-            let high = _mm256_xor_si256(sum.high, _mm256_bsrli_epi128::<8>(middle));
+            let [low, high] = halves(sum);
             let low = _mm256_xor_si256(
                 _mm256_shuffle_epi32::<0x4e>(low),
                 _mm256_clmulepi64_epi128::<0x00>(low, polynomial),
@@ -372,6 +418,31 @@ fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
         low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
         middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
         high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
+    }
+}
+
+/// [`multiply`] for two vectors: their middle factors share a vector, as those of the powers do.
+#[inline]
+#[target_feature(enable = "avx2,vpclmulqdq")]
+fn multiply_two(sum: Product, x: [__m256i; 2], h: [__m256i; 2], sums: __m256i) -> Product {
+    let x_sums = _mm256_xor_si256(_mm256_unpacklo_epi64(x[0], x[1]), _mm256_unpackhi_epi64(x[0], x[1]));
+    let two = _mm256_xor_si256;
+    Product {
+        low: two(
+            sum.low,
+            two(_mm256_clmulepi64_epi128::<0x00>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x00>(x[1], h[1])),
+        ),
+        middle: two(
+            sum.middle,
+            two(
+                _mm256_clmulepi64_epi128::<0x00>(x_sums, sums),
+                _mm256_clmulepi64_epi128::<0x11>(x_sums, sums),
+            ),
+        ),
+        high: two(
+            sum.high,
+            two(_mm256_clmulepi64_epi128::<0x11>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x11>(x[1], h[1])),
+        ),
     }
 }
 

@@ -13,7 +13,6 @@ pub(super) struct Vaes512;
 super::x86_backend!(
     Vaes512,
     "vaes512",
-    12,
     by_lanes,
     ["avx512f", "avx512bw", "avx512vl", "vaes", "vpclmulqdq", "aes", "pclmulqdq", "bmi2"]
 );
@@ -29,8 +28,11 @@ pub(super) struct Product {
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
-    const LAST: usize = 8;
-    type Powers = [Block; 48 + 3];
+    const LAST: usize = 5;
+    const FLIGHT: usize = 16;
+    const GROUP: usize = 4;
+    const REMEMBERS: bool = true;
+    type Powers = [Block; 84 + 3];
     type Vector = __m512i;
     type State = __m512i;
     type RoundKey = __m128i;
@@ -76,16 +78,17 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn round_key(bytes: &[u8; 16]) -> __m128i {
+    unsafe fn round_key(key: u128) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(bytes) }
+        unsafe { Narrow::round_key(key) }
     }
 
     #[inline(always)]
     unsafe fn counter(first: u128) -> __m512i {
         // SAFETY: as above.
         unsafe {
-            let first = _mm512_broadcast_i32x4(Narrow::counter(first));
+            let first = _mm512_castsi128_si512(Narrow::counter(first));
+            let first = _mm512_shuffle_i32x4::<0>(first, first);
             _mm512_add_epi32(first, _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0))
         }
     }
@@ -114,6 +117,12 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
+    unsafe fn add_states(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn finish(s: __m512i, key: &__m128i, data: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_aesenclast_epi128(s, _mm512_xor_si512(_mm512_broadcast_i32x4(*key), data)) }
@@ -129,6 +138,12 @@ impl Lanes for Vaes512 {
     unsafe fn replace_first(v: __m512i, block: u128) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_inserti32x4::<0>(v, Narrow::hash(block)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(a, b) }
     }
 
     #[inline(always)]
@@ -156,6 +171,31 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [__m512i; 2], h: *const Block) -> Product {
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        unsafe {
+            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())], sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m512i, h: *const Block) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let h = _mm512_broadcast_i32x4(Narrow::load(h.cast()));
+            let sums = Self::sums(h, h);
+            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m512i, next: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(_mm512_unpacklo_epi64(v, next), _mm512_unpackhi_epi64(v, next)) }
+    }
+
+    #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
         // SAFETY: as above.
         unsafe {
@@ -172,11 +212,8 @@ impl Lanes for Vaes512 {
     unsafe fn reduce(sum: Product) -> __m128i {
         // SAFETY: as above.
         unsafe {
-            Narrow::reduce(narrow::Product::of([
-                add_lanes(sum.low),
-                add_lanes(sum.middle),
-                add_lanes(sum.high),
-            ]))
+            let [low, high] = halves(sum);
+            narrow::fold(add_lanes(low), add_lanes(high))
         }
     }
 
@@ -184,6 +221,15 @@ impl Lanes for Vaes512 {
     unsafe fn hash(coefficients: u128) -> __m128i {
         // SAFETY: as above.
         unsafe { Narrow::hash(coefficients) }
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> __m128i {
+        // SAFETY: as above.
+        unsafe {
+            let block = _mm_maskz_loadu_epi8(ones(bytes.len()), bytes.as_ptr().cast());
+            Narrow::elements(block)
+        }
     }
 
     #[inline(always)]
@@ -210,6 +256,17 @@ impl Lanes for Vaes512 {
 #[target_feature(enable = "bmi2")]
 fn mask(start: usize, end: usize) -> u64 {
     _bzhi_u64(u64::MAX << start, end as u32)
+}
+
+/// The low and the high half of each lane's product: the middle part goes to both.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn halves(sum: Product) -> [__m512i; 2] {
+    let middle = _mm512_ternarylogic_epi64::<0x96>(sum.middle, sum.low, sum.high);
+    [
+        _mm512_xor_si512(sum.low, _mm512_bslli_epi128::<8>(middle)),
+        _mm512_xor_si512(sum.high, _mm512_bsrli_epi128::<8>(middle)),
+    ]
 }
 
 /// The sum of the four lanes.
@@ -322,12 +379,6 @@ impl ManyLanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { _mm512_xor_si512(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn keep_each(v: __m512i, lens: &[usize; MOST_LANES]) -> __m512i {
         // SAFETY: as above.
         unsafe {
@@ -363,9 +414,7 @@ impl ManyLanes for Vaes512 {
         unsafe {
             let polynomial =
                 _mm512_broadcast_i32x4(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
-            let middle = _mm512_xor_si512(sum.middle, _mm512_xor_si512(sum.low, sum.high));
-            let low = _mm512_xor_si512(sum.low, _mm512_bslli_epi128::<8>(middle));
-            let high = _mm512_xor_si512(sum.high, _mm512_bsrli_epi128::<8>(middle));
+            let [low, high] = halves(sum);
             let low = _mm512_xor_si512(
                 _mm512_shuffle_epi32::<0x4e>(low),
                 _mm512_clmulepi64_epi128::<0x00>(low, polynomial),
@@ -387,6 +436,31 @@ fn multiply(sum: Product, x: __m512i, h: __m512i, sums: __m512i) -> Product {
         low: _mm512_xor_si512(sum.low, _mm512_clmulepi64_epi128::<0x00>(x, h)),
         middle: _mm512_xor_si512(sum.middle, _mm512_clmulepi64_epi128::<0x00>(x_sum, sums)),
         high: _mm512_xor_si512(sum.high, _mm512_clmulepi64_epi128::<0x11>(x, h)),
+    }
+}
+
+/// [`multiply`] for two vectors: their middle factors share a vector, as those of the powers do.
+#[inline]
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+fn multiply_two(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -> Product {
+    let x_sums = _mm512_xor_si512(_mm512_unpacklo_epi64(x[0], x[1]), _mm512_unpackhi_epi64(x[0], x[1]));
+    let add = |sum, a, b| _mm512_ternarylogic_epi64::<0x96>(sum, a, b);
+    Product {
+        low: add(
+            sum.low,
+            _mm512_clmulepi64_epi128::<0x00>(x[0], h[0]),
+            _mm512_clmulepi64_epi128::<0x00>(x[1], h[1]),
+        ),
+        middle: add(
+            sum.middle,
+            _mm512_clmulepi64_epi128::<0x00>(x_sums, sums),
+            _mm512_clmulepi64_epi128::<0x11>(x_sums, sums),
+        ),
+        high: add(
+            sum.high,
+            _mm512_clmulepi64_epi128::<0x11>(x[0], h[0]),
+            _mm512_clmulepi64_epi128::<0x11>(x[1], h[1]),
+        ),
     }
 }
 
