@@ -10,11 +10,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arena::Slots;
+use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
-use crate::aead::{Alg, Nonce};
+use crate::aead::{Alg, Nonce, TAG_LEN};
 use crate::engine::Engine;
-use crate::envelope::{self, Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD, State, ValueHeader};
+use crate::envelope::{
+    self, Aad, Cipher, HEADER_LEN, Header, Keystore, NonceSource, OVERHEAD, State, ValueHeader,
+};
 use crate::timing::Pass;
 
 const KEY_ID: u32 = 7;
@@ -57,13 +60,6 @@ impl Records {
             refused: 0,
         })
     }
-
-    fn refusals(&self) -> Result<(), String> {
-        match self.refused {
-            0 => Ok(()),
-            n => Err(format!("{n} calls were refused")),
-        }
-    }
 }
 
 struct Seals(Records);
@@ -100,7 +96,7 @@ impl Pass for Seals {
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.0.refusals()?;
+        none_refused(self.0.refused)?;
         let all = &self.0;
         for (i, (record, plain)) in all.records.iter().zip(all.plain.iter()).enumerate() {
             let mut record = record.to_vec();
@@ -154,12 +150,9 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
-        self.all.refusals()?;
-        let bodies = self.all.records.iter().map(|record| &record[envelope::HEADER_LEN..]);
-        match bodies.zip(self.all.plain.iter()).position(|(body, plain)| &body[..plain.len()] != plain) {
-            None => Ok(()),
-            Some(i) => Err(format!("record {i} does not open to the message that was sealed")),
-        }
+        none_refused(self.all.refused)?;
+        let bodies = self.all.records.iter().map(|record| &record[HEADER_LEN..record.len() - TAG_LEN]);
+        all_opened("record", bodies, self.all.plain.iter())
     }
 
     fn refuse_forgery(&mut self) -> Result<(), String> {
@@ -167,11 +160,8 @@ impl Batch for Opens {
         if let Some(last) = record.last_mut() {
             *last ^= 1;
         }
-        match self.all.cipher.open_in_place(&mut record, &AAD) {
-            Err(envelope::Error::Integrity) => Ok(()),
-            Err(e) => Err(format!("a record with a forged tag is refused as something else: {e}")),
-            Ok(_) => Err("a record with a forged tag is opened".into()),
-        }
+        let opened = self.all.cipher.open_in_place(&mut record, &AAD).map(|_| ());
+        refused_as("record", opened, &envelope::Error::Integrity)
     }
 }
 
@@ -179,13 +169,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::{engines, find};
-    use crate::measure::testing::{Broken, Fault};
-
-    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
-        batch.reset();
-        batch.run();
-        batch.check()
-    }
+    use crate::measure::testing::{Broken, Fault, pass};
 
     #[test]
     fn every_engine_seals_and_opens_records() {

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arena::Slots;
+use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
@@ -58,11 +59,34 @@ impl Messages {
         }
     }
 
-    fn refusals(&self) -> Result<(), String> {
-        match self.refused {
-            0 => Ok(()),
-            n => Err(format!("{n} calls were refused")),
+    /// Compares message `i` with what the reference makes of it under `nonce`, whose tag it returns.
+    fn compare(&self, i: usize, (sealed, plain): (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
+        let (mut expected, mut tag) = (plain.to_vec(), Tag::default());
+        self.other
+            .seal(nonce, &self.aad, &mut expected, &mut tag)
+            .map_err(|e| format!("the reference refused message {i}: {e}"))?;
+        if sealed != expected {
+            return Err(format!("the ciphertext of message {i} is not the reference's"));
         }
+        if self.tags[i].0 != tag.0 {
+            return Err(format!("the tag of message {i} is not the reference's"));
+        }
+        Ok(tag)
+    }
+
+    /// Whether every message is sealed as the reference would, under its own nonce.
+    fn all_sealed(&self) -> Result<(), String> {
+        none_refused(self.refused)?;
+        for (i, (slots, nonce)) in self.arena.iter().zip(self.plain.iter()).zip(&self.nonces).enumerate() {
+            self.compare(i, slots, nonce)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every message is what was sealed.
+    fn all_opened(&self) -> Result<(), String> {
+        none_refused(self.refused)?;
+        all_opened("message", self.arena.iter(), self.plain.iter())
     }
 }
 
@@ -105,22 +129,7 @@ impl Pass for Seals {
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.all.refusals()?;
-        let all = &self.all;
-        let slots = all.arena.iter().zip(all.plain.iter());
-        for (i, ((sealed, plain), (nonce, tag))) in slots.zip(all.nonces.iter().zip(&all.tags)).enumerate() {
-            let (mut expected, mut expected_tag) = (plain.to_vec(), Tag::default());
-            all.other
-                .seal(nonce, &all.aad, &mut expected, &mut expected_tag)
-                .map_err(|e| format!("the reference refused message {i}: {e}"))?;
-            if sealed != expected {
-                return Err(format!("the ciphertext of message {i} is not the reference's"));
-            }
-            if tag.0 != expected_tag.0 {
-                return Err(format!("the tag of message {i} is not the reference's"));
-            }
-        }
-        Ok(())
+        self.all.all_sealed()
     }
 }
 
@@ -168,11 +177,7 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
-        self.all.refusals()?;
-        match self.all.arena.iter().zip(self.all.plain.iter()).position(|(opened, plain)| opened != plain) {
-            None => Ok(()),
-            Some(i) => Err(format!("the plaintext of message {i} is not what was sealed")),
-        }
+        self.all.all_opened()
     }
 
     fn refuse_forgery(&mut self) -> Result<(), String> {
@@ -180,11 +185,8 @@ impl Batch for Opens {
         let Some(((sealed, nonce), tag)) = first else { return Ok(()) };
         let mut forged = *tag;
         forged.0[TAG_LEN - 1] ^= 1;
-        match self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged) {
-            Err(aead::Error::NotAuthentic) => Ok(()),
-            Err(e) => Err(format!("a message with a forged tag is refused as something else: {e}")),
-            Ok(()) => Err("a message with a forged tag is opened".into()),
-        }
+        let opened = self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged);
+        refused_as("message", opened, &aead::Error::NotAuthentic)
     }
 }
 
@@ -192,13 +194,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::engines;
-    use crate::measure::testing::{Broken, Fault};
-
-    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
-        batch.reset();
-        batch.run();
-        batch.check()
-    }
+    use crate::measure::testing::{Broken, Fault, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {

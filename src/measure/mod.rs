@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::timing::Pass;
 
 mod arena;
+mod compare;
 mod envelope;
 pub mod job;
 mod key;
