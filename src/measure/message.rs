@@ -18,19 +18,21 @@ use crate::engine::Engine;
 use crate::timing::Pass;
 
 /// What both directions need.
-struct Messages {
-    key: Box<dyn Aead>,
-    other: Box<dyn Aead>,
-    aad: Vec<u8>,
-    plain: Slots,
-    arena: Slots,
-    nonces: Vec<Nonce>,
-    tags: Vec<Tag>,
-    refused: usize,
+pub(super) struct Messages {
+    pub key: Box<dyn Aead>,
+    pub other: Box<dyn Aead>,
+    pub aad: Vec<u8>,
+    pub plain: Slots,
+    pub arena: Slots,
+    pub nonces: Vec<Nonce>,
+    pub tags: Vec<Tag>,
+    /// Calls, or messages of calls, that were refused in any pass.
+    pub refused: usize,
 }
 
 impl Messages {
-    fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
+    /// `count` messages of `bytes` bytes, in the clear, each with its nonce.
+    pub fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
         let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
         let mut key = vec![0; alg.key_len()];
         rng.fill_bytes(&mut key);
@@ -48,19 +50,31 @@ impl Messages {
             tags: vec![Tag::default(); count],
             refused: 0,
         };
-        all.number(0);
+        all.restore(0);
         Ok(all)
     }
 
-    /// Gives every message the next nonce of a counter.
-    fn number(&mut self, first: u64) {
+    /// Restores every message in the clear and gives each the next nonce of a counter that begins with `first`.
+    pub fn restore(&mut self, first: u64) {
+        self.arena.copy_from(&self.plain);
         for (nonce, number) in self.nonces.iter_mut().zip(first..) {
             nonce[NONCE_LEN - 8..].copy_from_slice(&number.to_be_bytes());
         }
     }
 
+    /// Seals every message with the reference into the arena; returns it as it then is.
+    pub fn seal_all(&mut self) -> Result<Slots, aead::Error> {
+        let mut sealed = Slots::new(self.nonces.len(), self.arena.len());
+        sealed.copy_from(&self.plain);
+        for ((slot, nonce), tag) in sealed.iter_mut().zip(&self.nonces).zip(&mut self.tags) {
+            self.other.seal(nonce, &self.aad, slot, tag)?;
+        }
+        self.arena.copy_from(&sealed);
+        Ok(sealed)
+    }
+
     /// Compares message `i` with what the reference makes of it under `nonce`, whose tag it returns.
-    fn compare(&self, i: usize, (sealed, plain): (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
+    pub fn compare(&self, i: usize, (sealed, plain): (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
         let (mut expected, mut tag) = (plain.to_vec(), Tag::default());
         self.other
             .seal(nonce, &self.aad, &mut expected, &mut tag)
@@ -75,7 +89,7 @@ impl Messages {
     }
 
     /// Whether every message is sealed as the reference would, under its own nonce.
-    fn all_sealed(&self) -> Result<(), String> {
+    pub fn all_sealed(&self) -> Result<(), String> {
         none_refused(self.refused)?;
         for (i, (slots, nonce)) in self.arena.iter().zip(self.plain.iter()).zip(&self.nonces).enumerate() {
             self.compare(i, slots, nonce)?;
@@ -84,7 +98,7 @@ impl Messages {
     }
 
     /// Whether every message is what was sealed.
-    fn all_opened(&self) -> Result<(), String> {
+    pub fn all_opened(&self) -> Result<(), String> {
         none_refused(self.refused)?;
         all_opened("message", self.arena.iter(), self.plain.iter())
     }
@@ -108,8 +122,7 @@ pub(super) fn seals(
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        self.all.arena.copy_from(&self.all.plain);
-        self.all.number(self.next);
+        self.all.restore(self.next);
         self.next += self.count();
     }
 
@@ -147,12 +160,7 @@ pub(super) fn opens(
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, alg, bytes, aad, count)?;
-    let mut sealed = Slots::new(count, bytes);
-    sealed.copy_from(&all.plain);
-    for ((slot, nonce), tag) in sealed.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
-        all.other.seal(nonce, &all.aad, slot, tag).map_err(|e| Error::engine(engine, e))?;
-    }
-    all.arena.copy_from(&sealed);
+    let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed }))
 }
 
