@@ -5,8 +5,9 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::curve::{self, Curve};
 use super::number::plain;
-use super::speed::{self, Curve};
+use super::speed;
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
 use super::{Report, Section, cases, method, ratio, sentence};
@@ -92,7 +93,7 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
                 }
             }
             @if let Some(run) = &section.bench {
-                @for (i, curve) in speed::curves(run).iter().enumerate() {
+                @for (i, curve) in curve::curves(run).iter().enumerate() {
                     (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
                 }
                 @let rest = [ratio::table(run), speed::other(run), speed::errors(run)];
@@ -202,7 +203,7 @@ fn class(mark: Mark, number: bool) -> String {
 }
 
 fn figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
-    let numbers = speed::throughput(run, curve);
+    let numbers = curve::throughput(run, curve);
     html! {
         h3 { (numbers.title) }
         figure {
