@@ -1,9 +1,9 @@
-//! Curves: one operation over several message sizes, in GB/s.
+//! Curves: one operation over several message sizes, in GB/s; or a latency in nanoseconds, which is not drawn.
 //!
 //! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here: drawing
 //! them, which is `svg`.
 
-use super::number::{size, three};
+use super::number::{count, size, slug, three};
 use super::speed::{distinct, engines_of, processes, time};
 use super::table::{Cell, Mark, Table};
 use crate::measure::{Ns, Row, Run};
@@ -11,7 +11,7 @@ use crate::measure::{Ns, Row, Run};
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
 pub(super) struct Curve<'a> {
-    /// `seal`, `open`.
+    /// `seal`, `open`, `latency/seal`.
     pub op: &'a str,
     /// `aes-256-gcm`.
     pub algorithm: &'a str,
@@ -45,11 +45,36 @@ impl Curve<'_> {
         Some(Speed { median: bytes / ns.median, low: bytes / ns.high, high: bytes / ns.low })
     }
 
+    /// What tables and pictures of it are found by: `seal-aes-256-gcm`, `latency-seal-aes-256-gcm`.
+    pub fn id(&self) -> String {
+        slug(&format!("{}-{}", self.op, self.algorithm))
+    }
+
     /// The name as a heading: `Seal, aes-256-gcm`.
     pub fn title(&self) -> String {
-        let mut letters = self.op.chars();
+        let words = operation(self.op);
+        let mut letters = words.chars();
         let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
         format!("{first}{}, {}", letters.as_str(), self.algorithm)
+    }
+
+    /// Whether it is of calls that wait for each other, so that its times say nothing of GB/s.
+    pub fn is_latency(&self) -> bool {
+        self.rows.iter().any(|row| row.is_latency())
+    }
+
+    /// ` A time is ...`: what a reader must know of batches; nothing where there are none.
+    fn batches(&self) -> String {
+        let sizes = || self.rows.iter().filter_map(|row| row.batch);
+        let messages = match (sizes().min(), sizes().max()) {
+            (Some(low), Some(high)) if low < high => format!("{} to {}", count(low), count(high)),
+            (Some(n), _) => count(n),
+            (None, _) => return String::new(),
+        };
+        format!(
+            " {messages} messages go to the engine at once; a time is that of one of them, with its share of making \
+             the list."
+        )
     }
 
     /// The engine quickest at a size, its speed, and the engines whose intervals reach its own.
@@ -69,6 +94,11 @@ impl Curve<'_> {
     }
 }
 
+/// An operation in words: `seal`, `seal batch`, `latency of seal`.
+pub(super) fn operation(op: &str) -> String {
+    op.replace("latency/", "latency of ").replace('_', " ")
+}
+
 /// Operations measured at two message sizes or more, in the order of the run.
 pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
     let names = distinct(
@@ -84,25 +114,31 @@ pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
     names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
 }
 
-/// GB/s by engine and size.
-pub(super) fn throughput(run: &Run, curve: &Curve<'_>) -> Table {
-    let id = format!("{}-{}", curve.op, curve.algorithm);
+/// GB/s by engine and size; nanoseconds for a latency.
+pub(super) fn table(run: &Run, curve: &Curve<'_>) -> Table {
+    let latency = curve.is_latency();
     let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
-    let title = format!("{}: GB/s by message size", curve.title());
-    let mut table = Table::new(&id, &title, std::iter::once("engine".to_owned()).chain(sizes));
+    let unit = if latency { "nanoseconds" } else { "GB/s" };
+    let title = format!("{}: {unit} by message size", curve.title());
+    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
     table.details = false;
     for &engine in &curve.engines {
         let mut row = vec![Cell::new(engine)];
         for &bytes in &curve.sizes {
-            row.push(match (curve.speed(engine, bytes), curve.row(engine, bytes)) {
-                (Some(speed), _) => {
+            let found = curve.row(engine, bytes);
+            let number = match (curve.speed(engine, bytes), found.and_then(time)) {
+                (_, Some(ns)) if latency => Some((ns.median, ns.low, ns.high)),
+                (Some(speed), _) => Some((speed.median, speed.low, speed.high)),
+                _ => None,
+            };
+            row.push(match number {
+                Some((median, low, high)) => {
                     let best = curve.clear(bytes) == Some(engine);
                     let mark = if best { Mark::Best } else { Mark::Plain };
-                    let interval = format!("{}–{}", three(speed.low), three(speed.high));
-                    Cell::new(three(speed.median)).detail(interval).mark(mark)
+                    Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high))).mark(mark)
                 }
-                (None, Some(_)) => Cell::new("error").mark(Mark::Bad),
-                (None, None) => Cell::none(),
+                None if found.is_some() => Cell::new("error").mark(Mark::Bad),
+                None => Cell::none(),
             });
         }
         table.push(row);
@@ -116,12 +152,18 @@ pub(super) fn throughput(run: &Run, curve: &Curve<'_>) -> Table {
     } else {
         ""
     };
+    let unit = if latency {
+        "Nanoseconds from one call to the next, whose nonce is taken from the tag of the one before,"
+    } else {
+        "GB/s is 10⁹ message bytes a second"
+    };
     table.note(&format!(
-        "GB/s is 10⁹ message bytes a second at the median over {}. The widest interval reaches {:.1} % below and \
-         {:.1} % above its median time.{marked}",
+        "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its median \
+         time.{}{marked}",
         processes(run),
         quick * 100.0,
         slow * 100.0,
+        curve.batches(),
     ))
 }
 
@@ -143,7 +185,7 @@ mod tests {
         let curve = &curves(&run)[0];
         assert_eq!(curve.speed("ring", 1000), Some(Speed { median: 10.0, low: 8.0, high: 12.5 }));
         assert_eq!(curve.speed("ring", 4000), None);
-        let cell = &throughput(&run, curve).rows[0][1];
+        let cell = &table(&run, curve).rows[0][1];
         assert_eq!((cell.text.as_str(), cell.detail.as_str()), ("10.0", "8.00–12.5"));
         assert_eq!(cell.mark, Mark::Plain, "one engine alone is not the quickest");
     }
@@ -160,7 +202,47 @@ mod tests {
         let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 79.0, 91.0]));
         assert_eq!(curves(&clear)[0].fastest(1000), Some(("aws-lc", 12.5, vec![])));
         assert_eq!(curves(&near)[0].fastest(1000), Some(("aws-lc", 12.5, vec!["ring"])));
-        assert!(throughput(&clear, &curves(&clear)[0]).has(Mark::Best));
-        assert!(!throughput(&near, &curves(&near)[0]).has(Mark::Best));
+        assert!(table(&clear, &curves(&clear)[0]).has(Mark::Best));
+        assert!(!table(&near, &curves(&near)[0]).has(Mark::Best));
+    }
+
+    #[test]
+    fn a_latency_is_in_nanoseconds_and_the_least_is_marked() {
+        let run = by_hand(vec![
+            sample::row("latency/seal", "a", 16, "ring", &[100.0, 80.0, 125.0]),
+            sample::row("latency/seal", "a", 16, "aws-lc", &[40.0, 39.0, 41.0]),
+            sample::row("latency/seal", "a", 64, "ring", &[200.0]),
+        ]);
+        let curves = curves(&run);
+        assert_eq!((curves.len(), curves[0].is_latency()), (1, true));
+        let table = table(&run, &curves[0]);
+        assert_eq!(table.id, "latency-seal-a");
+        assert_eq!(table.title, "Latency of seal, a: nanoseconds by message size");
+        assert!(
+            !table.note.contains("GB/s") && table.note.contains("tag of the one before"),
+            "{}",
+            table.note
+        );
+        let cell = |row: usize| (table.rows[row][1].text.as_str(), table.rows[row][1].detail.as_str());
+        let row = |engine| table.rows.iter().position(|row| row[0].text == engine).unwrap();
+        assert_eq!(cell(row("ring")), ("100", "80.0–125"));
+        assert_eq!(cell(row("aws-lc")), ("40.0", "39.0–41.0"));
+        assert_eq!(table.rows[row("aws-lc")][1].mark, Mark::Best);
+    }
+
+    #[test]
+    fn a_batch_says_how_many_messages_it_has() {
+        let batch = |bytes, batch| {
+            let row = sample::row("seal_batch", "a", bytes, "ring", &[10.0]);
+            Row { batch: Some(batch), ..row }
+        };
+        let run = by_hand(vec![batch(16, 64), batch(64, 64)]);
+        let one = table(&run, &curves(&run)[0]);
+        assert_eq!(one.title, "Seal batch, a: GB/s by message size");
+        assert!(one.note.contains(" 64 messages go to the engine at once"), "{}", one.note);
+        let run = by_hand(vec![batch(16, 64), batch(1024, 16)]);
+        assert!(table(&run, &curves(&run)[0]).note.contains(" 16 to 64 messages go"));
+        let single = sample::run();
+        assert!(!table(&single, &curves(&single)[0]).note.contains("at once"));
     }
 }

@@ -191,7 +191,7 @@ mod tests {
     fn markdown_is_a_table_of_equal_rows() {
         let run = sample::run();
         let curves = curve::curves(&run);
-        let text = markdown(&curve::throughput(&run, &curves[1]));
+        let text = markdown(&curve::table(&run, &curves[1]));
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 + sample::ENGINES.len());
         assert!(rows.iter().all(|row| row.matches('|').count() == 10), "{text}");

@@ -58,7 +58,7 @@ impl Section {
             tables.extend(cases::failures(report));
         }
         if let Some(run) = &self.bench {
-            tables.extend(curve::curves(run).iter().map(|curve| curve::throughput(run, curve)));
+            tables.extend(curve::curves(run).iter().map(|curve| curve::table(run, curve)));
             tables.extend(ratio::table(run));
             tables.extend(speed::other(run));
             tables.extend(speed::errors(run));
@@ -71,10 +71,9 @@ impl Section {
         let Some(run) = &self.bench else { return Vec::new() };
         let engines = speed::all_engines([run]);
         let draw = |curve: &curve::Curve<'_>| {
-            let name = number::slug(&format!("{}-{}", curve.op, curve.algorithm));
-            (name, svg::draw(curve, &engines, "figure", svg::Paint::Picture))
+            (curve.id(), svg::draw(curve, &engines, "figure", svg::Paint::Picture))
         };
-        curve::curves(run).iter().map(draw).collect()
+        curve::curves(run).iter().filter(|curve| !curve.is_latency()).map(draw).collect()
     }
 }
 

@@ -116,8 +116,7 @@ pub(super) fn errors(run: &Run) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::curve::throughput;
-    use crate::report::sample;
+    use crate::report::{curve, sample};
 
     fn by_hand(rows: Vec<Row>) -> Run {
         Run { rows, ..sample::run() }
@@ -147,7 +146,7 @@ mod tests {
         run.rows[0].error = Some("wrong tag".into());
         let curves = curves(&run);
         assert_eq!(curves[0].speed("ring", 1000), None);
-        assert_eq!(throughput(&run, &curves[0]).rows[0][1], Cell::new("error").mark(Mark::Bad));
+        assert_eq!(curve::table(&run, &curves[0]).rows[0][1], Cell::new("error").mark(Mark::Bad));
         let errors = errors(&run).unwrap();
         assert_eq!(errors.rows[0][2].text, "wrong tag");
         assert_eq!(errors.rows.len(), 1);

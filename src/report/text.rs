@@ -124,7 +124,7 @@ mod tests {
     fn a_speed_table_fits_a_terminal_and_an_error_shows_no_time() {
         let run = sample::run();
         let curves = curve::curves(&run);
-        let text = table(&curve::throughput(&run, &curves[1]), 80);
+        let text = table(&curve::table(&run, &curves[1]), 80);
         fits(&text, 80);
         for engine in sample::ENGINES {
             assert!(text.contains(engine), "{engine} in\n{text}");
