@@ -13,7 +13,7 @@ use crate::aead::Alg;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
-    /// AES-256-GCM, records, keys and nonces: about a minute.
+    /// AES-256-GCM, its latencies and batches, records, keys and nonces: about a minute.
     Quick,
     /// And the other key sizes, and more lengths.
     Standard,
