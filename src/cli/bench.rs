@@ -17,8 +17,8 @@ use crate::report::{self, File, Report};
     after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
 )]
 pub(super) struct Args {
-    /// Only workloads whose path holds this text; `*` and `?` match as in file names. All suites are searched
-    /// unless --suite is given.
+    /// Only workloads whose path holds this text; with `*` or `?` the whole path must match, as file names do:
+    /// `seal/*` leaves `latency/seal/...` out. All suites are searched unless --suite is given.
     filter: Option<String>,
     /// How much to measure: quick (under 90 seconds), standard, full.
     #[arg(long, value_enum)]
@@ -42,7 +42,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum SuiteName {
-    /// AES-256-GCM at eight sizes, records, keys, nonces.
+    /// AES-256-GCM at eight sizes, latencies, batches, records, keys, nonces.
     Quick,
     /// And the other key sizes, and more lengths.
     Standard,

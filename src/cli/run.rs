@@ -43,19 +43,20 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&verified.host.fingerprint));
     report::write(&folder.join("verify.json"), &verified)?;
 
-    let (right, wrong): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|e| wrong_cases(&verified, *e) == 0);
+    let counted = chosen.into_iter().map(|engine| (engine, wrong_cases(&verified, engine)));
+    let (right, wrong): (Vec<_>, Vec<_>) = counted.partition(|(_, cases)| *cases == 0);
     let verdict = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
-    let mut files = vec![File::Verify(verified.clone())];
-    let mut plan = BenchPlan::new(Suite::Quick, right);
+    let mut files = vec![File::Verify(verified)];
+    let mut plan = BenchPlan::new(Suite::Quick, right.into_iter().map(|(engine, _)| engine).collect());
     let measured = if plan.engines.is_empty() { None } else { Some(super::bench::measure(&plan)) };
     let (end, failed) = match measured {
         None => (verdict, None),
         Some(Err(error)) => (verdict, Some(error)),
         Some(Ok(mut run)) => {
             let end = if verdict == End::Fine { super::bench::end_of(&run) } else { verdict };
-            plan.engines.clone_from(&wrong);
-            for engine in wrong {
-                let why = format!("{} cases came out wrong: no time", wrong_cases(&verified, engine));
+            plan.engines = wrong.iter().map(|(engine, _)| *engine).collect();
+            for (engine, cases) in wrong {
+                let why = format!("{cases} cases came out wrong: no time");
                 let workloads = plan.workloads().into_iter().filter(|w| w.supported_by(engine));
                 run.rows.extend(workloads.map(|w| Row::refused(w, engine, why.clone())));
             }

@@ -27,6 +27,11 @@ impl Slots {
         Self { bytes, start, len, count }
     }
 
+    /// Bytes of each slot.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The slots, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let end = self.start + self.count * stride(self.len);

@@ -128,13 +128,7 @@ impl Batch for Lookups {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault};
-
-    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
-        batch.reset();
-        batch.run();
-        batch.check()
-    }
+    use crate::measure::testing::{Broken, Fault, pass};
 
     #[test]
     fn nonces_and_lookups_are_counted_and_right() {

@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arena::Slots;
+use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
@@ -17,19 +18,21 @@ use crate::engine::Engine;
 use crate::timing::Pass;
 
 /// What both directions need.
-struct Messages {
-    key: Box<dyn Aead>,
-    other: Box<dyn Aead>,
-    aad: Vec<u8>,
-    plain: Slots,
-    arena: Slots,
-    nonces: Vec<Nonce>,
-    tags: Vec<Tag>,
-    refused: usize,
+pub(super) struct Messages {
+    pub key: Box<dyn Aead>,
+    pub other: Box<dyn Aead>,
+    pub aad: Vec<u8>,
+    pub plain: Slots,
+    pub arena: Slots,
+    pub nonces: Vec<Nonce>,
+    pub tags: Vec<Tag>,
+    /// Calls, or messages of calls, that were refused in any pass.
+    pub refused: usize,
 }
 
 impl Messages {
-    fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
+    /// `count` messages of `bytes` bytes, in the clear, each with its nonce.
+    pub fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
         let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
         let mut key = vec![0; alg.key_len()];
         rng.fill_bytes(&mut key);
@@ -47,22 +50,57 @@ impl Messages {
             tags: vec![Tag::default(); count],
             refused: 0,
         };
-        all.number(0);
+        all.restore(0);
         Ok(all)
     }
 
-    /// Gives every message the next nonce of a counter.
-    fn number(&mut self, first: u64) {
+    /// Restores every message in the clear and gives each the next nonce of a counter that begins with `first`.
+    pub fn restore(&mut self, first: u64) {
+        self.arena.copy_from(&self.plain);
         for (nonce, number) in self.nonces.iter_mut().zip(first..) {
             nonce[NONCE_LEN - 8..].copy_from_slice(&number.to_be_bytes());
         }
     }
 
-    fn refusals(&self) -> Result<(), String> {
-        match self.refused {
-            0 => Ok(()),
-            n => Err(format!("{n} calls were refused")),
+    /// Seals every message with the reference into the arena; returns it as it then is.
+    pub fn seal_all(&mut self) -> Result<Slots, aead::Error> {
+        let mut sealed = Slots::new(self.nonces.len(), self.arena.len());
+        sealed.copy_from(&self.plain);
+        for ((slot, nonce), tag) in sealed.iter_mut().zip(&self.nonces).zip(&mut self.tags) {
+            self.other.seal(nonce, &self.aad, slot, tag)?;
         }
+        self.arena.copy_from(&sealed);
+        Ok(sealed)
+    }
+
+    /// Compares message `i` with what the reference makes of it under `nonce`, whose tag it returns.
+    pub fn compare(&self, i: usize, (sealed, plain): (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
+        let (mut expected, mut tag) = (plain.to_vec(), Tag::default());
+        self.other
+            .seal(nonce, &self.aad, &mut expected, &mut tag)
+            .map_err(|e| format!("the reference refused message {i}: {e}"))?;
+        if sealed != expected {
+            return Err(format!("the ciphertext of message {i} is not the reference's"));
+        }
+        if self.tags[i].0 != tag.0 {
+            return Err(format!("the tag of message {i} is not the reference's"));
+        }
+        Ok(tag)
+    }
+
+    /// Whether every message is sealed as the reference would, under its own nonce.
+    pub fn all_sealed(&self) -> Result<(), String> {
+        none_refused(self.refused)?;
+        for (i, (slots, nonce)) in self.arena.iter().zip(self.plain.iter()).zip(&self.nonces).enumerate() {
+            self.compare(i, slots, nonce)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every message is what was sealed.
+    pub fn all_opened(&self) -> Result<(), String> {
+        none_refused(self.refused)?;
+        all_opened("message", self.arena.iter(), self.plain.iter())
     }
 }
 
@@ -84,8 +122,7 @@ pub(super) fn seals(
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        self.all.arena.copy_from(&self.all.plain);
-        self.all.number(self.next);
+        self.all.restore(self.next);
         self.next += self.count();
     }
 
@@ -105,22 +142,7 @@ impl Pass for Seals {
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.all.refusals()?;
-        let all = &self.all;
-        let slots = all.arena.iter().zip(all.plain.iter());
-        for (i, ((sealed, plain), (nonce, tag))) in slots.zip(all.nonces.iter().zip(&all.tags)).enumerate() {
-            let (mut expected, mut expected_tag) = (plain.to_vec(), Tag::default());
-            all.other
-                .seal(nonce, &all.aad, &mut expected, &mut expected_tag)
-                .map_err(|e| format!("the reference refused message {i}: {e}"))?;
-            if sealed != expected {
-                return Err(format!("the ciphertext of message {i} is not the reference's"));
-            }
-            if tag.0 != expected_tag.0 {
-                return Err(format!("the tag of message {i} is not the reference's"));
-            }
-        }
-        Ok(())
+        self.all.all_sealed()
     }
 }
 
@@ -138,12 +160,7 @@ pub(super) fn opens(
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, alg, bytes, aad, count)?;
-    let mut sealed = Slots::new(count, bytes);
-    sealed.copy_from(&all.plain);
-    for ((slot, nonce), tag) in sealed.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
-        all.other.seal(nonce, &all.aad, slot, tag).map_err(|e| Error::engine(engine, e))?;
-    }
-    all.arena.copy_from(&sealed);
+    let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed }))
 }
 
@@ -168,11 +185,7 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
-        self.all.refusals()?;
-        match self.all.arena.iter().zip(self.all.plain.iter()).position(|(opened, plain)| opened != plain) {
-            None => Ok(()),
-            Some(i) => Err(format!("the plaintext of message {i} is not what was sealed")),
-        }
+        self.all.all_opened()
     }
 
     fn refuse_forgery(&mut self) -> Result<(), String> {
@@ -180,11 +193,8 @@ impl Batch for Opens {
         let Some(((sealed, nonce), tag)) = first else { return Ok(()) };
         let mut forged = *tag;
         forged.0[TAG_LEN - 1] ^= 1;
-        match self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged) {
-            Err(aead::Error::NotAuthentic) => Ok(()),
-            Err(e) => Err(format!("a message with a forged tag is refused as something else: {e}")),
-            Ok(()) => Err("a message with a forged tag is opened".into()),
-        }
+        let opened = self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged);
+        refused_as("message", opened, &aead::Error::NotAuthentic)
     }
 }
 
@@ -192,13 +202,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::engines;
-    use crate::measure::testing::{Broken, Fault};
-
-    fn pass(batch: &mut dyn Batch) -> Result<(), String> {
-        batch.reset();
-        batch.run();
-        batch.check()
-    }
+    use crate::measure::testing::{Broken, Fault, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {

@@ -12,7 +12,10 @@ use crate::host::Host;
 use crate::timing::Pass;
 
 mod arena;
+mod chain;
+mod compare;
 mod envelope;
+mod group;
 pub mod job;
 mod key;
 mod lookup;
@@ -107,17 +110,20 @@ pub struct Ns {
 pub struct Row {
     /// Its path: `seal/aes-256-gcm/16384`.
     pub workload: String,
-    /// The operation: `seal`, `open`, `key`, `nonce`, `lookup`, ...
+    /// The operation: `seal`, `open`, `latency/seal`, `seal_batch`, `key`, `nonce`, `lookup`, ...
     pub op: String,
     /// `aes-256-gcm` and the like, or what the operation works on.
     pub algorithm: String,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: u64,
+    /// Messages that go to the engine at once; absent where each goes alone. An operation is one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u64>,
     /// The engine; `sealmark` where no cipher takes part.
     pub engine: String,
     /// Absent when there is an error.
     pub ns: Option<Ns>,
-    /// Decimal gigabytes of message per second at the median; absent without a time or a message.
+    /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a latency.
     pub gb_per_s: Option<f64>,
     /// Fresh processes that the interval is over; 0 when there is an error.
     pub processes: u32,
@@ -134,18 +140,29 @@ pub struct Row {
 impl Row {
     /// The row of an engine that is not measured on a workload, and why.
     pub fn refused(workload: &Workload, engine: &dyn Engine, why: String) -> Self {
+        Self { error: Some(why), ..Self::empty(workload, engine.name()) }
+    }
+
+    /// Whether its time is that of a call whose end the next one waits for. Bytes over such a time are no throughput.
+    pub fn is_latency(&self) -> bool {
+        self.op.starts_with("latency/")
+    }
+
+    /// The row of a workload and an engine of which nothing else is known.
+    fn empty(workload: &Workload, engine: &str) -> Self {
         Self {
             workload: workload.path.clone(),
-            op: workload.op.name().into(),
+            op: workload.op.name().to_owned(),
             algorithm: workload.algorithm.clone(),
             bytes: workload.bytes as u64,
-            engine: engine.name().into(),
+            batch: (workload.batch > 1).then_some(workload.batch as u64),
+            engine: engine.to_owned(),
             ns: None,
             gb_per_s: None,
             processes: 0,
             samples: Vec::new(),
             arena: None,
-            error: Some(why),
+            error: None,
         }
     }
 }

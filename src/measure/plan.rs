@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_tiny_workload_gives_a_row_for_each_engine() {
         let mut seen = Vec::new();
-        let plan = plan("seal/aes-256-gcm/64", engines());
+        let plan = plan("seal/*-256-gcm/64", engines());
         let result = run(&plan, &AtomicBool::new(false), &mut |p| seen.push((p.done, p.total)));
         let result = result.unwrap();
         assert_eq!(seen, [(1, 1)]);
@@ -240,11 +240,28 @@ mod tests {
     #[test]
     fn a_wrong_engine_gets_no_time() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let result = go(&plan("seal/aes-256-gcm/64", vec![Broken::with(fault)]));
-            assert_eq!(result.rows.len(), 1, "{fault:?}");
-            let row = &result.rows[0];
-            assert!(row.error.is_some() && row.ns.is_none() && row.gb_per_s.is_none(), "{row:?}");
-            assert!(row.samples.is_empty());
+            let result = go(&plan("*seal*-256-gcm/64", vec![Broken::with(fault)]));
+            let workloads: Vec<_> = result.rows.iter().map(|row| row.op.as_str()).collect();
+            assert_eq!(workloads, ["seal", "latency/seal", "seal_batch"], "{fault:?}");
+            for row in &result.rows {
+                assert!(row.error.is_some() && row.ns.is_none() && row.gb_per_s.is_none(), "{row:?}");
+                assert!(row.samples.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_latency_has_no_throughput_and_a_batch_says_how_many() {
+        let engine = || vec![engine::find("sealmark").unwrap()];
+        for (filter, batch, throughput) in
+            [("latency/*/64", None, false), ("seal_batch/*/64", Some(64), true), ("seal/*/64", None, true)]
+        {
+            let result = go(&plan(filter, engine()));
+            assert!(!result.rows.is_empty(), "{filter}");
+            for row in &result.rows {
+                assert_eq!(row.batch, batch, "{row:?}");
+                assert_eq!(row.gb_per_s.is_some(), throughput && row.ns.is_some(), "{row:?}");
+            }
         }
     }
 

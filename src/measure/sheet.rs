@@ -82,21 +82,11 @@ fn row(
     // What a wrong engine took in the processes before is no time either.
     let samples = if error.is_some() { Vec::new() } else { samples };
     let ns = Interval::of(&samples).map(|i| Ns { median: i.median, low: i.low, high: i.high });
-    let bytes = workload.bytes as u64;
-    Row {
-        workload: workload.path.clone(),
-        op: workload.op.name().to_owned(),
-        algorithm: workload.algorithm.clone(),
-        bytes,
-        engine: engine.to_owned(),
-        ns,
-        // Bytes for each nanosecond are decimal gigabytes for each second.
-        gb_per_s: ns.filter(|ns| bytes > 0 && ns.median > 0.0).map(|ns| bytes as f64 / ns.median),
-        processes: samples.len() as u32,
-        samples,
-        arena,
-        error,
-    }
+    let mut row = Row::empty(workload, engine);
+    // Bytes for each nanosecond are decimal gigabytes for each second.
+    let speed = |ns: Ns| (ns.median > 0.0).then(|| row.bytes as f64 / ns.median);
+    row.gb_per_s = ns.filter(|_| row.bytes > 0 && !row.is_latency()).and_then(speed);
+    Row { ns, processes: samples.len() as u32, samples, arena, error, ..row }
 }
 
 #[cfg(test)]

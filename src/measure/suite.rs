@@ -13,7 +13,7 @@ use crate::aead::Alg;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
-    /// AES-256-GCM, records, keys and nonces: about a minute.
+    /// AES-256-GCM, its latencies and batches, records, keys and nonces: about a minute.
     Quick,
     /// And the other key sizes, and more lengths.
     Standard,
@@ -109,10 +109,17 @@ struct Entry {
     sizes: Vec<usize>,
     #[serde(default)]
     aad: usize,
+    #[serde(default = "one")]
+    batch: usize,
     engines: Engines,
     arena: Option<Level>,
     suite: Suite,
     why: String,
+}
+
+/// Messages of a call, where nothing is said of it.
+const fn one() -> usize {
+    1
 }
 
 impl File {
@@ -156,6 +163,7 @@ impl Entry {
             alg: Alg::from_name(algorithm),
             bytes: size.unwrap_or(0),
             aad: self.aad,
+            batch: self.batch,
             engines: self.engines,
             level: self.arena,
             suite: self.suite,
@@ -180,7 +188,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(workloads().len(), sum);
-        assert_eq!(sum, 173);
+        assert_eq!(sum, 187);
     }
 
     #[test]
@@ -204,12 +212,17 @@ mod tests {
     #[test]
     fn the_quick_suite_is_what_the_docs_say() {
         let quick: Vec<_> = Suite::Quick.workloads().map(|w| w.path.as_str()).collect();
-        assert_eq!(quick.len(), 25);
+        assert_eq!(quick.len(), 37);
         for size in [16, 64, 256, 1024, 4096, 16384, 65536, 1_048_576] {
             for op in ["seal", "open"] {
                 let path = format!("{op}/aes-256-gcm/{size}");
                 assert!(quick.contains(&path.as_str()), "{path}");
                 assert_eq!(find(&path).unwrap().aad, 6);
+            }
+        }
+        for size in [16, 64, 256, 1024] {
+            for op in ["latency/seal", "seal_batch", "open_batch"] {
+                assert!(quick.contains(&format!("{op}/aes-256-gcm/{size}").as_str()), "{op} {size}");
             }
         }
         for path in ["key/aes-256-gcm", "nonce", "keystore/lookup", "seal/record/1024", "open/record/16384"] {
@@ -227,10 +240,29 @@ mod tests {
             let level = w.level.unwrap();
             assert_eq!(level == Level::L1, w.bytes <= 1024, "{}", w.path);
             assert!(w.bytes * 2 <= level.bytes(), "{}", w.path);
-            assert!(matches!(w.op, Op::Seal | Op::Open), "{}", w.path);
+            assert!(!matches!(w.op, Op::Key | Op::Nonce | Op::Lookup), "{}", w.path);
             seen += 1;
         }
-        assert_eq!(seen, 168);
+        assert_eq!(seen, 182);
+    }
+
+    #[test]
+    fn several_messages_go_to_the_engine_at_once_where_the_op_is_a_batch_and_nowhere_else() {
+        let mut seen = 0;
+        for w in workloads() {
+            let batch = matches!(w.op, Op::SealBatch | Op::OpenBatch | Op::SealMany);
+            assert_eq!(batch, w.batch > 1, "{}", w.path);
+            seen += usize::from(batch);
+            if batch && w.alg.is_some() {
+                assert_eq!(w.count() % w.batch, 0, "{}: the last call of a pass is as large", w.path);
+                let alone = find(&w.path.replace("_batch", "")).expect("single calls of that size");
+                assert_eq!((alone.count(), alone.level), (w.count(), w.level), "{}", w.path);
+            }
+        }
+        assert_eq!(seen, 10);
+        let own = workloads().iter().filter(|w| w.op == Op::LatencySeal);
+        assert!(own.clone().all(|w| w.alg.is_some()));
+        assert_eq!(own.count(), 4);
     }
 
     #[test]

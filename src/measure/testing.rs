@@ -1,7 +1,15 @@
-//! Engines that are wrong on purpose, for the tests of this floor.
+//! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
 
+use super::Batch;
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
+
+/// One pass of a batch, checked.
+pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+    batch.reset();
+    batch.run();
+    batch.check()
+}
 
 /// What is wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

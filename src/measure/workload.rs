@@ -4,19 +4,28 @@ use serde::Deserialize;
 
 use super::arena::stride;
 use super::suite::Suite;
-use super::{Batch, Error, envelope, key, lookup, message};
+use super::{Batch, Error, chain, envelope, group, key, lookup, message};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
 
 /// What one operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Seals a message or a record.
     Seal,
     /// Opens one that is authentic.
     Open,
+    /// Seals a message under a nonce out of the tag of the one before, so that no call begins before the last ended.
+    #[serde(rename = "latency/seal")]
+    LatencySeal,
+    /// Seals one message of several that go to the engine at once.
+    SealBatch,
+    /// Opens one message of several that go to the engine at once.
+    OpenBatch,
+    /// Seals one record of several that go to the envelope at once.
+    SealMany,
     /// Makes the object that holds a key, and drops it.
     Key,
     /// Issues a nonce.
@@ -31,6 +40,10 @@ impl Op {
         match self {
             Self::Seal => "seal",
             Self::Open => "open",
+            Self::LatencySeal => "latency/seal",
+            Self::SealBatch => "seal_batch",
+            Self::OpenBatch => "open_batch",
+            Self::SealMany => "seal_many",
             Self::Key => "key",
             Self::Nonce => "nonce",
             Self::Lookup => "lookup",
@@ -99,6 +112,8 @@ pub struct Workload {
     pub bytes: usize,
     /// Bytes of additional data.
     pub aad: usize,
+    /// Messages that go to the engine at once, the last call of a pass taking what is left; 1 where each goes alone.
+    pub batch: usize,
     /// Which engines it is measured on.
     pub engines: Engines,
     /// The cache that its arena is sized to; `None` where there is no arena.
@@ -154,6 +169,10 @@ impl Workload {
         match (self.op, self.alg) {
             (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count),
             (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count),
+            (Op::LatencySeal, _) => chain::seals(engine, self.needs(), self.bytes, self.aad, count),
+            (Op::SealBatch, _) => group::seals(engine, self.needs(), self.bytes, self.aad, self.batch, count),
+            (Op::OpenBatch, _) => group::opens(engine, self.needs(), self.bytes, self.aad, self.batch, count),
+            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count),
             (Op::Key, _) => key::keys(engine, self.needs(), count),
             (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
             (Op::Open, None) => envelope::opens(engine, self.bytes, count),
@@ -177,6 +196,7 @@ mod tests {
     use super::*;
     use crate::engine::find;
     use crate::measure::suite;
+    use crate::measure::testing::pass;
 
     #[test]
     fn every_workload_makes_batches_that_are_right() {
@@ -185,14 +205,25 @@ mod tests {
         for w in suite::workloads() {
             for count in [1, 2] {
                 let mut batch = w.prepare(engine, count).unwrap();
-                batch.reset();
-                batch.run();
-                assert_eq!(batch.check(), Ok(()), "{}", w.path);
+                assert_eq!(pass(&mut *batch), Ok(()), "{}", w.path);
                 assert_eq!(batch.count(), count as u64, "{}", w.path);
             }
             seen += 1;
         }
         assert_eq!(seen, suite::workloads().len());
+    }
+
+    #[test]
+    fn an_op_is_called_in_rows_as_in_the_files() {
+        #[derive(Deserialize)]
+        struct Ops {
+            ops: Vec<Op>,
+        }
+        for w in suite::workloads() {
+            let text = format!("ops = [{:?}]", w.op.name());
+            assert_eq!(toml::from_str::<Ops>(&text).unwrap().ops, [w.op]);
+            assert!(w.path.contains(w.op.name()), "{}", w.path);
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn line(out: &mut String, fields: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{File, Report, sample, speed};
+    use crate::report::{File, Report, curve, sample};
 
     /// A reader of RFC 4180, for the test.
     fn parse(csv: &str) -> Vec<Vec<String>> {
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn markdown_is_a_table_of_equal_rows() {
         let run = sample::run();
-        let curves = speed::curves(&run);
-        let text = markdown(&speed::throughput(&run, &curves[1]));
+        let curves = curve::curves(&run);
+        let text = markdown(&curve::table(&run, &curves[1]));
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 + sample::ENGINES.len());
         assert!(rows.iter().all(|row| row.matches('|').count() == 10), "{text}");

@@ -5,8 +5,9 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::curve::{self, Curve};
 use super::number::plain;
-use super::speed::{self, Curve};
+use super::speed;
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
 use super::{Report, Section, cases, method, ratio, sentence};
@@ -92,7 +93,7 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
                 }
             }
             @if let Some(run) = &section.bench {
-                @for (i, curve) in speed::curves(run).iter().enumerate() {
+                @for (i, curve) in curve::curves(run).iter().enumerate() {
                     (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
                 }
                 @let rest = [ratio::table(run), speed::other(run), speed::errors(run)];
@@ -201,17 +202,20 @@ fn class(mark: Mark, number: bool) -> String {
     format!("{}{mark}", if number { "number" } else { "words" })
 }
 
+/// A curve and its table; of a latency the table alone.
 fn figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
-    let numbers = speed::throughput(run, curve);
+    let numbers = curve::table(run, curve);
     html! {
         h3 { (numbers.title) }
-        figure {
-            div.scroll tabindex="0" role="region" aria-label=(plain(&curve.title())) {
-                (PreEscaped(svg::draw(curve, all, name, Paint::Page)))
-            }
-            figcaption {
-                "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it is \
-                 narrower than the line."
+        @if !curve.is_latency() {
+            figure {
+                div.scroll tabindex="0" role="region" aria-label=(plain(&curve.title())) {
+                    (PreEscaped(svg::draw(curve, all, name, Paint::Page)))
+                }
+                figcaption {
+                    "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it is \
+                     narrower than the line."
+                }
             }
         }
         (table(&numbers))
@@ -265,6 +269,16 @@ mod tests {
         }
         assert_eq!(page.matches("<svg").count(), 2);
         assert!(!page.contains("<nav"), "one run needs no contents");
+    }
+
+    #[test]
+    fn a_latency_has_a_table_and_no_figure() {
+        let mut run = sample::run();
+        run.rows = [16, 64].map(|bytes| sample::row("latency/seal", "a", bytes, "ring", &[9.0])).into();
+        let report = Report::build(vec![File::Bench(run)]);
+        let page = report.html();
+        assert!(page.contains("Latency of seal, a: nanoseconds") && !page.contains("<svg"));
+        assert!(report.sections()[0].pictures().is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::number::{plain, size, three};
 use super::{Section, speed};
-use crate::measure::Run;
+use crate::measure::{Row, Run};
 
 /// The commands and what they were run with.
 pub(super) fn repeat(section: &Section) -> Markup {
@@ -57,8 +57,13 @@ pub(super) fn notes(section: &Section) -> Markup {
                       with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
                       it says nothing about another machine." }
                 @for words in arenas(run) { li { (words) } }
-                li { "Times are of warm caches and one message after another. An application adds what it does \
-                      between messages." }
+                li { "Times are of warm caches and one message after another, or one batch after another. An \
+                      application adds what it does between messages." }
+                @if run.rows.iter().any(Row::is_latency) {
+                    li { "A processor begins the next call before the last one ends, so what is not called a latency \
+                          says how often a call can end. Of a latency each call waits for the tag of the one before, \
+                          of which its nonce is made: that is for timing, and no way to make nonces." }
+                }
             }
             @if section.host.virtualised == Some(true) {
                 li { "A virtual machine shares its CPU with neighbours that cannot be seen from here." }

@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::{measure, verify};
 
 mod cases;
+mod curve;
 mod error;
 pub mod formats;
 mod html;
@@ -57,7 +58,7 @@ impl Section {
             tables.extend(cases::failures(report));
         }
         if let Some(run) = &self.bench {
-            tables.extend(speed::curves(run).iter().map(|curve| speed::throughput(run, curve)));
+            tables.extend(curve::curves(run).iter().map(|curve| curve::table(run, curve)));
             tables.extend(ratio::table(run));
             tables.extend(speed::other(run));
             tables.extend(speed::errors(run));
@@ -69,11 +70,10 @@ impl Section {
     pub fn pictures(&self) -> Vec<(String, String)> {
         let Some(run) = &self.bench else { return Vec::new() };
         let engines = speed::all_engines([run]);
-        let draw = |curve: &speed::Curve<'_>| {
-            let name = number::slug(&format!("{}-{}", curve.op, curve.algorithm));
-            (name, svg::draw(curve, &engines, "figure", svg::Paint::Picture))
+        let draw = |curve: &curve::Curve<'_>| {
+            (curve.id(), svg::draw(curve, &engines, "figure", svg::Paint::Picture))
         };
-        speed::curves(run).iter().map(draw).collect()
+        curve::curves(run).iter().filter(|curve| !curve.is_latency()).map(draw).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two rows do
 //! not come from the same number of processes there is no ratio.
 
+use super::curve::operation;
 use super::number::{size, three};
 use super::speed::{OWN, distinct, engines_of, time};
 use super::table::{Cell, Mark, Table};
@@ -69,10 +70,10 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     ))
 }
 
-/// A workload in words: `seal aes-256-gcm, 16 KiB`.
+/// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`.
 fn name(row: &Row) -> String {
     let size = if row.bytes > 0 { format!(", {}", size(row.bytes)) } else { String::new() };
-    format!("{} {}{size}", row.op, row.algorithm)
+    format!("{} {}{size}", operation(&row.op), row.algorithm)
 }
 
 #[cfg(test)]

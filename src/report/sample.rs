@@ -119,6 +119,7 @@ pub fn row(op: &str, algorithm: &str, bytes: u64, engine: &str, samples: &[f64])
         op: op.into(),
         algorithm: algorithm.into(),
         bytes,
+        batch: None,
         engine: engine.into(),
         ns: Some(Ns { median, low: sorted[0], high: sorted[sorted.len() - 1] }),
         gb_per_s: (bytes > 0).then(|| bytes as f64 / median),

@@ -3,8 +3,9 @@
 //! Each is put together from counts, so it is as true as the files. It calls an engine the fastest only where
 //! its interval stands clear of the next; else it names who is too close.
 
+use super::curve::{self, Curve};
 use super::number::{counted, size, three};
-use super::speed::{self, Curve};
+use super::speed;
 use super::{Section, cases};
 use crate::measure::Run;
 
@@ -79,7 +80,7 @@ fn ran(report: &crate::verify::Report) -> u64 {
 
 /// The fastest engine at sealing, at 16 KiB or else at the largest size.
 fn fastest(run: &Run) -> Option<String> {
-    let curves = speed::curves(run);
+    let curves = curve::curves(run);
     let seal = |curve: &&Curve<'_>| curve.op == "seal";
     let curve = curves.iter().filter(seal).find(|curve| curve.sizes.contains(&USUAL_SIZE));
     let curve = curve.or_else(|| curves.iter().find(seal))?;

@@ -9,8 +9,8 @@ use plotters::prelude::{DrawingArea, IntoFont, IntoTextStyle, RGBColor, SVGBacke
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::curve::{Curve, Speed};
 use super::number::{plain, size, three};
-use super::speed::{Curve, Speed};
 use super::svg::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
 
 /// plotters places on whole pixels: we draw ten times as large, and the view box shrinks it.

@@ -1,9 +1,10 @@
-//! Tables of what was measured: throughput, other times, errors.
+//! What a run's rows say, and tables of what is in no curve: other times, errors.
 //!
-//! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. A row with
-//! an error has no time, whatever else it holds. Not here: how engines compare, which is `ratio`.
+//! A row with an error has no time, whatever else it holds. Not here: curves over message sizes, which are `curve`,
+//! and how engines compare, which is `ratio`.
 
-use super::number::{count, counted, size, three};
+use super::curve::curves;
+use super::number::{count, counted, three};
 use super::table::{Cell, Mark, Table};
 use crate::measure::{Ns, Row, Run};
 
@@ -50,123 +51,6 @@ pub(super) fn engines(run: &Run) -> Vec<&str> {
     let timed: Vec<&Row> = run.rows.iter().filter(|row| time(row).is_some()).collect();
     let listed = |name: &str| run.engines.iter().any(|engine| engine.name == name);
     engines_of(run, &timed).into_iter().filter(|name| *name != OWN || listed(name)).collect()
-}
-
-/// One operation of one algorithm over several message sizes.
-#[derive(Clone, Debug)]
-pub(super) struct Curve<'a> {
-    /// `seal`, `open`.
-    pub op: &'a str,
-    /// `aes-256-gcm`.
-    pub algorithm: &'a str,
-    /// Sizes, ascending.
-    pub sizes: Vec<u64>,
-    /// Engines, in the order of the run.
-    pub engines: Vec<&'a str>,
-    rows: Vec<&'a Row>,
-}
-
-/// A speed in GB/s and its interval.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Speed {
-    /// At the median.
-    pub median: f64,
-    /// At the slow end.
-    pub low: f64,
-    /// At the quick end.
-    pub high: f64,
-}
-
-impl Curve<'_> {
-    fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
-        self.rows.iter().find(|row| row.engine == engine && row.bytes == bytes).copied()
-    }
-
-    /// The speed of an engine at a size; none without a time.
-    pub fn speed(&self, engine: &str, bytes: u64) -> Option<Speed> {
-        let ns = time(self.row(engine, bytes)?)?;
-        let bytes = bytes as f64;
-        Some(Speed { median: bytes / ns.median, low: bytes / ns.high, high: bytes / ns.low })
-    }
-
-    /// The name as a heading: `Seal, aes-256-gcm`.
-    pub fn title(&self) -> String {
-        let mut letters = self.op.chars();
-        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-        format!("{first}{}, {}", letters.as_str(), self.algorithm)
-    }
-
-    /// The engine quickest at a size, its speed, and the engines whose intervals reach its own.
-    pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
-        let mut timed: Vec<_> =
-            self.engines.iter().filter_map(|e| Some((*e, self.speed(e, bytes)?))).collect();
-        timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-        let (engine, best) = *timed.first()?;
-        let near = timed[1..].iter().filter(|(_, speed)| speed.high >= best.low);
-        Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
-    }
-
-    /// The quickest engine at a size where its interval stands clear of all others, of which there is one.
-    fn clear(&self, bytes: u64) -> Option<&str> {
-        let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
-        self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
-    }
-}
-
-/// Operations measured at two message sizes or more, in the order of the run.
-pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
-    let names = distinct(
-        run.rows.iter().filter(|row| row.bytes > 0).map(|row| (row.op.as_str(), row.algorithm.as_str())),
-    );
-    let curve = |(op, algorithm)| {
-        let rows: Vec<&Row> =
-            run.rows.iter().filter(|r| r.bytes > 0 && r.op == op && r.algorithm == algorithm).collect();
-        let mut sizes = distinct(rows.iter().map(|row| row.bytes));
-        sizes.sort_unstable();
-        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), rows }
-    };
-    names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
-}
-
-/// GB/s by engine and size.
-pub(super) fn throughput(run: &Run, curve: &Curve<'_>) -> Table {
-    let id = format!("{}-{}", curve.op, curve.algorithm);
-    let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
-    let title = format!("{}: GB/s by message size", curve.title());
-    let mut table = Table::new(&id, &title, std::iter::once("engine".to_owned()).chain(sizes));
-    table.details = false;
-    for &engine in &curve.engines {
-        let mut row = vec![Cell::new(engine)];
-        for &bytes in &curve.sizes {
-            row.push(match (curve.speed(engine, bytes), curve.row(engine, bytes)) {
-                (Some(speed), _) => {
-                    let best = curve.clear(bytes) == Some(engine);
-                    let mark = if best { Mark::Best } else { Mark::Plain };
-                    let interval = format!("{}–{}", three(speed.low), three(speed.high));
-                    Cell::new(three(speed.median)).detail(interval).mark(mark)
-                }
-                (None, Some(_)) => Cell::new("error").mark(Mark::Bad),
-                (None, None) => Cell::none(),
-            });
-        }
-        table.push(row);
-    }
-    let rows = curve.rows.iter();
-    let ends: Vec<Ns> = rows.filter_map(|row| time(row)).collect();
-    let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
-    let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
-    let marked = if table.has(Mark::Best) {
-        " Marked (bold, or *): the quickest, where its interval stands clear of all others."
-    } else {
-        ""
-    };
-    table.note(&format!(
-        "GB/s is 10⁹ message bytes a second at the median over {}. The widest interval reaches {:.1} % below and \
-         {:.1} % above its median time.{marked}",
-        processes(run),
-        quick * 100.0,
-        slow * 100.0,
-    ))
 }
 
 /// `3 processes`, or `1 to 3 processes` where rows differ.
@@ -232,7 +116,7 @@ pub(super) fn errors(run: &Run) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::report::{curve, sample};
 
     fn by_hand(rows: Vec<Row>) -> Run {
         Run { rows, ..sample::run() }
@@ -253,36 +137,6 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_and_its_interval_come_from_the_nanoseconds() {
-        let run = by_hand(vec![
-            sample::row("seal", "a", 1000, "ring", &[100.0, 80.0, 125.0]),
-            sample::row("seal", "a", 2000, "ring", &[100.0]),
-        ]);
-        let curve = &curves(&run)[0];
-        assert_eq!(curve.speed("ring", 1000), Some(Speed { median: 10.0, low: 8.0, high: 12.5 }));
-        assert_eq!(curve.speed("ring", 4000), None);
-        let cell = &throughput(&run, curve).rows[0][1];
-        assert_eq!((cell.text.as_str(), cell.detail.as_str()), ("10.0", "8.00–12.5"));
-        assert_eq!(cell.mark, Mark::Plain, "one engine alone is not the quickest");
-    }
-
-    #[test]
-    fn the_quickest_is_marked_only_when_its_interval_stands_clear() {
-        let rows = |peer: &[f64]| {
-            by_hand(vec![
-                sample::row("seal", "a", 1000, "ring", &[100.0, 90.0, 110.0]),
-                sample::row("seal", "a", 1000, "aws-lc", peer),
-                sample::row("seal", "a", 2000, "ring", &[200.0]),
-            ])
-        };
-        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 79.0, 91.0]));
-        assert_eq!(curves(&clear)[0].fastest(1000), Some(("aws-lc", 12.5, vec![])));
-        assert_eq!(curves(&near)[0].fastest(1000), Some(("aws-lc", 12.5, vec!["ring"])));
-        assert!(throughput(&clear, &curves(&clear)[0]).has(Mark::Best));
-        assert!(!throughput(&near, &curves(&near)[0]).has(Mark::Best));
-    }
-
-    #[test]
     fn a_row_with_an_error_has_no_time_even_when_the_file_gives_one() {
         let mut run = by_hand(vec![
             sample::row("seal", "a", 1000, "ring", &[100.0]),
@@ -292,7 +146,7 @@ mod tests {
         run.rows[0].error = Some("wrong tag".into());
         let curves = curves(&run);
         assert_eq!(curves[0].speed("ring", 1000), None);
-        assert_eq!(throughput(&run, &curves[0]).rows[0][1], Cell::new("error").mark(Mark::Bad));
+        assert_eq!(curve::table(&run, &curves[0]).rows[0][1], Cell::new("error").mark(Mark::Bad));
         let errors = errors(&run).unwrap();
         assert_eq!(errors.rows[0][2].text, "wrong tag");
         assert_eq!(errors.rows.len(), 1);

@@ -6,9 +6,9 @@
 
 use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 
+use super::curve::Curve;
 use super::number::{size, three};
 use super::sheet::{HEIGHT, Sheet, UNIT, WIDTH};
-use super::speed::Curve;
 
 /// Colours of the lines on a light and on a dark ground; the page's style sheet is made from them.
 pub(super) const PALETTE: [(&str, &str); 8] = [
@@ -120,7 +120,7 @@ fn escape(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{sample, speed};
+    use crate::report::{curve, sample};
 
     fn parsed(svg: &str) -> roxmltree::Document<'_> {
         roxmltree::Document::parse(svg).unwrap()
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_figure_is_well_formed_and_names_every_engine_size_and_axis() {
         let run = sample::run();
-        for curve in speed::curves(&run) {
+        for curve in curve::curves(&run) {
             for paint in [Paint::Page, Paint::Picture] {
                 let svg = draw(&curve, &sample::ENGINES, "f1", paint);
                 let document = parsed(&svg);
@@ -164,7 +164,7 @@ mod tests {
                 row.engine = "<b>&\"#F00000\"\u{1b}".into();
             }
         }
-        let curve = &speed::curves(&run)[0];
+        let curve = &curve::curves(&run)[0];
         let svg = draw(curve, &sample::ENGINES, "f1", Paint::Page);
         parsed(&svg);
         assert!(!svg.contains("<b>") && svg.contains("&lt;b&gt;&amp;"));
@@ -176,7 +176,7 @@ mod tests {
         for row in &mut run.rows {
             row.error = Some("no".into());
         }
-        let curve = &speed::curves(&run)[0];
+        let curve = &curve::curves(&run)[0];
         let svg = draw(curve, &sample::ENGINES, "f1", Paint::Page);
         assert!(parsed(&svg).descendants().all(|node| node.tag_name().name() != "polygon"));
         assert!(svg.contains("ring: no time."));

@@ -114,7 +114,7 @@ pub(super) fn wrap(words: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{cases, sample, speed};
+    use crate::report::{cases, curve, sample};
 
     fn fits(text: &str, width: usize) {
         assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn a_speed_table_fits_a_terminal_and_an_error_shows_no_time() {
         let run = sample::run();
-        let curves = speed::curves(&run);
-        let text = table(&speed::throughput(&run, &curves[1]), 80);
+        let curves = curve::curves(&run);
+        let text = table(&curve::table(&run, &curves[1]), 80);
         fits(&text, 80);
         for engine in sample::ENGINES {
             assert!(text.contains(engine), "{engine} in\n{text}");
