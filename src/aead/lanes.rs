@@ -5,7 +5,7 @@
 //! multiplied by x once, and products then reduce without bit reversals.
 
 use super::key::{Key, Plain};
-use super::{Alg, Message, Tag};
+use super::{Alg, Message, Probe, Probed, Tag};
 
 /// One block as it lies in memory.
 #[derive(Clone, Copy, Default)]
@@ -23,6 +23,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const BLOCKS: usize;
     /// Vectors that the last pass of a message takes at once, at most 8.
     const LAST: usize;
+    /// Vectors that the CPU's registers hold at once.
+    const REGISTERS: usize;
     /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message's
     /// bulk or last pass multiplies by between two reductions.
     type Powers: Plain + AsRef<[Block]> + AsMut<[Block]>;
@@ -87,6 +89,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
     /// Writes the tag: an element as a block, added to the first block of `mask`.
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
+
+    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it.
+    unsafe fn carryless(x: Self::Vector, y: Self::Vector) -> Self::Vector;
 }
 
 /// What a batch needs besides: one message in each lane.
@@ -150,4 +155,6 @@ pub(super) trait Edge: Lanes {
     unsafe fn open_batch(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]);
     /// Decrypts and computes the tag that the message should carry.
     unsafe fn open(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag);
+    /// Runs `turns` turns of a probe's loop.
+    unsafe fn probe(probe: Probe, turns: u64) -> Probed;
 }

@@ -34,11 +34,17 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
     Backend {
         name,
         features,
+        blocks: L::BLOCKS,
         detect: L::detected,
         make: |alg, bytes| {
             assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");
             // SAFETY: both were asserted.
             unsafe { AesGcm::<L>::boxed(alg, bytes) }
+        },
+        probe: |probe, turns| {
+            assert!(L::detected(), "checked by Backend::probe");
+            // SAFETY: it was asserted.
+            unsafe { L::probe(probe, turns) }
         },
     }
 }
@@ -121,6 +127,16 @@ macro_rules! edge {
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { super::by_rounds!(key, inner(key, messages, tags)) }
+            }
+
+            unsafe fn probe(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+                $(#[$features])?
+                unsafe fn inner(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { $crate::aead::probe::run::<$lanes>(probe, turns) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner(probe, turns) }
             }
         }
     };
