@@ -18,6 +18,7 @@ mod key;
 mod lookup;
 mod message;
 mod plan;
+pub mod probe;
 mod process;
 mod reference;
 mod scaling;

@@ -13,6 +13,7 @@ mod cases;
 mod error;
 pub mod formats;
 mod html;
+pub mod limits;
 mod method;
 mod number;
 mod ratio;
