@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use sealmark::aead::BACKENDS;
 use serde_json::Value;
 
 fn sealmark(arguments: &[&str]) -> Output {
@@ -187,6 +188,34 @@ fn result_files_that_cannot_be_read_end_with_2() {
         let output = sealmark(&["report", path(&file), "-o", path(folder.path())]);
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(errors(&output).contains(reason), "{text}: {}", errors(&output));
+    }
+}
+
+#[test]
+fn host_has_the_limits_of_every_backend_that_can_run() {
+    let host = json(&sealmark(&["host", "--format", "json"]));
+    let limits = host["limits"].as_array().expect("a list");
+    let named: Vec<_> = limits.iter().map(|row| row["backend"].as_str().expect("a name")).collect();
+    let available: Vec<_> =
+        BACKENDS.iter().filter(|backend| backend.available()).map(|backend| backend.name).collect();
+    assert_eq!(named, available);
+    let positive = |figure: &Value| figure.as_f64().is_some_and(|x| x > 0.0 && x.is_finite());
+    for row in limits {
+        assert!(row["blocks"].as_u64().is_some_and(|blocks| blocks >= 1), "{row}");
+        assert!(positive(&row["clock_ghz"]), "{row}");
+        for figure in
+            ["rounds", "round_latency", "multiplies", "multiply_latency", "mix_of_four", "mix_of_three"]
+        {
+            assert!(positive(&row[figure]["per_cycle"]) && positive(&row[figure]["ns"]), "{figure} of {row}");
+        }
+    }
+    let output = sealmark(&["host"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in available {
+        let row = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+        let numbers = row.unwrap_or_else(|| panic!("{name} in\n{text}")).split_whitespace().skip(1);
+        let numbers: Vec<f64> = numbers.map(|number| number.parse().expect("a number")).collect();
+        assert!(numbers.len() == 8 && numbers.iter().all(|number| *number > 0.0), "{name}: {numbers:?}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! multiplied by x once, and products then reduce without bit reversals.
 
 use super::key::{Key, Plain};
-use super::{Alg, Message, Tag, batch};
+use super::{Alg, Message, Probe, Probed, Tag, batch};
 
 /// One block as it lies in memory.
 #[derive(Clone, Copy, Default)]
@@ -23,6 +23,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const BLOCKS: usize;
     /// Vectors that the last pass of a message takes at once, at most 8.
     const LAST: usize;
+    /// Vectors that the CPU's registers hold at once.
+    const REGISTERS: usize;
     /// Vectors in flight in the bulk loop.
     const FLIGHT: usize;
     /// Vectors in flight between the bulk loop and the last pass.
@@ -106,6 +108,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
     /// Writes the tag: an element as a block, added to the first block of `mask`.
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
+
+    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it.
+    unsafe fn carryless(x: Self::Vector, y: Self::Vector) -> Self::Vector;
 }
 
 /// What a batch needs besides: one message in each lane.
@@ -184,6 +189,8 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     );
+    /// Runs `turns` turns of a probe's loop.
+    unsafe fn probe(probe: Probe, turns: u64) -> Probed;
     /// Seals messages of allowed lengths.
     unsafe fn seal_batch<const ROUNDS: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
         // SAFETY: the same contract.

@@ -17,8 +17,10 @@ mod gcm;
 mod kernel;
 mod key;
 mod lanes;
+mod probe;
 
 pub use arch::BACKENDS;
+pub use probe::{Probe, Probed};
 use zeroize::Zeroize;
 
 /// Bytes in a tag, before any truncation.
@@ -209,8 +211,11 @@ pub struct Backend {
     pub name: &'static str,
     /// The CPU features that it is made of; the same list stands in its `#[target_feature]` attributes.
     pub features: &'static [&'static str],
+    /// Blocks in one of its vectors, 16 bytes each.
+    pub blocks: usize,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
+    probe: fn(Probe, u64) -> Probed,
 }
 
 impl Backend {
@@ -231,6 +236,17 @@ impl Backend {
             return Err(Error::CpuLacksFeature);
         }
         Ok((self.make)(alg, bytes))
+    }
+
+    /// Runs `turns` turns of a probe's loop, for the caller to time, and says how many operations they were.
+    ///
+    /// # Errors
+    /// [`Error::CpuLacksFeature`].
+    pub fn probe(&self, probe: Probe, turns: u64) -> Result<Probed, Error> {
+        if !self.available() {
+            return Err(Error::CpuLacksFeature);
+        }
+        Ok((self.probe)(probe, turns))
     }
 
     /// The quickest backend that this CPU can run: the last available row of [`BACKENDS`].

@@ -1,17 +1,22 @@
-//! `sealmark host`: this CPU, and what can run on it.
+//! `sealmark host`: this CPU, what can run on it, and how fast it could at most.
 
 use serde::Serialize;
 
 use super::{End, Engines, Format};
 use crate::aead::Backend;
 use crate::host::{Disagreement, Host, second_opinion};
+use crate::measure::probe::{self, Limits};
+use crate::report::{limits, text};
 use crate::timing::Clock;
 use crate::verify::EngineInfo;
 
 /// The name and version of the JSON that this verb prints.
 pub(super) const SCHEMA: &str = "sealmark.host/1";
 
-/// Shows this CPU: its features, which backends and engines can run, the clock's grain.
+/// Shows this CPU: its features, which backends and engines can run, each backend's limits, the clock's grain.
+///
+/// The limits are measured, in a fraction of a second: AES rounds and carry-less multiplies alone and mixed, without a
+/// message, beside a chain of additions of one core cycle each, which also gives the core's clock.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark host --format json")]
 pub(super) struct Args {
@@ -28,6 +33,8 @@ pub(super) struct Facts {
     /// The backend that `sealmark` would choose here.
     backend: &'static str,
     engines: Vec<EngineInfo>,
+    /// What each backend that can run here can do at most.
+    limits: Vec<Limits>,
     /// The step in which the clock moves, in nanoseconds.
     clock_grain_ns: f64,
     /// What an empty timed pass appears to take, in nanoseconds.
@@ -43,6 +50,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         host: Host::detect(),
         backend: Backend::choose().name,
         engines: engines.all().into_iter().map(EngineInfo::of).collect(),
+        limits: probe::limits(&clock),
         clock_grain_ns: clock.grain_ns,
         clock_overhead_ns: clock.overhead_ns,
         second_opinion: second_opinion(),
@@ -93,4 +101,5 @@ fn print(facts: &Facts) {
             d.feature, d.std, d.cpufeatures
         );
     }
+    println!("\n{}", text::table(&limits::limits(&facts.limits), super::width()).trim_end());
 }

@@ -21,6 +21,7 @@ mod key;
 mod lookup;
 mod message;
 mod plan;
+pub mod probe;
 mod process;
 mod reference;
 mod scaling;

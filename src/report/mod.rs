@@ -14,6 +14,7 @@ mod curve;
 mod error;
 pub mod formats;
 mod html;
+pub mod limits;
 mod method;
 mod number;
 mod ratio;

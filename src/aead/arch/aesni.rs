@@ -307,6 +307,14 @@ impl Lanes for AesNi {
         // SAFETY: as above.
         unsafe { Self::store(tag.0.as_mut_ptr(), _mm_xor_si128(Self::elements(hash), mask)) }
     }
+
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn carryless(x: __m128i, y: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_clmulepi64_si128::<0x00>(x, y) }
+    }
 }
 
 /// A product of 256 bits, reduced.

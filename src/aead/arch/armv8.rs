@@ -299,6 +299,14 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
         // SAFETY: as above.
         unsafe { Self::store(tag.0.as_mut_ptr(), veorq_u8(Self::elements(hash), mask)) }
     }
+
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    unsafe fn carryless(x: uint8x16_t, y: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { low_product(x, y) }
+    }
 }
 
 impl<const EOR3: bool> Armv8<EOR3> {

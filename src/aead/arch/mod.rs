@@ -34,6 +34,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
     Backend {
         name,
         features,
+        blocks: L::BLOCKS,
         detect: L::detected,
         make: |alg, bytes| {
             assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");
@@ -45,6 +46,11 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
                     Alg::Aes256Gcm => AesGcm::<L, 14>::boxed(alg, bytes),
                 }
             }
+        },
+        probe: |probe, turns| {
+            assert!(L::detected(), "checked by Backend::probe");
+            // SAFETY: it was asserted.
+            unsafe { L::probe(probe, turns) }
         },
     }
 }
@@ -108,6 +114,16 @@ macro_rules! edge {
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R>(key, j0, aad, in_out, tag) }
+            }
+
+            unsafe fn probe(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+                $(#[$features])?
+                unsafe fn inner(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { $crate::aead::probe::run::<$lanes>(probe, turns) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner(probe, turns) }
             }
 
             super::edge!(@$batch $lanes $(, #[$features])?);

@@ -235,6 +235,13 @@ impl Lanes for Portable {
     unsafe fn tag(tag: &mut Tag, hash: u128, mask: [u128; 4]) {
         tag.0 = (hash.swap_bytes() ^ mask[0]).to_le_bytes();
     }
+
+    const REGISTERS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn carryless(x: [u128; 4], y: [u128; 4]) -> [u128; 4] {
+        low_products(x, y)
+    }
 }
 
 /// Adds a product of two elements.
@@ -271,6 +278,12 @@ fn carryless(x: u64, y: u64) -> u128 {
         product ^= u128::from(x & mask) << (60 + bit);
     }
     product
+}
+
+/// The carry-less products of the low words. Not inlined: it is long, and a probe writes out many.
+#[inline(never)]
+fn low_products(x: [u128; 4], y: [u128; 4]) -> [u128; 4] {
+    core::array::from_fn(|i| carryless(x[i] as u64, y[i] as u64))
 }
 
 /// Bytes to slices.

@@ -261,6 +261,14 @@ impl Lanes for Vaes256 {
         // SAFETY: as above.
         unsafe { Narrow::tag(tag, hash, _mm256_castsi256_si128(mask)) }
     }
+
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn carryless(x: __m256i, y: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_clmulepi64_epi128::<0x00>(x, y) }
+    }
 }
 
 /// The low and the high half of each lane's product: the middle part goes to both.

@@ -249,6 +249,14 @@ impl Lanes for Vaes512 {
         // SAFETY: as above.
         unsafe { Narrow::tag(tag, hash, _mm512_castsi512_si128(mask)) }
     }
+
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    unsafe fn carryless(x: __m512i, y: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_clmulepi64_epi128::<0x00>(x, y) }
+    }
 }
 
 /// Ones for the bytes `start..end`.
