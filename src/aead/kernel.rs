@@ -295,7 +295,7 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
             left -= L::BLOCKS * G;
         }
         if behind {
-            sum = hash::<L, G>(key, sum, left + 1, at.add(done - narrow));
+            sum = hash::<L, G>(key, sum, L::hash(0), left + 1, at.add(done - narrow));
         }
         *into = sum;
     }
@@ -453,6 +453,11 @@ unsafe fn step<L: Lanes, const A: usize, const H: usize, const ROUNDS: usize, co
     // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
     // those that are hashed.
     unsafe {
+        if const { !L::BY_ROUNDS } {
+            sum = hash::<L, H>(key, sum, y, n, ciphertext);
+            encrypt::<L, A, ROUNDS, DONE>(key, states, at);
+            return sum;
+        }
         rounds!(R, {
             if R > DONE {
                 for state in &mut states {
@@ -490,6 +495,10 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize,
     states: &mut [L::State; V],
     keys: &[L::RoundKey],
 ) {
+    if const { !L::BY_ROUNDS } {
+        // SAFETY: the caller's contract is that of `Lanes`.
+        return unsafe { L::all_rounds::<V, ROUNDS>(states, keys) };
+    }
     rounds!(R, {
         if R > DONE {
             for state in states.iter_mut() {
@@ -518,18 +527,22 @@ unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, const DONE: usi
     }
 }
 
-/// Hashes `H` vectors; the first block meets the power `n`.
+/// Hashes `H` vectors after `y` has been added to the first; its first block meets the power `n`.
 #[inline(always)]
 unsafe fn hash<L: Lanes, const H: usize>(
     key: &Key<L>,
     mut sum: L::Product,
+    y: L::Hash,
     n: usize,
     at: *const u8,
 ) -> L::Product {
     // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at` and powers for them.
     unsafe {
         for i in (0..H).step_by(2) {
-            let first = L::elements(L::load(at.add(span::<L>(i))));
+            let mut first = L::elements(L::load(at.add(span::<L>(i))));
+            if i == 0 {
+                first = L::add_first(first, y);
+            }
             let second = L::elements(L::load(at.add(span::<L>(i + 1))));
             sum = L::multiply_two(sum, [first, second], key.powers(n - L::BLOCKS * i));
         }

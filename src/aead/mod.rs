@@ -117,7 +117,7 @@ pub enum Error {
     /// This CPU lacks an instruction that the backend or engine is made of.
     #[error("this CPU lacks an instruction that the backend needs")]
     CpuLacksFeature,
-    /// The engine does not offer this call: key size, IV length or tag length.
+    /// The engine or backend does not offer this call: key size, IV length, tag length, or a probe.
     #[error("the engine does not offer this key size, IV length or tag length")]
     Unsupported,
 }
@@ -215,7 +215,7 @@ pub struct Backend {
     pub blocks: usize,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
-    probe: fn(Probe, u64) -> Probed,
+    probe: Option<fn(Probe, u64) -> Probed>,
 }
 
 impl Backend {
@@ -238,15 +238,21 @@ impl Backend {
         Ok((self.make)(alg, bytes))
     }
 
+    /// Whether it is made of instructions for AES and carry-less multiplies, so that there is a limit to
+    /// [`probe`](Self::probe); `portable` is not.
+    pub fn has_probes(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// Runs `turns` turns of a probe's loop, for the caller to time, and says how many operations they were.
     ///
     /// # Errors
-    /// [`Error::CpuLacksFeature`].
+    /// [`Error::CpuLacksFeature`]; [`Error::Unsupported`] where there are no [probes](Self::has_probes).
     pub fn probe(&self, probe: Probe, turns: u64) -> Result<Probed, Error> {
         if !self.available() {
             return Err(Error::CpuLacksFeature);
         }
-        Ok((self.probe)(probe, turns))
+        self.probe.map(|run| run(probe, turns)).ok_or(Error::Unsupported)
     }
 
     /// The quickest backend that this CPU can run: the last available row of [`BACKENDS`].
