@@ -29,10 +29,10 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const LAST: usize = 5;
-    const FLIGHT: usize = 16;
+    const FLIGHT: usize = 8;
     const GROUP: usize = 4;
     const REMEMBERS: bool = true;
-    type Powers = [Block; 84 + 3];
+    type Powers = [Block; 100 + 3];
     type Vector = __m512i;
     type State = __m512i;
     type RoundKey = __m128i;
