@@ -3,6 +3,7 @@
 //! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
 //! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
 //! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
+//! How a kernel works, and what each part of it is worth, is told in [`how`].
 //! Not here: GMAC as its own call, GCM-SIV, streaming over several calls.
 
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
@@ -18,6 +19,10 @@ mod kernel;
 mod key;
 mod lanes;
 mod probe;
+
+pub mod how {
+    #![doc = include_str!("how.md")]
+}
 
 pub use arch::BACKENDS;
 pub use probe::{Probe, Probed};

@@ -189,11 +189,9 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
+        // One after the other: with 16 registers, what they would share costs more than it saves.
         // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(2).cast())], sums)
-        }
+        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
 
     #[inline(always)]
@@ -436,31 +434,6 @@ fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
         low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
         middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
         high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
-    }
-}
-
-/// [`multiply`] for two vectors: their middle factors share a vector, as those of the powers do.
-#[inline]
-#[target_feature(enable = "avx2,vpclmulqdq")]
-fn multiply_two(sum: Product, x: [__m256i; 2], h: [__m256i; 2], sums: __m256i) -> Product {
-    let x_sums = _mm256_xor_si256(_mm256_unpacklo_epi64(x[0], x[1]), _mm256_unpackhi_epi64(x[0], x[1]));
-    let two = _mm256_xor_si256;
-    Product {
-        low: two(
-            sum.low,
-            two(_mm256_clmulepi64_epi128::<0x00>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x00>(x[1], h[1])),
-        ),
-        middle: two(
-            sum.middle,
-            two(
-                _mm256_clmulepi64_epi128::<0x00>(x_sums, sums),
-                _mm256_clmulepi64_epi128::<0x11>(x_sums, sums),
-            ),
-        ),
-        high: two(
-            sum.high,
-            two(_mm256_clmulepi64_epi128::<0x11>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x11>(x[1], h[1])),
-        ),
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const LAST: usize = 5;
-    const FLIGHT: usize = 16;
+    const FLIGHT: usize = 8;
     const GROUP: usize = 4;
     const REMEMBERS: bool = true;
     type Power = Block;
-    type Powers = [Block; 84 + 3];
+    type Powers = [Block; 100 + 3];
     type Sums = Self::Powers;
     type Vector = __m512i;
     type State = __m512i;
