@@ -54,19 +54,19 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
         let behind = SEAL && total >= narrow;
         if turns > 0 {
             y = if L::REMEMBERS && turns >= 2 * Table::<L>::turns(N) && number_in(j0) == 1 {
-                bulk::<L, N, ROUNDS, SEAL, true>(key, j0, y, at, turns)
+                bulk::<L, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
             } else {
-                bulk::<L, N, ROUNDS, SEAL, false>(key, j0, y, at, turns)
+                bulk::<L, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
             };
             if SEAL {
                 let (from, to) = (at.add(done - wide), at.add(done));
-                let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+                let states = whitened::<L, G>(&mut counter, key);
                 let sum =
                     step::<L, G, N, ROUNDS, 0>(key, states, L::no_product(), y, L::BLOCKS * N, from, to);
                 y = L::reduce(sum);
             }
         } else if behind {
-            let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+            let states = whitened::<L, G>(&mut counter, key);
             encrypt::<L, G, ROUNDS, 0>(key, states, at);
         }
         let mut sum = L::multiply_one(L::no_product(), y, key.powers(left + 1 + before));
@@ -76,7 +76,7 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
         while total - done >= narrow {
             let to = at.add(done);
             let from = if SEAL { to.sub(narrow) } else { to };
-            let states = whitened::<L, G>(&mut counter, &key.round::<ROUNDS>()[0]);
+            let states = whitened::<L, G>(&mut counter, key);
             sum = step::<L, G, G, ROUNDS, 0>(key, states, sum, L::hash(0), left + 1, from, to);
             done += narrow;
             left -= L::BLOCKS * G;
@@ -89,12 +89,12 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
     done
 }
 
-/// The bulk: `turns` turns of `N` vectors at `at`. A seal leaves the last turn's ciphertext to be hashed.
+/// The bulk: `turns` turns of `N` vectors at `at`, of whose rounds the [`Table`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
 ///
 /// # Safety
 /// As [`Lanes`].
 #[inline(always)]
-unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, const REMEMBER: bool>(
+unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, const DONE: usize>(
     key: &Key<L>,
     j0: u128,
     mut y: L::Hash,
@@ -110,23 +110,18 @@ unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, 
             let to = at.add(turn * wide);
             let from = if SEAL { to.wrapping_sub(wide) } else { to };
             let (sum, n) = (L::no_product(), L::BLOCKS * N);
-            if REMEMBER {
-                let states = table.states::<N, ROUNDS>(key, j0, &mut counter, turn);
-                if SEAL && turn == 0 {
-                    encrypt::<L, N, ROUNDS, 2>(key, states, to);
-                } else {
-                    y = L::reduce(step::<L, N, N, ROUNDS, 2>(key, states, sum, y, n, from, to));
-                }
+            let states = if DONE == 0 {
+                whitened::<L, N>(&mut counter, key)
             } else {
-                let states = whitened::<L, N>(&mut counter, &key.round::<ROUNDS>()[0]);
-                if SEAL && turn == 0 {
-                    encrypt::<L, N, ROUNDS, 0>(key, states, to);
-                } else {
-                    y = L::reduce(step::<L, N, N, ROUNDS, 0>(key, states, sum, y, n, from, to));
-                }
+                table.states::<N, ROUNDS>(key, j0, &mut counter, turn)
+            };
+            if SEAL && turn == 0 {
+                encrypt::<L, N, ROUNDS, DONE>(key, states, to);
+            } else {
+                y = L::reduce(step::<L, N, N, ROUNDS, DONE>(key, states, sum, y, n, from, to));
             }
         }
-        if REMEMBER {
+        if DONE != 0 {
             table.wipe();
         }
     }

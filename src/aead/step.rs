@@ -59,10 +59,11 @@ pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
 #[inline(always)]
 pub(super) unsafe fn whitened<L: Lanes, const A: usize>(
     counter: &mut L::Counter,
-    first: &L::RoundKey,
+    key: &Key<L>,
 ) -> [L::State; A] {
     // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
+        let first = &key.round::<0>()[0];
         let mut states = [L::whiten(L::count(counter), first); A];
         each!(I < A, {
             if I != 0 {

@@ -50,7 +50,7 @@ impl<L: Lanes> Table<L> {
         // written in the first; `delta` is written when another begins.
         unsafe {
             if period == 0 {
-                let mut states = whitened::<L, N>(counter, &keys[0]);
+                let mut states = whitened::<L, N>(counter, key);
                 each!(I < N, {
                     states[I] = L::round(L::round(states[I], &keys[1]), &keys[2]);
                     self.entries.get_unchecked_mut(turn * N + I).write(states[I]);
