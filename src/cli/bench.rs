@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Fresh processes; when left out, 7 for the suites standard and full, and 3 for quick or a filter alone.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
+    /// How wide an interval may be, in percent of its median, before the run warns of noise.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
+    within: f64,
     /// Seed of the order of engines within a round.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -70,6 +73,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
     plan.filter.clone_from(&args.filter);
     plan.seed = args.seed;
+    plan.within = args.within / 100.0;
     if let Some(processes) = args.processes {
         plan.processes = processes;
     } else if args.suite.is_none() {
@@ -102,6 +106,9 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<measure::Run> {
     bar.finish_and_clear();
     if STOP.load(Ordering::SeqCst) {
         eprintln!("stopped early: rows have fewer processes than planned, some may be missing");
+    }
+    for words in measure::warnings(&run) {
+        eprintln!("warning: {words}");
     }
     Ok(run)
 }

@@ -12,10 +12,10 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
+use super::{EngineVersion, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe};
 use crate::engine::Engine;
 use crate::host::Host;
-use crate::timing::interval;
+use crate::timing::{Clock, interval};
 
 /// What to measure, and how much of it.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub processes: u32,
     /// Seed of the order of engines within rounds.
     pub seed: u64,
+    /// How wide an interval may be, in parts of its median, before the run warns of noise.
+    pub within: f64,
     /// What the whole run may take, about. Samples are cut to fit, rounds are not.
     pub budget: Duration,
 }
@@ -43,6 +45,7 @@ impl fmt::Debug for Plan {
             .field("engines", &engines)
             .field("processes", &self.processes)
             .field("seed", &self.seed)
+            .field("within", &self.within)
             .field("budget", &self.budget)
             .finish()
     }
@@ -63,7 +66,7 @@ impl Plan {
             Suite::Standard => (7, 360),
             Suite::Full => (7, 900),
         };
-        Self { suite, filter: None, engines, processes, seed: 1, budget: Duration::from_secs(seconds) }
+        Self { suite, filter: None, engines, processes, seed: 1, within: WITHIN, budget: Duration::from_secs(seconds) }
     }
 
     /// The workloads that it chooses and that one of its engines can run.
@@ -119,6 +122,7 @@ pub fn run(
         return Err(Error::Nothing(title(plan)));
     }
     let job = plan.job(&workloads);
+    let limits = probe::limits(&Clock::calibrate());
     let mut sheet = Sheet::default();
     let processes = plan.processes.max(1);
     for process in 1..=processes {
@@ -142,7 +146,7 @@ pub fn run(
             fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
         }
     }
-    let rows = sheet.rows(&workloads, &plan.engines);
+    let rows = sheet.rows(&workloads, &plan.engines, &limits);
     let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
     Ok(Run {
         schema: SCHEMA.into(),
@@ -151,9 +155,11 @@ pub fn run(
         host: Host::detect(),
         suite: title(plan),
         coverage: interval::coverage(replicas.unwrap_or(0)),
+        within: plan.within,
         seed: plan.seed,
         build: env!("SEALMARK_BUILD").into(),
         clock: sheet.clock,
+        limits,
         engines: plan.engines.iter().map(|&e| version(e)).collect(),
         rows,
         seconds: began.elapsed().as_secs_f64(),

@@ -111,6 +111,13 @@ struct Entry {
     aad: usize,
     #[serde(default = "one")]
     batch: usize,
+    #[serde(default)]
+    offset: usize,
+    #[serde(default)]
+    tails: bool,
+    /// Ends the path, where what else sets the workload apart does not show in it.
+    #[serde(default)]
+    variant: String,
     engines: Engines,
     arena: Option<Level>,
     suite: Suite,
@@ -150,12 +157,16 @@ impl Entry {
     }
 
     fn one(&self, op: Op, algorithm: &str, size: Option<usize>) -> Workload {
-        let path = match (op, size) {
+        let mut path = match (op, size) {
             (Op::Nonce, _) => op.name().to_owned(),
-            (Op::Lookup, _) => format!("{algorithm}/{}", op.name()),
+            (Op::Lookup | Op::Header | Op::Aad, _) => format!("{algorithm}/{}", op.name()),
+            (Op::Copy, Some(size)) => format!("{algorithm}/{}/{size}", op.name()),
             (_, None) => format!("{}/{algorithm}", op.name()),
             (_, Some(size)) => format!("{}/{algorithm}/{size}", op.name()),
         };
+        if !self.variant.is_empty() {
+            path = format!("{path}/{}", self.variant);
+        }
         Workload {
             path,
             op,
@@ -164,6 +175,8 @@ impl Entry {
             bytes: size.unwrap_or(0),
             aad: self.aad,
             batch: self.batch,
+            offset: self.offset,
+            tails: self.tails,
             engines: self.engines,
             level: self.arena,
             suite: self.suite,
@@ -188,7 +201,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(workloads().len(), sum);
-        assert_eq!(sum, 187);
+        assert_eq!(sum, 211);
     }
 
     #[test]
@@ -212,7 +225,7 @@ mod tests {
     #[test]
     fn the_quick_suite_is_what_the_docs_say() {
         let quick: Vec<_> = Suite::Quick.workloads().map(|w| w.path.as_str()).collect();
-        assert_eq!(quick.len(), 37);
+        assert_eq!(quick.len(), 45);
         for size in [16, 64, 256, 1024, 4096, 16384, 65536, 1_048_576] {
             for op in ["seal", "open"] {
                 let path = format!("{op}/aes-256-gcm/{size}");

@@ -6,10 +6,11 @@
 use std::io::{Read, Write};
 use std::thread;
 
+use super::cycles::Cycles;
 use super::job::{Answer, Job, Measured};
-use super::{Batch, ClockInfo, Engines, Error, Workload, scaling, suite};
+use super::{Batch, ClockInfo, Engines, Error, Workload, scaling, suite, tail};
 use crate::engine::{self, Engine};
-use crate::timing::{Clock, Sampler, pin};
+use crate::timing::{Clock, Sampler, interval, pin};
 
 /// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
 ///
@@ -55,6 +56,7 @@ fn measure_here(
         pinning: pinning.to_string(),
         rounds: job.rounds,
         target_ns: job.target_ns,
+        ghz: None,
     }))?;
     let named =
         |name: &String| engines.iter().copied().find(|e| e.name() == name).or_else(|| engine::find(name));
@@ -63,8 +65,8 @@ fn measure_here(
         let workload = suite::find(path).ok_or_else(|| Error::Unknown(path.clone()))?;
         let seed = job.seed.wrapping_add(i as u64);
         let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
-        let rows = one(workload, &contestants(workload, &chosen), &sampler, tell)?;
-        tell(Answer::Workload { workload: path.clone(), rows })?;
+        let (rows, cycle_ns) = one(workload, &contestants(workload, &chosen), &sampler, tell)?;
+        tell(Answer::Workload { workload: path.clone(), rows, cycle_ns })?;
     }
     tell(Answer::Done)
 }
@@ -87,7 +89,7 @@ fn one(
     engines: &[&'static dyn Engine],
     sampler: &Sampler,
     tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
-) -> Result<Vec<Measured>, Error> {
+) -> Result<(Vec<Measured>, f64), Error> {
     let clock = &sampler.clock;
     let mut rows = Vec::new();
     let mut times = Vec::new();
@@ -95,7 +97,7 @@ fn one(
         tell(at(workload, engine))?;
         let ns = right(workload, engine, workload.count(), clock).map(|(_, ns)| ns);
         times.extend(ns.as_ref().ok());
-        rows.push(Measured { engine: engine.name().to_owned(), ns, arena: None });
+        rows.push(Measured { engine: engine.name().to_owned(), ns, cycles: None, tails: None, arena: None });
     }
     // One count for all, so that all walk through buffers of the same size.
     let count = workload.count() * lengthened(&times, clock.shortest_pass_ns());
@@ -111,15 +113,29 @@ fn one(
         }
     }
     tell(Answer::Sampling { workload: workload.path.clone() })?;
-    let samples = sampler.sample(&mut batches);
+    batches.push(Box::new(Cycles::new(clock)));
+    let mut samples = sampler.sample(&mut batches);
+    let cycles = samples.pop().expect("the cycles take part");
     let timed = rows.iter_mut().filter(|row| row.ns.is_ok());
     for ((batch, samples), row) in batches.iter_mut().zip(&samples).zip(timed) {
         row.ns = match batch.check() {
             Ok(()) => samples.median().ok_or_else(|| "there was no round".to_owned()),
             Err(why) => Err(format!("wrong after it was timed: {why}")),
         };
+        if row.ns.is_ok() && workload.on_one_core() {
+            let in_cycles: Vec<f64> =
+                samples.ns.iter().zip(&cycles.ns).map(|(ns, cycle)| ns / cycle).collect();
+            row.cycles = interval::median(&in_cycles);
+        }
+        if row.ns.is_ok() && workload.tails {
+            let engine = engines.iter().find(|engine| engine.name() == row.engine).expect("it was measured");
+            match tail::quantiles(workload, *engine, clock) {
+                Ok(quantiles) => row.tails = Some(quantiles),
+                Err(why) => row.ns = Err(why),
+            }
+        }
     }
-    Ok(rows)
+    Ok((rows, cycles.median().unwrap_or_default()))
 }
 
 fn at(workload: &Workload, engine: &dyn Engine) -> Answer {

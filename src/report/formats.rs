@@ -7,7 +7,7 @@
 use super::Section;
 use super::number::plain;
 use super::table::{Cell, Mark, Table};
-use crate::measure::Row;
+use crate::measure::{Row, Tails};
 
 /// Draws one table as Markdown, without its heading.
 pub fn markdown(table: &Table) -> String {
@@ -47,7 +47,7 @@ pub(super) fn escape(words: &str) -> String {
     out.replace("://", "&#58;//").trim().to_owned()
 }
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 26] = [
     "kind",
     "fingerprint",
     "cpu",
@@ -65,6 +65,12 @@ const HEADER: [&str; 20] = [
     "ns_low",
     "ns_high",
     "gb_per_s",
+    "cycles",
+    "limit_cycles",
+    "limit_percent",
+    "p50",
+    "p99",
+    "p999",
     "processes",
     "samples",
     "error",
@@ -104,7 +110,7 @@ pub fn csv(sections: &[Section]) -> String {
 }
 
 /// The fields from `bytes` on.
-fn bench(row: &Row) -> [String; 8] {
+fn bench(row: &Row) -> [String; 14] {
     let ns = row.ns.filter(|_| row.error.is_none());
     let ns =
         ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
@@ -114,7 +120,16 @@ fn bench(row: &Row) -> [String; 8] {
     let samples: Vec<_> = row.samples.iter().filter(|_| timed).map(f64::to_string).collect();
     let error = words(row.error.as_deref().unwrap_or_default());
     let (bytes, processes) = (row.bytes.to_string(), row.processes.to_string());
-    [bytes, median, low, high, speed, processes, samples.join(" "), error]
+    let number = |x: Option<f64>| x.filter(|_| timed).map_or_else(String::new, |x| x.to_string());
+    let cycles = number(row.cycles.map(|cycles| cycles.median));
+    let limit = number(row.limit.as_ref().map(|limit| limit.bound.cycles));
+    let percent = number(row.limit.as_ref().map(|limit| limit.percent));
+    let [p50, p99, p999] = match row.tails {
+        Some(Tails::Ns { p50, p99, p999 }) => [p50, p99, p999].map(|one| number(Some(one.median))),
+        _ => [const { String::new() }; 3],
+    };
+    let samples = samples.join(" ");
+    [bytes, median, low, high, speed, cycles, limit, percent, p50, p99, p999, processes, samples, error]
 }
 
 fn words(words: &str) -> String {
