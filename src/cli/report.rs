@@ -85,9 +85,13 @@ const AGREED: f64 = 0.95;
 fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
     let runs: Vec<&Run> =
         files.iter().filter_map(|file| if let File::Bench(run) = file { Some(run) } else { None }).collect();
-    let [one, other] = runs[..] else { bail!("--agree compares two runs of `bench`; these files hold {}", runs.len()) };
+    let [one, other] = runs[..] else {
+        bail!("--agree compares two runs of `bench`; these files hold {}", runs.len())
+    };
     let found = agreement(one, other, reference);
-    let Some(share) = found.share() else { bail!("the two runs have no row of {reference} and another engine in common") };
+    let Some(share) = found.share() else {
+        bail!("the two runs have no row of {reference} and another engine in common")
+    };
     if !found.table.rows.is_empty() {
         println!("{}", report::text::table(&found.table, super::width()));
     }

@@ -43,9 +43,10 @@ impl Pass for Seals {
             if i % self.per_key == 0 {
                 self.key = self.engine.key(self.shape.alg, black_box(&all.bytes)).ok();
             }
-            let done = self.key.as_ref().map(|key| {
-                key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag))
-            });
+            let done = self
+                .key
+                .as_ref()
+                .map(|key| key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag)));
             all.refused += usize::from(!matches!(done, Some(Ok(()))));
         }
         black_box(&all.tags);
@@ -72,7 +73,8 @@ mod tests {
     #[test]
     fn keys_are_made_as_often_as_asked_and_seal_right() {
         for (per_key, count) in [(1, 3), (2, 5), (10, 3)] {
-            let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 100), per_key, count).unwrap();
+            let mut batch =
+                seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 100), per_key, count).unwrap();
             assert!(batch.check().is_err(), "not run yet");
             assert_eq!(pass(&mut *batch), Ok(()));
             assert_eq!(batch.count(), count as u64);

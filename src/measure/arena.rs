@@ -40,11 +40,6 @@ impl Slots {
         copy
     }
 
-    /// Bytes of each slot.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// The slots, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let stride = stride(self.offset + self.len);

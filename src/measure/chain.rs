@@ -27,11 +27,7 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 }
 
 /// `count` seals of messages, each after the one before.
-pub(super) fn seals(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all, next: 0 }))
 }

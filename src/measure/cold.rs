@@ -25,7 +25,11 @@ struct Seals {
 }
 
 /// `count` seals, each with a key object of its own.
-pub(super) fn seals(engine: &'static dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(super) fn seals(
+    engine: &'static dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let all = Messages::new(engine, shape, count)?;
     let key = || engine.key(shape.alg, &all.bytes).map_err(|e| Error::engine(engine, e));
     let keys = (0..count).map(|_| key()).collect::<Result<_, _>>()?;

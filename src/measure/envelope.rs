@@ -25,7 +25,8 @@ const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 /// The header of a stored value that a record follows.
 const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
 /// That header, and a store key: 16 bytes and a timestamp.
-pub(super) const AAD: Aad<'static> = Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
+pub(super) const AAD: Aad<'static> =
+    Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
 
 /// Bytes of it, composed: version, flag, key id, value header, key.
 pub(super) const AAD_LEN: usize = 6 + 9 + 24;

@@ -125,11 +125,7 @@ struct Seals {
 }
 
 /// `count` seals of messages.
-pub(super) fn seals(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
     Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, next: 0 }))
 }
 
@@ -165,11 +161,7 @@ struct Opens {
 }
 
 /// `count` opens of authentic messages.
-pub(super) fn opens(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+pub(super) fn opens(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed }))
@@ -277,7 +269,8 @@ mod tests {
     #[test]
     fn a_batch_that_was_not_run_has_not_passed() {
         for make in [seals, opens] {
-            let mut batch = make(crate::engine::find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 64), 2).unwrap();
+            let mut batch =
+                make(crate::engine::find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 64), 2).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
         }

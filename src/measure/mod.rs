@@ -35,9 +35,9 @@ mod scaling;
 mod sheet;
 pub mod suite;
 mod tail;
-mod warning;
 #[cfg(test)]
 mod testing;
+mod warning;
 pub mod worker;
 mod workload;
 

@@ -20,8 +20,13 @@ pub(super) fn pool() -> &'static ThreadPool {
     POOL.get_or_init(|| {
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).max(cores.len());
-        let pin = move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));
-        ThreadPoolBuilder::new().num_threads(threads).start_handler(pin).build().expect("threads can be started")
+        let pin =
+            move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));
+        ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .start_handler(pin)
+            .build()
+            .expect("threads can be started")
     })
 }
 
@@ -62,7 +67,8 @@ impl Pass for Seals {
             let mut share = shares[thread.index()].lock().expect("each thread has its own");
             let all = &mut share.all;
             for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
-                let done = all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
+                let done =
+                    all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
                 all.refused += usize::from(done.is_err());
             }
             black_box(&all.tags);

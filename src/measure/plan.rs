@@ -66,7 +66,15 @@ impl Plan {
             Suite::Standard => (7, 360),
             Suite::Full => (7, 900),
         };
-        Self { suite, filter: None, engines, processes, seed: 1, within: WITHIN, budget: Duration::from_secs(seconds) }
+        Self {
+            suite,
+            filter: None,
+            engines,
+            processes,
+            seed: 1,
+            within: WITHIN,
+            budget: Duration::from_secs(seconds),
+        }
     }
 
     /// The workloads that it chooses and that one of its engines can run.

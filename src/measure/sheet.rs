@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::job::{Answer, Measured, Quantiles};
-use super::worker::contestants;
 use super::probe::Limits;
+use super::worker::contestants;
 use super::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload, roofline};
 use crate::engine::Engine;
 
@@ -132,7 +132,13 @@ mod tests {
         let (workload, engine) = (suite::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
         let mut sheet = Sheet::default();
         for ns in ns {
-            let rows = vec![Measured { engine: "sealmark".into(), ns: ns.clone(), cycles: None, tails: None, arena: None }];
+            let rows = vec![Measured {
+                engine: "sealmark".into(),
+                ns: ns.clone(),
+                cycles: None,
+                tails: None,
+                arena: None,
+            }];
             let workload = workload.path.clone();
             sheet.take(Answer::Workload { workload, rows, cycle_ns: 0.5 }, &mut |_| {});
         }

@@ -1,7 +1,7 @@
 //! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not kept on its
 //! core. Each warning says what was seen, what it spoils and what to do.
 
-use super::{Run, Row};
+use super::{Row, Run};
 
 /// How wide an interval may be, in parts of its median, unless a plan says otherwise.
 pub const WITHIN: f64 = 0.10;
@@ -36,7 +36,10 @@ pub fn warnings(run: &Run) -> Vec<String> {
         ));
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.pinning.starts_with("not pinned")) {
-        found.push(format!("the measuring thread was {}: it may have changed cores. Run on Linux or Windows for that.", clock.pinning));
+        found.push(format!(
+            "the measuring thread was {}: it may have changed cores. Run on Linux or Windows for that.",
+            clock.pinning
+        ));
     }
     found
 }

@@ -292,7 +292,9 @@ mod tests {
         // Passes of 20 ms: more than any engine takes for the usual arena.
         let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
         let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
-        let rows = one(workload, &engines, &sampler, &mut |_| Ok(())).unwrap();
+        let (rows, cycle_ns) = one(workload, &engines, &sampler, &mut |_| Ok(())).unwrap();
+        assert!(cycle_ns > 0.0);
+        assert!(rows.iter().all(|row| row.ns.is_ok() == row.cycles.is_some_and(|cycles| cycles > 0.0)));
         let bytes: Vec<_> = rows.iter().map(|row| row.arena.as_ref().unwrap().bytes).collect();
         assert_eq!(bytes.len(), 2);
         assert_eq!(bytes[0], bytes[1]);
@@ -306,7 +308,7 @@ mod tests {
         let (mut opens, mut others) = (0, 0);
         for workload in suite::workloads() {
             let result = right(workload, accepts, 1, &clock);
-            if matches!(workload.op, Op::Open | Op::OpenBatch) {
+            if matches!(workload.op, Op::Open | Op::OpenBatch | Op::Reject) {
                 assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
                 opens += 1;
             } else {
@@ -314,7 +316,7 @@ mod tests {
                 others += 1;
             }
         }
-        assert_eq!((opens, others), (88, 99));
+        assert_eq!((opens, others), (92, 119));
         for path in ["open/aes-256-gcm/64", "open/record/1024", "open_batch/aes-256-gcm/256"] {
             let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
             let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();

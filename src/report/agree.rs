@@ -46,7 +46,9 @@ pub fn agreement(one: &Run, other: &Run, reference: &str) -> Agreement {
             agree += 1;
         } else {
             let cell = |i: Interval| {
-                Cell::new(three(i.median)).detail(format!("{}–{}", three(i.low), three(i.high))).mark(Mark::Bad)
+                Cell::new(three(i.median))
+                    .detail(format!("{}–{}", three(i.low), three(i.high)))
+                    .mark(Mark::Bad)
             };
             table.push(vec![Cell::new(&row.workload), Cell::new(&row.engine), cell(first), cell(second)]);
         }
@@ -68,7 +70,8 @@ mod tests {
     use crate::report::sample;
 
     fn run(ours: &[f64], ring: &[f64]) -> Run {
-        let rows = vec![sample::row("seal", "a", 16, "aws-lc", ours), sample::row("seal", "a", 16, "ring", ring)];
+        let rows =
+            vec![sample::row("seal", "a", 16, "aws-lc", ours), sample::row("seal", "a", 16, "ring", ring)];
         Run { rows, ..sample::run() }
     }
 

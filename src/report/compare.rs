@@ -69,8 +69,11 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
     let what = if hosts.len() == 1 { "over time" } else { "by host" };
     let words = super::curve::operation(op);
     let title = format!("{words} {algorithm}, {what}: {unit}");
-    let mut table =
-        Table::new(&format!("hosts-{op}-{algorithm}"), &title, std::iter::once("engine, size".to_owned()).chain(names));
+    let mut table = Table::new(
+        &format!("hosts-{op}-{algorithm}"),
+        &title,
+        std::iter::once("engine, size".to_owned()).chain(names),
+    );
     let of = |run: &'_ Run| -> Vec<Row> {
         let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && super::curve::is_usual(row);
         run.rows.iter().filter(usual).cloned().collect()
@@ -78,8 +81,10 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
     let rows: Vec<Vec<Row>> = runs.iter().map(|run| of(run)).collect();
     let keys = distinct(rows.iter().flatten().map(|row| (row.bytes, row.engine.clone())));
     for (bytes, engine) in keys {
-        let found: Vec<Option<&Row>> =
-            rows.iter().map(|rows| rows.iter().find(|row| row.bytes == bytes && row.engine == engine)).collect();
+        let found: Vec<Option<&Row>> = rows
+            .iter()
+            .map(|rows| rows.iter().find(|row| row.bytes == bytes && row.engine == engine))
+            .collect();
         let first = found.iter().flatten().next().copied();
         if found.iter().flatten().count() < 2 {
             continue;
@@ -112,7 +117,10 @@ fn row_name(row: Option<&Row>) -> &str {
 fn differ(first: &Row, row: &Row) -> Option<String> {
     let level = |row: &Row| row.arena.as_ref().map(|arena| arena.level.clone());
     if first.batch != row.batch {
-        return Some(format!("its batches are of {:?} messages, the first's of {:?}", row.batch, first.batch));
+        return Some(format!(
+            "its batches are of {:?} messages, the first's of {:?}",
+            row.batch, first.batch
+        ));
     }
     let (ours, theirs) = (level(first)?, level(row)?);
     (ours != theirs).then(|| format!("its buffers are in {theirs}, the first's in {ours}"))
@@ -134,9 +142,13 @@ pub(super) fn ranks(run: &Run) -> Vec<Table> {
     for curve in curves(run).iter().filter(|curve| curve.engines.len() > 1) {
         let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
         let title = format!("{}: places", curve.title());
-        let mut table =
-            Table::new(&format!("rank-{}", curve.id()), &title, std::iter::once("engine".to_owned()).chain(sizes));
-        let places: Vec<Vec<(String, String)>> = curve.sizes.iter().map(|&bytes| places(curve, bytes)).collect();
+        let mut table = Table::new(
+            &format!("rank-{}", curve.id()),
+            &title,
+            std::iter::once("engine".to_owned()).chain(sizes),
+        );
+        let places: Vec<Vec<(String, String)>> =
+            curve.sizes.iter().map(|&bytes| places(curve, bytes)).collect();
         for engine in &curve.engines {
             let mut row = vec![Cell::new(engine)];
             for places in &places {
@@ -148,7 +160,9 @@ pub(super) fn ranks(run: &Run) -> Vec<Table> {
             }
             table.push(row);
         }
-        tables.push(table.note("1 is the quickest. 2= is a place that several share: their intervals overlap."));
+        tables.push(
+            table.note("1 is the quickest. 2= is a place that several share: their intervals overlap."),
+        );
     }
     tables
 }
@@ -164,7 +178,8 @@ fn places(curve: &super::curve::Curve<'_>, bytes: u64) -> Vec<(String, String)> 
             _ => groups.push((i + 1, vec![engine], speed.low)),
         }
     }
-    let word = |place: usize, group: &[&str]| if group.len() > 1 { format!("{place}=") } else { place.to_string() };
+    let word =
+        |place: usize, group: &[&str]| if group.len() > 1 { format!("{place}=") } else { place.to_string() };
     let named = |(place, group, _): &(usize, Vec<&str>, f64)| -> Vec<(String, String)> {
         group.iter().map(|engine| ((*engine).to_owned(), word(*place, group))).collect()
     };
@@ -206,7 +221,8 @@ mod tests {
         assert!(debug.refused[0].contains("\"debug\""), "{:?}", debug.refused);
         let far = section(|run| {
             for row in &mut run.rows {
-                row.arena = row.arena.take().map(|arena| crate::measure::Arena { level: "L3".into(), ..arena });
+                row.arena =
+                    row.arena.take().map(|arena| crate::measure::Arena { level: "L3".into(), ..arena });
             }
         });
         let far = compare(&[section(|_| {}), far]);
@@ -216,11 +232,14 @@ mod tests {
 
     #[test]
     fn engines_share_a_place_where_their_intervals_overlap() {
-        let rows = [("ring", [100.0, 90.0, 110.0]), ("aws-lc", [105.0, 104.0, 106.0]), ("graviola", [200.0; 3])];
-        let rows = rows.iter().flat_map(|(engine, ns)| [16, 64].map(|b| sample::row("seal", "a", b, engine, ns)));
+        let rows =
+            [("ring", [100.0, 90.0, 110.0]), ("aws-lc", [105.0, 104.0, 106.0]), ("graviola", [200.0; 3])];
+        let rows =
+            rows.iter().flat_map(|(engine, ns)| [16, 64].map(|b| sample::row("seal", "a", b, engine, ns)));
         let run = Run { rows: rows.collect(), ..sample::run() };
         let table = &ranks(&run)[0];
-        let places: Vec<_> = table.rows.iter().map(|row| (row[0].text.as_str(), row[1].text.as_str())).collect();
+        let places: Vec<_> =
+            table.rows.iter().map(|row| (row[0].text.as_str(), row[1].text.as_str())).collect();
         assert_eq!(places.len(), 3);
         for (engine, place) in [("ring", "1="), ("aws-lc", "1="), ("graviola", "3")] {
             assert!(places.contains(&(engine, place)), "{places:?}");

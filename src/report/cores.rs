@@ -18,7 +18,12 @@ pub(super) fn table(run: &Run) -> Option<Table> {
         let speed = |ns: f64| row.bytes as f64 / ns;
         let times = one_ns.median / all_ns.median;
         table.push(vec![
-            Cell::new(format!("{} {}, {}", row.op.trim_start_matches("parallel/"), row.algorithm, size(row.bytes))),
+            Cell::new(format!(
+                "{} {}, {}",
+                row.op.trim_start_matches("parallel/"),
+                row.algorithm,
+                size(row.bytes)
+            )),
             Cell::new(&row.engine),
             Cell::new(three(speed(one_ns.median))),
             Cell::new(three(speed(all_ns.median))),
@@ -46,7 +51,8 @@ mod tests {
         assert!(table(&run).is_none());
         run.host.cores = 4;
         run.rows.push(sample::row("parallel/seal", "aes-256-gcm", 1024, "ring", &[100.0]));
-        let one = run.rows.iter_mut().find(|row| row.workload == "seal/aes-256-gcm/1024" && row.engine == "ring");
+        let one =
+            run.rows.iter_mut().find(|row| row.workload == "seal/aes-256-gcm/1024" && row.engine == "ring");
         one.unwrap().ns = Some(crate::measure::Estimate { median: 300.0, low: 300.0, high: 300.0 });
         let found = table(&run).unwrap();
         let words: Vec<_> = found.rows[0].iter().skip(4).map(|cell| cell.text.as_str()).collect();

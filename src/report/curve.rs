@@ -178,8 +178,11 @@ pub(super) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
         let mut row = vec![Cell::new(engine)];
         for &bytes in &curve.sizes {
             row.push(match curve.value(engine, bytes) {
-                Some(percent) => Cell::new(three(percent.median))
-                    .detail(format!("{}–{}", three(percent.low), three(percent.high))),
+                Some(percent) => Cell::new(three(percent.median)).detail(format!(
+                    "{}–{}",
+                    three(percent.low),
+                    three(percent.high)
+                )),
                 None => Cell::none(),
             });
         }

@@ -199,7 +199,7 @@ mod tests {
         let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
         assert_eq!(bench(&row)[1], "6");
         row.error = Some("wrong".into());
-        assert_eq!(bench(&row), ["16", "", "", "", "", "3", "", "wrong"]);
+        assert_eq!(bench(&row), ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong"]);
     }
 
     #[test]

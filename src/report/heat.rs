@@ -37,7 +37,8 @@ pub(super) fn table(run: &Run) -> Option<Table> {
 fn ratio(curve: &Curve<'_>, engine: &str, bytes: u64) -> Option<f64> {
     let ours = curve.speed(engine, bytes)?.median;
     let peers = curve.engines.iter().filter(|peer| !peer.starts_with(OWN));
-    let best = peers.filter_map(|peer| curve.speed(peer, bytes)).map(|speed| speed.median).fold(0.0, f64::max);
+    let best =
+        peers.filter_map(|peer| curve.speed(peer, bytes)).map(|speed| speed.median).fold(0.0, f64::max);
     (best > 0.0).then(|| ours / best)
 }
 

@@ -17,7 +17,8 @@ pub fn junit(sections: &[Section]) -> String {
     for report in sections.iter().filter_map(|section| section.verify.as_ref()) {
         for set in &report.sets {
             let wrong = |tally: &verify::Tally| tally.wrong > 0;
-            let (tests, failures) = (set.engines.len(), set.engines.values().filter(|tally| wrong(tally)).count());
+            let (tests, failures) =
+                (set.engines.len(), set.engines.values().filter(|tally| wrong(tally)).count());
             let skipped = set.engines.values().filter(|tally| ran(tally) == 0).count();
             out += &format!(
                 "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" \
@@ -26,14 +27,19 @@ pub fn junit(sections: &[Section]) -> String {
                 xml(report.started.split(['.', 'Z']).next().unwrap_or_default()),
             );
             for (engine, tally) in &set.engines {
-                out += &format!("    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(&set.set), xml(engine));
+                out += &format!(
+                    "    <testcase classname=\"{}\" name=\"{}\" time=\"0\"",
+                    xml(&set.set),
+                    xml(engine)
+                );
                 let counts = format!(
                     "{} agree, {} stricter, {} unsupported, {} wrong of {}",
                     tally.agree, tally.stricter, tally.unsupported, tally.wrong, set.declared
                 );
                 if wrong(tally) {
                     out += &format!(">\n      <failure message=\"{}\">", xml(&counts));
-                    for failure in report.failures.iter().filter(|f| f.set == set.set && f.engine == *engine) {
+                    for failure in report.failures.iter().filter(|f| f.set == set.set && f.engine == *engine)
+                    {
                         out += &format!("{}: {}\n", xml(&failure.case), xml(&failure.what));
                     }
                     out += "</failure>\n    </testcase>\n";
@@ -47,11 +53,14 @@ pub fn junit(sections: &[Section]) -> String {
         }
     }
     // What no engine is to blame for: a set that could not be read, or that ran nothing.
-    let blameless = sections.iter().filter_map(|section| section.verify.as_ref()).flat_map(|report| &report.failures);
+    let blameless =
+        sections.iter().filter_map(|section| section.verify.as_ref()).flat_map(|report| &report.failures);
     let blameless: Vec<_> = blameless.filter(|failure| failure.engine.is_empty()).collect();
     if !blameless.is_empty() {
         let n = blameless.len();
-        out += &format!("  <testsuite name=\"sets\" tests=\"{n}\" failures=\"{n}\" errors=\"0\" skipped=\"0\">\n");
+        out += &format!(
+            "  <testsuite name=\"sets\" tests=\"{n}\" failures=\"{n}\" errors=\"0\" skipped=\"0\">\n"
+        );
         for failure in blameless {
             out += &format!(
                 "    <testcase classname=\"sets\" name=\"{}\" time=\"0\">\n      <failure message=\"{}\"/>\n    \
@@ -168,7 +177,8 @@ mod tests {
         let verify = sample::report();
         let of = |name: &'static str| document.descendants().filter(move |node| node.has_tag_name(name));
         assert_eq!(of("testcase").count(), verify.sets.iter().map(|set| set.engines.len()).sum::<usize>());
-        let wrong = verify.sets.iter().flat_map(|set| set.engines.values()).filter(|tally| tally.wrong > 0).count();
+        let wrong =
+            verify.sets.iter().flat_map(|set| set.engines.values()).filter(|tally| tally.wrong > 0).count();
         assert!(wrong > 0);
         assert_eq!(of("failure").count(), wrong);
         for suite in of("testsuite") {
@@ -202,7 +212,11 @@ mod tests {
         let entries = gha.as_array().unwrap();
         assert_eq!(entries.len(), fast);
         for entry in entries {
-            assert!(entry["name"].is_string() && entry["unit"] == "GB/s" && entry["value"].as_f64().unwrap() > 0.0);
+            assert!(
+                entry["name"].is_string()
+                    && entry["unit"] == "GB/s"
+                    && entry["value"].as_f64().unwrap() > 0.0
+            );
         }
         let bmf: Value = serde_json::from_str(&bmf(report.sections())).unwrap();
         let all = bmf.as_object().unwrap();

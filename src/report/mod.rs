@@ -290,7 +290,19 @@ mod tests {
         let ids: Vec<_> = tables.iter().map(|table| table.id.as_str()).collect();
         assert_eq!(
             ids,
-            ["cases", "failures", "seal-aes-256-gcm", "open-aes-256-gcm", "ratios", "other", "errors"]
+            [
+                "cases",
+                "failures",
+                "seal-aes-256-gcm",
+                "open-aes-256-gcm",
+                "heat",
+                "ratios",
+                "rank-seal-aes-256-gcm",
+                "rank-open-aes-256-gcm",
+                "other",
+                "usage",
+                "errors"
+            ]
         );
         let mut numbers = 0;
         for cell in tables.iter().flat_map(|table| &table.rows).flat_map(|row| &row[1..]) {

@@ -65,7 +65,8 @@ pub(super) fn tables(run: &Run) -> Vec<Table> {
     let all = waterfalls(run);
     let of_size = |bytes: u64| {
         let names = PARTS.iter().map(|(name, _)| *name);
-        let columns = ["engine"].into_iter().chain(names).chain(["cipher", "rest", "record", "record / cipher"]);
+        let columns =
+            ["engine"].into_iter().chain(names).chain(["cipher", "rest", "record", "record / cipher"]);
         let title = format!("What sealing a record of {} costs: nanoseconds", size(bytes));
         let mut table = Table::new(&format!("waterfall-{bytes}"), &title, columns);
         for one in all.iter().filter(|one| one.bytes == bytes) {
