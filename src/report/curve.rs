@@ -40,7 +40,7 @@ impl Unit {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Throughput => "GB/s",
-            Self::Limit => "% of limit",
+            Self::Limit => "%",
         }
     }
 }

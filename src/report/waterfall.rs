@@ -102,7 +102,7 @@ pub(super) fn figure(run: &Run, bytes: u64) -> Markup {
     lengths.sort_by(f64::total_cmp);
     let most = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0) * 2.0;
     let most = most.min(lengths.last().copied().unwrap_or(1.0));
-    let x = |ns: f64| (ns / most).min(1.0) * (WIDTH - LEFT - 90.0);
+    let x = |ns: f64| (ns / most).min(1.0) * (WIDTH - LEFT - 120.0);
     let height = 34.0 + all.len() as f64 * (BAR + 8.0);
     let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).chain(["cipher", "rest"]).collect();
     let words: Vec<String> =
