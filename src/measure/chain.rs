@@ -33,8 +33,9 @@ pub(super) fn seals(
     bytes: usize,
     aad: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    let all = Messages::new(engine, alg, bytes, aad, count)?;
+    let all = Messages::new(engine, alg, bytes, aad, count, seed)?;
     Ok(Box::new(Chain { first: all.nonces[0], all, next: 0 }))
 }
 
@@ -86,7 +87,7 @@ mod tests {
         for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
             for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(Shape::usual(a))) {
                 for bytes in [0, 1, 16, 100] {
-                    let mut batch = seals(engine, alg, bytes, 6, 5).unwrap();
+                    let mut batch = seals(engine, alg, bytes, 6, 5, 0).unwrap();
                     assert_eq!(batch.count(), 5);
                     for _ in 0..3 {
                         assert_eq!(pass(&mut *batch), Ok(()), "{} {} {bytes}", engine.name(), alg.name());
@@ -114,14 +115,14 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3, 0).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
 
     #[test]
     fn a_chain_that_was_not_run_has_not_passed() {
-        let mut batch = seals(find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2).unwrap();
+        let mut batch = seals(find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2, 0).unwrap();
         batch.reset();
         assert!(batch.check().is_err());
         assert_eq!(pass(&mut *batch), Ok(()));

@@ -46,8 +46,9 @@ pub(super) fn seals(
     aad: usize,
     batch: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count)?, batch, next: 0 }))
+    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count, seed)?, batch, next: 0 }))
 }
 
 impl Pass for Seals {
@@ -96,8 +97,9 @@ pub(super) fn opens(
     aad: usize,
     batch: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    let mut all = Messages::new(engine, alg, bytes, aad, count)?;
+    let mut all = Messages::new(engine, alg, bytes, aad, count, seed)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, batch, sealed, verdicts: vec![NOT_YET; count] }))
 }
@@ -171,7 +173,7 @@ mod tests {
                 for (bytes, batch, count) in [(0, 3, 7), (1, 1, 2), (16, 64, 64), (100, 5, 10), (1024, 9, 4)]
                 {
                     for make in [seals, opens] {
-                        let mut made = make(engine, alg, bytes, 6, batch, count).unwrap();
+                        let mut made = make(engine, alg, bytes, 6, batch, count, 0).unwrap();
                         assert_eq!(made.count(), count as u64);
                         for _ in 0..3 {
                             assert_eq!(pass(&mut *made), Ok(()), "{} {} {bytes}", engine.name(), alg.name());
@@ -188,11 +190,11 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3, 0).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3).unwrap();
+            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3, 0).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn a_batch_that_was_not_run_has_not_passed() {
         for make in [seals, opens] {
-            let mut batch = make(find("sealmark").unwrap(), Alg::Aes128Gcm, 0, 6, 2, 3).unwrap();
+            let mut batch = make(find("sealmark").unwrap(), Alg::Aes128Gcm, 0, 6, 2, 3, 0).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
             assert_eq!(pass(&mut *batch), Ok(()));
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_opens_a_forged_message_is_caught() {
-        let mut batch = opens(Broken::with(Fault::AcceptsAnything), Alg::Aes256Gcm, 100, 6, 8, 3).unwrap();
+        let mut batch = opens(Broken::with(Fault::AcceptsAnything), Alg::Aes256Gcm, 100, 6, 8, 3, 0).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("forged tag is opened")));
     }
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_refuses_the_others_with_the_forged_one_is_caught() {
-        let mut batch = opens(&AllOrNothing, Alg::Aes256Gcm, 16, 6, 8, 8).unwrap();
+        let mut batch = opens(&AllOrNothing, Alg::Aes256Gcm, 16, 6, 8, 8, 0).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("beside a forged one")));
     }

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::Slots;
+use super::arena::{Slots, drawn_from};
 use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
@@ -31,22 +31,31 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// `count` messages of `bytes` bytes, in the clear, each with its nonce.
-    pub fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
-        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+    /// `count` messages of `bytes` bytes, in the clear, each with its nonce; `seed` decides on key, nonces and content.
+    pub fn new(
+        engine: &dyn Engine,
+        alg: Alg,
+        bytes: usize,
+        aad: usize,
+        count: usize,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(bytes, seed));
         let mut key = vec![0; alg.key_len()];
         rng.fill_bytes(&mut key);
         let mut plain = Slots::new(count, bytes);
         for slot in plain.iter_mut() {
             rng.fill_bytes(slot);
         }
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
         let mut all = Self {
             key: engine.key(alg, &key).map_err(|e| Error::engine(engine, e))?,
             other: reference(engine, alg).key(alg, &key).map_err(|e| Error::engine(engine, e))?,
             aad: (0..aad).map(|i| i as u8).collect(),
             plain,
             arena: Slots::new(count, bytes),
-            nonces: vec![[0; NONCE_LEN]; count],
+            nonces: vec![nonce; count],
             tags: vec![Tag::default(); count],
             refused: 0,
         };
@@ -116,8 +125,9 @@ pub(super) fn seals(
     bytes: usize,
     aad: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count)?, next: 0 }))
+    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count, seed)?, next: 0 }))
 }
 
 impl Pass for Seals {
@@ -158,8 +168,9 @@ pub(super) fn opens(
     bytes: usize,
     aad: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    let mut all = Messages::new(engine, alg, bytes, aad, count)?;
+    let mut all = Messages::new(engine, alg, bytes, aad, count, seed)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed }))
 }
@@ -211,7 +222,7 @@ mod tests {
             for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(crate::engine::Shape::usual(a))) {
                 for bytes in [0, 1, 16, 100, 4096] {
                     for make in [seals, opens] {
-                        let mut batch = make(engine, alg, bytes, 6, 5).unwrap();
+                        let mut batch = make(engine, alg, bytes, 6, 5, 0).unwrap();
                         assert_eq!(batch.count(), 5);
                         for _ in 0..3 {
                             assert_eq!(pass(&mut *batch), Ok(()), "{} {}", engine.name(), alg.name());
@@ -227,24 +238,24 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3, 0).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3, 0).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
 
     #[test]
     fn an_engine_that_opens_a_forged_message_is_caught() {
-        let open = |engine, alg, bytes| opens(engine, alg, bytes, 6, 2).unwrap().refuse_forgery();
+        let open = |engine, alg, bytes| opens(engine, alg, bytes, 6, 2, 0).unwrap().refuse_forgery();
         let accepts = Broken::with(Fault::AcceptsAnything);
         for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
             assert_eq!(open(engine, Alg::Aes256Gcm, 100), Ok(()), "{}", engine.name());
         }
         for (alg, bytes) in [(Alg::Aes128Gcm, 0), (Alg::Aes192Gcm, 1), (Alg::Aes256Gcm, 100)] {
-            assert_eq!(pass(&mut *opens(accepts, alg, bytes, 6, 2).unwrap()), Ok(()), "else it is right");
+            assert_eq!(pass(&mut *opens(accepts, alg, bytes, 6, 2, 0).unwrap()), Ok(()), "else it is right");
             assert!(open(accepts, alg, bytes).is_err_and(|why| why.contains("is opened")));
         }
     }
@@ -252,7 +263,8 @@ mod tests {
     #[test]
     fn a_batch_that_was_not_run_has_not_passed() {
         for make in [seals, opens] {
-            let mut batch = make(crate::engine::find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2).unwrap();
+            let mut batch =
+                make(crate::engine::find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2, 0).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
         }

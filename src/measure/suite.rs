@@ -166,6 +166,7 @@ impl Entry {
             batch: self.batch,
             engines: self.engines,
             level: self.arena,
+            seed: 0,
             suite: self.suite,
             why: self.why.clone(),
         }

@@ -118,6 +118,8 @@ pub struct Workload {
     pub engines: Engines,
     /// The cache that its arena is sized to; `None` where there is no arena.
     pub level: Option<Level>,
+    /// What its keys, nonces and messages are drawn from; 0 in the suites.
+    pub seed: u64,
     /// The smallest suite that it is in.
     pub suite: Suite,
     /// Why it is measured.
@@ -167,15 +169,21 @@ impl Workload {
     pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
         assert!(count > 0, "a batch has operations");
         match (self.op, self.alg) {
-            (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count),
-            (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count),
-            (Op::LatencySeal, _) => chain::seals(engine, self.needs(), self.bytes, self.aad, count),
-            (Op::SealBatch, _) => group::seals(engine, self.needs(), self.bytes, self.aad, self.batch, count),
-            (Op::OpenBatch, _) => group::opens(engine, self.needs(), self.bytes, self.aad, self.batch, count),
-            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count),
-            (Op::Key, _) => key::keys(engine, self.needs(), count),
-            (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
-            (Op::Open, None) => envelope::opens(engine, self.bytes, count),
+            (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count, self.seed),
+            (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count, self.seed),
+            (Op::LatencySeal, _) => {
+                chain::seals(engine, self.needs(), self.bytes, self.aad, count, self.seed)
+            }
+            (Op::SealBatch, _) => {
+                group::seals(engine, self.needs(), self.bytes, self.aad, self.batch, count, self.seed)
+            }
+            (Op::OpenBatch, _) => {
+                group::opens(engine, self.needs(), self.bytes, self.aad, self.batch, count, self.seed)
+            }
+            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count, self.seed),
+            (Op::Key, _) => key::keys(engine, self.needs(), count, self.seed),
+            (Op::Seal, None) => envelope::seals(engine, self.bytes, count, self.seed),
+            (Op::Open, None) => envelope::opens(engine, self.bytes, count, self.seed),
             (Op::Nonce, _) => Ok(lookup::nonces(count)),
             (Op::Lookup, _) => lookup::lookups(engine, count),
         }
