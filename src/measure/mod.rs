@@ -29,6 +29,7 @@ mod sheet;
 pub mod suite;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod worker;
 mod workload;
 
@@ -81,6 +82,17 @@ pub enum Error {
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),
+    /// The system, or the workload, does not let it be traced.
+    #[error("tracing: {0}")]
+    Trace(#[from] crate::trace::Error),
+    /// What was traced is wrong: there is no trace of it.
+    #[error("{engine} is wrong, so it is not traced: {why}")]
+    Wrong {
+        /// The engine.
+        engine: String,
+        /// What is wrong, for a person to read.
+        why: String,
+    },
     /// A worker was sent, or sent back, something else than its protocol.
     #[error("a worker does not understand its job, or is not understood")]
     Protocol(#[from] serde_json::Error),

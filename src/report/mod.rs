@@ -27,6 +27,7 @@ mod speed;
 mod svg;
 pub mod table;
 pub mod text;
+pub mod trace;
 
 pub use error::Error;
 pub use formats::markdown;

@@ -1,0 +1,176 @@
+//! What `sealmark trace` says of every engine on this CPU. Where the system forbids tracing, each test says so and
+//! passes. Longer, with ten runs of ten beside a busy core: `ci/deep trace`.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output};
+
+use sealmark::aead::Alg;
+use sealmark::engine::{Engine, Shape, engines};
+use serde_json::Value;
+
+fn sealmark(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sealmark")).args(arguments).output().expect("the command can be run")
+}
+
+/// A trace as JSON; `None`, loudly, where nothing can be traced.
+fn trace(workload: &str, engine: &str, more: &[&str]) -> Option<Value> {
+    let arguments = [&["trace", workload, "--engine", engine, "--format", "json"], more].concat();
+    let output = sealmark(&arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(3) {
+        // Past the test's own capture of what it prints.
+        let _ = writeln!(std::io::stderr(), "!!!!!!!! NOT TRACED: {engine} {workload}: {errors}");
+        return None;
+    }
+    assert_eq!(output.status.code(), Some(0), "{workload} on {engine}: {errors}");
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+fn available() -> Vec<&'static dyn Engine> {
+    let runs = |e: &&'static dyn Engine| e.available().is_ok() && e.supports(Shape::usual(Alg::Aes256Gcm));
+    engines().into_iter().filter(runs).collect()
+}
+
+/// The widths of the instructions of a class.
+fn widths(trace: &Value, class: &str) -> Vec<String> {
+    let rows = trace["trace"]["classes"].as_array().expect("a list");
+    let of_class = rows.iter().filter(|row| row["class"] == class);
+    of_class.map(|row| row["width"].as_str().unwrap_or("none").to_owned()).collect()
+}
+
+/// Steps that a test may take for one trace; those that need more are left to `ci/deep trace`.
+const STEPS: u64 = 60_000;
+
+#[test]
+fn the_way_is_the_same_each_time_whatever_key_nonce_and_message() {
+    let mut seen = 0;
+    for engine in available() {
+        for op in ["seal", "open"] {
+            let mut estimate = 0;
+            for size in [64, 1024, 16_384] {
+                let workload = format!("{op}/aes-256-gcm/{size}");
+                if estimate * size / 64 > STEPS {
+                    continue;
+                }
+                let once = |seed: &str| {
+                    let trace = trace(&workload, engine.name(), &["--seed", seed])?;
+                    let (count, digest) = (&trace["trace"]["instructions"], &trace["trace"]["digest"]);
+                    Some((count.as_u64().expect("a number"), digest.to_string()))
+                };
+                let Some(first) = once("0") else { return };
+                for seed in ["0", "0", "1", "18446744073709551615"] {
+                    assert_eq!(
+                        once(seed),
+                        Some(first.clone()),
+                        "{workload} on {}, seed {seed}",
+                        engine.name()
+                    );
+                }
+                estimate = estimate.max(first.0);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 2 * available().len(), "{seen}");
+}
+
+#[test]
+fn each_backend_executes_the_vectors_of_its_name() {
+    let expected = [
+        ("sealmark/portable", None),
+        ("sealmark/aesni", Some("xmm")),
+        ("sealmark/vaes256", Some("ymm")),
+        ("sealmark/vaes512", Some("zmm")),
+        ("sealmark/armv8", Some("v")),
+        ("sealmark/armv8-sha3", Some("v")),
+    ];
+    let mut seen = 0;
+    for (name, width) in expected {
+        if !available().iter().any(|engine| engine.name() == name) {
+            continue;
+        }
+        let size = if width.is_some() { 4096 } else { 16 };
+        let Some(trace) = trace(&format!("seal/aes-256-gcm/{size}"), name, &[]) else { return };
+        for class in ["aes", "multiply"] {
+            let found = widths(&trace, class);
+            assert_eq!(found.first().map(String::as_str), width, "{class} of {name}: the widest first");
+        }
+        let own = trace["trace"]["symbols"].as_array().expect("a list");
+        let module = name.trim_start_matches("sealmark/").trim_end_matches("-sha3");
+        let aes = own.iter().filter(|row| row["aes"].as_u64() > Some(0));
+        for row in aes {
+            assert!(row["symbol"].as_str().is_some_and(|symbol| symbol.contains(module)), "{name}: {row}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 1);
+}
+
+#[test]
+fn a_trace_adds_up() {
+    let Some(trace) = trace("open/aes-256-gcm/1024", "sealmark", &[]) else { return };
+    assert_eq!(trace["schema"], "sealmark.trace/1");
+    assert_eq!((&trace["bytes"], &trace["messages"]), (&1024.into(), &1.into()));
+    let all = &trace["trace"];
+    let total = all["instructions"].as_u64().expect("a number");
+    for list in ["classes", "mnemonics", "symbols", "executed"] {
+        let rows = all[list].as_array().expect("a list");
+        assert_eq!(rows.iter().filter_map(|row| row["count"].as_u64()).sum::<u64>(), total, "{list}");
+    }
+    assert_eq!(all["steps"].as_u64(), Some(total + all["iterations"].as_u64().expect("a number")));
+    let harness = trace["harness"].as_u64().expect("an engine takes part");
+    assert!((10..500).contains(&harness) && harness < total, "{harness} of {total}");
+    assert_eq!(all["digest"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn what_changed_is_told_from_a_saved_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("before.json");
+    let path = file.to_str().expect("test paths are UTF-8");
+    let workload = "seal/aes-256-gcm/16";
+    let Some(saved) = trace(workload, "sealmark", &["-o", path]) else { return };
+    assert_eq!(saved, serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap());
+    let compared =
+        |engine| trace(workload, engine, &["--diff", path]).expect("traced before")["diff"].clone();
+    let same = compared("sealmark");
+    assert_eq!(same["same_digest"], true);
+    assert_eq!((&same["mnemonics"], &same["symbols"]), (&Value::Array(vec![]), &Value::Array(vec![])));
+    let other = compared("sealmark/portable");
+    let portable = sealmark::aead::Backend::choose().name == "portable";
+    assert_eq!(other["same_digest"], portable);
+    assert_ne!(other["before"] == other["after"], !portable);
+
+    let text = sealmark(&["trace", workload, "--engine", "sealmark/portable", "--diff", path]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("By class") && text.contains("By symbol") && text.contains("digest "), "{text}");
+    assert!(text.contains("Changes by mnemonic"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_traced_ends_with_2_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.json");
+    fs::write(&file, "{\"schema\":\"sealmark.bench/1\"}").unwrap();
+    let path = file.to_str().expect("test paths are UTF-8");
+    for (arguments, reason) in [
+        (&["trace", "seal/rot-13/16"][..], "sealmark list workloads"),
+        (&["trace", "nonce", "--engine", "rong"], "sealmark/portable"),
+        (&["trace", "nonce", "--diff", path], "sealmark.bench/1"),
+        (&["step"], "nobody traces"),
+    ] {
+        let output = sealmark(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_workload_without_a_cipher_has_no_harness() {
+    let Some(trace) = trace("nonce", "sealmark", &[]) else { return };
+    assert_eq!(trace["harness"], Value::Null);
+    assert!(trace["trace"]["instructions"].as_u64() > Some(5));
+}
