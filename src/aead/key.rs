@@ -5,7 +5,7 @@
 use zeroize::optimization_barrier;
 
 use super::Alg;
-use super::lanes::{Block, Lanes};
+use super::lanes::{Block, Doubling, Lanes};
 
 /// Round keys of the longest key size: 14 rounds and the whitening.
 const ROUND_KEYS: usize = 15;
@@ -13,13 +13,13 @@ const ROUND_KEYS: usize = 15;
 /// A type for which all-zero bytes are a value and which owns nothing: it can be wiped by overwriting.
 ///
 /// # Safety
-/// The implementor is an integer, a SIMD vector of integers, or an array of those.
+/// The implementor is an integer, a SIMD vector of integers, or an array or a struct of those.
 pub(super) unsafe trait Plain: Copy + Send + Sync {}
 
-// SAFETY: arrays of integers.
-unsafe impl Plain for [u64; 8] {}
-// SAFETY: arrays of bytes.
-unsafe impl<const N: usize> Plain for [Block; N] {}
+// SAFETY: bytes.
+unsafe impl Plain for Block {}
+// SAFETY: an array of those.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// What one key becomes for one backend.
 #[repr(C, align(64))]
@@ -27,8 +27,8 @@ pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
     /// Powers of H down to H^1, then zeros; as elements.
     powers: L::Powers,
-    /// Beside each power the middle factor of Karatsuba, as [`Lanes::sums`] makes it.
-    sums: L::Powers,
+    /// What is kept beside them.
+    sums: L::Sums,
 }
 
 impl<L: Lanes> Key<L> {
@@ -39,20 +39,16 @@ impl<L: Lanes> Key<L> {
     }
 
     /// The highest power that is kept.
-    pub const POWERS: usize = {
-        let powers = size_of::<L::Powers>() / size_of::<Block>() - (L::BLOCKS - 1);
-        assert!(powers.is_multiple_of(L::BLOCKS), "powers are made a vector at a time");
-        powers
-    };
+    pub const POWERS: usize = size_of::<L::Powers>() / size_of::<L::Power>() - (L::BLOCKS - 1);
 
     /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read wherever
     /// one of them stands, and its sums as many blocks behind as the table has.
     #[inline(always)]
-    pub fn powers(&self, n: usize) -> *const Block {
+    pub fn powers(&self, n: usize) -> *const L::Power {
         debug_assert!((1..=Self::POWERS).contains(&n));
         // SAFETY: `n` is at least 1 and at most POWERS, so the offset is inside the table; every caller's `n` is
         // bounded by the geometry of its loop.
-        unsafe { (&raw const self.powers).cast::<Block>().add(Self::POWERS - n) }
+        unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
     }
 
     /// Fills in the round keys and the powers of H.
@@ -85,9 +81,9 @@ impl<L: Lanes> Key<L> {
                 at += words;
                 constant = (constant << 1) ^ ((constant >> 7) * 0x11b);
             }
-            for (key, four) in self.round[..=rounds].iter_mut().zip(w.chunks_exact(4)) {
+            for (round, (key, four)) in self.round[..=rounds].iter_mut().zip(w.chunks_exact(4)).enumerate() {
                 let two = |low: u32, high: u32| u128::from(low) | u128::from(high) << 32;
-                *key = L::round_key(two(four[0], four[1]) | two(four[2], four[3]) << 64);
+                *key = L::round_key(two(four[0], four[1]) | two(four[2], four[3]) << 64, round);
             }
             w.fill(0);
             optimization_barrier(&w);
@@ -106,45 +102,46 @@ impl<L: Lanes> Key<L> {
             first.fill(Block::default());
             optimization_barrier(&first);
             let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
-            self.power(1).write(Block(h.to_le_bytes()));
-            // All powers so far, times the highest of them: twice as many. Where a vector reaches back to powers that
-            // are there, its product is of zeros.
-            let mut known = 1;
-            while known < Self::POWERS {
-                let target = Self::POWERS.min(2 * known);
-                let mut n = known;
-                while n < target {
-                    n = target.min(n + L::BLOCKS);
-                    let raised = L::raise(L::load(self.powers(n - known).cast()), self.powers(known));
-                    let there = L::load(self.powers(n).cast());
-                    L::store(self.power(n).cast(), L::add(there, raised));
-                }
-                known = target;
-            }
-            let mut n = Self::POWERS;
-            loop {
-                let v = L::load(self.powers(n).cast());
-                let last = n <= L::BLOCKS;
-                let next = if last {
-                    L::load(zeros.as_ptr().cast())
-                } else {
-                    L::load(self.powers(n - L::BLOCKS).cast())
-                };
-                L::store((&raw mut self.sums).cast::<Block>().add(Self::POWERS - n).cast(), L::sums(v, next));
-                if last {
-                    break;
-                }
-                n -= L::BLOCKS;
-            }
+            L::keep_powers(&mut self.powers, &mut self.sums, h);
         }
     }
+}
 
-    /// Where H^n is kept.
-    #[inline(always)]
-    fn power(&mut self, n: usize) -> *mut Block {
-        debug_assert!((1..=Self::POWERS).contains(&n));
-        // SAFETY: `n` is at least 1 and at most POWERS, so the offset is inside the table.
-        unsafe { (&raw mut self.powers).cast::<Block>().add(Self::POWERS - n) }
+/// [`Lanes::keep_powers`] by doubling: all powers so far, times the highest of them, are twice as many.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &mut L::Powers, h: u128) {
+    const { assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are made a vector at a time") };
+    let all = Key::<L>::POWERS;
+    // Where H^n and its sums are, for n from 1 to `all`; a vector may be read from there.
+    let power = core::ptr::from_mut(powers).cast::<Block>().wrapping_add(all);
+    let sum = core::ptr::from_mut(sums).cast::<Block>().wrapping_add(all);
+    let zeros = [Block::default(); 4];
+    // SAFETY: the caller's contract; every offset below is from 1 to `all` places before the end of the powers, behind
+    // which BLOCKS - 1 blocks of zeros stand.
+    unsafe {
+        power.sub(1).write(Block(h.to_le_bytes()));
+        let mut known = 1;
+        while known < all {
+            let target = all.min(2 * known);
+            let mut n = known;
+            while n < target {
+                n = target.min(n + L::BLOCKS);
+                // Where the vector reaches back to powers that are there, the product is of zeros.
+                let raised = L::raise(L::load(power.sub(n - known).cast()), power.sub(known));
+                let there = L::load(power.sub(n).cast());
+                L::store(power.sub(n).cast(), L::add(there, raised));
+            }
+            known = target;
+        }
+        let mut next = L::load(zeros.as_ptr().cast());
+        for n in (L::BLOCKS..=all).step_by(L::BLOCKS) {
+            let v = L::load(power.sub(n).cast());
+            L::store(sum.sub(n).cast(), L::sums(v, next));
+            next = v;
+        }
     }
 }
 

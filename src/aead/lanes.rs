@@ -23,17 +23,24 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const BLOCKS: usize;
     /// Vectors that the last pass of a message takes at once, at most 8.
     const LAST: usize;
-    /// Vectors that the CPU's registers hold at once.
-    const REGISTERS: usize;
+    /// Vectors that the CPU's registers hold at once: for probes.
+    const REGISTERS: usize = 16;
     /// Vectors in flight in the bulk loop.
     const FLIGHT: usize;
     /// Vectors in flight between the bulk loop and the last pass.
     const GROUP: usize;
     /// Whether the first two rounds of a long message are remembered ([`Table`](super::kernel::Table)).
     const REMEMBERS: bool;
+    /// Whether states go through AES round by round, with multiplies between the rounds; else the kernel calls
+    /// [`all_rounds`](Self::all_rounds), and multiplies before or after it.
+    const BY_ROUNDS: bool = true;
+    /// What is kept of a power of H.
+    type Power: Plain;
     /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message is
     /// multiplied by between two reductions.
-    type Powers: Plain + AsRef<[Block]> + AsMut<[Block]>;
+    type Powers: Plain;
+    /// What is kept beside them: nothing, or of each the sums of its halves.
+    type Sums: Plain;
     /// Blocks as they lie in memory, or field elements, one in each lane.
     type Vector: Copy;
     /// Blocks inside AES.
@@ -60,8 +67,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 
     /// The AES S-box on each byte of a word, for the key schedule.
     unsafe fn sub_word(word: u32) -> u32;
-    /// Prepares a round key, given as a little-endian integer.
-    unsafe fn round_key(key: u128) -> Self::RoundKey;
+    /// Prepares the key of round `round`, given as a little-endian integer; 0 is the whitening.
+    unsafe fn round_key(key: u128, round: usize) -> Self::RoundKey;
     /// Counter blocks that begin with `first`, a block as a little-endian integer.
     unsafe fn counter(first: u128) -> Self::Counter;
     /// Hands out the next vector of counter blocks; the number wraps at 2^32 (SP 800-38D, 6.2).
@@ -70,8 +77,18 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn whiten(v: Self::Vector, key: &Self::RoundKey) -> Self::State;
     /// One full round.
     unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
-    /// The sum of two states at the same place in AES.
-    unsafe fn add_states(a: Self::State, b: Self::State) -> Self::State;
+    /// Takes whitened states to where [`finish`](Self::finish) completes them. Only called where
+    /// [`BY_ROUNDS`](Self::BY_ROUNDS) is false.
+    unsafe fn all_rounds<const V: usize, const ROUNDS: usize>(
+        _: &mut [Self::State; V],
+        _: &[Self::RoundKey],
+    ) {
+        unreachable!("states go round by round")
+    }
+    /// The sum of two states at the same place in AES. Only called where [`REMEMBERS`](Self::REMEMBERS) is true.
+    unsafe fn add_states(_: Self::State, _: Self::State) -> Self::State {
+        unreachable!("no states are remembered")
+    }
     /// The last round, out of AES, added to `data`.
     unsafe fn finish(s: Self::State, key: &Self::RoundKey, data: Self::Vector) -> Self::Vector;
     /// Carries no instruction: keeps the compiler from moving what makes these values across it.
@@ -79,23 +96,18 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 
     /// Replaces the first block by one that is given as a little-endian integer.
     unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
-    /// Adds vectors.
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
+    /// Writes the powers of H, given its coefficients, and what is kept beside them. What is there is zeros.
+    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128);
     /// No products yet.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
-    unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Block) -> Self::Product;
+    unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
     /// [`multiply`](Self::multiply) for two vectors in a row.
-    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Block) -> Self::Product;
+    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Self::Power) -> Self::Product;
     /// Adds the product of one element and the power at `h`.
-    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Block) -> Self::Product;
-    /// Each lane times the power at `h`, reduced: the powers that many places higher.
-    unsafe fn raise(v: Self::Vector, h: *const Block) -> Self::Vector;
-    /// What Karatsuba's middle product takes of each lane: in its low half the sum of the halves of `v`, in its
-    /// high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
-    unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
+    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Self::Power) -> Self::Product;
     /// Adds up the lanes and reduces.
     unsafe fn reduce(sum: Self::Product) -> Self::Hash;
     /// The element with these coefficients, the lowest power of x in the lowest bit.
@@ -109,15 +121,32 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Writes the tag: an element as a block, added to the first block of `mask`.
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
 
-    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it.
-    unsafe fn carryless(x: Self::Vector, y: Self::Vector) -> Self::Vector;
+    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it, and which
+    /// there are where [`BY_ROUNDS`](Self::BY_ROUNDS) is true.
+    unsafe fn carryless(_: Self::Vector, _: Self::Vector) -> Self::Vector {
+        unreachable!("there are no probes")
+    }
+}
+
+/// What it takes to make powers by doubling: they are kept as blocks, a vector at a time.
+///
+/// # Safety
+/// As [`Lanes`].
+pub(super) trait Doubling: Lanes<Power = Block, Sums = <Self as Lanes>::Powers> {
+    /// Adds vectors.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Each lane times the power at `h`, reduced: the powers that many places higher.
+    unsafe fn raise(v: Self::Vector, h: *const Block) -> Self::Vector;
+    /// What Karatsuba's middle product takes of each lane: in its low half the sum of the halves of `v`, in its
+    /// high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
+    unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
 }
 
 /// What a batch needs besides: one message in each lane.
 ///
 /// # Safety
 /// As [`Lanes`]. Arrays of pointers, lengths and blocks have one entry for each lane.
-pub(super) trait ManyLanes: Edge {
+pub(super) trait ManyLanes: Edge + Doubling {
     /// Counter blocks, one in each lane, each with its own number.
     unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
     /// Hands out the counter blocks and adds 1 to each number.
@@ -139,12 +168,12 @@ pub(super) trait ManyLanes: Edge {
     /// Bytes `0..lens` of each lane; the rest becomes zero.
     unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
     /// As [`multiply`](Lanes::multiply), every lane by the same power.
-    unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Block) -> Self::Product;
+    unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
     /// As [`multiply`](Lanes::multiply), each lane by its own power.
     unsafe fn multiply_each(
         sum: Self::Product,
         x: Self::Vector,
-        h: &[*const Block; MOST_LANES],
+        h: &[*const Self::Power; MOST_LANES],
     ) -> Self::Product;
     /// Reduces each lane for itself.
     unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;

@@ -3,6 +3,7 @@
 //! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
 //! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
 //! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
+//! How a kernel works, and what each part of it is worth, is told in [`how`].
 //! Not here: GMAC as its own call, GCM-SIV, streaming over several calls.
 
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
@@ -18,6 +19,10 @@ mod kernel;
 mod key;
 mod lanes;
 mod probe;
+
+pub mod how {
+    #![doc = include_str!("how.md")]
+}
 
 pub use arch::BACKENDS;
 pub use probe::{Probe, Probed};
@@ -117,7 +122,7 @@ pub enum Error {
     /// This CPU lacks an instruction that the backend or engine is made of.
     #[error("this CPU lacks an instruction that the backend needs")]
     CpuLacksFeature,
-    /// The engine does not offer this call: key size, IV length or tag length.
+    /// The engine or backend does not offer this call: key size, IV length, tag length, or a probe.
     #[error("the engine does not offer this key size, IV length or tag length")]
     Unsupported,
 }
@@ -215,7 +220,7 @@ pub struct Backend {
     pub blocks: usize,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
-    probe: fn(Probe, u64) -> Probed,
+    probe: Option<fn(Probe, u64) -> Probed>,
 }
 
 impl Backend {
@@ -238,15 +243,21 @@ impl Backend {
         Ok((self.make)(alg, bytes))
     }
 
+    /// Whether it is made of instructions for AES and carry-less multiplies, so that there is a limit to
+    /// [`probe`](Self::probe); `portable` is not.
+    pub fn has_probes(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// Runs `turns` turns of a probe's loop, for the caller to time, and says how many operations they were.
     ///
     /// # Errors
-    /// [`Error::CpuLacksFeature`].
+    /// [`Error::CpuLacksFeature`]; [`Error::Unsupported`] where there are no [probes](Self::has_probes).
     pub fn probe(&self, probe: Probe, turns: u64) -> Result<Probed, Error> {
         if !self.available() {
             return Err(Error::CpuLacksFeature);
         }
-        Ok((self.probe)(probe, turns))
+        self.probe.map(|run| run(probe, turns)).ok_or(Error::Unsupported)
     }
 
     /// The quickest backend that this CPU can run: the last available row of [`BACKENDS`].

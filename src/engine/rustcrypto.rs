@@ -1,4 +1,5 @@
-//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time.
+//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time, or without them
+//! where built with `--cfg aes_backend="soft" --cfg polyval_backend="soft"`.
 
 use aes_gcm::aead::array::ArraySize;
 use aes_gcm::aead::consts::{U1, U8, U12, U16, U32, U64, U128};
@@ -21,7 +22,13 @@ impl Engine for RustCrypto {
     }
 
     fn version(&self) -> String {
-        version_of("aes-gcm")
+        let soft = match (cfg!(aes_backend = "soft"), cfg!(polyval_backend = "soft")) {
+            (true, true) => ", soft",
+            (true, false) => ", soft AES",
+            (false, true) => ", soft GHASH",
+            (false, false) => "",
+        };
+        version_of("aes-gcm") + soft
     }
 
     fn available(&self) -> Result<(), String> {

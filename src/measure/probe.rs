@@ -71,10 +71,10 @@ const WARM_UP_NS: f64 = 1_000_000.0;
 /// between which a clock changes.
 const SLICE_NS: f64 = 100_000.0;
 
-/// Probes every backend that can run here, in about a quarter of a second on an x86-64 server.
+/// Probes every backend that has probes and can run here, in about a quarter of a second on an x86-64 server.
 pub fn limits(clock: &Clock) -> Vec<Limits> {
     let slice_ns = SLICE_NS.max(clock.shortest_pass_ns());
-    let available = BACKENDS.iter().filter(|backend| backend.available());
+    let available = BACKENDS.iter().filter(|backend| backend.available() && backend.has_probes());
     let mut backends: Vec<_> = available
         .map(|backend| Probe::ALL.map(|probe| Probed::new(backend, probe, clock, slice_ns)))
         .collect();
@@ -220,8 +220,11 @@ mod tests {
     fn every_available_backend_has_its_limits() {
         let limits = limits(&Clock::calibrate());
         let names: Vec<_> = limits.iter().map(|limits| limits.backend.as_str()).collect();
-        let available: Vec<_> =
-            BACKENDS.iter().filter(|backend| backend.available()).map(|backend| backend.name).collect();
+        let available: Vec<_> = BACKENDS
+            .iter()
+            .filter(|backend| backend.available() && backend.has_probes())
+            .map(|backend| backend.name)
+            .collect();
         assert_eq!(names, available);
         for limits in &limits {
             for figure in [limits.rounds, limits.round_latency, limits.multiplies, limits.multiply_latency] {

@@ -2,8 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use crate::aead::key::{Key, Plain};
-use crate::aead::lanes::{Block, Lanes};
+use crate::aead::key::{self, Key, Plain};
+use crate::aead::lanes::{Block, Doubling, Lanes};
 use crate::aead::{Alg, Tag, kernel};
 
 #[derive(Clone, Copy)]
@@ -37,7 +37,9 @@ impl Lanes for AesNi {
     const FLIGHT: usize = 8;
     const GROUP: usize = 6;
     const REMEMBERS: bool = true;
+    type Power = Block;
     type Powers = [Block; 18];
+    type Sums = Self::Powers;
     type Vector = __m128i;
     type State = __m128i;
     type RoundKey = __m128i;
@@ -116,7 +118,7 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn round_key(key: u128) -> __m128i {
+    unsafe fn round_key(key: u128, _: usize) -> __m128i {
         // SAFETY: as above.
         unsafe { Self::hash(key) }
     }
@@ -174,15 +176,15 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m128i, b: __m128i) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_xor_si128(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn elements(v: __m128i) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_shuffle_epi8(v, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
+        // SAFETY: as above.
+        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -232,18 +234,6 @@ impl Lanes for AesNi {
                 ),
             }
         }
-    }
-
-    #[inline(always)]
-    unsafe fn raise(v: __m128i, h: *const Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m128i, next: __m128i) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_xor_si128(_mm_unpacklo_epi64(v, next), _mm_unpackhi_epi64(v, next)) }
     }
 
     #[inline(always)]
@@ -314,6 +304,26 @@ impl Lanes for AesNi {
     unsafe fn carryless(x: __m128i, y: __m128i) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_clmulepi64_si128::<0x00>(x, y) }
+    }
+}
+
+impl Doubling for AesNi {
+    #[inline(always)]
+    unsafe fn add(a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m128i, h: *const Block) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m128i, next: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(_mm_unpacklo_epi64(v, next), _mm_unpackhi_epi64(v, next)) }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use core::arch::aarch64::*;
 
-use crate::aead::key::{Key, Plain};
-use crate::aead::lanes::{Block, Lanes};
+use crate::aead::key::{self, Key, Plain};
+use crate::aead::lanes::{Block, Doubling, Lanes};
 use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 /// The lanes; with `EOR3` where sums of three are one instruction.
@@ -45,7 +45,9 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const FLIGHT: usize = 8;
     const GROUP: usize = 6;
     const REMEMBERS: bool = false;
+    type Power = Block;
     type Powers = [Block; 18];
+    type Sums = Self::Powers;
     type Vector = uint8x16_t;
     type State = State;
     type RoundKey = uint8x16_t;
@@ -113,7 +115,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn round_key(key: u128) -> uint8x16_t {
+    unsafe fn round_key(key: u128, _: usize) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { Self::hash(key) }
     }
@@ -147,12 +149,6 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn add_states(a: State, b: State) -> State {
-        // SAFETY: as above.
-        unsafe { State { block: veorq_u8(a.block, b.block), key: b.key } }
-    }
-
-    #[inline(always)]
     unsafe fn finish(s: State, key: &uint8x16_t, data: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { Self::add3(last_round(s.block, s.key), *key, data) }
@@ -171,18 +167,18 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn add(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe { veorq_u8(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn elements(v: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
         unsafe {
             let halves = vrev64q_u8(v);
             vextq_u8::<8>(halves, halves)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
+        // SAFETY: as above.
+        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -219,21 +215,6 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
                 middle: Self::add3(sum.middle, low_product(x_sums, sums), high_product(x_sums, sums)),
                 high: Self::add3(sum.high, high_product(x[0], h0), high_product(x[1], h1)),
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn raise(v: uint8x16_t, h: *const Block) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: uint8x16_t, next: uint8x16_t) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe {
-            let (v, next) = (vreinterpretq_u64_u8(v), vreinterpretq_u64_u8(next));
-            vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(v, next), vzip2q_u64(v, next)))
         }
     }
 
@@ -306,6 +287,29 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     unsafe fn carryless(x: uint8x16_t, y: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { low_product(x, y) }
+    }
+}
+
+impl<const EOR3: bool> Doubling for Armv8<EOR3> {
+    #[inline(always)]
+    unsafe fn add(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { veorq_u8(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: uint8x16_t, h: *const Block) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: uint8x16_t, next: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe {
+            let (v, next) = (vreinterpretq_u64_u8(v), vreinterpretq_u64_u8(next));
+            vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(v, next), vzip2q_u64(v, next)))
+        }
     }
 }
 

@@ -47,10 +47,14 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
                 }
             }
         },
-        probe: |probe, turns| {
-            assert!(L::detected(), "checked by Backend::probe");
-            // SAFETY: it was asserted.
-            unsafe { L::probe(probe, turns) }
+        probe: if L::BY_ROUNDS {
+            Some(|probe, turns| {
+                assert!(L::detected(), "checked by Backend::probe");
+                // SAFETY: it was asserted.
+                unsafe { L::probe(probe, turns) }
+            })
+        } else {
+            None
         },
     }
 }

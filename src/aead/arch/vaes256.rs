@@ -3,8 +3,8 @@
 use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
-use crate::aead::key::Key;
-use crate::aead::lanes::{Block, Lanes, MOST_LANES, ManyLanes};
+use crate::aead::key::{self, Key};
+use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES, ManyLanes};
 use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
@@ -27,7 +27,9 @@ impl Lanes for Vaes256 {
     const FLIGHT: usize = 8;
     const GROUP: usize = 6;
     const REMEMBERS: bool = true;
+    type Power = Block;
     type Powers = [Block; 34 + 1];
+    type Sums = Self::Powers;
     type Vector = __m256i;
     type State = __m256i;
     type RoundKey = __m128i;
@@ -95,9 +97,9 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn round_key(key: u128) -> __m128i {
+    unsafe fn round_key(key: u128, _: usize) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(key) }
+        unsafe { Narrow::round_key(key, 0) }
     }
 
     #[inline(always)]
@@ -156,18 +158,18 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_xor_si256(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn elements(v: __m256i) -> __m256i {
         // SAFETY: as above.
         unsafe {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(reverse))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
+        // SAFETY: as above.
+        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -187,27 +189,9 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
+        // One after the other: with 16 registers, what they would share costs more than it saves.
         // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(2).cast())], sums)
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn raise(v: __m256i, h: *const Block) -> __m256i {
-        // SAFETY: as above.
-        unsafe {
-            let h = _mm256_broadcastsi128_si256(Narrow::load(h.cast()));
-            let sums = Self::sums(h, h);
-            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m256i, next: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_xor_si256(_mm256_unpacklo_epi64(v, next), _mm256_unpackhi_epi64(v, next)) }
+        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
 
     #[inline(always)]
@@ -268,6 +252,30 @@ impl Lanes for Vaes256 {
     unsafe fn carryless(x: __m256i, y: __m256i) -> __m256i {
         // SAFETY: as above.
         unsafe { _mm256_clmulepi64_epi128::<0x00>(x, y) }
+    }
+}
+
+impl Doubling for Vaes256 {
+    #[inline(always)]
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m256i, h: *const Block) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let h = _mm256_broadcastsi128_si256(Narrow::load(h.cast()));
+            let sums = Self::sums(h, h);
+            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m256i, next: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(_mm256_unpacklo_epi64(v, next), _mm256_unpackhi_epi64(v, next)) }
     }
 }
 
@@ -426,31 +434,6 @@ fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
         low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
         middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
         high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
-    }
-}
-
-/// [`multiply`] for two vectors: their middle factors share a vector, as those of the powers do.
-#[inline]
-#[target_feature(enable = "avx2,vpclmulqdq")]
-fn multiply_two(sum: Product, x: [__m256i; 2], h: [__m256i; 2], sums: __m256i) -> Product {
-    let x_sums = _mm256_xor_si256(_mm256_unpacklo_epi64(x[0], x[1]), _mm256_unpackhi_epi64(x[0], x[1]));
-    let two = _mm256_xor_si256;
-    Product {
-        low: two(
-            sum.low,
-            two(_mm256_clmulepi64_epi128::<0x00>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x00>(x[1], h[1])),
-        ),
-        middle: two(
-            sum.middle,
-            two(
-                _mm256_clmulepi64_epi128::<0x00>(x_sums, sums),
-                _mm256_clmulepi64_epi128::<0x11>(x_sums, sums),
-            ),
-        ),
-        high: two(
-            sum.high,
-            two(_mm256_clmulepi64_epi128::<0x11>(x[0], h[0]), _mm256_clmulepi64_epi128::<0x11>(x[1], h[1])),
-        ),
     }
 }
 

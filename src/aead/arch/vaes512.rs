@@ -3,8 +3,8 @@
 use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
-use crate::aead::key::Key;
-use crate::aead::lanes::{Block, Lanes, MOST_LANES, ManyLanes};
+use crate::aead::key::{self, Key};
+use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES, ManyLanes};
 use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
@@ -29,10 +29,12 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const LAST: usize = 5;
-    const FLIGHT: usize = 16;
+    const FLIGHT: usize = 8;
     const GROUP: usize = 4;
     const REMEMBERS: bool = true;
-    type Powers = [Block; 84 + 3];
+    type Power = Block;
+    type Powers = [Block; 100 + 3];
+    type Sums = Self::Powers;
     type Vector = __m512i;
     type State = __m512i;
     type RoundKey = __m128i;
@@ -78,9 +80,9 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn round_key(key: u128) -> __m128i {
+    unsafe fn round_key(key: u128, _: usize) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(key) }
+        unsafe { Narrow::round_key(key, 0) }
     }
 
     #[inline(always)]
@@ -141,18 +143,18 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { _mm512_xor_si512(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn elements(v: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(reverse))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
+        // SAFETY: as above.
+        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -177,22 +179,6 @@ impl Lanes for Vaes512 {
             let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
             multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())], sums)
         }
-    }
-
-    #[inline(always)]
-    unsafe fn raise(v: __m512i, h: *const Block) -> __m512i {
-        // SAFETY: as above.
-        unsafe {
-            let h = _mm512_broadcast_i32x4(Narrow::load(h.cast()));
-            let sums = Self::sums(h, h);
-            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m512i, next: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { _mm512_xor_si512(_mm512_unpacklo_epi64(v, next), _mm512_unpackhi_epi64(v, next)) }
     }
 
     #[inline(always)]
@@ -256,6 +242,30 @@ impl Lanes for Vaes512 {
     unsafe fn carryless(x: __m512i, y: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_clmulepi64_epi128::<0x00>(x, y) }
+    }
+}
+
+impl Doubling for Vaes512 {
+    #[inline(always)]
+    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(v: __m512i, h: *const Block) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let h = _mm512_broadcast_i32x4(Narrow::load(h.cast()));
+            let sums = Self::sums(h, h);
+            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums(v: __m512i, next: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(_mm512_unpacklo_epi64(v, next), _mm512_unpackhi_epi64(v, next)) }
     }
 }
 

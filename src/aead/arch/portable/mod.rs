@@ -1,0 +1,252 @@
+//! Plain integer arithmetic, for any CPU. Constant-time by construction: no branch and no index depends on a
+//! key, a message or a hash; it relies on the CPU multiplying integers in constant time.
+//!
+//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much as a
+//! round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has any.
+
+use crate::aead::key::Key;
+use crate::aead::lanes::{Block, Lanes};
+use crate::aead::{Alg, Backend, Tag, kernel};
+
+mod aes;
+mod product;
+mod sbox;
+
+use aes::RoundKey;
+use product::{Power, Product};
+
+pub(super) const BACKEND: Backend = super::row::<Portable>("portable", &[]);
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+super::edge!(Portable, one_by_one, true);
+
+/// Little-endian blocks.
+type Vector = [u128; 4];
+
+/// Blocks inside AES.
+#[derive(Clone, Copy)]
+pub(super) enum State {
+    /// Before a round.
+    Within(Vector),
+    /// After the last one.
+    Through(Vector),
+}
+
+// Each method is safe code, but for the two that go through a pointer.
+impl Lanes for Portable {
+    const BLOCKS: usize = 4;
+    const LAST: usize = 4;
+    const FLIGHT: usize = 4;
+    const GROUP: usize = 2;
+    const REMEMBERS: bool = false;
+    const BY_ROUNDS: bool = false;
+    type Power = Power;
+    type Powers = [Power; 26 + 3];
+    type Sums = [Block; 0];
+    type Vector = Vector;
+    type State = State;
+    type RoundKey = RoundKey;
+    /// The first counter block, big-endian.
+    type Counter = u128;
+    type Product = Product;
+    type Hash = u128;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Vector {
+        // SAFETY: the contract of `Lanes`: four blocks can be read there.
+        let bytes = unsafe { from.cast::<[[u8; 16]; 4]>().read_unaligned() };
+        bytes.map(u128::from_le_bytes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u8, v: Vector) {
+        // SAFETY: the contract of `Lanes`: four blocks can be written there.
+        unsafe { to.cast::<[[u8; 16]; 4]>().write_unaligned(v.map(u128::to_le_bytes)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const u8, start: usize, end: usize) -> Vector {
+        // SAFETY: the contract of `Lanes`: these bytes can be read.
+        let part = unsafe { core::slice::from_raw_parts(from.wrapping_add(start), end - start) };
+        let mut v = [0; 4];
+        for (block, bytes) in v[start / 16..].iter_mut().zip(part.chunks(16)) {
+            *block = kernel::short_block(bytes);
+        }
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: Vector) {
+        // SAFETY: the contract of `Lanes`: these bytes can be written.
+        let part = unsafe { core::slice::from_raw_parts_mut(to.wrapping_add(start), end - start) };
+        for (block, bytes) in v[start / 16..].iter().zip(part.chunks_mut(16)) {
+            kernel::store_short(bytes, *block);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn keep(mut v: Vector, start: usize, end: usize) -> Vector {
+        for (i, block) in v.iter_mut().enumerate() {
+            let bits = 8 * end.saturating_sub(16 * i);
+            *block &= if 16 * i < start {
+                0
+            } else {
+                u128::MAX.checked_shr(128u32.saturating_sub(bits as u32)).unwrap_or(0)
+            };
+        }
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn sub_word(word: u32) -> u32 {
+        aes::sub_word(word)
+    }
+
+    #[inline(always)]
+    unsafe fn round_key(key: u128, round: usize) -> RoundKey {
+        RoundKey::new(key, round)
+    }
+
+    #[inline(always)]
+    unsafe fn counter(first: u128) -> u128 {
+        first.swap_bytes()
+    }
+
+    #[inline(always)]
+    unsafe fn count(counter: &mut u128) -> Vector {
+        let fixed = *counter & !u128::from(u32::MAX);
+        let number = *counter as u32;
+        let block = |i: u32| (fixed | u128::from(number.wrapping_add(i))).swap_bytes();
+        *counter = fixed | u128::from(number.wrapping_add(4));
+        [block(0), block(1), block(2), block(3)]
+    }
+
+    #[inline(always)]
+    unsafe fn whiten(v: Vector, key: &RoundKey) -> State {
+        State::Within(add(v, [key.block(); 4]))
+    }
+
+    /// No message is taken by single rounds; `all_rounds` is quicker.
+    #[inline(always)]
+    unsafe fn round(s: State, key: &RoundKey) -> State {
+        match s {
+            State::Within(v) => State::Within(aes::one_round::<false>(v, key)),
+            State::Through(_) => unreachable!("no round follows the last"),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn all_rounds<const V: usize, const ROUNDS: usize>(states: &mut [State; V], keys: &[RoundKey]) {
+        for two in states.chunks_mut(2) {
+            let mut eight = [0; aes::BLOCKS];
+            for (to, state) in eight.chunks_exact_mut(4).zip(&*two) {
+                let State::Within(v) = state else { unreachable!("states go through once") };
+                to.copy_from_slice(v);
+            }
+            aes::encrypt::<ROUNDS>(&mut eight, keys);
+            for (state, v) in two.iter_mut().zip(eight.chunks_exact(4)) {
+                *state = State::Through([v[0], v[1], v[2], v[3]]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(s: State, key: &RoundKey, data: Vector) -> Vector {
+        match s {
+            State::Within(v) => add(aes::one_round::<true>(v, key), data),
+            State::Through(v) => add(v, data),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn fence(_: &mut State, _: &mut Product) {}
+
+    #[inline(always)]
+    unsafe fn replace_first(mut v: Vector, block: u128) -> Vector {
+        v[0] = block;
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn elements(v: Vector) -> Vector {
+        v.map(u128::swap_bytes)
+    }
+
+    #[inline(always)]
+    unsafe fn keep_powers(powers: &mut Self::Powers, _: &mut [Block; 0], h: u128) {
+        let of_h = Power::new(h);
+        let mut power = h;
+        for kept in powers[..Key::<Self>::POWERS].iter_mut().rev() {
+            *kept = Power::new(power);
+            let mut next = Product::NONE;
+            next.add(power, &of_h);
+            power = next.reduce();
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn no_product() -> Product {
+        Product::NONE
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(mut sum: Product, x: Vector, h: *const Power) -> Product {
+        for (i, x) in x.into_iter().enumerate() {
+            // SAFETY: the contract of `Lanes`: a vector's worth of powers can be read.
+            sum.add(x, unsafe { &*h.add(i) });
+        }
+        sum
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_two(sum: Product, x: [Vector; 2], h: *const Power) -> Product {
+        // SAFETY: as `multiply`; the second vector's powers follow the first's.
+        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(4)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_one(mut sum: Product, x: u128, h: *const Power) -> Product {
+        // SAFETY: the contract of `Lanes`: a power can be read.
+        sum.add(x, unsafe { &*h });
+        sum
+    }
+
+    #[inline(always)]
+    unsafe fn reduce(sum: Product) -> u128 {
+        sum.reduce()
+    }
+
+    #[inline(always)]
+    unsafe fn hash(coefficients: u128) -> u128 {
+        coefficients
+    }
+
+    #[inline(always)]
+    unsafe fn element(bytes: &[u8]) -> u128 {
+        kernel::short_block(bytes).swap_bytes()
+    }
+
+    #[inline(always)]
+    unsafe fn coefficients(hash: u128) -> u128 {
+        hash
+    }
+
+    #[inline(always)]
+    unsafe fn add_first(mut v: Vector, hash: u128) -> Vector {
+        v[0] ^= hash;
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn tag(tag: &mut Tag, hash: u128, mask: Vector) {
+        tag.0 = (hash.swap_bytes() ^ mask[0]).to_le_bytes();
+    }
+}
+
+/// Block by block.
+#[inline(always)]
+fn add(a: Vector, b: Vector) -> Vector {
+    core::array::from_fn(|i| a[i] ^ b[i])
+}
