@@ -93,7 +93,9 @@ fn each_backend_executes_the_vectors_of_its_name() {
         }
         let size = if width.is_some() { 4096 } else { 16 };
         let Some(trace) = trace(&format!("seal/aes-256-gcm/{size}"), name, &[]) else { return };
+        let witness = |class: &str| trace["trace"]["witness"][class]["width"].as_str().map(str::to_owned);
         for class in ["aes", "multiply"] {
+            assert_eq!(witness(class).as_deref(), width, "{class} of {name}");
             let found = widths(&trace, class);
             assert_eq!(found.first().map(String::as_str), width, "{class} of {name}: the widest first");
         }

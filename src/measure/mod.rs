@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::timing::Pass;
+use crate::trace::Witness;
 
 mod arena;
 mod chain;
@@ -30,6 +31,7 @@ pub mod suite;
 #[cfg(test)]
 mod testing;
 pub mod trace;
+mod witness;
 pub mod worker;
 mod workload;
 
@@ -145,6 +147,13 @@ pub struct Row {
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
+    /// What the CPU really executed for a seal of that key size and of about that length; absent where no cipher
+    /// takes part, and where `no_witness` says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// Why there is no witness where a cipher takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_witness: Option<String>,
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -175,6 +184,8 @@ impl Row {
             processes: 0,
             samples: Vec::new(),
             arena: None,
+            witness: None,
+            no_witness: None,
             error: None,
         }
     }

@@ -12,7 +12,7 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
+use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload, witness};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::timing::interval;
@@ -103,7 +103,8 @@ pub struct Progress<'a> {
 
 /// Measures. When `stop` becomes true, the run ends with what was finished.
 ///
-/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main).
+/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main), or
+/// `step`, which must call [`step_main`](super::trace::step_main).
 ///
 /// # Errors
 /// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
@@ -142,7 +143,10 @@ pub fn run(
             fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
         }
     }
-    let rows = sheet.rows(&workloads, &plan.engines);
+    let mut rows = sheet.rows(&workloads, &plan.engines);
+    if plan.processes > 0 {
+        witness::attach(&mut rows, &plan.engines, stop);
+    }
     let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
     Ok(Run {
         schema: SCHEMA.into(),

@@ -120,7 +120,8 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
     let name = engine.name();
     let run = |engine: Option<&str>, size| {
         let engine = engine.map(str::to_owned);
-        on_one_core(|| one(&Job { workload: workload.path.clone(), engine, size, seed }))
+        let job = Job { workload: workload.path.clone(), engine, size, seed };
+        on_one_core(|| one(&job, MAX_STEPS, true))
     };
     let declared = Size { bytes: workload.bytes as u64, messages: workload.batch.max(1) as u64 };
     let small = Size { bytes: declared.bytes.min(SMALL.bytes), messages: SMALL.messages };
@@ -164,14 +165,26 @@ fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn one(job: &Job) -> Result<Trace, Error> {
+/// The beginning of one call: at most `steps` of it.
+pub(super) fn beginning(
+    workload: &Workload,
+    engine: &dyn Engine,
+    bytes: u64,
+    steps: u64,
+) -> Result<Trace, Error> {
+    let size = Size { bytes, messages: 1 };
+    let job = Job { workload: workload.path.clone(), engine: Some(engine.name().to_owned()), size, seed: 0 };
+    on_one_core(|| one(&job, steps, false))
+}
+
+fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
     let mut input = serde_json::to_vec(job)?;
     input.resize(JOB_LEN.max(input.len()), b' ');
     let wrong =
         |why: String| Error::Wrong { engine: job.engine.clone().unwrap_or_else(|| "nothing".into()), why };
     let said = |output: &[u8]| serde_json::from_slice::<Result<(), String>>(output);
     // Lazy binding of a shared library would run at its first call, perhaps between the marks.
-    let program = Program { arguments: &[VERB], environment: &[("LD_BIND_NOW", "1")], cap: MAX_STEPS };
+    let program = Program { arguments: &[VERB], environment: &[("LD_BIND_NOW", "1")], cap, whole };
     match trace::record(&program, &input) {
         Ok((trace, output)) => {
             said(&output)?.map_err(wrong)?;

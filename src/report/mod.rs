@@ -28,6 +28,7 @@ mod svg;
 pub mod table;
 pub mod text;
 pub mod trace;
+mod witness;
 
 pub use error::Error;
 pub use formats::markdown;
@@ -52,7 +53,7 @@ impl Section {
     }
 
     /// Its tables, in the order of the report: `cases`, `failures`, one for each curve (`seal-aes-256-gcm`),
-    /// `ratios`, `other`, `errors`; each only where there is something in it.
+    /// `ratios`, `other`, `errors`, `witnesses`; each only where there is something in it.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
         if let Some(report) = &self.verify {
@@ -64,6 +65,7 @@ impl Section {
             tables.extend(ratio::table(run));
             tables.extend(speed::other(run));
             tables.extend(speed::errors(run));
+            tables.extend(witness::table(run));
         }
         tables
     }

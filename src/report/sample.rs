@@ -126,6 +126,8 @@ pub fn row(op: &str, algorithm: &str, bytes: u64, engine: &str, samples: &[f64])
         processes: samples.len() as u32,
         samples: samples.to_vec(),
         arena: (bytes > 0).then(|| Arena { bytes: 32_768, level: "L1".into() }),
+        witness: None,
+        no_witness: None,
         error: None,
     }
 }

@@ -1,9 +1,9 @@
 //! The tables of what a workload executed, and the sentence above them.
 
-use super::number::{count, size, three};
+use super::number::{count, plain, size, three};
 use super::table::{Cell, Table};
 use crate::measure::trace::Traced;
-use crate::trace::{Change, Diff, Trace, Width};
+use crate::trace::{Change, Diff, Seen, Trace, Width};
 
 /// Rows of a table that may have hundreds.
 const TOP: usize = 12;
@@ -34,8 +34,16 @@ pub fn sentence(traced: &Traced) -> String {
     } else {
         "\nAddress randomisation could not be turned off: counts may move from run to run."
     };
+    let seen = |seen: &Option<Seen>| match seen {
+        None => "none".to_owned(),
+        Some(seen) => {
+            format!("{} in {}", seen.width.map_or("no vector", Width::name), plain(&seen.symbol))
+        }
+    };
+    let (aes, multiply) = (seen(&trace.witness.aes), seen(&trace.witness.multiply));
     format!(
-        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a second.{addresses}",
+        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a second.{addresses}\n\
+         widest AES instructions: {aes}\nwidest carry-less multiplies: {multiply}",
         traced.workload,
         traced.engine,
         traced.version,

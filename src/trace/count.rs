@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::decode::Instruction;
 use super::step::Recording;
 use super::symbols::{Place, Symbols};
-use super::{ByClass, ByMnemonic, BySymbol, Class, Error, Executed, Loop, Trace, isa};
+use super::{ByClass, ByMnemonic, BySymbol, Class, Error, Executed, Loop, Seen, Trace, Witness, isa};
 
 /// Loops that are kept.
 const LOOPS: usize = 12;
@@ -43,6 +43,7 @@ pub(super) fn count(recording: &Recording) -> Result<Trace, Error> {
         fixed_addresses: recording.fixed_addresses,
         steps: order.len() as u64,
         seconds: recording.seconds,
+        witness: Witness { aes: seen(&lines, Class::Aes), multiply: seen(&lines, Class::Multiply) },
         classes: classes(&lines),
         mnemonics: mnemonics(&lines),
         symbols: by_symbol(&lines),
@@ -94,6 +95,18 @@ fn walk(lines: &mut [Line], order: &[usize]) -> Walk {
         at = next;
     }
     Walk { iterations, digest: hex::encode(hash.finalize()), back }
+}
+
+/// The widest instructions of a class, and the function with most of them.
+fn seen(lines: &[Line], class: Class) -> Option<Seen> {
+    let of_class = || lines.iter().filter(|line| line.instruction.class == class);
+    let width = of_class().map(|line| line.instruction.width).max()?;
+    let mut symbols = BTreeMap::<&str, u64>::new();
+    for line in of_class().filter(|line| line.instruction.width == width) {
+        *symbols.entry(&line.place.symbol).or_default() += line.count;
+    }
+    let symbol = symbols.iter().max_by_key(|(_, count)| **count).map(|(symbol, _)| (*symbol).to_owned())?;
+    Some(Seen { width, symbol, count: symbols.values().sum() })
 }
 
 fn classes(lines: &[Line]) -> Vec<ByClass> {
@@ -225,6 +238,9 @@ mod tests {
         assert_eq!((symbols.len(), symbols[0].count, symbols[0].aes), (1, 19, 8));
         assert_eq!(symbols[0].width, Some(Width::Zmm));
         assert_eq!(mnemonics(&lines)[0].count, 4);
+        let aes = seen(&lines, Class::Aes).unwrap();
+        assert_eq!((aes.width, aes.symbol.as_str(), aes.count), (Some(Width::Zmm), "kernel", 4));
+        assert_eq!(seen(&lines, Class::Multiply), None);
     }
 
     #[test]

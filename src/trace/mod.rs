@@ -45,6 +45,8 @@ pub struct Program<'a> {
     pub environment: &'a [(&'a str, &'a str)],
     /// The most steps between its marks.
     pub cap: u64,
+    /// Whether more steps than that are an error; else the trace ends there, and the program runs on freely.
+    pub whole: bool,
 }
 
 /// Why there is no trace.
@@ -112,6 +114,8 @@ pub struct Trace {
     pub steps: u64,
     /// How long they took.
     pub seconds: f64,
+    /// Which instructions did the work of AES-GCM, in short.
+    pub witness: Witness,
     /// By class and width, in the order of [`Class::ALL`], widest first.
     pub classes: Vec<ByClass>,
     /// By mnemonic and width, the most frequent first.
@@ -122,6 +126,26 @@ pub struct Trace {
     pub loops: Vec<Loop>,
     /// Each instruction that was executed, by file and address: what the run covers.
     pub executed: Vec<Executed>,
+}
+
+/// What the CPU really executed, in short: the widest instructions for AES and the widest carry-less multiplies.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Witness {
+    /// For AES; absent where no instruction was, as in portable code.
+    pub aes: Option<Seen>,
+    /// For GHASH; absent where there was no carry-less multiply.
+    pub multiply: Option<Seen>,
+}
+
+/// The widest instructions of a class, and where most of them are.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Seen {
+    /// The vector register.
+    pub width: Option<Width>,
+    /// The function.
+    pub symbol: String,
+    /// How many of that width were executed, anywhere.
+    pub count: u64,
 }
 
 /// Instructions of one class and width.
@@ -214,6 +238,25 @@ impl Trace {
 pub fn mark() {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     step::breakpoint();
+}
+
+impl Witness {
+    /// Whether it is what code for vectors of this width leaves, for a message long enough to fill them: AES and
+    /// carry-less multiplies of that width and none wider. `None` is code without such instructions.
+    ///
+    /// # Errors
+    /// What was executed instead, for a person to read.
+    pub fn confirm(&self, claimed: Option<Width>) -> Result<(), String> {
+        let words = |width: Option<Width>| width.map_or("none", Width::name);
+        for (what, seen) in [("AES instructions", &self.aes), ("carry-less multiplies", &self.multiply)] {
+            let width = seen.as_ref().and_then(|seen| seen.width);
+            if width != claimed || seen.is_some() != claimed.is_some() {
+                let place = seen.as_ref().map_or(String::new(), |seen| format!(" in {}", seen.symbol));
+                return Err(format!("{what}: {}{place}, and not {}", words(width), words(claimed)));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether another process traces this one.

@@ -45,7 +45,7 @@ pub(super) fn record(program: &Program<'_>, input: &[u8]) -> Result<Recording, E
     let mark = tracee.run_to_mark()?;
     let fixed_addresses = tracee.has_fixed_addresses();
     let began = Instant::now();
-    let addresses = tracee.step_to(mark, program.cap)?;
+    let addresses = tracee.step_to(mark, program)?;
     let seconds = began.elapsed().as_secs_f64();
     let maps = tracee.file("maps", |mut file| {
         let mut text = String::new();
@@ -136,13 +136,16 @@ impl Tracee {
     }
 
     /// Steps until the next instruction is at `end`: the address of each one executed.
-    fn step_to(&mut self, end: u64, cap: u64) -> Result<Vec<u64>, Error> {
+    fn step_to(&mut self, end: u64, program: &Program<'_>) -> Result<Vec<u64>, Error> {
         let mut addresses = Vec::new();
         let mut at = pc(self.pid)?;
         let mut signal = None;
         while at != end {
-            if addresses.len() as u64 == cap {
-                return Err(Error::TooLong { cap });
+            if addresses.len() as u64 == program.cap {
+                if program.whole {
+                    return Err(Error::TooLong { cap: program.cap });
+                }
+                break;
             }
             ptrace::step(self.pid, signal.take()).map_err(forbidden)?;
             match self.wait()? {
@@ -156,7 +159,7 @@ impl Tracee {
         Ok(addresses)
     }
 
-    /// Lets it run to its end, over the mark that it stands before; what it wrote.
+    /// Lets it run to its end, over the mark that it stands before or comes to; what it wrote.
     fn finish(mut self) -> Result<Vec<u8>, Error> {
         let mut signal = None;
         let mut passed = false;
