@@ -4,9 +4,10 @@
 //! all lanes multiply by the same power of H, and only the last step may meet partial blocks. A lane whose message
 //! is shorter joins later. Long messages, and those with more than a block of AAD, are taken one by one.
 
-use super::kernel::{crypt_rounds, each, j0_of_nonce};
+use super::block::j0_of_nonce;
 use super::key::Key;
 use super::lanes::{Edge, MOST_LANES, ManyLanes};
+use super::step::{crypt_rounds, each};
 use super::{Message, Tag};
 
 /// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::kernel::{j0_of_nonce, short_block};
+use super::block::{j0_of_nonce, short_block};
 use super::key::Key;
 use super::lanes::Edge;
 use super::{

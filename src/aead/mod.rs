@@ -14,11 +14,15 @@ mod arch;
     expect(dead_code, reason = "backends with many lanes are x86-64 only")
 )]
 mod batch;
+mod block;
 mod gcm;
 mod kernel;
 mod key;
 mod lanes;
+mod long;
 mod probe;
+mod step;
+mod table;
 
 pub mod how {
     #![doc = include_str!("how.md")]

@@ -8,11 +8,12 @@ use super::Batch;
 use crate::timing::Clock;
 
 /// Tries that a workload has.
-const TRIES: usize = 5;
+const TRIES: usize = 15;
 /// Passes of each batch in a try; the shortest counts.
 const PASSES: usize = 3;
-/// What twice the operations may take, in multiples of the time of the others.
-const ALLOWED: std::ops::RangeInclusive<f64> = 1.6..=2.5;
+/// What twice the operations may take, in multiples of the time of the others: work that was not done takes too
+/// little, a neighbour makes it much.
+const ALLOWED: std::ops::RangeInclusive<f64> = 1.6..=4.0;
 /// Below this many times of what a pass may be off by, it cannot be told from nothing.
 const VISIBLE: f64 = 10.0;
 
@@ -88,7 +89,7 @@ mod tests {
             assert!(judge(&tries, 100.0).is_err(), "{tries:?}");
         }
         assert!(judge(&[(1000.0, 1590.0)], 100.0).is_err());
-        assert!(judge(&[(1000.0, 2510.0)], 100.0).is_err());
+        assert!(judge(&[(1000.0, 4010.0)], 100.0).is_err());
     }
 
     #[test]

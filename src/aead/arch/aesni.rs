@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use crate::aead::key::{self, Key, Plain};
 use crate::aead::lanes::{Block, Doubling, Lanes};
-use crate::aead::{Alg, Tag, kernel};
+use crate::aead::{Alg, Tag, block, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct AesNi;
@@ -66,7 +66,7 @@ impl Lanes for AesNi {
         unsafe {
             match (start, end) {
                 (0, 16) => Self::load(from),
-                (0, end) => Self::hash(kernel::short_block(core::slice::from_raw_parts(from, end))),
+                (0, end) => Self::hash(block::short_block(core::slice::from_raw_parts(from, end))),
                 _ => _mm_setzero_si128(),
             }
         }
@@ -79,7 +79,7 @@ impl Lanes for AesNi {
             match (start, end) {
                 (0, 16) => Self::store(to, v),
                 (0, end) => {
-                    kernel::store_short(core::slice::from_raw_parts_mut(to, end), Self::coefficients(v));
+                    block::store_short(core::slice::from_raw_parts_mut(to, end), Self::coefficients(v));
                 }
                 _ => {}
             }
@@ -274,7 +274,7 @@ impl Lanes for AesNi {
     #[inline(always)]
     unsafe fn element(bytes: &[u8]) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::hash(kernel::short_block(bytes).swap_bytes()) }
+        unsafe { Self::hash(block::short_block(bytes).swap_bytes()) }
     }
 
     #[inline(always)]

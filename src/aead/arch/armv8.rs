@@ -8,7 +8,7 @@ use core::arch::aarch64::*;
 
 use crate::aead::key::{self, Key, Plain};
 use crate::aead::lanes::{Block, Doubling, Lanes};
-use crate::aead::{Alg, Message, Tag, batch, kernel};
+use crate::aead::{Alg, Tag, block, kernel};
 
 /// The lanes; with `EOR3` where sums of three are one instruction.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
         unsafe {
             match (start, end) {
                 (0, 16) => Self::load(from),
-                (0, end) => Self::hash(kernel::short_block(core::slice::from_raw_parts(from, end))),
+                (0, end) => Self::hash(block::short_block(core::slice::from_raw_parts(from, end))),
                 _ => vdupq_n_u8(0),
             }
         }
@@ -87,7 +87,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
             match (start, end) {
                 (0, 16) => Self::store(to, v),
                 (0, end) => {
-                    kernel::store_short(core::slice::from_raw_parts_mut(to, end), Self::coefficients(v));
+                    block::store_short(core::slice::from_raw_parts_mut(to, end), Self::coefficients(v));
                 }
                 _ => {}
             }
@@ -257,7 +257,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     #[inline(always)]
     unsafe fn element(bytes: &[u8]) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::hash(kernel::short_block(bytes).swap_bytes()) }
+        unsafe { Self::hash(block::short_block(bytes).swap_bytes()) }
     }
 
     #[inline(always)]

@@ -94,7 +94,7 @@ macro_rules! edge {
                     const N: usize = <$lanes>::FLIGHT;
                     const G: usize = <$lanes>::GROUP;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::long::<$lanes, N, G, R, SEAL>(key, j0, aad, in_out, into) }
+                    unsafe { $crate::aead::long::long::<$lanes, N, G, R, SEAL>(key, j0, aad, in_out, into) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }

@@ -6,7 +6,7 @@
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Backend, Tag, kernel};
+use crate::aead::{Alg, Backend, Tag, block, kernel};
 
 mod aes;
 mod product;
@@ -72,7 +72,7 @@ impl Lanes for Portable {
         let part = unsafe { core::slice::from_raw_parts(from.wrapping_add(start), end - start) };
         let mut v = [0; 4];
         for (block, bytes) in v[start / 16..].iter_mut().zip(part.chunks(16)) {
-            *block = kernel::short_block(bytes);
+            *block = block::short_block(bytes);
         }
         v
     }
@@ -82,7 +82,7 @@ impl Lanes for Portable {
         // SAFETY: the contract of `Lanes`: these bytes can be written.
         let part = unsafe { core::slice::from_raw_parts_mut(to.wrapping_add(start), end - start) };
         for (block, bytes) in v[start / 16..].iter().zip(part.chunks_mut(16)) {
-            kernel::store_short(bytes, *block);
+            block::store_short(bytes, *block);
         }
     }
 
@@ -225,7 +225,7 @@ impl Lanes for Portable {
 
     #[inline(always)]
     unsafe fn element(bytes: &[u8]) -> u128 {
-        kernel::short_block(bytes).swap_bytes()
+        block::short_block(bytes).swap_bytes()
     }
 
     #[inline(always)]

@@ -1,0 +1,129 @@
+//! Messages that are too long for one pass, up to their last pass.
+
+use super::block::number_in;
+use super::kernel::absorb;
+use super::key::Key;
+use super::lanes::Lanes;
+use super::step::{counter, encrypt, hash, span, step, whitened};
+use super::table::Table;
+
+/// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns the bytes
+/// that it took; `into` is then what the last pass adds to.
+///
+/// First the bulk: turns of `N` vectors, one reduction for each. Then groups of `G`, whose products and those of the
+/// last pass share one reduction. A seal hashes one turn behind, an open what it is about to decrypt.
+///
+/// # Safety
+/// As [`Lanes`]; the key has `ROUNDS` rounds.
+#[inline(always)]
+pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS: usize, const SEAL: bool>(
+    key: &Key<L>,
+    j0: u128,
+    aad: &[u8],
+    in_out: &mut [u8],
+    into: &mut L::Product,
+) -> usize {
+    const {
+        assert!(L::BLOCKS * (N + G) + 2 <= Key::<L>::POWERS, "behind the bulk there is a group");
+        assert!(
+            G < L::LAST && G.is_multiple_of(2) && N.is_multiple_of(2),
+            "a group fits, and vectors are hashed in pairs"
+        );
+    }
+    let (wide, narrow) = (span::<L>(N), span::<L>(G));
+    let total = in_out.len();
+    let turns = (total.div_ceil(16) + 2).saturating_sub(Key::<L>::POWERS).div_ceil(L::BLOCKS * N);
+    let at = in_out.as_mut_ptr();
+    // Bytes that went through AES, and blocks that the last sum has yet to take.
+    let mut done = turns * wide;
+    let mut left = (total - done).div_ceil(16);
+    // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and more than
+    // a group: POWERS is at least the blocks of N + G vectors and 2. So every span below is inside `in_out`.
+    unsafe {
+        // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
+        let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
+        if aad.len() > 16 {
+            y = L::hash(0);
+            absorb::<L>(key, &mut y, aad);
+            before = 0;
+        } else if turns > 0 {
+            y = L::reduce(L::multiply_one(L::no_product(), y, key.powers(1)));
+            before = 0;
+        }
+        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
+        let behind = SEAL && total >= narrow;
+        if turns > 0 {
+            y = if L::REMEMBERS && turns >= 2 * Table::<L>::turns(N) && number_in(j0) == 1 {
+                bulk::<L, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
+            } else {
+                bulk::<L, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
+            };
+            if SEAL {
+                let (from, to) = (at.add(done - wide), at.add(done));
+                let states = whitened::<L, G>(&mut counter, key);
+                let sum =
+                    step::<L, G, N, ROUNDS, 0>(key, states, L::no_product(), y, L::BLOCKS * N, from, to);
+                y = L::reduce(sum);
+            }
+        } else if behind {
+            let states = whitened::<L, G>(&mut counter, key);
+            encrypt::<L, G, ROUNDS, 0>(key, states, at);
+        }
+        let mut sum = L::multiply_one(L::no_product(), y, key.powers(left + 1 + before));
+        if behind {
+            done += narrow;
+        }
+        while total - done >= narrow {
+            let to = at.add(done);
+            let from = if SEAL { to.sub(narrow) } else { to };
+            let states = whitened::<L, G>(&mut counter, key);
+            sum = step::<L, G, G, ROUNDS, 0>(key, states, sum, L::hash(0), left + 1, from, to);
+            done += narrow;
+            left -= L::BLOCKS * G;
+        }
+        if behind {
+            sum = hash::<L, G>(key, sum, L::hash(0), left + 1, at.add(done - narrow));
+        }
+        *into = sum;
+    }
+    done
+}
+
+/// The bulk: `turns` turns of `N` vectors at `at`, of whose rounds the [`Table`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, const DONE: usize>(
+    key: &Key<L>,
+    j0: u128,
+    mut y: L::Hash,
+    at: *mut u8,
+    turns: usize,
+) -> L::Hash {
+    let wide = span::<L>(N);
+    let mut table = Table::<L>::new();
+    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`.
+    unsafe {
+        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
+        for turn in 0..turns {
+            let to = at.add(turn * wide);
+            let from = if SEAL { to.wrapping_sub(wide) } else { to };
+            let (sum, n) = (L::no_product(), L::BLOCKS * N);
+            let states = if DONE == 0 {
+                whitened::<L, N>(&mut counter, key)
+            } else {
+                table.states::<N, ROUNDS>(key, j0, &mut counter, turn)
+            };
+            if SEAL && turn == 0 {
+                encrypt::<L, N, ROUNDS, DONE>(key, states, to);
+            } else {
+                y = L::reduce(step::<L, N, N, ROUNDS, DONE>(key, states, sum, y, n, from, to));
+            }
+        }
+        if DONE != 0 {
+            table.wipe();
+        }
+    }
+    y
+}

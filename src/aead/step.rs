@@ -1,0 +1,204 @@
+//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers of H.
+//!
+//! In a [`step`] both happen at once, product by product between the rounds.
+
+use super::key::Key;
+use super::lanes::Lanes;
+
+/// Bytes in `n` vectors.
+pub(super) const fn span<L: Lanes>(n: usize) -> usize {
+    16 * L::BLOCKS * n
+}
+
+/// Rounds 1 to 13 written out, with `$round` a constant in `$body`; those a key lacks fold away.
+macro_rules! rounds {
+    ($round:ident, $body:block) => {
+        rounds!(@ $round, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $round:ident, $body:block, $($n:literal)+) => {
+        $({
+            const $round: usize = $n;
+            if $round < ROUNDS $body
+        })+
+    };
+}
+
+/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16.
+///
+/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured at
+/// 2 to 6 times the time.
+macro_rules! each {
+    ($i:ident < $n:expr, $body:block) => {{
+        const { assert!($n <= 16, "as many as are written out below") }
+        each!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    }};
+    (@ $i:ident, $n:expr, $body:block, $($k:literal)+) => {
+        $({
+            const $i: usize = $k;
+            if $i < $n $body
+        })+
+    };
+}
+pub(super) use each;
+
+/// The counter blocks that follow J0, from a number on.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
+    let fixed = j0 & (u128::MAX >> 32);
+    // SAFETY: the caller's contract is that of `Lanes`.
+    unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
+}
+
+/// Counter blocks, entered into AES.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn whitened<L: Lanes, const A: usize>(
+    counter: &mut L::Counter,
+    key: &Key<L>,
+) -> [L::State; A] {
+    // SAFETY: the caller's contract is that of `Lanes`.
+    unsafe {
+        let first = &key.round::<0>()[0];
+        let mut states = [L::whiten(L::count(counter), first); A];
+        each!(I < A, {
+            if I != 0 {
+                states[I] = L::whiten(L::count(counter), first);
+            }
+        });
+        states
+    }
+}
+
+/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`, while hashing `H` vectors
+/// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn step<
+    L: Lanes,
+    const A: usize,
+    const H: usize,
+    const ROUNDS: usize,
+    const DONE: usize,
+>(
+    key: &Key<L>,
+    mut states: [L::State; A],
+    mut sum: L::Product,
+    y: L::Hash,
+    n: usize,
+    ciphertext: *const u8,
+    at: *mut u8,
+) -> L::Product {
+    let width = span::<L>(1);
+    let keys = key.round::<ROUNDS>();
+    let powers = key.powers(n);
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
+    // those that are hashed.
+    unsafe {
+        if const { !L::BY_ROUNDS } {
+            sum = hash::<L, H>(key, sum, y, n, ciphertext);
+            encrypt::<L, A, ROUNDS, DONE>(key, states, at);
+            return sum;
+        }
+        rounds!(R, {
+            if R > DONE {
+                each!(I < A, { states[I] = L::round(states[I], &keys[R]) });
+                // This round's share of the products; the pair that waits for `y` comes last.
+                let share = |rounds: usize| rounds * (H / 2) / (ROUNDS - 1 - DONE);
+                each!(PAIR < H / 2, {
+                    if (share(R - 1 - DONE)..share(R - DONE)).contains(&PAIR) {
+                        let i = 2 * (PAIR + 1) % H;
+                        let mut first = L::elements(L::load(ciphertext.add(width * i)));
+                        if i == 0 {
+                            first = L::add_first(first, y);
+                        }
+                        let second = L::elements(L::load(ciphertext.add(width * (i + 1))));
+                        sum = L::multiply_two(sum, [first, second], powers.add(L::BLOCKS * i));
+                    }
+                });
+                each!(I < A, { L::fence(&mut states[I], &mut sum) });
+            }
+        });
+        each!(I < A, {
+            let to = at.add(width * I);
+            L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
+        });
+    }
+    sum
+}
+
+/// Rounds `DONE` + 1 to `ROUNDS` - 1 of every state.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize, const DONE: usize>(
+    states: &mut [L::State; V],
+    keys: &[L::RoundKey],
+) {
+    if const { !L::BY_ROUNDS } {
+        // SAFETY: the caller's contract is that of `Lanes`.
+        return unsafe { L::all_rounds::<V, ROUNDS>(states, keys) };
+    }
+    rounds!(R, {
+        if R > DONE {
+            each!(I < V, {
+                // SAFETY: the caller's contract is that of `Lanes`.
+                states[I] = unsafe { L::round(states[I], &keys[R]) };
+            });
+        }
+    });
+}
+
+/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, const DONE: usize>(
+    key: &Key<L>,
+    mut states: [L::State; A],
+    at: *mut u8,
+) {
+    let keys = key.round::<ROUNDS>();
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at`.
+    unsafe {
+        crypt_rounds::<L, A, ROUNDS, DONE>(&mut states, keys);
+        each!(I < A, {
+            let to = at.add(span::<L>(I));
+            L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
+        });
+    }
+}
+
+/// Hashes `H` vectors after `y` has been added to the first; its first block meets the power `n`.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn hash<L: Lanes, const H: usize>(
+    key: &Key<L>,
+    mut sum: L::Product,
+    y: L::Hash,
+    n: usize,
+    at: *const u8,
+) -> L::Product {
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at` and powers for them.
+    unsafe {
+        each!(PAIR < H / 2, {
+            let mut first = L::elements(L::load(at.add(span::<L>(2 * PAIR))));
+            if PAIR == 0 {
+                first = L::add_first(first, y);
+            }
+            let second = L::elements(L::load(at.add(span::<L>(2 * PAIR + 1))));
+            sum = L::multiply_two(sum, [first, second], key.powers(n - L::BLOCKS * 2 * PAIR));
+        });
+    }
+    sum
+}
