@@ -75,6 +75,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     } else if args.suite.is_none() {
         plan.processes = 3;
     }
+    plan.witnesses = super::witness::take(&plan.engines, &plan.algs());
     let run = measure(&plan)?;
     if let Some(path) = &args.output {
         report::write(path, &run)?;

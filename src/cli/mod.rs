@@ -13,6 +13,7 @@ mod schema;
 mod step;
 mod trace;
 mod verify;
+mod witness;
 mod worker;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use super::{End, Engines, Format, progress};
+use crate::aead::Alg;
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan, Sets, dir};
 
@@ -63,7 +64,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     };
     let nothing_read = matches!(&sets, Sets::Given(sets) if sets.is_empty());
     if !nothing_read {
-        let plan = Plan { engines: chosen, sets, require: args.require.clone(), seed: args.seed };
+        let witnesses = super::witness::take(&chosen, &Alg::ALL);
+        let plan = Plan { require: args.require.clone(), witnesses, ..Plan::new(chosen, sets, args.seed) };
         let report = verify(&plan);
         if let Some(path) = &args.output {
             report::write(path, &report)?;

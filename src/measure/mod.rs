@@ -31,13 +31,13 @@ pub mod suite;
 #[cfg(test)]
 mod testing;
 pub mod trace;
-mod witness;
+pub mod witness;
 pub mod worker;
 mod workload;
 
 pub use plan::{Plan, Progress, run};
 pub use suite::{Suite, workloads};
-pub use worker::worker_main;
+pub use worker::{contestants, worker_main};
 pub use workload::{Engines, Level, Op, Workload};
 
 /// A number of operations of one workload on one engine, ready to be timed.
@@ -147,11 +147,10 @@ pub struct Row {
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
-    /// What the CPU really executed for a seal of that key size and of about that length; absent where no cipher
-    /// takes part, and where `no_witness` says why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What the CPU really executed for one seal of that key size, long or short as the messages are.
+    #[serde(default)]
     pub witness: Option<Witness>,
-    /// Why there is no witness where a cipher takes part.
+    /// Why there is no witness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_witness: Option<String>,
     /// Why there is no time.

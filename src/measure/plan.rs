@@ -12,8 +12,9 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload, witness};
-use crate::engine::Engine;
+use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, Workload, witness};
+use crate::aead::Alg;
+use crate::engine::{Engine, Witnesses};
 use crate::host::Host;
 use crate::timing::interval;
 
@@ -32,6 +33,8 @@ pub struct Plan {
     pub seed: u64,
     /// What the whole run may take, about. Samples are cut to fit, rounds are not.
     pub budget: Duration,
+    /// What the engines were seen to execute: given to each row, and an engine that they refute gets no time.
+    pub witnesses: Witnesses,
 }
 
 impl fmt::Debug for Plan {
@@ -44,6 +47,7 @@ impl fmt::Debug for Plan {
             .field("processes", &self.processes)
             .field("seed", &self.seed)
             .field("budget", &self.budget)
+            .field("witnesses", &self.witnesses)
             .finish()
     }
 }
@@ -63,13 +67,21 @@ impl Plan {
             Suite::Standard => (7, 360),
             Suite::Full => (7, 900),
         };
-        Self { suite, filter: None, engines, processes, seed: 1, budget: Duration::from_secs(seconds) }
+        let budget = Duration::from_secs(seconds);
+        Self { suite, filter: None, engines, processes, seed: 1, budget, witnesses: Witnesses::default() }
     }
 
     /// The workloads that it chooses and that one of its engines can run.
     pub fn workloads(&self) -> Vec<&'static Workload> {
         let chosen = |w: &&Workload| self.filter.as_ref().is_none_or(|f| chooses(f, &w.path));
         self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
+    }
+
+    /// The key sizes that its workloads use a cipher with.
+    pub fn algs(&self) -> Vec<Alg> {
+        let workloads = self.workloads();
+        let uses = |alg: &Alg| workloads.iter().any(|w| w.engines == Engines::Each && w.needs() == *alg);
+        Alg::ALL.into_iter().filter(uses).collect()
     }
 
     pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
@@ -103,8 +115,7 @@ pub struct Progress<'a> {
 
 /// Measures. When `stop` becomes true, the run ends with what was finished.
 ///
-/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main), or
-/// `step`, which must call [`step_main`](super::trace::step_main).
+/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main).
 ///
 /// # Errors
 /// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
@@ -144,9 +155,7 @@ pub fn run(
         }
     }
     let mut rows = sheet.rows(&workloads, &plan.engines);
-    if plan.processes > 0 {
-        witness::attach(&mut rows, &plan.engines, stop);
-    }
+    witness::attach(&mut rows, &plan.witnesses);
     let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
     Ok(Run {
         schema: SCHEMA.into(),

@@ -4,7 +4,7 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
-use super::Section;
+use super::{Section, witness};
 use super::number::plain;
 use super::table::{Cell, Mark, Table};
 use crate::measure::Row;
@@ -47,7 +47,7 @@ pub(super) fn escape(words: &str) -> String {
     out.replace("://", "&#58;//").trim().to_owned()
 }
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 22] = [
     "kind",
     "fingerprint",
     "cpu",
@@ -68,6 +68,8 @@ const HEADER: [&str; 20] = [
     "processes",
     "samples",
     "error",
+    "aes",
+    "multiplies",
 ];
 
 /// Every tally and every row as CSV: `kind` is `verify` or `bench`, `name` the set or the workload.
@@ -104,7 +106,7 @@ pub fn csv(sections: &[Section]) -> String {
 }
 
 /// The fields from `bytes` on.
-fn bench(row: &Row) -> [String; 8] {
+fn bench(row: &Row) -> [String; 10] {
     let ns = row.ns.filter(|_| row.error.is_none());
     let ns =
         ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
@@ -114,7 +116,11 @@ fn bench(row: &Row) -> [String; 8] {
     let samples: Vec<_> = row.samples.iter().filter(|_| timed).map(f64::to_string).collect();
     let error = words(row.error.as_deref().unwrap_or_default());
     let (bytes, processes) = (row.bytes.to_string(), row.processes.to_string());
-    [bytes, median, low, high, speed, processes, samples.join(" "), error]
+    let [aes, multiplies] = match &row.witness {
+        Some(witness) => witness::widths(witness).map(str::to_owned),
+        None => [const { String::new() }; 2],
+    };
+    [bytes, median, low, high, speed, processes, samples.join(" "), error, aes, multiplies]
 }
 
 fn words(words: &str) -> String {
@@ -134,6 +140,7 @@ fn line(out: &mut String, fields: &[String]) {
 mod tests {
     use super::*;
     use crate::report::{File, Report, curve, sample};
+    use crate::trace::Witness;
 
     /// A reader of RFC 4180, for the test.
     fn parse(csv: &str) -> Vec<Vec<String>> {
@@ -184,7 +191,8 @@ mod tests {
         let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
         assert_eq!(bench(&row)[1], "6");
         row.error = Some("wrong".into());
-        assert_eq!(bench(&row), ["16", "", "", "", "", "3", "", "wrong"]);
+        row.witness = Some(Witness::default());
+        assert_eq!(bench(&row), ["16", "", "", "", "", "3", "", "wrong", "none", "none"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::number::plain;
 use super::speed;
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
-use super::{Report, Section, cases, method, ratio, sentence};
+use super::{Report, Section, cases, method, ratio, sentence, witness};
 use crate::measure::Run;
 
 /// Draws the page.
@@ -101,6 +101,10 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
                     h3 { (found.title) }
                     (table(found))
                 }
+            }
+            @if let Some(found) = witness::table(section) {
+                h3 { (found.title) }
+                (table(&found))
             }
             h3 { "To repeat it" }
             (method::repeat(section))

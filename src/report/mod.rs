@@ -65,8 +65,8 @@ impl Section {
             tables.extend(ratio::table(run));
             tables.extend(speed::other(run));
             tables.extend(speed::errors(run));
-            tables.extend(witness::table(run));
         }
+        tables.extend(witness::table(self));
         tables
     }
 

@@ -61,12 +61,18 @@ pub fn report() -> Report {
     ];
     let mut engines: Vec<_> = ENGINES
         .iter()
-        .map(|&name| EngineInfo { name: name.into(), version: version(name).into(), unavailable: None })
+        .map(|&name| EngineInfo {
+            name: name.into(),
+            version: version(name).into(),
+            unavailable: None,
+            witnesses: Vec::new(),
+        })
         .collect();
     engines.push(EngineInfo {
         name: "sealmark/vaes512".into(),
         version: "0.1.0".into(),
         unavailable: Some("this CPU lacks avx512f".into()),
+        witnesses: Vec::new(),
     });
     Report {
         schema: verify::SCHEMA.into(),

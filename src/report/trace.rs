@@ -1,6 +1,7 @@
-//! The tables of what a workload executed, and the sentence above them.
+//! The tables of what a workload executed, the sentence above them, and what several executed side by side.
 
 use super::number::{count, plain, size, three};
+use super::speed::distinct;
 use super::table::{Cell, Table};
 use crate::measure::trace::Traced;
 use crate::trace::{Change, Diff, Seen, Trace, Width};
@@ -57,6 +58,42 @@ pub fn sentence(traced: &Traced) -> String {
 
 fn amount(bytes: u64, messages: u64) -> String {
     if messages == 1 { size(bytes) } else { format!("{} messages of {}", count(messages), size(bytes)) }
+}
+
+/// Several traces side by side: an engine in each row, a workload in each column.
+pub fn summary(all: &[Traced]) -> Table {
+    let workloads = distinct(all.iter().map(|traced| traced.workload.as_str()));
+    let kind = |workload: &str| workload.rsplit_once('/').map(|(kind, _)| kind.to_owned());
+    let kinds = distinct(workloads.iter().map(|workload| kind(workload)));
+    // Where they differ in length only, the length is the column's name.
+    let (title, names) = match kinds.as_slice() {
+        [Some(kind)] => {
+            let bytes = |path: &str| path.rsplit('/').next().and_then(|bytes| bytes.parse().ok());
+            let name = |path: &&str| bytes(path).map_or_else(|| (*path).to_owned(), size);
+            (format!("{kind}: instructions"), workloads.iter().map(name).collect::<Vec<_>>())
+        }
+        _ => ("Instructions".to_owned(), workloads.iter().map(|path| (*path).to_owned()).collect()),
+    };
+    let columns = std::iter::once("engine").chain(names.iter().map(String::as_str));
+    let mut table = Table::new("instructions", &title, columns).note(
+        "Instructions of the engine for each byte of a message, or for each operation where there is no message, \
+         single-stepped and without the harness around it. Beside it the widest registers of AES instructions.",
+    );
+    for engine in distinct(all.iter().map(|traced| traced.engine.as_str())) {
+        let of = |workload: &str| all.iter().find(|t| t.workload == workload && t.engine == engine);
+        let cells = workloads.iter().map(|workload| of(workload).map_or_else(Cell::none, per_byte));
+        table.push(std::iter::once(Cell::new(engine)).chain(cells).collect());
+    }
+    table
+}
+
+/// Instructions of the engine for each byte, and the widest AES.
+fn per_byte(traced: &Traced) -> Cell {
+    let each = traced.own() as f64 / (traced.bytes.max(1) * traced.messages.max(1)) as f64;
+    let [aes, _] = super::witness::widths(&traced.trace.witness);
+    let aes = if aes == "none" { "no AES" } else { aes };
+    let cut = traced.declared.map(|_| format!(", at {}", amount(traced.bytes, traced.messages)));
+    Cell::new(three(each)).detail(format!("{aes}{}", cut.unwrap_or_default()))
 }
 
 /// Its tables: classes, mnemonics, symbols, loops, and what changed where it was compared.
