@@ -162,6 +162,7 @@ fn bench_writes_its_contract_and_report_draws_it() {
     for row in rows {
         assert_eq!((&row["op"], &row["algorithm"]), (&"seal".into(), &"aes-256-gcm".into()));
         assert_eq!(row["processes"], 2);
+        assert_eq!(row["witness"].is_null(), row["no_witness"].is_string(), "{row}");
         let ns = |end: &str| row["ns"][end].as_f64().unwrap();
         assert!(0.0 < ns("low") && ns("low") <= ns("median") && ns("median") <= ns("high"));
         let rate = row["bytes"].as_f64().unwrap() / ns("median");
@@ -238,7 +239,7 @@ fn host_list_and_schema_answer() {
         assert!(list.lines().any(|line| line == path), "{path}");
     }
     let schemas = json(&sealmark(&["schema"]));
-    for schema in ["sealmark.verify/1", "sealmark.bench/1", "sealmark.host/1"] {
+    for schema in ["sealmark.verify/1", "sealmark.bench/1", "sealmark.host/1", "sealmark.trace/1"] {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }
 }

@@ -146,6 +146,7 @@ fn what_changed_is_told_from_a_saved_trace() {
     assert_ne!(other["before"] == other["after"], !portable);
 
     let text = sealmark(&["trace", workload, "--engine", "sealmark/portable", "--diff", path]);
+    assert_eq!(text.status.code(), Some(0));
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("By class") && text.contains("By symbol") && text.contains("digest "), "{text}");
     assert!(text.contains("Changes by mnemonic"), "{text}");
@@ -161,6 +162,7 @@ fn what_cannot_be_traced_ends_with_2_and_says_why() {
         (&["trace", "seal/rot-13/16"][..], "sealmark list workloads"),
         (&["trace", "nonce", "--engine", "rong"], "sealmark/portable"),
         (&["trace", "nonce", "--diff", path], "sealmark.bench/1"),
+        (&["trace", "nonce", "seal/aes-256-gcm/16", "-o", path], "one workload on one engine"),
         (&["step"], "nobody traces"),
     ] {
         let output = sealmark(arguments);
@@ -175,4 +177,121 @@ fn a_workload_without_a_cipher_has_no_harness() {
     let Some(trace) = trace("nonce", "sealmark", &[]) else { return };
     assert_eq!(trace["harness"], Value::Null);
     assert!(trace["trace"]["instructions"].as_u64() > Some(5));
+}
+
+#[test]
+fn several_stand_side_by_side_and_are_spliced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("README.md");
+    let path = file.to_str().expect("test paths are UTF-8");
+    fs::write(&file, "a\n<!-- sealmark:instructions -->\nold\n<!-- /sealmark:instructions -->\nb\n").unwrap();
+    let two = ["--engine", "sealmark", "--engine", "sealmark/portable"];
+    let workloads = ["trace", "seal/aes-256-gcm/16", "seal/aes-256-gcm/64"];
+    let output = sealmark(&[&workloads[..], &two, &["--splice", path]].concat());
+    if output.status.code() == Some(3) {
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().nth(2), Some("old"));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0));
+    let spliced = fs::read_to_string(&file).unwrap();
+    assert!(!spliced.contains("old") && spliced.contains("| engine | 16 B | 64 B |"), "{spliced}");
+    let row = spliced.lines().find(|line| line.starts_with("| sealmark/portable |")).expect("its row");
+    assert_eq!(row.matches("(no AES)").count(), 2, "{row}");
+    assert!(spliced.contains("sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/64 --engine sealmark "));
+
+    let lines = sealmark(&[&workloads[..], &two, &["--format", "json"]].concat());
+    let lines = String::from_utf8(lines.stdout).expect("UTF-8");
+    let traces: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(traces.len(), 4);
+    assert!(traces.iter().all(|trace| trace["schema"] == "sealmark.trace/1"));
+}
+
+#[test]
+fn every_engine_of_ours_is_confirmed_with_every_key_size() {
+    let output = sealmark(&["verify", "--set", "contract", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), &report["wrong"]), (Some(0), &0.into()), "{}", report["failures"]);
+    let mut seen = 0;
+    for engine in report["engines"].as_array().expect("a list") {
+        let witnesses = engine["witnesses"].as_array().map_or(&[][..], Vec::as_slice);
+        if engine["unavailable"].is_null() {
+            assert!(matches!(witnesses.len(), 4 | 6), "two lengths of two or three key sizes: {engine}");
+        }
+        for taken in witnesses {
+            assert_eq!(taken["witness"].is_null(), taken["no_witness"].is_string(), "{taken}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6);
+}
+
+/// Where a filter on system calls forbids tracing, as in many containers.
+#[cfg(target_os = "linux")]
+mod forbidden {
+    use std::io;
+    use std::os::unix::process::CommandExt;
+
+    use nix::libc;
+
+    use super::*;
+
+    /// From here on this process and its children are refused `ptrace`.
+    fn refuse_ptrace() -> io::Result<()> {
+        let line = |code: u32, jf, k| libc::sock_filter { code: code as u16, jt: 0, jf, k };
+        let filter = [
+            // The number of the call: is it `ptrace`? It is refused; all others are not.
+            line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+            line(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, libc::SYS_ptrace as u32),
+            line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+            line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        #[expect(unsafe_code, reason = "two system calls that no safe interface offers")]
+        // SAFETY: `program` and the filter that it points to live until both calls have returned.
+        let refused = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+                || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) != 0
+        };
+        if refused { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    fn sealmark(arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
+        #[expect(unsafe_code, reason = "the only way to do something in the child")]
+        // SAFETY: `refuse_ptrace` makes system calls on its own stack and allocates nothing.
+        unsafe {
+            command.pre_exec(refuse_ptrace)
+        };
+        command.args(arguments).output().expect("a process may give up what it is allowed")
+    }
+
+    #[test]
+    fn a_trace_ends_with_3_and_says_why() {
+        let output = sealmark(&["trace", "seal/aes-256-gcm/16", "--engine", "sealmark"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{errors}");
+        assert!(errors.contains("the system forbids it") && errors.contains("ptrace(2)"), "{errors}");
+        assert!(output.stdout.is_empty());
+    }
+
+    #[test]
+    fn everything_else_goes_on_without_a_witness_and_says_why() {
+        let reason = |of: &Value| {
+            assert!(of.as_object().expect("an object").contains_key("witness"), "{of}");
+            assert!(of["witness"].is_null(), "{of}");
+            assert!(of["no_witness"].as_str().is_some_and(|why| why.contains("the system forbids it")), "{of}");
+        };
+        let workload = "seal/aes-256-gcm/1024";
+        let engine = ["--engine", "sealmark", "--format", "json"];
+        let output = sealmark(&[&["bench", workload, "--processes", "1"][..], &engine].concat());
+        let run: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(run["rows"][0]["ns"]["median"].as_f64() > Some(0.0), "{run}");
+        reason(&run["rows"][0]);
+        let output = sealmark(&[&["verify", "--set", "contract"][..], &engine].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let witnesses = report["engines"][0]["witnesses"].as_array().expect("a list");
+        assert_eq!(witnesses.len(), 6);
+        witnesses.iter().for_each(reason);
+    }
 }

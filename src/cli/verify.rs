@@ -11,7 +11,9 @@ use crate::verify::{self, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
-/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran.
+/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran. Each
+/// engine is first seen to execute what it does (`sealmark trace`): one of ours that is not what its name claims is put
+/// to no case, and that is a failure.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
