@@ -279,7 +279,10 @@ mod forbidden {
         let reason = |of: &Value| {
             assert!(of.as_object().expect("an object").contains_key("witness"), "{of}");
             assert!(of["witness"].is_null(), "{of}");
-            assert!(of["no_witness"].as_str().is_some_and(|why| why.contains("the system forbids it")), "{of}");
+            assert!(
+                of["no_witness"].as_str().is_some_and(|why| why.contains("the system forbids it")),
+                "{of}"
+            );
         };
         let workload = "seal/aes-256-gcm/1024";
         let engine = ["--engine", "sealmark", "--format", "json"];

@@ -40,10 +40,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         return Ok(End::CouldNotTell);
     }
     let witnesses = super::witness::take(&chosen, &Alg::ALL);
-    let plan = VerifyPlan {
-        witnesses: witnesses.clone(),
-        ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1)
-    };
+    let plan =
+        VerifyPlan { witnesses: witnesses.clone(), ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1) };
     let verified = super::verify::verify(&plan);
     let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&verified.host.fingerprint));
     report::write(&folder.join("verify.json"), &verified)?;

@@ -12,7 +12,9 @@ use crate::aead::{Alg, BACKENDS, Backend};
 use crate::trace::{Width, Witness};
 
 /// Lengths of messages that one witness stands for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
     /// Shorter than [`Length::LONG`]: such a message may not fill wide vectors, and be left to narrower ones.

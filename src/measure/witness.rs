@@ -16,11 +16,7 @@ const STEPS: u64 = 20_000;
 /// Takes the witnesses of every engine that can run, with these key sizes. `progress` is told before each engine.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
-pub fn take(
-    engines: &[&'static dyn Engine],
-    algs: &[Alg],
-    progress: &mut dyn FnMut(&str),
-) -> Witnesses {
+pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &mut dyn FnMut(&str)) -> Witnesses {
     let mut witnesses = Witnesses::default();
     for &engine in engines.iter().filter(|engine| engine.available().is_ok()) {
         progress(engine.name());
@@ -37,7 +33,9 @@ pub fn take(
 fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, String> {
     let seal = suite::workloads().iter().find(|w| w.op == Op::Seal && w.alg == Some(alg));
     let seal = seal.ok_or_else(|| format!("no workload seals with {}", alg.name()))?;
-    trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness).map_err(|e| e.to_string())
+    trace::beginning(seal, engine, length.sealed(), STEPS)
+        .map(|trace| trace.witness)
+        .map_err(|e| e.to_string())
 }
 
 /// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine that is

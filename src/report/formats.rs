@@ -4,9 +4,9 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
-use super::{Section, witness};
 use super::number::plain;
 use super::table::{Cell, Mark, Table};
+use super::{Section, witness};
 use crate::measure::Row;
 
 /// Draws one table as Markdown, without its heading.

@@ -40,7 +40,14 @@ pub(super) fn table(section: &Section) -> Option<Table> {
             Length::Short => "under 1 KiB",
             Length::Long => "1 KiB and more",
         };
-        table.push(vec![Cell::new(engine), Cell::new(length), Cell::new(keys.join(", ")), aes, multiply, place]);
+        table.push(vec![
+            Cell::new(engine),
+            Cell::new(length),
+            Cell::new(keys.join(", ")),
+            aes,
+            multiply,
+            place,
+        ]);
     }
     (!table.rows.is_empty()).then_some(table)
 }
@@ -52,7 +59,8 @@ fn bits(algorithm: &str) -> &str {
 
 /// The widest registers of its AES instructions and of its carry-less multiplies.
 pub(super) fn widths(witness: &Witness) -> [&'static str; 2] {
-    let width = |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
+    let width =
+        |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
     [width(&witness.aes), width(&witness.multiply)]
 }
 
@@ -70,7 +78,8 @@ fn found(section: &Section) -> Vec<Found<'_>> {
         return verified;
     }
     let rows = section.bench.iter().flat_map(|run| &run.rows);
-    let of_cipher = rows.filter(|row| row.bytes > 0 && Alg::ALL.iter().any(|alg| alg.name() == row.algorithm));
+    let of_cipher =
+        rows.filter(|row| row.bytes > 0 && Alg::ALL.iter().any(|alg| alg.name() == row.algorithm));
     distinct(of_cipher.filter_map(|row| {
         let witness = match &row.witness {
             Some(witness) => Ok(witness),

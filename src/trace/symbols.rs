@@ -9,6 +9,11 @@ use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind, elf}
 
 use super::Error;
 
+/// This program, also when its file was replaced.
+const ITSELF: &str = "/proc/self/exe";
+/// What the system adds to the path of a file that is gone.
+const DELETED: &str = " (deleted)";
+
 /// Where an address is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Place {
@@ -100,12 +105,14 @@ fn parse(line: &str) -> Option<Map> {
 }
 
 fn read(map: Map) -> Result<Mapped, Error> {
-    let path = map.path.strip_suffix(" (deleted)").unwrap_or(&map.path);
+    let path = map.path.strip_suffix(DELETED).unwrap_or(&map.path);
     let file =
         Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into());
     let file = file.trim_matches(['[', ']']).to_owned();
-    // A file that is gone, or no file at all, has no symbols to read.
-    let Ok(data) = std::fs::read(path) else {
+    // A file that is gone, or no file at all, has no symbols to read; another one may stand in its place. This program
+    // itself can be read even so.
+    let itself = std::fs::read_link(ITSELF).is_ok_and(|link| link.as_os_str() == map.path.as_str());
+    let Ok(data) = std::fs::read(if itself { ITSELF } else { &map.path }) else {
         let shift = map.start.wrapping_neg();
         return Ok(Mapped { map, file, shift, symbols: Vec::new() });
     };
