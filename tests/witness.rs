@@ -73,7 +73,7 @@ fn tests() -> u32 {
         return 0;
     }
     let why = witnesses.refute(DOUBLE.name()).expect("it is refused");
-    assert!(why.contains("AES instructions: none") && why.contains("4096 B"), "{why}");
+    assert!(why.contains("AES instructions: none"), "{why}");
     assert_eq!(witnesses.refute("sealmark"), None, "this CPU's own choice is what it is called");
     its_times_are_taken_away(&engines, &witnesses, &why);
     it_is_put_to_no_case(&engines, &witnesses, &why);

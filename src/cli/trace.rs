@@ -13,9 +13,9 @@ use crate::trace::{Diff, Error};
 
 /// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register widths.
 ///
-/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some ten or
-/// hundred thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran. Several
-/// workloads or engines are shown side by side: instructions for each byte, and the widest AES instructions.
+/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some fifty
+/// thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran. Several workloads or
+/// engines are shown side by side: instructions for each byte, and the widest AES instructions.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong, 2 bad usage, 3 the system does not let a process be traced."
