@@ -13,7 +13,7 @@ use crate::trace::{Diff, Error};
 
 /// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register widths.
 ///
-/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some fifty
+/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some forty
 /// thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran. Several workloads or
 /// engines are shown side by side: instructions for each byte, and the widest AES instructions.
 #[derive(clap::Args)]
