@@ -14,7 +14,7 @@
 //! | 6 | `verify`, `measure` | is it right? how fast? |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
 //! | 3 | [`engine`] | every AEAD behind one trait |
-//! | 2 | [`aead`], `timing` | the kernels; the clock, interleaved rounds, intervals |
+//! | 2 | [`aead`], `timing`, `trace` | the kernels; the clock, interleaved rounds, intervals; single-stepping |
 //! | 1 | `host` | which CPU this is |
 //!
 //! # Features
@@ -41,6 +41,8 @@ pub mod measure;
 pub mod report;
 #[cfg(feature = "cli")]
 pub mod timing;
+#[cfg(feature = "cli")]
+pub mod trace;
 #[cfg(feature = "cli")]
 pub mod verify;
 

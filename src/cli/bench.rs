@@ -11,7 +11,8 @@ use crate::report::{self, File, Report};
 
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
-/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1.
+/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1; so does one of ours
+/// that does not execute what its name claims. Each row says what its engine was seen to execute (`sealmark trace`).
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
@@ -79,6 +80,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     } else if args.suite.is_none() {
         plan.processes = 3;
     }
+    plan.witnesses = super::witness::take(&plan.engines, &plan.algs());
     let run = measure(&plan)?;
     if let Some(path) = &args.output {
         report::write(path, &run)?;

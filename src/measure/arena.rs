@@ -8,6 +8,11 @@ pub(super) fn stride(len: usize) -> usize {
     len.next_multiple_of(LINE).max(LINE)
 }
 
+/// The seed of the content of buffers: messages of another length or under another seed are other messages.
+pub(super) fn drawn_from(len: usize, seed: u64) -> u64 {
+    len as u64 ^ seed.rotate_left(32)
+}
+
 /// Slots for messages of equal length, each so many bytes behind the beginning of a cache line.
 pub(super) struct Slots {
     bytes: Vec<u8>,

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::Slots;
+use super::arena::{Slots, drawn_from};
 use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
@@ -27,6 +27,8 @@ pub(super) struct Messaging {
     pub aad: usize,
     /// Bytes from the beginning of a cache line to that of a message.
     pub offset: usize,
+    /// Decides on key, nonces and content.
+    pub seed: u64,
 }
 
 /// What both directions need.
@@ -47,14 +49,16 @@ pub(super) struct Messages {
 impl Messages {
     /// `count` messages, in the clear, each with its nonce.
     pub fn new(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Self, Error> {
-        let &Messaging { alg, bytes, aad, offset } = shape;
-        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+        let &Messaging { alg, bytes, aad, offset, seed } = shape;
+        let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(bytes, seed));
         let mut key = vec![0; alg.key_len()];
         rng.fill_bytes(&mut key);
         let mut plain = Slots::at(offset, count, bytes);
         for slot in plain.iter_mut() {
             rng.fill_bytes(slot);
         }
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
         let mut all = Self {
             key: engine.key(alg, &key).map_err(|e| Error::engine(engine, e))?,
             other: reference(engine, alg).key(alg, &key).map_err(|e| Error::engine(engine, e))?,
@@ -62,7 +66,7 @@ impl Messages {
             aad: (0..aad).map(|i| i as u8).collect(),
             plain,
             arena: Slots::at(offset, count, bytes),
-            nonces: vec![[0; NONCE_LEN]; count],
+            nonces: vec![nonce; count],
             tags: vec![Tag::default(); count],
             refused: 0,
         };

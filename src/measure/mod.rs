@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::timing::{Interval, Pass};
+use crate::trace::Witness;
 
 mod amortised;
 mod arena;
@@ -37,14 +38,16 @@ pub mod suite;
 mod tail;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 mod warning;
+pub mod witness;
 pub mod worker;
 mod workload;
 
 pub use plan::{Plan, Progress, run};
 pub use suite::{Suite, workloads};
 pub use warning::{WITHIN, warnings};
-pub use worker::worker_main;
+pub use worker::{contestants, worker_main};
 pub use workload::{Engines, Level, Op, Workload};
 
 /// A number of operations of one workload on one engine, ready to be timed.
@@ -91,6 +94,17 @@ pub enum Error {
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),
+    /// The system, or the workload, does not let it be traced.
+    #[error("tracing: {0}")]
+    Trace(#[from] crate::trace::Error),
+    /// What was traced is wrong: there is no trace of it.
+    #[error("{engine} is wrong, so it is not traced: {why}")]
+    Wrong {
+        /// The engine.
+        engine: String,
+        /// What is wrong, for a person to read.
+        why: String,
+    },
     /// A worker was sent, or sent back, something else than its protocol.
     #[error("a worker does not understand its job, or is not understood")]
     Protocol(#[from] serde_json::Error),
@@ -162,6 +176,12 @@ pub struct Row {
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
+    /// What the CPU really executed for one seal of that key size, long or short as the messages are.
+    #[serde(default)]
+    pub witness: Option<Witness>,
+    /// Why there is no witness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_witness: Option<String>,
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -195,6 +215,8 @@ impl Row {
             processes: 0,
             samples: Vec::new(),
             arena: None,
+            witness: None,
+            no_witness: None,
             error: None,
         }
     }

@@ -12,8 +12,9 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe};
-use crate::engine::Engine;
+use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe, witness};
+use crate::aead::Alg;
+use crate::engine::{Engine, Witnesses};
 use crate::host::Host;
 use crate::timing::{Clock, interval};
 
@@ -34,6 +35,8 @@ pub struct Plan {
     pub within: f64,
     /// What the whole run may take, about. Samples are cut to fit, rounds are not.
     pub budget: Duration,
+    /// What the engines were seen to execute: given to each row, and an engine that they refute gets no time.
+    pub witnesses: Witnesses,
 }
 
 impl fmt::Debug for Plan {
@@ -47,6 +50,7 @@ impl fmt::Debug for Plan {
             .field("seed", &self.seed)
             .field("within", &self.within)
             .field("budget", &self.budget)
+            .field("witnesses", &self.witnesses)
             .finish()
     }
 }
@@ -66,6 +70,7 @@ impl Plan {
             Suite::Standard => (7, 360),
             Suite::Full => (7, 900),
         };
+        let budget = Duration::from_secs(seconds);
         Self {
             suite,
             filter: None,
@@ -73,7 +78,8 @@ impl Plan {
             processes,
             seed: 1,
             within: WITHIN,
-            budget: Duration::from_secs(seconds),
+            budget,
+            witnesses: Witnesses::default(),
         }
     }
 
@@ -81,6 +87,13 @@ impl Plan {
     pub fn workloads(&self) -> Vec<&'static Workload> {
         let chosen = |w: &&Workload| self.filter.as_ref().is_none_or(|f| chooses(f, &w.path));
         self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
+    }
+
+    /// The key sizes that its workloads use a cipher with.
+    pub fn algs(&self) -> Vec<Alg> {
+        let workloads = self.workloads();
+        let uses = |alg: &Alg| workloads.iter().any(|w| w.engines == Engines::Each && w.needs() == *alg);
+        Alg::ALL.into_iter().filter(uses).collect()
     }
 
     pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
@@ -154,7 +167,8 @@ pub fn run(
             fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
         }
     }
-    let rows = sheet.rows(&workloads, &plan.engines, &limits);
+    let mut rows = sheet.rows(&workloads, &plan.engines, &limits);
+    witness::attach(&mut rows, &plan.witnesses);
     let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
     Ok(Run {
         schema: SCHEMA.into(),

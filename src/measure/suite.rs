@@ -179,6 +179,7 @@ impl Entry {
             tails: self.tails,
             engines: self.engines,
             level: self.arena,
+            seed: 0,
             suite: self.suite,
             why: self.why.clone(),
         }

@@ -14,7 +14,7 @@ pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
 
 /// Messages of that length, as the workloads have them.
 pub(super) fn of(alg: Alg, bytes: usize) -> Messaging {
-    Messaging { alg, bytes, aad: 6, offset: 0 }
+    Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
 /// What is wrong with it.

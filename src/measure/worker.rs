@@ -73,7 +73,7 @@ fn measure_here(
 
 /// The engines of `chosen` that a workload is measured on. Where no cipher takes part it is `sealmark`, if any
 /// engine of ours was chosen.
-pub(super) fn contestants(workload: &Workload, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
+pub fn contestants(workload: &Workload, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
     let runs = |e: &&'static dyn Engine| e.available().is_ok() && workload.supported_by(*e);
     match workload.engines {
         Engines::Each => chosen.iter().copied().filter(runs).collect(),

@@ -158,6 +158,8 @@ pub struct Workload {
     pub engines: Engines,
     /// The cache that its arena is sized to; `None` where there is no arena.
     pub level: Option<Level>,
+    /// What its keys, nonces and messages are drawn from; 0 in the suites.
+    pub seed: u64,
     /// The smallest suite that it is in.
     pub suite: Suite,
     /// Why it is measured.
@@ -246,10 +248,10 @@ impl Workload {
             (Op::Header, _) => Ok(part::headers(count)),
             (Op::Aad, _) => Ok(part::aads(count)),
             (Op::Copy, _) => Ok(part::copies(self.bytes, count)),
-            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count),
-            (Op::Key, _) => key::keys(engine, self.needs(), count),
-            (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
-            (Op::Open, None) => envelope::opens(engine, self.bytes, count),
+            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count, self.seed),
+            (Op::Key, _) => key::keys(engine, self.needs(), count, self.seed),
+            (Op::Seal, None) => envelope::seals(engine, self.bytes, count, self.seed),
+            (Op::Open, None) => envelope::opens(engine, self.bytes, count, self.seed),
             (Op::Nonce, _) => Ok(lookup::nonces(count)),
             (Op::Lookup, _) => lookup::lookups(engine, count),
         }
@@ -257,7 +259,13 @@ impl Workload {
 
     /// The messages of its batches.
     fn shape(&self) -> Messaging {
-        Messaging { alg: self.needs(), bytes: self.bytes, aad: self.aad, offset: self.offset }
+        Messaging {
+            alg: self.needs(),
+            bytes: self.bytes,
+            aad: self.aad,
+            offset: self.offset,
+            seed: self.seed,
+        }
     }
 
     /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place.

@@ -4,9 +4,9 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
-use super::Section;
 use super::number::plain;
 use super::table::{Cell, Mark, Table};
+use super::{Section, witness};
 use crate::measure::{Row, Tails};
 
 /// Draws one table as Markdown, without its heading.
@@ -47,7 +47,7 @@ pub(super) fn escape(words: &str) -> String {
     out.replace("://", "&#58;//").trim().to_owned()
 }
 
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 28] = [
     "kind",
     "fingerprint",
     "cpu",
@@ -74,6 +74,8 @@ const HEADER: [&str; 26] = [
     "processes",
     "samples",
     "error",
+    "aes",
+    "multiplies",
 ];
 
 /// Every tally and every row as CSV: `kind` is `verify` or `bench`, `name` the set or the workload.
@@ -110,7 +112,7 @@ pub fn csv(sections: &[Section]) -> String {
 }
 
 /// The fields from `bytes` on.
-fn bench(row: &Row) -> [String; 14] {
+fn bench(row: &Row) -> [String; 16] {
     let ns = row.ns.filter(|_| row.error.is_none());
     let ns =
         ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
@@ -129,7 +131,14 @@ fn bench(row: &Row) -> [String; 14] {
         _ => [const { String::new() }; 3],
     };
     let samples = samples.join(" ");
-    [bytes, median, low, high, speed, cycles, limit, percent, p50, p99, p999, processes, samples, error]
+    let [aes, multiplies] = match &row.witness {
+        Some(witness) => witness::widths(witness).map(str::to_owned),
+        None => [const { String::new() }; 2],
+    };
+    [
+        bytes, median, low, high, speed, cycles, limit, percent, p50, p99, p999, processes, samples, error,
+        aes, multiplies,
+    ]
 }
 
 fn words(words: &str) -> String {
@@ -149,6 +158,7 @@ fn line(out: &mut String, fields: &[String]) {
 mod tests {
     use super::*;
     use crate::report::{File, Report, curve, sample};
+    use crate::trace::Witness;
 
     /// A reader of RFC 4180, for the test.
     fn parse(csv: &str) -> Vec<Vec<String>> {
@@ -199,7 +209,9 @@ mod tests {
         let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
         assert_eq!(bench(&row)[1], "6");
         row.error = Some("wrong".into());
-        assert_eq!(bench(&row), ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong"]);
+        row.witness = Some(Witness::default());
+        let bare = ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong", "none", "none"];
+        assert_eq!(bench(&row), bare);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::svg::{self, Paint};
 use super::table::{Mark, Table};
 use super::{
     Report, Section, cases, compare, cores, heat, limits, method, ratio, sentence, tail, usage, waterfall,
+    witness,
 };
 use crate::measure::{Run, warnings};
 
@@ -113,6 +114,10 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
                 @for found in rest.iter().flatten() { (titled(found)) }
                 @if !run.limits.is_empty() { (titled(&limits::limits(&run.limits))) }
                 @if run.rows.iter().any(|row| row.algorithm == "record") { (titled(&usage::usage())) }
+            }
+            @if let Some(found) = witness::table(section) {
+                h3 { (found.title) }
+                (table(&found))
             }
             @for words in section.bench.iter().flat_map(warnings) { p.note { "Warning: " (plain(&words)) } }
             h3 { "To repeat it" }

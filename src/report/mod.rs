@@ -33,8 +33,10 @@ mod svg;
 pub mod table;
 mod tail;
 pub mod text;
+pub mod trace;
 pub mod usage;
 mod waterfall;
+mod witness;
 
 pub use error::Error;
 pub use formats::markdown;
@@ -61,7 +63,7 @@ impl Section {
     /// Its tables, in the order of the report: `cases`, `failures`; for each curve its speeds (`seal-aes-256-gcm`) and
     /// how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); `heat`, `ratios`, the places of the engines
     /// (`rank-seal-aes-256-gcm`), the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`, `limits`,
-    /// `usage`, `errors`; each only where there is something in it.
+    /// `usage`, `errors`, `witnesses`; each only where there is something in it.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
         if let Some(report) = &self.verify {
@@ -88,6 +90,7 @@ impl Section {
             }
             tables.extend(speed::errors(run));
         }
+        tables.extend(witness::table(self));
         tables
     }
 

@@ -61,12 +61,18 @@ pub fn report() -> Report {
     ];
     let mut engines: Vec<_> = ENGINES
         .iter()
-        .map(|&name| EngineInfo { name: name.into(), version: version(name).into(), unavailable: None })
+        .map(|&name| EngineInfo {
+            name: name.into(),
+            version: version(name).into(),
+            unavailable: None,
+            witnesses: Vec::new(),
+        })
         .collect();
     engines.push(EngineInfo {
         name: "sealmark/vaes512".into(),
         version: "0.1.0".into(),
         unavailable: Some("this CPU lacks avx512f".into()),
+        witnesses: Vec::new(),
     });
     Report {
         schema: verify::SCHEMA.into(),
@@ -129,6 +135,8 @@ pub fn row(op: &str, algorithm: &str, bytes: u64, engine: &str, samples: &[f64])
         processes: samples.len() as u32,
         samples: samples.to_vec(),
         arena: (bytes > 0).then(|| Arena { bytes: 32_768, level: "L1".into() }),
+        witness: None,
+        no_witness: None,
         error: None,
     }
 }
