@@ -245,3 +245,21 @@ fn host_list_and_schema_answer() {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_takes_nothing_is_no_panic() {
+    let listing = |to: std::process::Stdio| {
+        let list = Command::new(env!("CARGO_BIN_EXE_sealmark"))
+            .args(["list", "--format", "json"])
+            .stdout(to)
+            .spawn();
+        list.unwrap().wait_with_output().unwrap()
+    };
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(listing(full.into()).status.code(), Some(2));
+    // A reader that has left has seen what it wanted.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(listing(writer.into()).status.code(), Some(0));
+}

@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
-    /// Fresh processes; when left out, 7 for the suites standard and full, and 3 for quick or a filter alone.
+    /// Fresh processes; when left out, 12 for the suites standard and full, and 5 for quick or a filter alone.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
     /// How wide an interval may be, in percent of its median, before the run warns of noise.
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     if let Some(processes) = args.processes {
         plan.processes = processes;
     } else if args.suite.is_none() {
-        plan.processes = 3;
+        plan.processes = 5;
     }
     plan.witnesses = super::witness::take(&plan.engines, &plan.algs());
     let run = measure(&plan)?;
@@ -87,10 +87,10 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     let end = end_of(&run);
     match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&run)?),
+        Format::Json => say!("{}", serde_json::to_string_pretty(&run)?),
         Format::Text => {
             let report = Report::build(vec![File::Bench(run)]);
-            println!("{}", report.text(super::width()));
+            say!("{}", report.text(super::width()));
         }
     }
     Ok(end)

@@ -56,14 +56,14 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         second_opinion: second_opinion(),
     };
     match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&facts)?),
-        Format::Text => print(&facts),
+        Format::Json => say!("{}", serde_json::to_string_pretty(&facts)?),
+        Format::Text => print(&facts)?,
     }
     let unexplained = facts.second_opinion.iter().any(|d| !d.known);
     Ok(if unexplained { End::FoundSomething } else { End::Fine })
 }
 
-fn print(facts: &Facts) {
+fn print(facts: &Facts) -> anyhow::Result<()> {
     let host = &facts.host;
     let unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
     let virtualised = match host.virtualised {
@@ -71,35 +71,42 @@ fn print(facts: &Facts) {
         Some(false) => "no",
         None => "cannot be told",
     };
-    println!("cpu          {}", host.cpu);
-    println!(
+    say!("cpu          {}", host.cpu);
+    say!(
         "             {} family {} model {} stepping {}",
-        host.vendor, host.family, host.model, host.stepping
+        host.vendor,
+        host.family,
+        host.model,
+        host.stepping
     );
-    println!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
-    println!("fingerprint  {}", host.fingerprint);
-    println!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
-    println!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
-    println!("features     {}", host.features.join(" "));
-    println!(
+    say!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
+    say!("fingerprint  {}", host.fingerprint);
+    say!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
+    say!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
+    say!("features     {}", host.features.join(" "));
+    say!(
         "clock        grain {:.0} ns, an empty timed pass {:.0} ns",
-        facts.clock_grain_ns, facts.clock_overhead_ns
+        facts.clock_grain_ns,
+        facts.clock_overhead_ns
     );
-    println!("backend      {} (the one that sealmark chooses here)", facts.backend);
-    println!("engines");
+    say!("backend      {} (the one that sealmark chooses here)", facts.backend);
+    say!("engines");
     for engine in &facts.engines {
         match &engine.unavailable {
-            None => println!("  runs       {} {}", engine.name, engine.version),
-            Some(reason) => println!("  cannot     {} {}: {reason}", engine.name, engine.version),
+            None => say!("  runs       {} {}", engine.name, engine.version),
+            Some(reason) => say!("  cannot     {} {}: {reason}", engine.name, engine.version),
         }
     }
     for d in &facts.second_opinion {
         let verdict =
             if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
-        println!(
+        say!(
             "note         {}: std says {}, cpufeatures says {} ({verdict})",
-            d.feature, d.std, d.cpufeatures
+            d.feature,
+            d.std,
+            d.cpufeatures
         );
     }
-    println!("\n{}", text::table(&limits::limits(&facts.limits), super::width()).trim_end());
+    say!("\n{}", text::table(&limits::limits(&facts.limits), super::width()).trim_end());
+    Ok(())
 }

@@ -50,22 +50,22 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             .filter(|what| chosen(what))
             .filter_map(|what| Some((what.to_possible_value()?.get_name().to_owned(), what.names(engines))))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        say!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(End::Fine);
     }
     if let Some(what) = args.what {
-        println!("{}", what.names(engines).join("\n"));
+        say!("{}", what.names(engines).join("\n"));
         return Ok(End::Fine);
     }
-    println!("engines\n  sealmark (on this CPU: sealmark/{})", Backend::choose().name);
+    say!("engines\n  sealmark (on this CPU: sealmark/{})", Backend::choose().name);
     for engine in engines.all() {
         match engine.available() {
-            Ok(()) => println!("  {} ({})", engine.name(), engine.version()),
-            Err(reason) => println!("  {} ({}): {reason}", engine.name(), engine.version()),
+            Ok(()) => say!("  {} ({})", engine.name(), engine.version()),
+            Err(reason) => say!("  {} ({}): {reason}", engine.name(), engine.version()),
         }
     }
     for (heading, what) in [("sets", What::Sets), ("suites", What::Suites), ("workloads", What::Workloads)] {
-        println!("\n{heading}\n  {}", what.names(engines).join("\n  "));
+        say!("\n{heading}\n  {}", what.names(engines).join("\n  "));
     }
     Ok(End::Fine)
 }

@@ -2,6 +2,13 @@
 //!
 //! Only this floor uses `anyhow`: an error gets "while doing what to which file" and is printed on one line.
 
+/// Prints a line to standard output. A full disk behind it is an error, and a reader that left no panic.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::cli::print(format_args!($($words)*))?
+    };
+}
+
 mod bench;
 mod host;
 mod list;
@@ -16,10 +23,12 @@ mod verify;
 mod witness;
 mod worker;
 
+use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::engine::{self, Engine};
@@ -158,8 +167,9 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
         Verb::Report(args) => report::run(&args),
         Verb::Profile(args) => profile::run(&args, &engines),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut std::io::stdout());
-            Ok(End::Fine)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
+            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
         }
         Verb::Trace(args) => trace::run(&args, &engines),
         Verb::Worker => worker::run(&engines),
@@ -167,11 +177,22 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(End::Fine as u8),
         Err(error) => {
             eprintln!("sealmark: {error:#}");
             ExitCode::from(End::BadInput as u8)
         }
     }
+}
+
+fn print(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{words}").context("standard output cannot be written")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Columns that tables may take: the terminal's, or a wide page's where there is none.

@@ -87,11 +87,11 @@ mod sampled {
         let total = leaves.values().sum::<isize>().max(1);
         let mut leaves: Vec<_> = leaves.into_iter().collect();
         leaves.sort_by_key(|(_, samples)| -samples);
-        println!("{} on {}: {total} samples at {HERTZ} Hz", args.workload, args.engine);
+        say!("{} on {}: {total} samples at {HERTZ} Hz", args.workload, args.engine);
         for (name, samples) in leaves.into_iter().take(TOP) {
-            println!("{:5.1} %  {name}", 100.0 * samples as f64 / total as f64);
+            say!("{:5.1} %  {name}", 100.0 * samples as f64 / total as f64);
         }
-        println!("{}", args.output.display());
+        say!("{}", args.output.display());
         Ok(End::Fine)
     }
 }

@@ -63,17 +63,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
     }
     let report = Report::build(files);
     match (&args.format, &args.splice) {
-        (Some(Form::Text), _) => println!("{}", report.text(super::width())),
-        (Some(Form::Markdown), _) => println!("{}", report.markdown()),
-        (Some(Form::Csv), _) => print!("{}", report.csv()),
-        (Some(Form::Junit), _) => print!("{}", metric::junit(report.sections())),
-        (Some(Form::Gha), _) => print!("{}", metric::gha(report.sections())),
-        (Some(Form::Bmf), _) => print!("{}", metric::bmf(report.sections())),
-        (Some(Form::Benchstat), _) => print!("{}", metric::benchstat(report.sections())),
+        (Some(Form::Text), _) => say!("{}", report.text(super::width())),
+        (Some(Form::Markdown), _) => say!("{}", report.markdown()),
+        (Some(Form::Csv), _) => say!("{}", report.csv().trim_end()),
+        (Some(Form::Junit), _) => say!("{}", metric::junit(report.sections()).trim_end()),
+        (Some(Form::Gha), _) => say!("{}", metric::gha(report.sections()).trim_end()),
+        (Some(Form::Bmf), _) => say!("{}", metric::bmf(report.sections()).trim_end()),
+        (Some(Form::Benchstat), _) => say!("{}", metric::benchstat(report.sections()).trim_end()),
         (None, Some(target)) => splice(target, &args.files, &report)?,
         (None, None) => {
             let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };
-            println!("{}", report.write_html(dir)?.display());
+            say!("{}", report.write_html(dir)?.display());
         }
     }
     Ok(End::Fine)
@@ -89,13 +89,20 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
         bail!("--agree compares two runs of `bench`; these files hold {}", runs.len())
     };
     let found = agreement(one, other, reference);
-    let Some(share) = found.share() else {
+    let (Some(share), Some(half), Some(most)) = (found.share(), found.within(0.5), found.within(AGREED))
+    else {
         bail!("the two runs have no row of {reference} and another engine in common")
     };
     if !found.table.rows.is_empty() {
-        println!("{}", report::text::table(&found.table, super::width()));
+        say!("{}", report::text::table(&found.table, super::width()));
     }
-    println!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
+    say!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
+    say!(
+        "half of them are at most {:.2} % apart, {:.0} % of them {:.2} %",
+        100.0 * half,
+        100.0 * AGREED,
+        100.0 * most
+    );
     Ok(if share >= AGREED { End::Fine } else { End::FoundSomething })
 }
 
@@ -132,6 +139,6 @@ fn splice(target: &Path, files: &[PathBuf], report: &Report) -> anyhow::Result<(
         bail!("{} has none of the markers of these results", target.display());
     }
     report::write_text(target, &text)?;
-    println!("{}: {spliced} parts replaced", target.display());
+    say!("{}: {spliced} parts replaced", target.display());
     Ok(())
 }

@@ -73,8 +73,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let report = Report::build(files);
     let page = report.write_html(&folder)?;
     match args.format {
-        Format::Text => println!("{}\n{}", report.text(super::width()), page.display()),
-        Format::Json => println!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
+        Format::Text => say!("{}\n{}", report.text(super::width()), page.display()),
+        Format::Json => say!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
     }
     match failed {
         None => Ok(end),

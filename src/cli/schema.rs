@@ -46,6 +46,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
             serde_json::to_string_pretty(&all)?
         }
     };
-    println!("{json}");
+    say!("{json}");
     Ok(End::Fine)
 }

@@ -108,21 +108,21 @@ fn told(error: measure::Error, workload: &Workload, engine: &dyn Engine) -> anyh
 
 fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
     match (all, format) {
-        ([traced], Format::Json) => println!("{}", serde_json::to_string_pretty(traced)?),
+        ([traced], Format::Json) => say!("{}", serde_json::to_string_pretty(traced)?),
         (several, Format::Json) => {
             for traced in several {
-                println!("{}", serde_json::to_string(traced)?);
+                say!("{}", serde_json::to_string(traced)?);
             }
         }
         ([], Format::Text) => {}
         ([traced], Format::Text) => {
-            println!("{}", report::trace::sentence(traced));
+            say!("{}", report::trace::sentence(traced));
             for table in report::trace::tables(traced) {
-                println!("\n{}", text::table(&table, super::width()).trim_end());
+                say!("\n{}", text::table(&table, super::width()).trim_end());
             }
         }
         (several, Format::Text) => {
-            print!("{}", text::table(&report::trace::summary(several), super::width()));
+            say!("{}", text::table(&report::trace::summary(several), super::width()).trim_end());
         }
     }
     Ok(())
@@ -139,7 +139,7 @@ fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
     let command = format!("sealmark trace {workloads}{engines} --splice {path}");
     let body = format!("{}\nOn {host}; put here by `{command}`.", report::markdown(&table));
     report::write_text(target, &report::splice(&markdown, &table.id, &body)?)?;
-    println!("{path}: 1 part replaced");
+    say!("{path}: 1 part replaced");
     Ok(())
 }
 

@@ -74,10 +74,10 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         }
         let end = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
         match args.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+            Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
             Format::Text => {
                 let report = Report::build(vec![File::Verify(report)]);
-                println!("{}\nseed {}", report.text(super::width()), args.seed);
+                say!("{}\nseed {}", report.text(super::width()), args.seed);
             }
         }
         if unread.is_empty() {
@@ -118,14 +118,14 @@ fn self_test(args: &Args) -> anyhow::Result<End> {
         report::write(path, &planted)?;
     }
     match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&planted)?),
+        Format::Json => say!("{}", serde_json::to_string_pretty(&planted)?),
         Format::Text => {
             for defect in &planted {
                 let verdict = if defect.caught { "caught" } else { "MISSED" };
-                println!("{verdict}  {}", defect.what);
-                println!("        by {}", defect.by.first().map_or("nothing", String::as_str));
+                say!("{verdict}  {}", defect.what);
+                say!("        by {}", defect.by.first().map_or("nothing", String::as_str));
             }
-            println!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
+            say!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
         }
     }
     Ok(if missed == 0 { End::Fine } else { End::FoundSomething })

@@ -15,7 +15,7 @@ pub struct Job {
     pub seed: u64,
     /// Rounds of each workload.
     pub rounds: u32,
-    /// Nanoseconds that a sample adds up.
+    /// Timed nanoseconds of each engine in a round.
     pub target_ns: f64,
 }
 
@@ -43,7 +43,7 @@ pub enum Answer {
         workload: String,
         /// One for each engine that offers it.
         rows: Vec<Measured>,
-        /// Nanoseconds for a cycle of the core meanwhile: the median of the rounds.
+        /// Nanoseconds for a cycle of the core meanwhile: the lower quartile of the passes.
         cycle_ns: f64,
     },
     /// The job is done.
@@ -65,9 +65,9 @@ pub enum Quantiles {
 pub struct Measured {
     /// The engine.
     pub engine: String,
-    /// The median of the rounds: nanoseconds for one operation; or why there is none.
+    /// The lower quartile of the passes: nanoseconds for one operation; or why there is none.
     pub ns: Result<f64, String>,
-    /// The median of the rounds: cycles of the core for one operation.
+    /// The same in cycles of the core.
     pub cycles: Option<f64>,
     /// Of single operations; absent where the workload does not ask for it.
     pub tails: Option<Quantiles>,

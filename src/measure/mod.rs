@@ -2,7 +2,8 @@
 //!
 //! Every timed operation is checked against another engine before and after, and one that opens must first refuse
 //! a forged message: an engine that is wrong gets a row with an error and no time. Where no other engine can be had,
-//! it is only compared with itself. Here the process is the unit of replication, and its median the sample.
+//! it is only compared with itself. Here the process is the unit of replication, and the lower quartile of its passes the
+//! sample.
 //! Not here: whether a difference between two runs matters.
 
 use serde::{Deserialize, Serialize};
@@ -81,12 +82,12 @@ pub enum Error {
     #[error("there is no workload {0}")]
     Unknown(String),
     /// An engine refused while a workload was made ready.
-    #[error("{engine}: {source}")]
+    #[error("{engine}: {refusal}")]
     Engine {
         /// Its name.
         engine: String,
         /// What it said.
-        source: crate::aead::Error,
+        refusal: crate::aead::Error,
     },
     /// The envelope refused while a workload was made ready.
     #[error("the envelope: {0}")]
@@ -111,8 +112,8 @@ pub enum Error {
 }
 
 impl Error {
-    fn engine(engine: &dyn Engine, source: crate::aead::Error) -> Self {
-        Self::Engine { engine: engine.name().to_owned(), source }
+    fn engine(engine: &dyn Engine, refusal: crate::aead::Error) -> Self {
+        Self::Engine { engine: engine.name().to_owned(), refusal }
     }
 }
 
@@ -122,7 +123,7 @@ pub const SCHEMA: &str = "sealmark.bench/1";
 /// What one operation takes, in nanoseconds or in cycles: the median over processes and an interval for it.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Estimate {
-    /// The median of the processes' medians.
+    /// The median over the processes, of which each gives the lower quartile of its passes.
     pub median: f64,
     /// The interval's lower end.
     pub low: f64,
@@ -131,7 +132,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// From each process's median; `None` without any.
+    /// From a sample of each process; `None` without any.
     pub(crate) fn of(samples: &[f64]) -> Option<Self> {
         Interval::of(samples).map(|i| Self { median: i.median, low: i.low, high: i.high })
     }
@@ -156,8 +157,8 @@ pub struct Row {
     pub engine: String,
     /// Nanoseconds for one operation. Absent when there is an error.
     pub ns: Option<Estimate>,
-    /// Cycles of the core for one operation: each round's time in those of a chain of cycles that took its turn in the
-    /// same round. Absent when there is an error, and where an operation has all cores.
+    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in the same
+    /// rounds. Absent when there is an error, and where an operation has all cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<Estimate>,
     /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where nothing is
@@ -171,7 +172,8 @@ pub struct Row {
     pub gb_per_s: Option<f64>,
     /// Fresh processes that the interval is over; 0 when there is an error.
     pub processes: u32,
-    /// Each process's median in nanoseconds, in the order in which they ran; none when there is an error.
+    /// Each process's lower quartile of its passes, in nanoseconds for one operation, in the order in which the
+    /// processes ran; none when there is an error.
     pub samples: Vec<f64>,
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,8 +272,8 @@ pub struct Run {
     pub host: Host,
     /// The suite, or the filter that chose the workloads.
     pub suite: String,
-    /// The probability with which a row's interval covers the true median over processes: 0.75 with three of
-    /// them, 0.984 with seven.
+    /// The probability with which a row's interval covers the true median over processes: 0.938 with five of
+    /// them, 0.961 with twelve.
     pub coverage: f64,
     /// How wide an interval may be, in parts of its median, before the run warns of noise.
     #[serde(default = "usual_width")]
@@ -322,7 +324,7 @@ pub struct ClockInfo {
     pub pinning: String,
     /// Rounds in each process.
     pub rounds: u32,
-    /// Nanoseconds that each sample adds up.
+    /// Timed nanoseconds of each engine in a round.
     pub target_ns: f64,
     /// The core's clock in GHz while each workload was measured: the slowest and the quickest of all processes. Absent
     /// before the first workload is done.

@@ -20,7 +20,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         found.push(format!(
             "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. Ratios of \
              engines within the run hold better than times: each pairs the samples of one process. Stop other work, or \
-             take more processes (--processes 15), or ask for less (--within {:.0}).",
+             take more processes (--processes 20), or ask for less (--within {:.0}).",
             timed.len(),
             100.0 * run.within,
             200.0 * run.within,

@@ -10,7 +10,7 @@ use super::cycles::Cycles;
 use super::job::{Answer, Job, Measured};
 use super::{Batch, ClockInfo, Engines, Error, Workload, scaling, suite, tail};
 use crate::engine::{self, Engine};
-use crate::timing::{Clock, Sampler, interval, pin};
+use crate::timing::{Clock, Sampler, pin};
 
 /// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
 ///
@@ -115,17 +115,15 @@ fn one(
     tell(Answer::Sampling { workload: workload.path.clone() })?;
     batches.push(Box::new(Cycles::new(clock)));
     let mut samples = sampler.sample(&mut batches);
-    let cycles = samples.pop().expect("the cycles take part");
+    let cycle_ns = samples.pop().expect("the cycles take part").quartile();
     let timed = rows.iter_mut().filter(|row| row.ns.is_ok());
     for ((batch, samples), row) in batches.iter_mut().zip(&samples).zip(timed) {
         row.ns = match batch.check() {
-            Ok(()) => samples.median().ok_or_else(|| "there was no round".to_owned()),
+            Ok(()) => samples.quartile().ok_or_else(|| "there was no round".to_owned()),
             Err(why) => Err(format!("wrong after it was timed: {why}")),
         };
         if row.ns.is_ok() && workload.on_one_core() {
-            let in_cycles: Vec<f64> =
-                samples.ns.iter().zip(&cycles.ns).map(|(ns, cycle)| ns / cycle).collect();
-            row.cycles = interval::median(&in_cycles);
+            row.cycles = row.ns.as_ref().ok().zip(cycle_ns).map(|(ns, cycle_ns)| ns / cycle_ns);
         }
         if row.ns.is_ok() && workload.tails {
             let engine = engines.iter().find(|engine| engine.name() == row.engine).expect("it was measured");
@@ -135,7 +133,7 @@ fn one(
             }
         }
     }
-    Ok((rows, cycles.median().unwrap_or_default()))
+    Ok((rows, cycle_ns.unwrap_or_default()))
 }
 
 fn at(workload: &Workload, engine: &dyn Engine) -> Answer {

@@ -15,7 +15,10 @@ pub struct Agreement {
     pub rows: usize,
     /// Of those, rows whose intervals overlap.
     pub agree: usize,
-    /// The others.
+    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide intervals agree
+    /// easily; this tells what the agreement is worth.
+    pub apart: Vec<f64>,
+    /// Those that do not agree.
     pub table: Table,
 }
 
@@ -23,6 +26,12 @@ impl Agreement {
     /// The share of rows that agree; none where nothing was compared.
     pub fn share(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.agree as f64 / self.rows as f64)
+    }
+
+    /// The distance that this share of the rows does not exceed; none where nothing was compared.
+    pub fn within(&self, share: f64) -> Option<f64> {
+        let rank = (share * self.apart.len() as f64).ceil() as usize;
+        self.apart.get(rank.saturating_sub(1)).copied()
     }
 }
 
@@ -34,7 +43,7 @@ pub fn agreement(one: &Run, other: &Run, reference: &str) -> Agreement {
         ["workload", "engine", "first run", "second run"],
     );
     table.columns[1].number = false;
-    let (mut rows, mut agree) = (0, 0);
+    let (mut rows, mut agree, mut apart) = (0, 0, Vec::new());
     for row in one.rows.iter().filter(|row| row.engine != reference) {
         let first = ratio(one, row, reference);
         let twin = other.rows.iter().find(|twin| twin.workload == row.workload && twin.engine == row.engine);
@@ -42,6 +51,8 @@ pub fn agreement(one: &Run, other: &Run, reference: &str) -> Agreement {
             continue;
         };
         rows += 1;
+        let (less, more) = (first.median.min(second.median), first.median.max(second.median));
+        apart.push(more / less - 1.0);
         if first.low <= second.high && second.low <= first.high {
             agree += 1;
         } else {
@@ -53,7 +64,8 @@ pub fn agreement(one: &Run, other: &Run, reference: &str) -> Agreement {
             table.push(vec![Cell::new(&row.workload), Cell::new(&row.engine), cell(first), cell(second)]);
         }
     }
-    Agreement { rows, agree, table }
+    apart.sort_unstable_by(f64::total_cmp);
+    Agreement { rows, agree, apart, table }
 }
 
 /// A row's nanoseconds over the reference's, process by process.
@@ -80,9 +92,13 @@ mod tests {
         let (one, slower) = (run(&[100.0, 110.0], &[200.0, 200.0]), run(&[210.0, 205.0], &[400.0, 400.0]));
         let found = agreement(&one, &slower, "ring");
         assert_eq!((found.rows, found.agree, found.share()), (1, 1, Some(1.0)));
+        assert_eq!(found.within(0.5), found.within(1.0));
+        assert!(found.within(0.95).is_some_and(|apart| apart < 0.03), "{:?}", found.apart);
         let other = run(&[150.0, 160.0], &[200.0, 200.0]);
         let found = agreement(&one, &other, "ring");
         assert_eq!((found.rows, found.agree, found.table.rows.len()), (1, 0, 1));
-        assert_eq!(agreement(&one, &other, "graviola").share(), None);
+        assert!(found.within(0.95).is_some_and(|apart| apart > 0.4), "{:?}", found.apart);
+        let nothing = agreement(&one, &other, "graviola");
+        assert_eq!((nothing.share(), nothing.within(0.95)), (None, None));
     }
 }

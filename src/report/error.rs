@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The file or folder cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum Error {
         reason: String,
     },
     /// The folder or file cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,

@@ -40,7 +40,7 @@ pub(super) fn page(report: &Report) -> String {
                     @if several { (contents(sections)) (side_by_side(sections)) }
                     @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \
-                              this page, holds every number unrounded and every process's median." }
+                              this page, holds every number unrounded and every process's number." }
                 }
             }
         }

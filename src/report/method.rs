@@ -52,8 +52,9 @@ pub(super) fn notes(section: &Section) -> Markup {
             @if let Some(run) = &section.bench {
                 li { "An engine must be right to be timed: one whose result differs has an error and no time." }
                 li { "The engines are timed in interleaved rounds, in " (speed::processes(run)) " started \
-                      afresh. A process counts as one sample: its number is its median." }
-                li { "A time is the median of those medians. Its interval covers the true median over processes \
+                      afresh. A process counts as one sample: its number is the lower quartile of its passes, since other \
+                      work on the machine only ever adds to a pass." }
+                li { "A time is the median of those quartiles. Its interval covers the true median over processes \
                       with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
                       it says nothing about another machine." }
                 @if let Some(clock) = &run.clock {
