@@ -12,6 +12,7 @@
 //! | 8 | `cli` | arguments, tables, progress, exit codes |
 //! | 7 | `report` | result files, and every page drawn from them |
 //! | 6 | `verify`, `measure` | is it right? how fast? |
+//! | 5 | `scheme` | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
 //! | 3 | [`engine`] | every AEAD behind one trait |
 //! | 2 | [`aead`], `timing` | the kernels; the clock, interleaved rounds, intervals |
@@ -42,6 +43,8 @@ pub mod host;
 pub mod measure;
 #[cfg(feature = "cli")]
 pub mod report;
+#[cfg(feature = "scheme")]
+pub mod scheme;
 #[cfg(feature = "cli")]
 pub mod timing;
 #[cfg(feature = "cli")]

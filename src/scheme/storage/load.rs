@@ -1,0 +1,176 @@
+//! Loading a node: every guard in its order, keys into memory, epochs raised; then, after the log was replayed, the
+//! guards that need it (spec §10).
+//!
+//! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
+//! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`] for them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::applier::{self, Applier, Identity};
+use super::guards::{self, Gap, LogScanner};
+use super::registry::Registry;
+use super::{Budget, Error, Kek, Sealer, Sidecar, SidecarFile, StateCache, epoch};
+use crate::disk::Store;
+use crate::engine::Engine;
+use crate::envelope::nonce::node_id16;
+use crate::envelope::{Cipher, Keystore, NonceSource};
+
+/// What a node starts from.
+#[derive(Clone)]
+pub struct Start {
+    /// The flag that turns encryption on.
+    pub encryption_enabled: bool,
+    /// The KEK, where one is configured.
+    pub kek: Option<Arc<dyn Kek>>,
+    /// The sidecar's file, which need not be there.
+    pub sidecar: Option<Arc<SidecarFile>>,
+    /// Where the registry is.
+    pub store: Arc<dyn Store>,
+    /// What makes the data keys' objects.
+    pub engine: &'static dyn Engine,
+    /// This node.
+    pub full_node_id: u64,
+    /// The other members, voters and learners, as last persisted.
+    pub peers: Vec<u64>,
+    /// The cut-over index of the snapshot that was restored; 0 for none.
+    pub snapshot_cutover: u64,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("encryption_enabled", &self.encryption_enabled)
+            .field("sidecar", &self.sidecar)
+            .field("full_node_id", &self.full_node_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A node that may replay its log and may not yet write.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Applies the entries of the log.
+    pub applier: Applier,
+    /// The keys; `None` where encryption is off, or has no KEK or sidecar.
+    pub keystore: Option<Arc<Keystore>>,
+    /// Nonces for values, of this process's epoch.
+    pub storage_nonces: Arc<NonceSource>,
+    /// Nonces for log entries.
+    pub raft_nonces: Arc<NonceSource>,
+    sidecar: Option<Arc<SidecarFile>>,
+    store: Arc<dyn Store>,
+}
+
+/// Loads a node, up to where its engine opens and replays.
+///
+/// # Errors
+/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`], [`guards::check_configuration`],
+/// [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage and, once cut over, for raft.
+pub fn load(start: Start) -> Result<Loaded, Error> {
+    if start.snapshot_cutover != 0 {
+        // A sidecar that does not read is the next guard's to name.
+        let cutover = match start.sidecar.as_ref().map(|file| file.find()) {
+            Some(Ok(Some(sidecar))) => Some(sidecar.raft_envelope_cutover_index),
+            Some(Err(_)) => None,
+            _ => Some(0),
+        };
+        if let Some(cutover) = cutover {
+            guards::check_snapshot_cutover(start.snapshot_cutover, cutover)?;
+        }
+    }
+    let file = start.sidecar.as_deref();
+    let sidecar = guards::check_configuration(start.encryption_enabled, start.kek.as_deref(), file)?;
+    let registry = Registry(&*start.store);
+    guards::check_membership(&start.peers, registry, start.full_node_id, sidecar.as_ref())?;
+
+    let mut identity = Identity { full_node_id: start.full_node_id, storage_epoch: 0, raft_epoch: 0 };
+    let mut keys = None;
+    if let (true, Some(kek), Some(file)) = (start.encryption_enabled, start.kek, start.sidecar) {
+        let keystore = Arc::new(Keystore::new(start.engine));
+        if let Some(sidecar) = &sidecar {
+            hydrate(sidecar, &*kek, &keystore)?;
+            if sidecar.active_storage != 0 {
+                identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
+            }
+            if sidecar.active_raft != 0 && sidecar.raft_envelope_cutover_index != 0 {
+                identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
+            }
+        }
+        keys = Some(applier::Keys { kek, keystore, sidecar: file });
+    }
+    let node_id = node_id16(identity.full_node_id);
+    Ok(Loaded {
+        keystore: keys.as_ref().map(|keys| Arc::clone(&keys.keystore)),
+        sidecar: keys.as_ref().map(|keys| Arc::clone(&keys.sidecar)),
+        applier: Applier::new(keys, Arc::clone(&start.store), identity)?,
+        storage_nonces: Arc::new(NonceSource::new(node_id, identity.storage_epoch)),
+        raft_nonces: Arc::new(NonceSource::new(node_id, identity.raft_epoch)),
+        store: start.store,
+    })
+}
+
+/// Unwraps every key of the sidecar that has bytes, also the retired ones, and loads them at once.
+///
+/// # Errors
+/// [`Error::Unwrap`]; [`Error::Envelope`] for two entries of one number with different keys.
+pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<(), Error> {
+    let entries = sidecar.entries();
+    let wrapped = entries.iter().filter(|(_, entry)| !entry.wrapped.is_empty());
+    let deks = wrapped
+        .map(|(key_id, entry)| Ok((*key_id, kek.unwrap(entry.purpose, *key_id, &entry.wrapped)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let deks: Vec<(u32, &[u8])> = deks.iter().map(|(key_id, dek)| (*key_id, &dek[..])).collect();
+    Ok(keystore.insert_all(&deks)?)
+}
+
+/// A node that may serve clients.
+#[derive(Debug)]
+pub struct Node {
+    /// Applies the entries of the log.
+    pub applier: Applier,
+    /// Makes stored values.
+    pub sealer: Sealer,
+    /// Nonces for log entries.
+    pub raft_nonces: Arc<NonceSource>,
+    /// Whether the log could be checked for key changes that the sidecar missed.
+    pub gap: Gap,
+}
+
+impl Loaded {
+    /// The state that the write path reads.
+    pub fn cache(&self) -> &Arc<StateCache> {
+        self.applier.cache()
+    }
+
+    /// A sealer for what the log replays before the node is ready.
+    pub fn sealer(&self, budget: Arc<Budget>) -> Sealer {
+        let cipher = self.keystore.as_ref().map(|keys| Cipher::from(Arc::clone(keys))).unwrap_or_default();
+        Sealer::new(cipher, Arc::clone(&self.storage_nonces), Arc::clone(self.cache()), budget)
+    }
+
+    /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
+    ///
+    /// # Errors
+    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] under
+    /// the active storage key, [`guards::check_log`].
+    pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
+        let mut gap = Gap::None;
+        if let Some(sidecar) = self.sidecar.as_ref().map(|file| file.find()).transpose()?.flatten() {
+            let identity = self.applier.identity();
+            let active = sidecar.active_storage;
+            if let Some(entry) = sidecar.entry(active) {
+                let (registry, id) = (Registry(&*self.store), identity.full_node_id);
+                guards::check_slot(registry, active, id)?;
+                // A key that came in this very replay has this process's epoch and may be registered with it.
+                if entry.local_epoch != identity.storage_epoch || !self.cache().registered() {
+                    let sealing = sidecar.storage_envelope_active;
+                    guards::check_epoch_after_bump(registry, active, id, entry.local_epoch, sealing)?;
+                }
+            }
+            gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner)?;
+        }
+        let sealer = self.sealer(Arc::default());
+        Ok(Node { sealer, raft_nonces: self.raft_nonces, gap, applier: self.applier })
+    }
+}
