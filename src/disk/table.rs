@@ -51,6 +51,9 @@ impl Store for Table {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let mut held = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let mut rows = held.take().ok_or_else(|| self.unsure())?;
         apply(&mut rows, changes);

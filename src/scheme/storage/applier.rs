@@ -138,7 +138,7 @@ impl Applier {
     fn apply_entry(&self, index: u64, entry: &Entry) -> Result<(), Error> {
         match entry {
             Entry::Registration(row) => {
-                Registry(&*self.store).register(row)?;
+                Registry(&*self.store).register_at(index, row)?;
                 match &self.keys {
                     Some(keys) => match keys.sidecar.find()? {
                         Some(sidecar) => self.refresh(&sidecar),

@@ -179,7 +179,7 @@ pub fn check_log(sidecar: u64, engine: u64, scanner: Option<&dyn LogScanner>) ->
     if found { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
 }
 
-/// The guards that need the active key, before the epoch is raised (step 4).
+/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.
 ///
 /// # Errors
 /// As [`check_node_ids`], then as [`check_epoch_before_bump`].
@@ -191,8 +191,12 @@ pub fn check_membership(
 ) -> Result<(), Error> {
     check_node_ids(&[peers, &[full_node_id]].concat())?;
     let Some(sidecar) = sidecar else { return Ok(()) };
-    match (sidecar.active(Purpose::Storage), sidecar.entry(sidecar.active_storage)) {
-        (active, Some(entry)) => check_epoch_before_bump(registry, active, full_node_id, entry.local_epoch),
-        (_, None) => Ok(()),
+    for purpose in [Purpose::Storage, Purpose::Raft] {
+        let active = sidecar.active(purpose);
+        let in_use = purpose == Purpose::Storage || sidecar.raft_envelope_cutover_index != 0;
+        if let Some(entry) = sidecar.entry(active).filter(|_| in_use) {
+            check_epoch_before_bump(registry, active, full_node_id, entry.local_epoch)?;
+        }
     }
+    Ok(())
 }

@@ -4,13 +4,14 @@
 //! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
 //! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`] for them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::applier::{self, Applier, Identity};
 use super::guards::{self, Gap, LogScanner};
 use super::registry::Registry;
-use super::{Budget, Error, Kek, Sealer, Sidecar, SidecarFile, StateCache, epoch};
+use super::{Budget, Error, Kek, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch};
 use crate::disk::Store;
 use crate::engine::Engine;
 use crate::envelope::nonce::node_id16;
@@ -60,6 +61,10 @@ pub struct Loaded {
     pub raft_nonces: Arc<NonceSource>,
     sidecar: Option<Arc<SidecarFile>>,
     store: Arc<dyn Store>,
+    /// The keys whose epochs were raised.
+    bumped: Vec<(Purpose, u32)>,
+    /// The last epoch that the registry had of this node, by key, before the replay.
+    own_rows: HashMap<u32, u16>,
 }
 
 /// Loads a node, up to where its engine opens and replays.
@@ -85,16 +90,19 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
     guards::check_membership(&start.peers, registry, start.full_node_id, sidecar.as_ref())?;
 
     let mut identity = Identity { full_node_id: start.full_node_id, storage_epoch: 0, raft_epoch: 0 };
-    let mut keys = None;
+    let (mut keys, mut bumped) = (None, Vec::new());
+    let own_rows = registry.of_node(start.full_node_id)?;
     if let (true, Some(kek), Some(file)) = (start.encryption_enabled, start.kek, start.sidecar) {
         let keystore = Arc::new(Keystore::new(start.engine));
         if let Some(sidecar) = &sidecar {
             hydrate(sidecar, &*kek, &keystore)?;
             if sidecar.active_storage != 0 {
                 identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
+                bumped.push((Purpose::Storage, sidecar.active_storage));
             }
             if sidecar.active_raft != 0 && sidecar.raft_envelope_cutover_index != 0 {
                 identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
+                bumped.push((Purpose::Raft, sidecar.active_raft));
             }
         }
         keys = Some(applier::Keys { kek, keystore, sidecar: file });
@@ -107,6 +115,8 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
         storage_nonces: Arc::new(NonceSource::new(node_id, identity.storage_epoch)),
         raft_nonces: Arc::new(NonceSource::new(node_id, identity.raft_epoch)),
         store: start.store,
+        bumped,
+        own_rows,
     })
 }
 
@@ -152,25 +162,50 @@ impl Loaded {
     /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
     ///
     /// # Errors
-    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] under
-    /// the active storage key, [`guards::check_log`].
+    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] for
+    /// storage, then raft; [`guards::check_log`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
         if let Some(sidecar) = self.sidecar.as_ref().map(|file| file.find()).transpose()?.flatten() {
-            let identity = self.applier.identity();
-            let active = sidecar.active_storage;
-            if let Some(entry) = sidecar.entry(active) {
-                let (registry, id) = (Registry(&*self.store), identity.full_node_id);
-                guards::check_slot(registry, active, id)?;
-                // A key that came in this very replay has this process's epoch and may be registered with it.
-                if entry.local_epoch != identity.storage_epoch || !self.cache().registered() {
-                    let sealing = sidecar.storage_envelope_active;
-                    guards::check_epoch_after_bump(registry, active, id, entry.local_epoch, sealing)?;
-                }
+            for purpose in [Purpose::Storage, Purpose::Raft] {
+                self.check_epoch(&sidecar, purpose)?;
             }
             gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner)?;
         }
         let sealer = self.sealer(Arc::default());
         Ok(Node { sealer, raft_nonces: self.raft_nonces, gap, applier: self.applier })
+    }
+    /// That no nonce of this process's epoch was issued before, under the key that was active when it was loaded and
+    /// under the one that is now. Raft epochs are looked at once cut over, which the reference does not.
+    fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
+        let identity = self.applier.identity();
+        let (registry, node) = (Registry(&*self.store), identity.full_node_id);
+        let sealing = match purpose {
+            Purpose::Storage => sidecar.storage_envelope_active,
+            Purpose::Raft => false,
+        };
+        let epoch = identity.epoch(purpose);
+        let bumped = self.bumped.iter().find(|(of, _)| *of == purpose).map(|(_, key_id)| *key_id);
+        if let Some(key_id) = bumped {
+            guards::check_slot(registry, key_id, node)?;
+            guards::check_epoch_after_bump(registry, key_id, node, epoch, sealing)?;
+        }
+        let active = sidecar.active(purpose);
+        let raft_in_clear = purpose == Purpose::Raft && sidecar.raft_envelope_cutover_index == 0;
+        if active == 0 || bumped == Some(active) || raft_in_clear {
+            return Ok(());
+        }
+        // It came with the replay, and so has this epoch. A row from before the replay says that it had come once
+        // already and that the sidecar has forgotten it.
+        let row = guards::check_slot(registry, active, node)?;
+        let unraised = purpose == Purpose::Raft && bumped.is_none();
+        let forgotten = self.own_rows.get(&active).is_some_and(|last_seen| {
+            // Before the cut-over a raft key is registered and not used, and its epoch is not raised.
+            *last_seen > epoch || (*last_seen == epoch && !unraised)
+        });
+        if forgotten || (row.is_none() && sealing) {
+            return Err(Error::LocalEpochRollback(active));
+        }
+        Ok(())
     }
 }

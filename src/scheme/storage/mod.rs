@@ -16,13 +16,15 @@
 //!
 //! - [`STRICT_JSON`]: a sidecar with a member that is missing where there is no default (`keys`), null, there twice or
 //!   in other case, or with Base64 that is not canonical, is refused. Go's reader takes the last, or ignores it.
-//! - [`REPLAY_IS_DONE`]: an entry at an index that the sidecar has already applied changes no key and no epoch, and
-//!   does not halt; rows that it registered are put back where they are missing. The reference resets a key's epoch
-//!   when a bootstrap is replayed, so that nonces would repeat, and halts on it after a rotation.
+//! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does not halt;
+//!   rows that it registered are put back where they are missing. The reference resets a key's epoch when a bootstrap
+//!   is replayed, so that nonces would repeat, and halts on it after a rotation; it also halts on a registration that
+//!   is replayed after a later one, which is why the registry here remembers an index as well.
 //! - [`CLEAR_LOOKS_SEALED`]: a value in clear that begins as a record under a loaded key does is refused. The
 //!   reference returns a relabelled record's bytes when its expiry or its tag was changed as well.
 //!
-//! Without a vector that shows it: a key id is never rotated to another purpose; a key is never made active with an
+//! Without a vector that shows it: a raft key's epoch is held against the registry as a storage key's is; a key that
+//! comes with a replay and that the registry knows already is a rollback; a key id is never rotated to another purpose; a key is never made active with an
 //! epoch below one that it was used with; [`Clear::Refused`] believes no value in clear once all are rewritten.
 //!
 //! # What it does not see

@@ -5,8 +5,10 @@
 //! write under the prefix, which elastickv says and was not seen to check.
 
 use super::Error;
+use std::collections::HashMap;
+
 use super::wire::Registration;
-use crate::disk::Store;
+use crate::disk::{Change, Store};
 use crate::envelope::nonce::node_id16;
 
 /// What every row's key begins with. No user's key may.
@@ -118,24 +120,37 @@ impl Registry<'_> {
         rows.iter().map(|(key, value)| Ok((decode_key(key)?.1, Writer::decode(value)?))).collect()
     }
 
+    /// The last epoch seen of a node, by data key.
+    ///
+    /// # Errors
+    /// As [`writers`](Self::writers).
+    pub fn of_node(&self, full_node_id: u64) -> Result<HashMap<u32, u16>, Error> {
+        const ROWS: usize = 1024;
+        let (mut found, mut after) = (HashMap::new(), None::<Vec<u8>>);
+        loop {
+            let rows = self.0.scan(PREFIX, after.as_deref(), ROWS)?;
+            for (key, value) in rows.iter().filter(|(key, _)| is_row(key)) {
+                let (dek_id, node_id) = decode_key(key)?;
+                if node_id == node_id16(full_node_id) {
+                    let writer = Writer::decode(value)?;
+                    if writer.full_node_id == full_node_id {
+                        found.insert(dek_id, writer.last_seen);
+                    }
+                }
+            }
+            match rows.last() {
+                Some((key, _)) if rows.len() == ROWS => after = Some(key.clone()),
+                _ => return Ok(found),
+            }
+        }
+    }
+
     /// Registers an epoch: a new row (1), a higher epoch in a row of the same node (2), or the same one again.
     ///
     /// # Errors
     /// [`Error::Apply`] for a lower epoch (3) and for a row of another node (4); as [`find`](Self::find).
     pub fn register(&self, new: &Registration) -> Result<(), Error> {
-        let row = self.find(new.dek_id, node_id16(new.full_node_id))?;
-        let first_seen = match row {
-            None => new.local_epoch,
-            Some(row) if row.full_node_id != new.full_node_id => {
-                return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
-            }
-            Some(row) if row.last_seen > new.local_epoch => {
-                return Err(Error::Apply("a node registers a lower epoch than it had"));
-            }
-            Some(row) if row.last_seen == new.local_epoch => return Ok(()),
-            Some(row) => row.first_seen,
-        };
-        self.put(new, first_seen)
+        Ok(self.0.commit(&self.change(new)?)?)
     }
 
     /// Registers an epoch that an entry already applied once registered: a row of the same node stays as it is.
@@ -149,11 +164,54 @@ impl Registry<'_> {
         }
     }
 
-    fn put(&self, new: &Registration, first_seen: u16) -> Result<(), Error> {
+    /// Registers an epoch by the registration at that log index, unless that was applied before: then as
+    /// [`ensure`](Self::ensure). Row and index are committed together. Index 0 says nothing, and is not remembered.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_at(&self, index: u64, new: &Registration) -> Result<(), Error> {
+        if index == 0 {
+            return self.register(new);
+        }
+        if index <= self.applied_index()? {
+            return self.ensure(new);
+        }
+        let mut changes = self.change(new)?;
+        changes.push((applied_key(), Some(index.to_be_bytes().into())));
+        Ok(self.0.commit(&changes)?)
+    }
+
+    fn applied_index(&self) -> Result<u64, Error> {
+        match self.0.get(&applied_key())? {
+            None => Ok(0),
+            Some(bytes) => {
+                Ok(u64::from_be_bytes(bytes[..].try_into().map_err(|_| Error::RegistryValueMalformed)?))
+            }
+        }
+    }
+
+    fn change(&self, new: &Registration) -> Result<Vec<Change>, Error> {
+        let row = self.find(new.dek_id, node_id16(new.full_node_id))?;
+        let first_seen = match row {
+            None => new.local_epoch,
+            Some(row) if row.full_node_id != new.full_node_id => {
+                return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
+            }
+            Some(row) if row.last_seen > new.local_epoch => {
+                return Err(Error::Apply("a node registers a lower epoch than it had"));
+            }
+            Some(row) if row.last_seen == new.local_epoch => return Ok(Vec::new()),
+            Some(row) => row.first_seen,
+        };
         let key = encode_key(new.dek_id, node_id16(new.full_node_id));
         let row = Writer { full_node_id: new.full_node_id, first_seen, last_seen: new.local_epoch };
-        Ok(self.0.commit(&[(key.into(), Some(row.encode().into()))])?)
+        Ok(vec![(key.into(), Some(row.encode().into()))])
     }
+}
+
+/// Where the last registration's index is kept: below the prefix, in another shape than a row.
+fn applied_key() -> Vec<u8> {
+    [PREFIX, &b"applied"[..]].concat()
 }
 
 #[cfg(test)]
@@ -190,6 +248,18 @@ mod tests {
         let other = Registration { full_node_id: NODE + 0x1_0000, ..at(9) };
         assert!(registry.register(&other).is_err() && registry.ensure(&other).is_err());
         assert_eq!(row(), Some((3, 8)));
+    }
+
+    #[test]
+    fn a_replayed_registration_changes_nothing_where_a_later_one_was_applied() {
+        let store = Memory::default();
+        let registry = Registry(&store);
+        for (index, epoch) in [(3, 0), (7, 1), (3, 0), (7, 1), (9, 2), (3, 0)] {
+            registry.register_at(index, &at(epoch)).unwrap();
+        }
+        assert_eq!(registry.find(5, 7).unwrap().unwrap().last_seen, 2);
+        assert!(registry.register_at(10, &at(1)).is_err(), "a rollback at a new index still halts");
+        assert_eq!(registry.writers(5).unwrap().len(), 1);
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub struct Row {
     pub file: String,
     /// One of [`super::FORMATS`].
     pub format: String,
+    /// The scheme that it is about, where it is about one.
+    #[serde(default)]
+    pub scheme: Option<String>,
     /// Who publishes it, and where.
     pub source: String,
     /// The licence that it comes under.
