@@ -571,33 +571,4 @@ impl LogScanner for Scanner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
-        let mut all = Tally::default();
-        for story in 0..STORIES {
-            let tally = tell(1_000 + story, None).unwrap_or_else(|broken| panic!("story {story}: {broken}"));
-            all.steps += tally.steps;
-            all.histories += tally.histories;
-        }
-        println!("{} steps, {} histories", all.steps, all.histories);
-        assert!(all.histories >= 10_000, "{all:?}");
-    }
-
-    #[test]
-    fn every_planted_defect_is_found() {
-        for (defect, how) in [
-            (Defect::DirSyncSkipped, ["stuck", "lost", "twice"]),
-            (Defect::BumpForgotten, ["stuck", "twice", "twice"]),
-            (Defect::ReplayResetsEpoch, ["stuck", "twice", "twice"]),
-            (Defect::RowBeforeSidecar, ["stuck", "stuck", "stuck"]),
-        ] {
-            let found = (0..STORIES).find_map(|story| tell(1_000 + story, Some(defect)).err());
-            let found = found.unwrap_or_else(|| panic!("{defect:?} is not found")).to_string();
-            println!("{defect:?}: {found}");
-            assert!(how.iter().any(|how| found.contains(how)), "{defect:?}: {found}");
-        }
-    }
-}
+mod tests;

@@ -301,3 +301,6 @@ fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
