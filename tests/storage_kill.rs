@@ -51,7 +51,9 @@ impl Log {
         let bytes = fs::read(&path).unwrap_or_default();
         let (mut rest, mut entries) = (&bytes[..], Vec::new());
         while let Some((len, after)) = rest.split_first_chunk::<4>() {
-            let Some((entry, after)) = after.split_at_checked(u32::from_be_bytes(*len) as usize) else { break };
+            let Some((entry, after)) = after.split_at_checked(u32::from_be_bytes(*len) as usize) else {
+                break;
+            };
             entries.push(entry.to_vec());
             rest = after;
         }
@@ -158,7 +160,10 @@ fn life(folder: &Path, wait: Duration) -> Vec<(u64, Vec<u8>)> {
         lines.filter_map(value).collect::<Vec<_>>()
     });
     std::thread::sleep(wait);
-    assert!(child.try_wait().expect("it is our child").is_none(), "the child ended by itself: it refused to start");
+    assert!(
+        child.try_wait().expect("it is our child").is_none(),
+        "the child ended by itself: it refused to start"
+    );
     child.kill().expect("it is our child");
     child.wait().expect("it is our child");
     reader.join().expect("the reader does not panic")

@@ -61,7 +61,7 @@ impl Check for Injected {
 impl Injected {
     fn judge(&self, session: &mut dyn Session) -> Result<(), String> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let messages = LENGTHS.map(|len| (0..len).map(|_| rng.random()).collect::<Vec<u8>>());
+        let messages = LENGTHS.map(|len| (0..len).map(|_| rng.random::<u8>()).collect::<Vec<_>>());
         let pieces = session.protect(&messages)?;
         let whole: Vec<_> = messages.iter().cloned().map(Some).collect();
         if session.recover(&pieces)? != whole {

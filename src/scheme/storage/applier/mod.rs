@@ -175,9 +175,8 @@ impl Applier {
         let done = before.as_ref().is_some_and(|sidecar| is_done(sidecar, index));
         if done || is_bootstrapped(before.as_ref(), new)? {
             // Its rows may be missing: the power may have gone between the sidecar and them.
-            keys.sidecar.update(|sidecar| Ok(sidecar.applied(index)))?;
             new.rows.iter().try_for_each(|row| registry.ensure(row))?;
-            return self.refresh(&keys.sidecar.read()?);
+            return self.finish(keys, index).map(drop);
         }
         let brought = [
             (Purpose::Storage, new.storage_id, &new.wrapped_storage),

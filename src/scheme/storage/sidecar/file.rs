@@ -110,7 +110,11 @@ mod tests {
         });
         assert!(refused.is_err());
         assert_eq!(disk.steps().len(), before);
-        file.update(|sidecar| Ok(sidecar.applied(99))).unwrap();
+        let raise = |sidecar: &mut Sidecar| {
+            sidecar.applied(99);
+            Ok(())
+        };
+        file.update(raise).unwrap();
         assert_eq!(file.read().unwrap().raft_applied_index, 99);
     }
 

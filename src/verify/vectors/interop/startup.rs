@@ -38,7 +38,8 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         cases.push(without_cipher(format!("sidecar_behind_log/{i}"), move || log.judge()));
     }
     let opcodes = root.member("relevant_opcodes")?;
-    let opcodes: Vec<u8> = opcodes.elements()?.map(|opcode| integer(&opcode)).collect::<Result<_, _>>()?;
+    let opcodes: Vec<u8> =
+        opcodes.elements()?.map(|opcode| integer::<u8>(&opcode)).collect::<Result<_, _>>()?;
     let relevant = (0..=u8::MAX).filter(|opcode| is_sidecar_relevant(*opcode)).count();
     let all = opcodes.len();
     for (i, opcode) in opcodes.into_iter().enumerate() {
