@@ -29,6 +29,7 @@ mod sheet;
 pub mod suite;
 #[cfg(test)]
 mod testing;
+mod value;
 pub mod worker;
 mod workload;
 

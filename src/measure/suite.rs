@@ -84,9 +84,10 @@ pub fn chooses(filter: &str, path: &str) -> bool {
     filter[f..].iter().all(|&c| c == '*')
 }
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("aead.toml", include_str!("../../benches/workloads/aead.toml")),
     ("key.toml", include_str!("../../benches/workloads/key.toml")),
+    ("scheme.toml", include_str!("../../benches/workloads/scheme.toml")),
     ("envelope.toml", include_str!("../../benches/workloads/envelope.toml")),
 ];
 
@@ -188,7 +189,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(workloads().len(), sum);
-        assert_eq!(sum, 187);
+        assert_eq!(sum, 189);
     }
 
     #[test]
@@ -243,7 +244,7 @@ mod tests {
             assert!(!matches!(w.op, Op::Key | Op::Nonce | Op::Lookup), "{}", w.path);
             seen += 1;
         }
-        assert_eq!(seen, 182);
+        assert_eq!(seen, 184);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use serde::Deserialize;
 
 use super::arena::stride;
 use super::suite::Suite;
-use super::{Batch, Error, chain, envelope, group, key, lookup, message};
+use super::{Batch, Error, chain, envelope, group, key, lookup, message, value};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
+use crate::scheme::storage::value::SEALED_OVERHEAD;
 
 /// What one operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -26,6 +27,10 @@ pub enum Op {
     OpenBatch,
     /// Seals one record of several that go to the envelope at once.
     SealMany,
+    /// Writes a value through the storage scheme.
+    SealValue,
+    /// Reads one that is authentic.
+    OpenValue,
     /// Makes the object that holds a key, and drops it.
     Key,
     /// Issues a nonce.
@@ -44,6 +49,8 @@ impl Op {
             Self::SealBatch => "seal_batch",
             Self::OpenBatch => "open_batch",
             Self::SealMany => "seal_many",
+            Self::SealValue => "seal_value",
+            Self::OpenValue => "open_value",
             Self::Key => "key",
             Self::Nonce => "nonce",
             Self::Lookup => "lookup",
@@ -173,6 +180,8 @@ impl Workload {
             (Op::SealBatch, _) => group::seals(engine, self.needs(), self.bytes, self.aad, self.batch, count),
             (Op::OpenBatch, _) => group::opens(engine, self.needs(), self.bytes, self.aad, self.batch, count),
             (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count),
+            (Op::SealValue, _) => value::seals(engine, self.bytes, count),
+            (Op::OpenValue, _) => value::opens(engine, self.bytes, count),
             (Op::Key, _) => key::keys(engine, self.needs(), count),
             (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
             (Op::Open, None) => envelope::opens(engine, self.bytes, count),
@@ -181,10 +190,14 @@ impl Workload {
         }
     }
 
-    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place.
+    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place; a value is
+    /// read to beside it.
     fn slot_len(&self) -> usize {
         match (self.alg, self.op) {
             (Some(_), _) => stride(self.bytes),
+            (None, Op::SealValue | Op::OpenValue) => {
+                stride(self.bytes) + stride(self.bytes + SEALED_OVERHEAD)
+            }
             (None, Op::Open) => stride(self.bytes + OVERHEAD),
             (None, _) => stride(self.bytes) + stride(self.bytes + OVERHEAD),
         }

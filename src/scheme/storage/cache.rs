@@ -13,6 +13,13 @@ pub struct StateCache {
 }
 
 impl StateCache {
+    /// The state of a node that is registered under the active key of that sidecar: for measurements and tests.
+    pub fn of(sidecar: &Sidecar) -> Self {
+        let cache = Self::default();
+        cache.refresh(sidecar, true);
+        cache
+    }
+
     /// The active storage key, where there is one.
     #[inline]
     pub fn active_storage(&self) -> Option<u32> {

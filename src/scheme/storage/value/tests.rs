@@ -5,9 +5,8 @@ use crate::scheme::storage::Sidecar;
 use crate::scheme::storage::testing::keystore;
 
 fn sealer(limit: u64) -> Sealer {
-    let cache = Arc::new(StateCache::default());
     let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };
-    cache.refresh(&sidecar, true);
+    let cache = Arc::new(StateCache::of(&sidecar));
     let nonces = Arc::new(NonceSource::new(1, 1));
     Sealer::new(keystore(&[7]).into(), nonces, cache, Arc::new(Budget::new(limit)))
 }
