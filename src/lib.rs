@@ -15,7 +15,7 @@
 //! | 5 | `scheme` | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
 //! | 3 | [`engine`] | every AEAD behind one trait |
-//! | 2 | [`aead`], `timing` | the kernels; the clock, interleaved rounds, intervals |
+//! | 2 | [`aead`], `timing`, `trace` | the kernels; the clock, interleaved rounds, intervals; single-stepping |
 //! | 1 | `host`, `disk` | which CPU this is; files that survive a power cut |
 //!
 //! # Features
@@ -47,6 +47,8 @@ pub mod report;
 pub mod scheme;
 #[cfg(feature = "cli")]
 pub mod timing;
+#[cfg(feature = "cli")]
+pub mod trace;
 #[cfg(feature = "cli")]
 pub mod verify;
 

@@ -9,7 +9,7 @@ use sealmark::verify::{self, Outcome, Plan, RULE_ACCEPTABLE, Report, Sets, dir, 
 const SEED: u64 = 20_261_122;
 
 fn run(engines: Vec<&'static dyn Engine>, sets: Sets) -> Report {
-    verify::run(&Plan { engines, sets, require: Vec::new(), seed: SEED }, &|_| {})
+    verify::run(&Plan::new(engines, sets, SEED), &|_| {})
 }
 
 fn own() -> &'static dyn Engine {
@@ -157,7 +157,7 @@ fn an_engine_that_panics_is_wrong_and_the_others_still_run() {
 fn a_required_engine_that_is_absent_is_a_failure() {
     let require = |name: &str| {
         let (engines, require) = (vec![&ABSENT as &dyn Engine, own()], vec![name.to_owned()]);
-        verify::run(&Plan { engines, sets: one_case("invalid"), require, seed: SEED }, &|_| {})
+        verify::run(&Plan { require, ..Plan::new(engines, one_case("invalid"), SEED) }, &|_| {})
     };
     let report = require("absent");
     assert_eq!(report.engines[0].unavailable.as_deref(), Some("this CPU has no such thing"));

@@ -21,8 +21,9 @@ unsafe impl Plain for Block {}
 // SAFETY: an array of those.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
-/// What one key becomes for one backend.
-#[repr(C, align(64))]
+/// What one key becomes for one backend. Aligned as every allocator aligns: for more, glibc's takes a slow path, and
+/// vectors may begin at any power anyway.
+#[repr(C, align(16))]
 pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
     /// Powers of H down to H^1, then zeros; as elements.

@@ -25,8 +25,10 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const LAST: usize;
     /// Vectors that the CPU's registers hold at once: for probes.
     const REGISTERS: usize = 16;
-    /// Vectors in flight in the bulk loop.
+    /// Vectors in a turn of the bulk loop, which ends in a reduction: as many in flight at once as a seal has.
     const FLIGHT: usize;
+    /// Vectors that an open has in flight at once: fewer where registers are few.
+    const OPENING: usize = Self::FLIGHT;
     /// Vectors in flight between the bulk loop and the last pass.
     const GROUP: usize;
     /// Whether the first two rounds of a long message are remembered ([`Table`](super::table::Table)).

@@ -4,19 +4,27 @@ use super::block::number_in;
 use super::kernel::absorb;
 use super::key::Key;
 use super::lanes::Lanes;
-use super::step::{counter, encrypt, hash, span, step, whitened};
+use super::step::{counter, each, encrypt, hash, span, step, whitened};
 use super::table::Table;
 
 /// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns the bytes
 /// that it took; `into` is then what the last pass adds to.
 ///
 /// First the bulk: turns of `N` vectors, one reduction for each. Then groups of `G`, whose products and those of the
-/// last pass share one reduction. A seal hashes one turn behind, an open what it is about to decrypt.
+/// last pass share one reduction. A seal hashes one turn behind, an open what it is about to decrypt, `O` vectors at a
+/// time.
 ///
 /// # Safety
 /// As [`Lanes`]; the key has `ROUNDS` rounds.
 #[inline(always)]
-pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS: usize, const SEAL: bool>(
+pub(super) unsafe fn long<
+    L: Lanes,
+    const N: usize,
+    const O: usize,
+    const G: usize,
+    const ROUNDS: usize,
+    const SEAL: bool,
+>(
     key: &Key<L>,
     j0: u128,
     aad: &[u8],
@@ -53,10 +61,12 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
         let behind = SEAL && total >= narrow;
         if turns > 0 {
-            y = if L::REMEMBERS && turns >= 2 * Table::<L>::turns(N) && number_in(j0) == 1 {
-                bulk::<L, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
+            y = if L::REMEMBERS && 2 * turns >= 3 * Table::<L>::turns(N) && number_in(j0) == 1 {
+                bulk::<L, N, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
+            } else if SEAL {
+                bulk::<L, N, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
             } else {
-                bulk::<L, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
+                bulk::<L, N, O, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
             };
             if SEAL {
                 let (from, to) = (at.add(done - wide), at.add(done));
@@ -89,36 +99,56 @@ pub(super) unsafe fn long<L: Lanes, const N: usize, const G: usize, const ROUNDS
     done
 }
 
-/// The bulk: `turns` turns of `N` vectors at `at`, of whose rounds the [`Table`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
+/// The bulk: `turns` turns of `N` vectors at `at`, in steps of `S`, with a reduction for each turn. Of their rounds the
+/// [`Table`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
 ///
 /// # Safety
 /// As [`Lanes`].
 #[inline(always)]
-unsafe fn bulk<L: Lanes, const N: usize, const ROUNDS: usize, const SEAL: bool, const DONE: usize>(
+unsafe fn bulk<
+    L: Lanes,
+    const N: usize,
+    const S: usize,
+    const ROUNDS: usize,
+    const SEAL: bool,
+    const DONE: usize,
+>(
     key: &Key<L>,
     j0: u128,
     mut y: L::Hash,
     at: *mut u8,
     turns: usize,
 ) -> L::Hash {
+    const {
+        assert!(
+            N.is_multiple_of(S) && S.is_multiple_of(2),
+            "a turn is whole steps, and those are whole pairs"
+        )
+    }
     let wide = span::<L>(N);
     let mut table = Table::<L>::new();
     // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`.
     unsafe {
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
         for turn in 0..turns {
-            let to = at.add(turn * wide);
-            let from = if SEAL { to.wrapping_sub(wide) } else { to };
-            let (sum, n) = (L::no_product(), L::BLOCKS * N);
-            let states = if DONE == 0 {
-                whitened::<L, N>(&mut counter, key)
-            } else {
-                table.states::<N, ROUNDS>(key, j0, &mut counter, turn)
-            };
-            if SEAL && turn == 0 {
-                encrypt::<L, N, ROUNDS, DONE>(key, states, to);
-            } else {
-                y = L::reduce(step::<L, N, N, ROUNDS, DONE>(key, states, sum, y, n, from, to));
+            let mut sum = L::no_product();
+            each!(I < N / S, {
+                let to = at.add(turn * wide + span::<L>(I * S));
+                let from = if SEAL { to.wrapping_sub(wide) } else { to };
+                let states = if DONE == 0 {
+                    whitened::<L, S>(&mut counter, key)
+                } else {
+                    table.states::<S, ROUNDS>(key, j0, &mut counter, turn * (N / S) + I)
+                };
+                if SEAL && turn == 0 {
+                    encrypt::<L, S, ROUNDS, DONE>(key, states, to);
+                } else {
+                    let (y, n) = (if I == 0 { y } else { L::hash(0) }, L::BLOCKS * (N - I * S));
+                    sum = step::<L, S, S, ROUNDS, DONE>(key, states, sum, y, n, from, to);
+                }
+            });
+            if !SEAL || turn > 0 {
+                y = L::reduce(sum);
             }
         }
         if DONE != 0 {

@@ -11,7 +11,8 @@ use crate::report::{self, File, Report};
 
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
-/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1.
+/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1; so does one of ours
+/// that does not execute what its name claims. Each row says what its engine was seen to execute (`sealmark trace`).
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Fresh processes; when left out, 7 for the suites standard and full, and 3 for quick or a filter alone.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
+    /// How wide an interval may be, in percent of its median, before the run warns of noise.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
+    within: f64,
     /// Seed of the order of engines within a round.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -70,11 +74,13 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
     plan.filter.clone_from(&args.filter);
     plan.seed = args.seed;
+    plan.within = args.within / 100.0;
     if let Some(processes) = args.processes {
         plan.processes = processes;
     } else if args.suite.is_none() {
         plan.processes = 3;
     }
+    plan.witnesses = super::witness::take(&plan.engines, &plan.algs());
     let run = measure(&plan)?;
     if let Some(path) = &args.output {
         report::write(path, &run)?;
@@ -102,6 +108,9 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<measure::Run> {
     bar.finish_and_clear();
     if STOP.load(Ordering::SeqCst) {
         eprintln!("stopped early: rows have fewer processes than planned, some may be missing");
+    }
+    for words in measure::warnings(&run) {
+        eprintln!("warning: {words}");
     }
     Ok(run)
 }

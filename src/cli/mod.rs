@@ -10,7 +10,10 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod step;
+mod trace;
 mod verify;
+mod witness;
 mod worker;
 
 use std::process::ExitCode;
@@ -47,6 +50,7 @@ enum Verb {
     Bench(bench::Args),
     Report(report::Args),
     Profile(profile::Args),
+    Trace(trace::Args),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
     Completions {
@@ -56,6 +60,9 @@ enum Verb {
     /// Measures one process's share of a bench: reads a job on stdin, answers on stdout.
     #[command(hide = true)]
     Worker,
+    /// Runs one call of a workload between two marks, to be traced: reads a job on stdin, answers on stdout.
+    #[command(hide = true)]
+    Step,
 }
 
 /// How a verb prints its result.
@@ -154,7 +161,9 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut std::io::stdout());
             Ok(End::Fine)
         }
+        Verb::Trace(args) => trace::run(&args, &engines),
         Verb::Worker => worker::run(&engines),
+        Verb::Step => step::run(&engines),
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
@@ -187,7 +196,7 @@ mod tests {
     fn every_verb_shows_an_example() {
         let command = Cli::command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 9);
+        assert_eq!(verbs.len(), 10);
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());

@@ -6,12 +6,14 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::End;
-use crate::report::{self, Report};
+use crate::measure::Run;
+use crate::report::agree::agreement;
+use crate::report::{self, File, Report, metric};
 
-/// Draws a report from result files: HTML, Markdown, CSV, or pictures for a README.
+/// Draws a report from result files: HTML, Markdown, CSV, what other tools read, or pictures for a README.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark report verify.json bench.json -o site/\n  sealmark report bench.json --format markdown\n  sealmark report reports/baseline/my-host --splice README.md"
+    after_help = "Examples:\n  sealmark report verify.json bench.json -o site/\n  sealmark report bench.json --format markdown\n  sealmark report first.json second.json --agree ring\n  sealmark report reports/baseline/my-host --splice README.md"
 )]
 pub(super) struct Args {
     /// Result files of `verify` and `bench`, or folders of them.
@@ -23,6 +25,10 @@ pub(super) struct Args {
     /// Prints instead of writing files.
     #[arg(long, value_enum, conflicts_with = "output")]
     format: Option<Form>,
+    /// Whether two runs agree: of each row the ratio to this engine, with its interval over processes. Ends with 1 where
+    /// intervals overlap on fewer than 95 % of the rows.
+    #[arg(long, value_name = "ENGINE", conflicts_with_all = ["output", "format", "splice"])]
+    agree: Option<String>,
     /// Replaces what stands between the markers `<!-- sealmark:NAME -->` of a Markdown file by the tables of these
     /// names, and draws its pictures beside the result files.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "format"])]
@@ -37,6 +43,14 @@ enum Form {
     Markdown,
     /// One line for each tally and each row.
     Csv,
+    /// JUnit XML of the verification.
+    Junit,
+    /// github-action-benchmark, `customBiggerIsBetter`: GB/s.
+    Gha,
+    /// Bencher Metric Format: latency and throughput.
+    Bmf,
+    /// Go's benchmark text, for benchstat: a line for each process.
+    Benchstat,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<End> {
@@ -44,11 +58,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
     for path in &args.files {
         files.extend(report::read_all(path)?);
     }
+    if let Some(reference) = &args.agree {
+        return agree(&files, reference);
+    }
     let report = Report::build(files);
     match (&args.format, &args.splice) {
         (Some(Form::Text), _) => println!("{}", report.text(super::width())),
         (Some(Form::Markdown), _) => println!("{}", report.markdown()),
         (Some(Form::Csv), _) => print!("{}", report.csv()),
+        (Some(Form::Junit), _) => print!("{}", metric::junit(report.sections())),
+        (Some(Form::Gha), _) => print!("{}", metric::gha(report.sections())),
+        (Some(Form::Bmf), _) => print!("{}", metric::bmf(report.sections())),
+        (Some(Form::Benchstat), _) => print!("{}", metric::benchstat(report.sections())),
         (None, Some(target)) => splice(target, &args.files, &report)?,
         (None, None) => {
             let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };
@@ -56,6 +77,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
         }
     }
     Ok(End::Fine)
+}
+
+/// The share of rows on which two runs must agree.
+const AGREED: f64 = 0.95;
+
+fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
+    let runs: Vec<&Run> =
+        files.iter().filter_map(|file| if let File::Bench(run) = file { Some(run) } else { None }).collect();
+    let [one, other] = runs[..] else {
+        bail!("--agree compares two runs of `bench`; these files hold {}", runs.len())
+    };
+    let found = agreement(one, other, reference);
+    let Some(share) = found.share() else {
+        bail!("the two runs have no row of {reference} and another engine in common")
+    };
+    if !found.table.rows.is_empty() {
+        println!("{}", report::text::table(&found.table, super::width()));
+    }
+    println!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
+    Ok(if share >= AGREED { End::Fine } else { End::FoundSomething })
 }
 
 /// Puts the first section's tables and pictures between the markers of `target`.

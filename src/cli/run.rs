@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{End, Engines, Format};
+use crate::aead::Alg;
 use crate::engine::Engine;
-use crate::measure::{Plan as BenchPlan, Row, Suite};
+use crate::measure::{Plan as BenchPlan, Row, Suite, witness};
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan as VerifyPlan, Sets};
 
@@ -38,7 +39,9 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         eprintln!("sealmark: {reason}");
         return Ok(End::CouldNotTell);
     }
-    let plan = VerifyPlan { engines: chosen.clone(), sets: Sets::BuiltIn, require: Vec::new(), seed: 1 };
+    let witnesses = super::witness::take(&chosen, &Alg::ALL);
+    let plan =
+        VerifyPlan { witnesses: witnesses.clone(), ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1) };
     let verified = super::verify::verify(&plan);
     let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&verified.host.fingerprint));
     report::write(&folder.join("verify.json"), &verified)?;
@@ -47,7 +50,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let (right, wrong): (Vec<_>, Vec<_>) = counted.partition(|(_, cases)| *cases == 0);
     let verdict = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
     let mut files = vec![File::Verify(verified)];
-    let mut plan = BenchPlan::new(Suite::Quick, right.into_iter().map(|(engine, _)| engine).collect());
+    let right = right.into_iter().map(|(engine, _)| engine).collect();
+    let mut plan = BenchPlan { witnesses, ..BenchPlan::new(Suite::Quick, right) };
     let measured = if plan.engines.is_empty() { None } else { Some(super::bench::measure(&plan)) };
     let (end, failed) = match measured {
         None => (verdict, None),
@@ -60,6 +64,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
                 let workloads = plan.workloads().into_iter().filter(|w| w.supported_by(engine));
                 run.rows.extend(workloads.map(|w| Row::refused(w, engine, why.clone())));
             }
+            witness::attach(&mut run.rows, &plan.witnesses);
             report::write(&folder.join("bench.json"), &run)?;
             files.push(File::Bench(run));
             (end, None)

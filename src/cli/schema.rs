@@ -22,6 +22,8 @@ enum What {
     Bench,
     /// `sealmark host --format json`.
     Host,
+    /// `sealmark trace -o FILE`.
+    Trace,
 }
 
 impl What {
@@ -30,6 +32,7 @@ impl What {
             Self::Verify => (verify::SCHEMA, schema_for!(verify::Report)),
             Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
             Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
+            Self::Trace => (measure::trace::SCHEMA, schema_for!(measure::trace::Traced)),
         }
     }
 }

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use super::{End, Engines, Format, progress};
+use crate::aead::Alg;
 use crate::report::{self, File, Report};
 use crate::scheme;
 use crate::verify::{self, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
-/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran.
+/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran. Each
+/// engine is first seen to execute what it does (`sealmark trace`): one of ours that is not what its name claims is put
+/// to no case, and that is a failure.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
@@ -69,7 +72,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     };
     let nothing_read = matches!(&sets, Sets::Given(sets) if sets.is_empty());
     if !nothing_read {
-        let plan = Plan { engines: chosen, sets, require: args.require.clone(), seed: args.seed };
+        let witnesses = super::witness::take(&chosen, &Alg::ALL);
+        let plan = Plan { require: args.require.clone(), witnesses, ..Plan::new(chosen, sets, args.seed) };
         let report = verify(&plan);
         if let Some(path) = &args.output {
             report::write(path, &report)?;

@@ -16,8 +16,12 @@ mod own;
 mod ring;
 #[cfg(feature = "peers")]
 mod rustcrypto;
+#[cfg(feature = "cli")]
+pub mod witness;
 
 pub use own::Own;
+#[cfg(feature = "cli")]
+pub use witness::Witnesses;
 
 /// Every engine that was compiled in: our backends, then the peers. Whether this CPU can run one, ask it.
 pub fn engines() -> Vec<&'static dyn Engine> {

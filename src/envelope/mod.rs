@@ -2,7 +2,7 @@
 //!
 //! Follows elastickv's `internal/encryption` (commit d9a031d0), its storage and raft envelopes byte for byte:
 //! [`record`] is the codec, [`aad`] what is authenticated beside it, [`nonce`] the deterministic nonces,
-//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all.
+//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how long a key lasts.
 //! Not here: compression (the flag bit is carried, never acted on), files, wrapping of data keys, rotation.
 
 pub mod aad;
@@ -11,6 +11,7 @@ pub mod cipher;
 pub mod keystore;
 pub mod nonce;
 pub mod record;
+pub mod usage;
 
 pub use aad::{Aad, State, ValueHeader};
 pub use batch::Unsealed;
@@ -18,6 +19,7 @@ pub use cipher::Cipher;
 pub use keystore::{Keys, Keystore};
 pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
+pub use usage::Usage;
 
 use crate::aead;
 

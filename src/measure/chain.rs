@@ -8,9 +8,9 @@
 use std::hint::black_box;
 
 use super::compare::none_refused;
-use super::message::Messages;
+use super::message::{Messages, Messaging};
 use super::{Batch, Error};
-use crate::aead::{Alg, NONCE_LEN, Nonce, Tag};
+use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::timing::Pass;
 
@@ -26,15 +26,9 @@ fn nonce_of(tag: &Tag) -> &Nonce {
     tag.0.first_chunk().expect("a tag is longer than a nonce")
 }
 
-/// `count` seals of messages of `bytes` bytes, each after the one before.
-pub(super) fn seals(
-    engine: &dyn Engine,
-    alg: Alg,
-    bytes: usize,
-    aad: usize,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
-    let all = Messages::new(engine, alg, bytes, aad, count)?;
+/// `count` seals of messages, each after the one before.
+pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+    let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all, next: 0 }))
 }
 
@@ -77,8 +71,9 @@ impl Batch for Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aead::Alg;
     use crate::engine::{Shape, engines, find};
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_its_chain() {
@@ -86,7 +81,7 @@ mod tests {
         for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
             for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(Shape::usual(a))) {
                 for bytes in [0, 1, 16, 100] {
-                    let mut batch = seals(engine, alg, bytes, 6, 5).unwrap();
+                    let mut batch = seals(engine, &of(alg, bytes), 5).unwrap();
                     assert_eq!(batch.count(), 5);
                     for _ in 0..3 {
                         assert_eq!(pass(&mut *batch), Ok(()), "{} {} {bytes}", engine.name(), alg.name());
@@ -114,14 +109,14 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
 
     #[test]
     fn a_chain_that_was_not_run_has_not_passed() {
-        let mut batch = seals(find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2).unwrap();
+        let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 64), 2).unwrap();
         batch.reset();
         assert!(batch.check().is_err());
         assert_eq!(pass(&mut *batch), Ok(()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::Slots;
+use super::arena::{Slots, drawn_from};
 use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
@@ -25,11 +25,17 @@ const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 /// The header of a stored value that a record follows.
 const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
 /// That header, and a store key: 16 bytes and a timestamp.
-const AAD: Aad<'static> = Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
+pub(super) const AAD: Aad<'static> =
+    Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
 
-fn cipher(engine: &'static dyn Engine) -> Result<Cipher, envelope::Error> {
+/// Bytes of it, composed: version, flag, key id, value header, key.
+pub(super) const AAD_LEN: usize = 6 + 9 + 24;
+
+fn cipher(engine: &'static dyn Engine, seed: u64) -> Result<Cipher, envelope::Error> {
+    let mut dek = [0x42; DEK_LEN];
+    dek[..8].copy_from_slice(&(0x4242_4242_4242_4242 ^ seed).to_be_bytes());
     let keystore = Keystore::new(engine);
-    keystore.set(KEY_ID, &[0x42; DEK_LEN])?;
+    keystore.set(KEY_ID, &dek)?;
     Cipher::new(Some(Arc::new(keystore)))
 }
 
@@ -47,13 +53,13 @@ struct Records {
 }
 
 impl Records {
-    fn new(engine: &'static dyn Engine, bytes: usize, count: usize) -> Result<Self, Error> {
-        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+    fn new(engine: &'static dyn Engine, bytes: usize, count: usize, seed: u64) -> Result<Self, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(bytes, seed));
         let mut plain = Slots::new(count, bytes);
         plain.iter_mut().for_each(|slot| rng.fill_bytes(slot));
         Ok(Self {
-            cipher: cipher(engine)?,
-            other: cipher(reference(engine, Alg::Aes256Gcm))?,
+            cipher: cipher(engine, seed)?,
+            other: cipher(reference(engine, Alg::Aes256Gcm), seed)?,
             nonces: NonceSource::new(1, 1),
             plain,
             records: Slots::new(count, bytes + OVERHEAD),
@@ -91,8 +97,9 @@ pub(super) fn seals(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals(Records::new(engine, bytes, count)?)))
+    Ok(Box::new(Seals(Records::new(engine, bytes, count, seed)?)))
 }
 
 impl Pass for Seals {
@@ -134,8 +141,9 @@ pub(super) fn seals_many(
     bytes: usize,
     batch: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(SealsMany { all: Records::new(engine, bytes, count)?, batch }))
+    Ok(Box::new(SealsMany { all: Records::new(engine, bytes, count, seed)?, batch }))
 }
 
 impl Pass for SealsMany {
@@ -181,8 +189,9 @@ pub(super) fn opens(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
+    seed: u64,
 ) -> Result<Box<dyn Batch>, Error> {
-    let all = Records::new(engine, bytes, count)?;
+    let all = Records::new(engine, bytes, count, seed)?;
     let mut sealed = Slots::new(count, bytes + OVERHEAD);
     for (plain, record) in all.plain.iter().zip(sealed.iter_mut()) {
         all.other.seal_into(&header(all.nonces.next()?), &AAD, plain, record)?;
@@ -233,8 +242,13 @@ mod tests {
     use crate::measure::testing::{Broken, Fault, pass};
 
     /// Three at once, and what is left.
-    fn many(engine: &'static dyn Engine, bytes: usize, count: usize) -> Result<Box<dyn Batch>, Error> {
-        seals_many(engine, bytes, 3, count)
+    fn many(
+        engine: &'static dyn Engine,
+        bytes: usize,
+        count: usize,
+        seed: u64,
+    ) -> Result<Box<dyn Batch>, Error> {
+        seals_many(engine, bytes, 3, count, seed)
     }
 
     #[test]
@@ -243,7 +257,7 @@ mod tests {
         for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
             for bytes in [0, 1, 64, 1000] {
                 for make in [seals, opens, many] {
-                    let mut batch = make(engine, bytes, 4).unwrap();
+                    let mut batch = make(engine, bytes, 4, 0).unwrap();
                     assert_eq!(batch.count(), 4);
                     assert_eq!(pass(&mut *batch), Ok(()), "{} {bytes}", engine.name());
                     assert_eq!(pass(&mut *batch), Ok(()), "{} {bytes}, again", engine.name());
@@ -264,17 +278,17 @@ mod tests {
     fn a_wrong_engine_is_caught_by_its_records() {
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::FlipsTag, Fault::Refuses] {
             for make in [seals, many] {
-                assert!(pass(&mut *make(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
+                assert!(pass(&mut *make(Broken::with(fault), 100, 2, 0).unwrap()).is_err(), "{fault:?}");
             }
         }
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
-            assert!(pass(&mut *opens(Broken::with(fault), 100, 2).unwrap()).is_err(), "{fault:?}");
+            assert!(pass(&mut *opens(Broken::with(fault), 100, 2, 0).unwrap()).is_err(), "{fault:?}");
         }
     }
 
     #[test]
     fn an_engine_that_opens_forged_records_is_caught() {
-        let open = |engine| opens(engine, 100, 2).unwrap().refuse_forgery();
+        let open = |engine| opens(engine, 100, 2, 0).unwrap().refuse_forgery();
         assert_eq!(open(find("sealmark").unwrap()), Ok(()));
         assert!(open(Broken::with(Fault::AcceptsAnything)).is_err_and(|why| why.contains("is opened")));
     }
@@ -283,7 +297,7 @@ mod tests {
     fn what_was_not_run_has_not_passed() {
         let engine = find("sealmark").unwrap();
         for make in [seals, opens, many] {
-            let mut batch = make(engine, 10, 3).unwrap();
+            let mut batch = make(engine, 10, 3, 0).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
         }

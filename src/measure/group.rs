@@ -9,9 +9,9 @@ use std::hint::black_box;
 
 use super::arena::Slots;
 use super::compare::refused_as;
-use super::message::Messages;
+use super::message::{Messages, Messaging};
 use super::{Batch, Error};
-use crate::aead::{self, Alg, Message, Nonce, TAG_LEN, Tag};
+use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::timing::Pass;
 
@@ -38,16 +38,14 @@ struct Seals {
     next: u64,
 }
 
-/// `count` seals of messages of `bytes` bytes, `batch` at once.
+/// `count` seals of messages, `batch` at once.
 pub(super) fn seals(
     engine: &dyn Engine,
-    alg: Alg,
-    bytes: usize,
-    aad: usize,
+    shape: &Messaging,
     batch: usize,
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count)?, batch, next: 0 }))
+    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, batch, next: 0 }))
 }
 
 impl Pass for Seals {
@@ -88,16 +86,14 @@ struct Opens {
     verdicts: Vec<Verdict>,
 }
 
-/// `count` opens of authentic messages of `bytes` bytes, `batch` at once.
+/// `count` opens of authentic messages, `batch` at once.
 pub(super) fn opens(
     engine: &dyn Engine,
-    alg: Alg,
-    bytes: usize,
-    aad: usize,
+    shape: &Messaging,
     batch: usize,
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
-    let mut all = Messages::new(engine, alg, bytes, aad, count)?;
+    let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, batch, sealed, verdicts: vec![NOT_YET; count] }))
 }
@@ -159,9 +155,9 @@ impl Batch for Opens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aead::{Aead, Nonce};
+    use crate::aead::{Aead, Alg, Nonce};
     use crate::engine::{Residue, Shape, engines, find};
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {
@@ -171,7 +167,7 @@ mod tests {
                 for (bytes, batch, count) in [(0, 3, 7), (1, 1, 2), (16, 64, 64), (100, 5, 10), (1024, 9, 4)]
                 {
                     for make in [seals, opens] {
-                        let mut made = make(engine, alg, bytes, 6, batch, count).unwrap();
+                        let mut made = make(engine, &of(alg, bytes), batch, count).unwrap();
                         assert_eq!(made.count(), count as u64);
                         for _ in 0..3 {
                             assert_eq!(pass(&mut *made), Ok(()), "{} {} {bytes}", engine.name(), alg.name());
@@ -188,11 +184,11 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 2, 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 2, 3).unwrap();
+            let mut batch = opens(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 2, 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
@@ -200,7 +196,7 @@ mod tests {
     #[test]
     fn a_batch_that_was_not_run_has_not_passed() {
         for make in [seals, opens] {
-            let mut batch = make(find("sealmark").unwrap(), Alg::Aes128Gcm, 0, 6, 2, 3).unwrap();
+            let mut batch = make(find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 0), 2, 3).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
             assert_eq!(pass(&mut *batch), Ok(()));
@@ -211,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_opens_a_forged_message_is_caught() {
-        let mut batch = opens(Broken::with(Fault::AcceptsAnything), Alg::Aes256Gcm, 100, 6, 8, 3).unwrap();
+        let mut batch = opens(Broken::with(Fault::AcceptsAnything), &of(Alg::Aes256Gcm, 100), 8, 3).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("forged tag is opened")));
     }
@@ -266,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_refuses_the_others_with_the_forged_one_is_caught() {
-        let mut batch = opens(&AllOrNothing, Alg::Aes256Gcm, 16, 6, 8, 8).unwrap();
+        let mut batch = opens(&AllOrNothing, &of(Alg::Aes256Gcm, 16), 8, 8).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("beside a forged one")));
     }

@@ -43,9 +43,21 @@ pub enum Answer {
         workload: String,
         /// One for each engine that offers it.
         rows: Vec<Measured>,
+        /// Nanoseconds for a cycle of the core meanwhile: the median of the rounds.
+        cycle_ns: f64,
     },
     /// The job is done.
     Done,
+}
+
+/// Nanoseconds of single operations in one process.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantiles {
+    /// An operation is too short for the clock to be timed alone.
+    Below,
+    /// The quantiles 0.5, 0.99 and 0.999.
+    Ns([f64; 3]),
 }
 
 /// One workload on one engine in one process.
@@ -55,6 +67,10 @@ pub struct Measured {
     pub engine: String,
     /// The median of the rounds: nanoseconds for one operation; or why there is none.
     pub ns: Result<f64, String>,
+    /// The median of the rounds: cycles of the core for one operation.
+    pub cycles: Option<f64>,
+    /// Of single operations; absent where the workload does not ask for it.
+    pub tails: Option<Quantiles>,
     /// The buffers that were walked through.
     pub arena: Option<Arena>,
 }

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::arena::drawn_from;
 use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{Aead, Alg, Tag};
@@ -20,8 +21,13 @@ struct Keys {
 }
 
 /// `count` keys made from as many different strings of bytes.
-pub(super) fn keys(engine: &'static dyn Engine, alg: Alg, count: usize) -> Result<Box<dyn Batch>, Error> {
-    let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
+pub(super) fn keys(
+    engine: &'static dyn Engine,
+    alg: Alg,
+    count: usize,
+    seed: u64,
+) -> Result<Box<dyn Batch>, Error> {
+    let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(count, seed));
     let mut bytes = vec![vec![0; alg.key_len()]; count];
     for key in &mut bytes {
         rng.fill_bytes(key);
@@ -79,7 +85,7 @@ mod tests {
 
     #[test]
     fn keys_are_made_and_the_last_one_is_right() {
-        let mut batch = keys(find("sealmark").unwrap(), Alg::Aes192Gcm, 7).unwrap();
+        let mut batch = keys(find("sealmark").unwrap(), Alg::Aes192Gcm, 7, 0).unwrap();
         assert_eq!(batch.count(), 7);
         assert!(batch.check().is_err(), "no key was made yet");
         batch.reset();
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_engine_whose_keys_are_wrong_is_caught() {
-        let mut batch = keys(Broken::with(Fault::FlipsTag), Alg::Aes256Gcm, 2).unwrap();
+        let mut batch = keys(Broken::with(Fault::FlipsTag), Alg::Aes256Gcm, 2, 0).unwrap();
         batch.reset();
         batch.run();
         assert!(batch.check().is_err());

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::Slots;
+use super::arena::{Slots, drawn_from};
 use super::compare::{all_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
@@ -17,10 +17,26 @@ use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::timing::Pass;
 
+/// The messages of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Messaging {
+    pub alg: Alg,
+    /// Bytes of each.
+    pub bytes: usize,
+    /// Bytes of additional data.
+    pub aad: usize,
+    /// Bytes from the beginning of a cache line to that of a message.
+    pub offset: usize,
+    /// Decides on key, nonces and content.
+    pub seed: u64,
+}
+
 /// What both directions need.
 pub(super) struct Messages {
     pub key: Box<dyn Aead>,
     pub other: Box<dyn Aead>,
+    /// The key's bytes.
+    pub bytes: Vec<u8>,
     pub aad: Vec<u8>,
     pub plain: Slots,
     pub arena: Slots,
@@ -31,22 +47,26 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// `count` messages of `bytes` bytes, in the clear, each with its nonce.
-    pub fn new(engine: &dyn Engine, alg: Alg, bytes: usize, aad: usize, count: usize) -> Result<Self, Error> {
-        let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
+    /// `count` messages, in the clear, each with its nonce.
+    pub fn new(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Self, Error> {
+        let &Messaging { alg, bytes, aad, offset, seed } = shape;
+        let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(bytes, seed));
         let mut key = vec![0; alg.key_len()];
         rng.fill_bytes(&mut key);
-        let mut plain = Slots::new(count, bytes);
+        let mut plain = Slots::at(offset, count, bytes);
         for slot in plain.iter_mut() {
             rng.fill_bytes(slot);
         }
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
         let mut all = Self {
             key: engine.key(alg, &key).map_err(|e| Error::engine(engine, e))?,
             other: reference(engine, alg).key(alg, &key).map_err(|e| Error::engine(engine, e))?,
+            bytes: key,
             aad: (0..aad).map(|i| i as u8).collect(),
             plain,
-            arena: Slots::new(count, bytes),
-            nonces: vec![[0; NONCE_LEN]; count],
+            arena: Slots::at(offset, count, bytes),
+            nonces: vec![nonce; count],
             tags: vec![Tag::default(); count],
             refused: 0,
         };
@@ -64,8 +84,7 @@ impl Messages {
 
     /// Seals every message with the reference into the arena; returns it as it then is.
     pub fn seal_all(&mut self) -> Result<Slots, aead::Error> {
-        let mut sealed = Slots::new(self.nonces.len(), self.arena.len());
-        sealed.copy_from(&self.plain);
+        let mut sealed = self.plain.copied();
         for ((slot, nonce), tag) in sealed.iter_mut().zip(&self.nonces).zip(&mut self.tags) {
             self.other.seal(nonce, &self.aad, slot, tag)?;
         }
@@ -109,15 +128,9 @@ struct Seals {
     next: u64,
 }
 
-/// `count` seals of messages of `bytes` bytes.
-pub(super) fn seals(
-    engine: &dyn Engine,
-    alg: Alg,
-    bytes: usize,
-    aad: usize,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, alg, bytes, aad, count)?, next: 0 }))
+/// `count` seals of messages.
+pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, next: 0 }))
 }
 
 impl Pass for Seals {
@@ -151,15 +164,9 @@ struct Opens {
     sealed: Slots,
 }
 
-/// `count` opens of authentic messages of `bytes` bytes.
-pub(super) fn opens(
-    engine: &dyn Engine,
-    alg: Alg,
-    bytes: usize,
-    aad: usize,
-    count: usize,
-) -> Result<Box<dyn Batch>, Error> {
-    let mut all = Messages::new(engine, alg, bytes, aad, count)?;
+/// `count` opens of authentic messages.
+pub(super) fn opens(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+    let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed }))
 }
@@ -202,7 +209,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::engines;
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {
@@ -211,7 +218,7 @@ mod tests {
             for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(crate::engine::Shape::usual(a))) {
                 for bytes in [0, 1, 16, 100, 4096] {
                     for make in [seals, opens] {
-                        let mut batch = make(engine, alg, bytes, 6, 5).unwrap();
+                        let mut batch = make(engine, &of(alg, bytes), 5).unwrap();
                         assert_eq!(batch.count(), 5);
                         for _ in 0..3 {
                             assert_eq!(pass(&mut *batch), Ok(()), "{} {}", engine.name(), alg.name());
@@ -227,32 +234,47 @@ mod tests {
     #[test]
     fn a_wrong_engine_is_caught() {
         for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
         for fault in [Fault::DoesNothing, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = opens(Broken::with(fault), Alg::Aes256Gcm, 100, 6, 3).unwrap();
+            let mut batch = opens(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 3).unwrap();
             assert!(pass(&mut *batch).is_err(), "{fault:?}");
         }
     }
 
     #[test]
     fn an_engine_that_opens_a_forged_message_is_caught() {
-        let open = |engine, alg, bytes| opens(engine, alg, bytes, 6, 2).unwrap().refuse_forgery();
+        let open = |engine, alg, bytes| opens(engine, &of(alg, bytes), 2).unwrap().refuse_forgery();
         let accepts = Broken::with(Fault::AcceptsAnything);
         for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
             assert_eq!(open(engine, Alg::Aes256Gcm, 100), Ok(()), "{}", engine.name());
         }
         for (alg, bytes) in [(Alg::Aes128Gcm, 0), (Alg::Aes192Gcm, 1), (Alg::Aes256Gcm, 100)] {
-            assert_eq!(pass(&mut *opens(accepts, alg, bytes, 6, 2).unwrap()), Ok(()), "else it is right");
+            assert_eq!(pass(&mut *opens(accepts, &of(alg, bytes), 2).unwrap()), Ok(()), "else it is right");
             assert!(open(accepts, alg, bytes).is_err_and(|why| why.contains("is opened")));
+        }
+    }
+
+    #[test]
+    fn messages_lie_where_they_are_asked_to() {
+        for offset in [0, 1, 63] {
+            let shape = Messaging { offset, ..of(Alg::Aes256Gcm, 100) };
+            let all = Messages::new(crate::engine::find("sealmark").unwrap(), &shape, 3).unwrap();
+            assert_eq!(all.arena.iter().count(), 3);
+            for slot in all.arena.iter() {
+                assert_eq!((slot.as_ptr() as usize % 64, slot.len()), (offset, 100));
+            }
+            let mut batch = opens(crate::engine::find("sealmark").unwrap(), &shape, 3).unwrap();
+            assert_eq!(pass(&mut *batch), Ok(()));
         }
     }
 
     #[test]
     fn a_batch_that_was_not_run_has_not_passed() {
         for make in [seals, opens] {
-            let mut batch = make(crate::engine::find("sealmark").unwrap(), Alg::Aes128Gcm, 64, 6, 2).unwrap();
+            let mut batch =
+                make(crate::engine::find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 64), 2).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
         }

@@ -9,33 +9,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::host::Host;
-use crate::timing::Pass;
+use crate::timing::{Interval, Pass};
+use crate::trace::Witness;
 
+mod amortised;
 mod arena;
 mod chain;
+mod cold;
 mod compare;
+mod cycles;
 mod envelope;
 mod group;
 pub mod job;
 mod key;
 mod lookup;
 mod message;
+mod parallel;
+mod part;
 mod plan;
 pub mod probe;
 mod process;
 mod reference;
+mod reject;
+pub mod roofline;
 mod scaling;
 mod sheet;
 pub mod suite;
+mod tail;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 mod value;
+mod warning;
+pub mod witness;
 pub mod worker;
 mod workload;
 
 pub use plan::{Plan, Progress, run};
 pub use suite::{Suite, workloads};
-pub use worker::worker_main;
+pub use warning::{WITHIN, warnings};
+pub use worker::{contestants, worker_main};
 pub use workload::{Engines, Level, Op, Workload};
 
 /// A number of operations of one workload on one engine, ready to be timed.
@@ -82,6 +95,17 @@ pub enum Error {
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),
+    /// The system, or the workload, does not let it be traced.
+    #[error("tracing: {0}")]
+    Trace(#[from] crate::trace::Error),
+    /// What was traced is wrong: there is no trace of it.
+    #[error("{engine} is wrong, so it is not traced: {why}")]
+    Wrong {
+        /// The engine.
+        engine: String,
+        /// What is wrong, for a person to read.
+        why: String,
+    },
     /// A worker was sent, or sent back, something else than its protocol.
     #[error("a worker does not understand its job, or is not understood")]
     Protocol(#[from] serde_json::Error),
@@ -96,15 +120,22 @@ impl Error {
 /// The name and version of the JSON that [`Run`] is written as.
 pub const SCHEMA: &str = "sealmark.bench/1";
 
-/// Nanoseconds for one operation: the median over processes and an interval for it.
+/// What one operation takes, in nanoseconds or in cycles: the median over processes and an interval for it.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Ns {
+pub struct Estimate {
     /// The median of the processes' medians.
     pub median: f64,
     /// The interval's lower end.
     pub low: f64,
     /// The interval's upper end.
     pub high: f64,
+}
+
+impl Estimate {
+    /// From each process's median; `None` without any.
+    pub(crate) fn of(samples: &[f64]) -> Option<Self> {
+        Interval::of(samples).map(|i| Self { median: i.median, low: i.low, high: i.high })
+    }
 }
 
 /// One workload on one engine.
@@ -118,13 +149,25 @@ pub struct Row {
     pub algorithm: String,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: u64,
-    /// Messages that go to the engine at once; absent where each goes alone. An operation is one of them.
+    /// Messages that go to the engine at once, or that a key seals; absent where each goes alone. An operation is one
+    /// of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
     /// The engine; `sealmark` where no cipher takes part.
     pub engine: String,
-    /// Absent when there is an error.
-    pub ns: Option<Ns>,
+    /// Nanoseconds for one operation. Absent when there is an error.
+    pub ns: Option<Estimate>,
+    /// Cycles of the core for one operation: each round's time in those of a chain of cycles that took its turn in the
+    /// same round. Absent when there is an error, and where an operation has all cores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<Estimate>,
+    /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where nothing is
+    /// known: no rounds of AES-GCM, no probes, no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// What the slowest of single operations take; absent where the workload does not ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tails: Option<Tails>,
     /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a latency.
     pub gb_per_s: Option<f64>,
     /// Fresh processes that the interval is over; 0 when there is an error.
@@ -134,6 +177,12 @@ pub struct Row {
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
+    /// What the CPU really executed for one seal of that key size, long or short as the messages are.
+    #[serde(default)]
+    pub witness: Option<Witness>,
+    /// Why there is no witness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_witness: Option<String>,
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -160,13 +209,44 @@ impl Row {
             batch: (workload.batch > 1).then_some(workload.batch as u64),
             engine: engine.to_owned(),
             ns: None,
+            cycles: None,
+            limit: None,
+            tails: None,
             gb_per_s: None,
             processes: 0,
             samples: Vec::new(),
             arena: None,
+            witness: None,
+            no_witness: None,
             error: None,
         }
     }
+}
+
+/// How the times of single operations are distributed.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tails {
+    /// An operation takes less than 20 times what one reading of the clock may be off by: it cannot be timed alone.
+    BelowTheClock,
+    /// Nanoseconds, of some thousand operations in each process.
+    Ns {
+        /// Half of the operations take no longer.
+        p50: Estimate,
+        /// One in a hundred takes longer.
+        p99: Estimate,
+        /// One in a thousand takes longer.
+        p999: Estimate,
+    },
+}
+
+/// How far an engine is from what its CPU can do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Limit {
+    /// The least that the operation can take.
+    pub bound: roofline::Bound,
+    /// The bound's cycles in percent of the measured ones: 100 is the limit itself.
+    pub percent: f64,
 }
 
 /// The buffers that a workload walks through.
@@ -194,6 +274,9 @@ pub struct Run {
     /// The probability with which a row's interval covers the true median over processes: 0.75 with three of
     /// them, 0.984 with seven.
     pub coverage: f64,
+    /// How wide an interval may be, in parts of its median, before the run warns of noise.
+    #[serde(default = "usual_width")]
+    pub within: f64,
     /// Seed of the order of engines within a round.
     pub seed: u64,
     /// The compiler and build profile.
@@ -201,12 +284,20 @@ pub struct Run {
     /// What the clock can tell; absent when no worker answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockInfo>,
+    /// What this CPU can do at most, by backend, probed before the first process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<probe::Limits>,
     /// Each engine's version.
     pub engines: Vec<EngineVersion>,
     /// One for each workload and engine.
     pub rows: Vec<Row>,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// What a run that does not say it was asked for.
+const fn usual_width() -> f64 {
+    WITHIN
 }
 
 /// An engine and the version of the code behind it.
@@ -234,4 +325,8 @@ pub struct ClockInfo {
     pub rounds: u32,
     /// Nanoseconds that each sample adds up.
     pub target_ns: f64,
+    /// The core's clock in GHz while each workload was measured: the slowest and the quickest of all processes. Absent
+    /// before the first workload is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghz: Option<[f64; 2]>,
 }

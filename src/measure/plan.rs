@@ -12,10 +12,11 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Error, Run, SCHEMA, Suite, Workload};
-use crate::engine::Engine;
+use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe, witness};
+use crate::aead::Alg;
+use crate::engine::{Engine, Witnesses};
 use crate::host::Host;
-use crate::timing::interval;
+use crate::timing::{Clock, interval};
 
 /// What to measure, and how much of it.
 #[derive(Clone)]
@@ -30,8 +31,12 @@ pub struct Plan {
     pub processes: u32,
     /// Seed of the order of engines within rounds.
     pub seed: u64,
+    /// How wide an interval may be, in parts of its median, before the run warns of noise.
+    pub within: f64,
     /// What the whole run may take, about. Samples are cut to fit, rounds are not.
     pub budget: Duration,
+    /// What the engines were seen to execute: given to each row, and an engine that they refute gets no time.
+    pub witnesses: Witnesses,
 }
 
 impl fmt::Debug for Plan {
@@ -43,7 +48,9 @@ impl fmt::Debug for Plan {
             .field("engines", &engines)
             .field("processes", &self.processes)
             .field("seed", &self.seed)
+            .field("within", &self.within)
             .field("budget", &self.budget)
+            .field("witnesses", &self.witnesses)
             .finish()
     }
 }
@@ -63,13 +70,30 @@ impl Plan {
             Suite::Standard => (7, 360),
             Suite::Full => (7, 900),
         };
-        Self { suite, filter: None, engines, processes, seed: 1, budget: Duration::from_secs(seconds) }
+        let budget = Duration::from_secs(seconds);
+        Self {
+            suite,
+            filter: None,
+            engines,
+            processes,
+            seed: 1,
+            within: WITHIN,
+            budget,
+            witnesses: Witnesses::default(),
+        }
     }
 
     /// The workloads that it chooses and that one of its engines can run.
     pub fn workloads(&self) -> Vec<&'static Workload> {
         let chosen = |w: &&Workload| self.filter.as_ref().is_none_or(|f| chooses(f, &w.path));
         self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
+    }
+
+    /// The key sizes that its workloads use a cipher with.
+    pub fn algs(&self) -> Vec<Alg> {
+        let workloads = self.workloads();
+        let uses = |alg: &Alg| workloads.iter().any(|w| w.engines == Engines::Each && w.needs() == *alg);
+        Alg::ALL.into_iter().filter(uses).collect()
     }
 
     pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
@@ -119,6 +143,7 @@ pub fn run(
         return Err(Error::Nothing(title(plan)));
     }
     let job = plan.job(&workloads);
+    let limits = probe::limits(&Clock::calibrate());
     let mut sheet = Sheet::default();
     let processes = plan.processes.max(1);
     for process in 1..=processes {
@@ -142,7 +167,8 @@ pub fn run(
             fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
         }
     }
-    let rows = sheet.rows(&workloads, &plan.engines);
+    let mut rows = sheet.rows(&workloads, &plan.engines, &limits);
+    witness::attach(&mut rows, &plan.witnesses);
     let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
     Ok(Run {
         schema: SCHEMA.into(),
@@ -151,9 +177,11 @@ pub fn run(
         host: Host::detect(),
         suite: title(plan),
         coverage: interval::coverage(replicas.unwrap_or(0)),
+        within: plan.within,
         seed: plan.seed,
         build: env!("SEALMARK_BUILD").into(),
         clock: sheet.clock,
+        limits,
         engines: plan.engines.iter().map(|&e| version(e)).collect(),
         rows,
         seconds: began.elapsed().as_secs_f64(),

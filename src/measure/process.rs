@@ -142,8 +142,14 @@ mod tests {
     fn the_answers_of_a_worker_become_samples() {
         let mut script = "cat >/dev/null; ".to_owned();
         for workload in job().workloads {
-            let rows = vec![Measured { engine: "sealmark".into(), ns: Ok(12.5), arena: None }];
-            script += &line(&Answer::Workload { workload, rows });
+            let rows = vec![Measured {
+                engine: "sealmark".into(),
+                ns: Ok(12.5),
+                cycles: None,
+                tails: None,
+                arena: None,
+            }];
+            script += &line(&Answer::Workload { workload, rows, cycle_ns: 0.3 });
         }
         let sheet = talk(&(script + &line(&Answer::Done)), job(), false);
         assert_eq!(sheet.cells.len(), 2);

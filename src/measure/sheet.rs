@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::job::{Answer, Measured};
+use super::job::{Answer, Measured, Quantiles};
+use super::probe::Limits;
 use super::worker::contestants;
-use super::{Arena, ClockInfo, Ns, Row, Workload};
+use super::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload, roofline};
 use crate::engine::Engine;
-use crate::timing::Interval;
 
 /// What is known of one workload on one engine.
 #[derive(Default)]
 pub(super) struct Cell {
     pub samples: Vec<f64>,
+    pub cycles: Vec<f64>,
+    pub tails: Vec<Quantiles>,
     pub arena: Option<Arena>,
     pub error: Option<String>,
 }
@@ -27,11 +29,21 @@ pub(super) struct Sheet {
 impl Sheet {
     pub fn take(&mut self, answer: Answer, note: &mut (dyn FnMut(&str) + Send)) {
         match answer {
-            Answer::Clock(clock) => self.clock = Some(clock),
-            Answer::Workload { workload, rows } => {
-                for Measured { engine, ns, arena } in rows {
+            Answer::Clock(clock) => {
+                let ghz = self.clock.take().and_then(|before| before.ghz);
+                self.clock = Some(ClockInfo { ghz, ..clock });
+            }
+            Answer::Workload { workload, rows, cycle_ns } => {
+                if let Some(clock) = self.clock.as_mut().filter(|_| cycle_ns > 0.0) {
+                    let ghz = 1.0 / cycle_ns;
+                    let [low, high] = clock.ghz.unwrap_or([ghz; 2]);
+                    clock.ghz = Some([low.min(ghz), high.max(ghz)]);
+                }
+                for Measured { engine, ns, cycles, tails, arena } in rows {
                     let cell = self.cells.entry((workload.clone(), engine)).or_default();
                     cell.arena = arena.or(cell.arena.take());
+                    cell.cycles.extend(cycles);
+                    cell.tails.extend(tails);
                     match ns {
                         Ok(ns) => cell.samples.push(ns),
                         Err(why) => cell.error = Some(why),
@@ -56,15 +68,21 @@ impl Sheet {
     }
 
     /// One row for each workload and engine of which something is known, in the order of the plan.
-    pub fn rows(&mut self, workloads: &[&Workload], engines: &[&'static dyn Engine]) -> Vec<Row> {
+    pub fn rows(
+        &mut self,
+        workloads: &[&Workload],
+        engines: &[&'static dyn Engine],
+        limits: &[Limits],
+    ) -> Vec<Row> {
         let mut rows = Vec::new();
         for workload in workloads {
             for engine in contestants(workload, engines) {
                 let cell =
                     self.cells.remove(&(workload.path.clone(), engine.name().to_owned())).unwrap_or_default();
-                let error = cell.error.or_else(|| self.failures.get(&workload.path).cloned());
+                let error = cell.error.clone().or_else(|| self.failures.get(&workload.path).cloned());
                 if error.is_some() || !cell.samples.is_empty() {
-                    rows.push(row(workload, engine.name(), cell.samples, cell.arena, error));
+                    let cell = Cell { error, ..cell };
+                    rows.push(row(workload, engine.name(), cell, limits));
                 }
             }
         }
@@ -72,21 +90,36 @@ impl Sheet {
     }
 }
 
-fn row(
-    workload: &Workload,
-    engine: &str,
-    samples: Vec<f64>,
-    arena: Option<Arena>,
-    error: Option<String>,
-) -> Row {
+/// Of every process's quantiles. One process in which an operation was too short to be timed alone decides.
+fn tails(processes: &[Quantiles]) -> Option<Tails> {
+    let mut ns: [Vec<f64>; 3] = Default::default();
+    for quantiles in processes {
+        let Quantiles::Ns(all) = quantiles else { return Some(Tails::BelowTheClock) };
+        ns.iter_mut().zip(all).for_each(|(ns, &one)| ns.push(one));
+    }
+    let [p50, p99, p999] = ns.map(|ns| Estimate::of(&ns));
+    Some(Tails::Ns { p50: p50?, p99: p99?, p999: p999? })
+}
+
+fn row(workload: &Workload, engine: &str, cell: Cell, limits: &[Limits]) -> Row {
+    let mut row = Row { arena: cell.arena, error: cell.error, ..Row::empty(workload, engine) };
     // What a wrong engine took in the processes before is no time either.
-    let samples = if error.is_some() { Vec::new() } else { samples };
-    let ns = Interval::of(&samples).map(|i| Ns { median: i.median, low: i.low, high: i.high });
-    let mut row = Row::empty(workload, engine);
+    if row.error.is_some() {
+        return row;
+    }
+    row.ns = Estimate::of(&cell.samples);
+    row.cycles = Estimate::of(&cell.cycles);
+    row.tails = tails(&cell.tails);
+    row.processes = cell.samples.len() as u32;
+    row.samples = cell.samples;
     // Bytes for each nanosecond are decimal gigabytes for each second.
-    let speed = |ns: Ns| (ns.median > 0.0).then(|| row.bytes as f64 / ns.median);
-    row.gb_per_s = ns.filter(|_| row.bytes > 0 && !row.is_latency()).and_then(speed);
-    Row { ns, processes: samples.len() as u32, samples, arena, error, ..row }
+    let speed = |ns: Estimate| (ns.median > 0.0).then(|| row.bytes as f64 / ns.median);
+    row.gb_per_s = row.ns.filter(|_| row.bytes > 0 && !row.is_latency()).and_then(speed);
+    row.limit = row.cycles.filter(|cycles| cycles.median > 0.0).and_then(|cycles| {
+        let bound = roofline::bound(limits, &workload.work()?)?;
+        Some(Limit { percent: 100.0 * bound.cycles / cycles.median, bound })
+    });
+    row
 }
 
 #[cfg(test)]
@@ -99,17 +132,24 @@ mod tests {
         let (workload, engine) = (suite::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
         let mut sheet = Sheet::default();
         for ns in ns {
-            let rows = vec![Measured { engine: "sealmark".into(), ns: ns.clone(), arena: None }];
-            sheet.take(Answer::Workload { workload: workload.path.clone(), rows }, &mut |_| {});
+            let rows = vec![Measured {
+                engine: "sealmark".into(),
+                ns: ns.clone(),
+                cycles: None,
+                tails: None,
+                arena: None,
+            }];
+            let workload = workload.path.clone();
+            sheet.take(Answer::Workload { workload, rows, cycle_ns: 0.5 }, &mut |_| {});
         }
-        sheet.rows(&[workload], &[engine])
+        sheet.rows(&[workload], &[engine], &[])
     }
 
     #[test]
     fn three_processes_make_a_median_with_an_interval() {
         let rows = told(&[Ok(400.0), Ok(256.0), Ok(300.0)]);
         assert_eq!(rows.len(), 1);
-        assert_eq!(rows[0].ns, Some(Ns { median: 300.0, low: 256.0, high: 400.0 }));
+        assert_eq!(rows[0].ns, Some(Estimate { median: 300.0, low: 256.0, high: 400.0 }));
         assert_eq!(rows[0].samples, [400.0, 256.0, 300.0]);
         assert_eq!((rows[0].processes, rows[0].gb_per_s), (3, Some(1024.0 / 300.0)));
     }

@@ -112,6 +112,13 @@ struct Entry {
     aad: usize,
     #[serde(default = "one")]
     batch: usize,
+    #[serde(default)]
+    offset: usize,
+    #[serde(default)]
+    tails: bool,
+    /// Ends the path, where what else sets the workload apart does not show in it.
+    #[serde(default)]
+    variant: String,
     engines: Engines,
     arena: Option<Level>,
     suite: Suite,
@@ -151,12 +158,16 @@ impl Entry {
     }
 
     fn one(&self, op: Op, algorithm: &str, size: Option<usize>) -> Workload {
-        let path = match (op, size) {
+        let mut path = match (op, size) {
             (Op::Nonce, _) => op.name().to_owned(),
-            (Op::Lookup, _) => format!("{algorithm}/{}", op.name()),
+            (Op::Lookup | Op::Header | Op::Aad, _) => format!("{algorithm}/{}", op.name()),
+            (Op::Copy, Some(size)) => format!("{algorithm}/{}/{size}", op.name()),
             (_, None) => format!("{}/{algorithm}", op.name()),
             (_, Some(size)) => format!("{}/{algorithm}/{size}", op.name()),
         };
+        if !self.variant.is_empty() {
+            path = format!("{path}/{}", self.variant);
+        }
         Workload {
             path,
             op,
@@ -165,8 +176,11 @@ impl Entry {
             bytes: size.unwrap_or(0),
             aad: self.aad,
             batch: self.batch,
+            offset: self.offset,
+            tails: self.tails,
             engines: self.engines,
             level: self.arena,
+            seed: 0,
             suite: self.suite,
             why: self.why.clone(),
         }
@@ -189,7 +203,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(workloads().len(), sum);
-        assert_eq!(sum, 189);
+        assert_eq!(sum, 213);
     }
 
     #[test]
@@ -213,7 +227,7 @@ mod tests {
     #[test]
     fn the_quick_suite_is_what_the_docs_say() {
         let quick: Vec<_> = Suite::Quick.workloads().map(|w| w.path.as_str()).collect();
-        assert_eq!(quick.len(), 37);
+        assert_eq!(quick.len(), 45);
         for size in [16, 64, 256, 1024, 4096, 16384, 65536, 1_048_576] {
             for op in ["seal", "open"] {
                 let path = format!("{op}/aes-256-gcm/{size}");
@@ -239,12 +253,14 @@ mod tests {
         let mut seen = 0;
         for w in workloads().iter().filter(|w| w.level.is_some()) {
             let level = w.level.unwrap();
-            assert_eq!(level == Level::L1, w.bytes <= 1024, "{}", w.path);
+            if matches!(w.op, Op::Seal | Op::Open) && w.path.matches('/').count() == 2 {
+                assert_eq!(level == Level::L1, w.bytes <= 1024, "{}", w.path);
+            }
             assert!(w.bytes * 2 <= level.bytes(), "{}", w.path);
             assert!(!matches!(w.op, Op::Key | Op::Nonce | Op::Lookup), "{}", w.path);
             seen += 1;
         }
-        assert_eq!(seen, 184);
+        assert_eq!(seen, 204);
     }
 
     #[test]
@@ -252,7 +268,7 @@ mod tests {
         let mut seen = 0;
         for w in workloads() {
             let batch = matches!(w.op, Op::SealBatch | Op::OpenBatch | Op::SealMany);
-            assert_eq!(batch, w.batch > 1, "{}", w.path);
+            assert!(batch == (w.batch > 1) || w.op == Op::Amortised, "{}", w.path);
             seen += usize::from(batch);
             if batch && w.alg.is_some() {
                 assert_eq!(w.count() % w.batch, 0, "{}: the last call of a pass is as large", w.path);

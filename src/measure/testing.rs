@@ -1,6 +1,7 @@
 //! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
 
 use super::Batch;
+use super::message::Messaging;
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
 
@@ -9,6 +10,11 @@ pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
     batch.reset();
     batch.run();
     batch.check()
+}
+
+/// Messages of that length, as the workloads have them.
+pub(super) fn of(alg: Alg, bytes: usize) -> Messaging {
+    Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
 /// What is wrong with it.

@@ -3,8 +3,12 @@
 use serde::Deserialize;
 
 use super::arena::stride;
+use super::message::Messaging;
+use super::roofline::{Flow, Work};
 use super::suite::Suite;
-use super::{Batch, Error, chain, envelope, group, key, lookup, message, value};
+use super::{
+    Batch, Error, amortised, chain, cold, envelope, group, key, lookup, message, parallel, part, reject, value,
+};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
@@ -31,8 +35,24 @@ pub enum Op {
     SealValue,
     /// Reads one that is authentic.
     OpenValue,
+    /// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the key.
+    Amortised,
+    /// Seals a message with a key and a buffer that are in no cache but the last.
+    #[serde(rename = "cold/seal")]
+    ColdSeal,
+    /// Refuses a message whose tag is forged.
+    Reject,
+    /// Seals messages on all cores at once.
+    #[serde(rename = "parallel/seal")]
+    ParallelSeal,
     /// Makes the object that holds a key, and drops it.
     Key,
+    /// Writes a record's header.
+    Header,
+    /// Composes a record's AAD.
+    Aad,
+    /// Copies a record's message.
+    Copy,
     /// Issues a nonce.
     Nonce,
     /// Finds a key by its number.
@@ -51,7 +71,14 @@ impl Op {
             Self::SealMany => "seal_many",
             Self::SealValue => "seal_value",
             Self::OpenValue => "open_value",
+            Self::Amortised => "amortised",
+            Self::ColdSeal => "cold/seal",
+            Self::Reject => "reject",
+            Self::ParallelSeal => "parallel/seal",
             Self::Key => "key",
+            Self::Header => "header",
+            Self::Aad => "aad",
+            Self::Copy => "copy",
             Self::Nonce => "nonce",
             Self::Lookup => "lookup",
         }
@@ -77,6 +104,9 @@ pub enum Level {
     L2,
     /// 2 MiB.
     L3,
+    /// 64 MiB: more than the last-level cache of most CPUs, or a core's share of it.
+    #[serde(rename = "memory")]
+    Memory,
 }
 
 impl Level {
@@ -86,12 +116,16 @@ impl Level {
             Self::L1 => 16 * 1024,
             Self::L2 => 256 * 1024,
             Self::L3 => 2 * 1024 * 1024,
+            Self::Memory => 64 * 1024 * 1024,
         }
     }
 
-    /// The smallest level that an arena of `bytes` is within; what is larger is also called the last.
+    /// The smallest level that an arena of `bytes` is within; what is larger than all is in memory.
     pub fn holding(bytes: usize) -> Self {
-        [Self::L1, Self::L2].into_iter().find(|level| bytes <= level.bytes()).unwrap_or(Self::L3)
+        [Self::L1, Self::L2, Self::L3]
+            .into_iter()
+            .find(|level| bytes <= level.bytes())
+            .unwrap_or(Self::Memory)
     }
 
     /// Its name in rows.
@@ -100,6 +134,7 @@ impl Level {
             Self::L1 => "L1",
             Self::L2 => "L2",
             Self::L3 => "L3",
+            Self::Memory => "memory",
         }
     }
 }
@@ -119,12 +154,19 @@ pub struct Workload {
     pub bytes: usize,
     /// Bytes of additional data.
     pub aad: usize,
-    /// Messages that go to the engine at once, the last call of a pass taking what is left; 1 where each goes alone.
+    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key seals; 1
+    /// where each goes alone.
     pub batch: usize,
+    /// Bytes from the beginning of a cache line to that of a message.
+    pub offset: usize,
+    /// Whether single operations are timed too, for their distribution.
+    pub tails: bool,
     /// Which engines it is measured on.
     pub engines: Engines,
     /// The cache that its arena is sized to; `None` where there is no arena.
     pub level: Option<Level>,
+    /// What its keys, nonces and messages are drawn from; 0 in the suites.
+    pub seed: u64,
     /// The smallest suite that it is in.
     pub suite: Suite,
     /// Why it is measured.
@@ -150,8 +192,11 @@ impl Workload {
     /// Operations of one batch: as many as its arena has room for.
     pub fn count(&self) -> usize {
         match (self.level, self.op) {
-            (Some(level), _) => (level.bytes() / self.slot_len()).max(2),
-            (None, Op::Key) => KEYS,
+            (Some(level), _) => match level.bytes() / self.slot_len() {
+                room if room >= self.batch => (room / self.batch * self.batch).max(2),
+                room => room.max(2),
+            },
+            (None, Op::Key | Op::ColdSeal) => KEYS,
             (None, _) => WITHOUT_ARENA,
         }
     }
@@ -164,6 +209,30 @@ impl Workload {
         Some(super::Arena { bytes: bytes as u64, level })
     }
 
+    /// Whether its operations run on one core, so that they take cycles of that core.
+    pub fn on_one_core(&self) -> bool {
+        self.op != Op::ParallelSeal
+    }
+
+    /// What one operation asks of a CPU; `None` where that is not known, or not on one core.
+    pub fn work(&self) -> Option<Work> {
+        let flow = match self.op {
+            Op::Seal | Op::Open => Flow::Calls,
+            Op::LatencySeal => Flow::Chained,
+            Op::SealBatch | Op::OpenBatch | Op::SealMany => Flow::Shared,
+            _ => return None,
+        };
+        let rounds = match self.needs() {
+            Alg::Aes128Gcm => 10,
+            Alg::Aes192Gcm => 12,
+            Alg::Aes256Gcm => 14,
+        };
+        let blocks = |bytes: usize| bytes.div_ceil(16) as u32;
+        let aad = if self.alg.is_some() { self.aad } else { envelope::AAD_LEN };
+        let (message, j0, lengths) = (blocks(self.bytes), 1, 1);
+        Some(Work { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, flow })
+    }
+
     /// Makes a batch of `count` operations on `engine`.
     ///
     /// # Errors
@@ -174,19 +243,37 @@ impl Workload {
     pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
         assert!(count > 0, "a batch has operations");
         match (self.op, self.alg) {
-            (Op::Seal, Some(alg)) => message::seals(engine, alg, self.bytes, self.aad, count),
-            (Op::Open, Some(alg)) => message::opens(engine, alg, self.bytes, self.aad, count),
-            (Op::LatencySeal, _) => chain::seals(engine, self.needs(), self.bytes, self.aad, count),
-            (Op::SealBatch, _) => group::seals(engine, self.needs(), self.bytes, self.aad, self.batch, count),
-            (Op::OpenBatch, _) => group::opens(engine, self.needs(), self.bytes, self.aad, self.batch, count),
-            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count),
+            (Op::Seal, Some(_)) => message::seals(engine, &self.shape(), count),
+            (Op::Open, Some(_)) => message::opens(engine, &self.shape(), count),
+            (Op::Reject, _) => reject::rejects(engine, &self.shape(), count),
+            (Op::LatencySeal, _) => chain::seals(engine, &self.shape(), count),
+            (Op::SealBatch, _) => group::seals(engine, &self.shape(), self.batch, count),
+            (Op::OpenBatch, _) => group::opens(engine, &self.shape(), self.batch, count),
+            (Op::Amortised, _) => amortised::seals(engine, &self.shape(), self.batch, count),
+            (Op::ColdSeal, _) => cold::seals(engine, &self.shape(), count),
+            (Op::ParallelSeal, _) => parallel::seals(engine, &self.shape(), count),
+            (Op::Header, _) => Ok(part::headers(count)),
+            (Op::Aad, _) => Ok(part::aads(count)),
+            (Op::Copy, _) => Ok(part::copies(self.bytes, count)),
+            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count, self.seed),
             (Op::SealValue, _) => value::seals(engine, self.bytes, count),
             (Op::OpenValue, _) => value::opens(engine, self.bytes, count),
-            (Op::Key, _) => key::keys(engine, self.needs(), count),
-            (Op::Seal, None) => envelope::seals(engine, self.bytes, count),
-            (Op::Open, None) => envelope::opens(engine, self.bytes, count),
+            (Op::Key, _) => key::keys(engine, self.needs(), count, self.seed),
+            (Op::Seal, None) => envelope::seals(engine, self.bytes, count, self.seed),
+            (Op::Open, None) => envelope::opens(engine, self.bytes, count, self.seed),
             (Op::Nonce, _) => Ok(lookup::nonces(count)),
             (Op::Lookup, _) => lookup::lookups(engine, count),
+        }
+    }
+
+    /// The messages of its batches.
+    fn shape(&self) -> Messaging {
+        Messaging {
+            alg: self.needs(),
+            bytes: self.bytes,
+            aad: self.aad,
+            offset: self.offset,
+            seed: self.seed,
         }
     }
 
@@ -194,7 +281,7 @@ impl Workload {
     /// read to beside it.
     fn slot_len(&self) -> usize {
         match (self.alg, self.op) {
-            (Some(_), _) => stride(self.bytes),
+            (Some(_), _) => stride(self.offset + self.bytes),
             (None, Op::SealValue | Op::OpenValue) => {
                 stride(self.bytes) + stride(self.bytes + SEALED_OVERHEAD)
             }
@@ -219,7 +306,11 @@ mod tests {
             for count in [1, 2] {
                 let mut batch = w.prepare(engine, count).unwrap();
                 assert_eq!(pass(&mut *batch), Ok(()), "{}", w.path);
-                assert_eq!(batch.count(), count as u64, "{}", w.path);
+                if w.on_one_core() {
+                    assert_eq!(batch.count(), count as u64, "{}", w.path);
+                } else {
+                    assert_eq!(batch.count() % count as u64, 0, "{}", w.path);
+                }
             }
             seen += 1;
         }
@@ -245,7 +336,11 @@ mod tests {
             let count = w.count();
             assert!(count >= 2, "{}", w.path);
             match (w.level, w.arena(count)) {
-                (None, None) => assert!(matches!(w.op, Op::Key | Op::Nonce | Op::Lookup)),
+                (None, None) => assert!(
+                    matches!(w.op, Op::Key | Op::Nonce | Op::Lookup | Op::Header | Op::Aad | Op::ColdSeal),
+                    "{}",
+                    w.path
+                ),
                 (Some(level), Some(arena)) => {
                     assert_eq!(arena.level, level.name(), "{}", w.path);
                     assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);

@@ -1,4 +1,5 @@
-//! Curves: one operation over several message sizes, in GB/s; or a latency in nanoseconds, which is not drawn.
+//! Curves: one operation over several message sizes, in GB/s or in percent of what the CPU can do; or a latency in
+//! nanoseconds, which is drawn only as such a percentage.
 //!
 //! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here: drawing
 //! them, which is `svg`.
@@ -6,7 +7,8 @@
 use super::number::{count, size, slug, three};
 use super::speed::{distinct, engines_of, processes, time};
 use super::table::{Cell, Mark, Table};
-use crate::measure::{Ns, Row, Run};
+use crate::measure::roofline::By;
+use crate::measure::{Estimate, Row, Run};
 
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
@@ -19,7 +21,28 @@ pub(super) struct Curve<'a> {
     pub sizes: Vec<u64>,
     /// Engines, in the order of the run.
     pub engines: Vec<&'a str>,
+    /// What is drawn of it.
+    pub unit: Unit,
     rows: Vec<&'a Row>,
+}
+
+/// What a curve shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unit {
+    /// Decimal gigabytes of message a second.
+    Throughput,
+    /// The least that the CPU allows in percent of what was measured.
+    Limit,
+}
+
+impl Unit {
+    /// As an axis says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "GB/s",
+            Self::Limit => "%",
+        }
+    }
 }
 
 /// A speed in GB/s and its interval.
@@ -33,9 +56,23 @@ pub(super) struct Speed {
     pub high: f64,
 }
 
-impl Curve<'_> {
+impl<'a> Curve<'a> {
     fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
         self.rows.iter().find(|row| row.engine == engine && row.bytes == bytes).copied()
+    }
+
+    /// What is drawn of an engine at a size; none without a time, or without a limit.
+    pub fn value(&self, engine: &str, bytes: u64) -> Option<Speed> {
+        match self.unit {
+            Unit::Throughput => self.speed(engine, bytes),
+            Unit::Limit => percent(self.row(engine, bytes)?),
+        }
+    }
+
+    /// The same in percent of the CPU's limit, where that is known.
+    pub fn of_limit(&self) -> Option<Curve<'a>> {
+        let known = self.rows.iter().any(|row| percent(row).is_some());
+        known.then(|| Curve { unit: Unit::Limit, ..self.clone() })
     }
 
     /// The speed of an engine at a size; none without a time.
@@ -47,7 +84,8 @@ impl Curve<'_> {
 
     /// What tables and pictures of it are found by: `seal-aes-256-gcm`, `latency-seal-aes-256-gcm`.
     pub fn id(&self) -> String {
-        slug(&format!("{}-{}", self.op, self.algorithm))
+        let prefix = if self.unit == Unit::Limit { "limit-" } else { "" };
+        slug(&format!("{prefix}{}-{}", self.op, self.algorithm))
     }
 
     /// The name as a heading: `Seal, aes-256-gcm`.
@@ -55,7 +93,8 @@ impl Curve<'_> {
         let words = operation(self.op);
         let mut letters = words.chars();
         let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-        format!("{first}{}, {}", letters.as_str(), self.algorithm)
+        let unit = if self.unit == Unit::Limit { ": percent of this CPU's limit" } else { "" };
+        format!("{first}{}, {}{unit}", letters.as_str(), self.algorithm)
     }
 
     /// Whether it is of calls that wait for each other, so that its times say nothing of GB/s.
@@ -94,6 +133,21 @@ impl Curve<'_> {
     }
 }
 
+/// The bound's cycles in percent of the measured ones.
+fn percent(row: &Row) -> Option<Speed> {
+    time(row)?;
+    let (limit, cycles) = (row.limit.as_ref()?, row.cycles?);
+    let of = |cycles: f64| 100.0 * limit.bound.cycles / cycles;
+    let usable = [cycles.median, cycles.low, cycles.high].into_iter().all(|x| x.is_finite() && x > 0.0);
+    usable.then(|| Speed { median: of(cycles.median), low: of(cycles.high), high: of(cycles.low) })
+}
+
+/// Whether a row is of the operation as such: others have the same operation in other circumstances, and say so at the
+/// end of their path.
+pub(super) fn is_usual(row: &Row) -> bool {
+    row.bytes > 0 && row.workload == format!("{}/{}/{}", row.op, row.algorithm, row.bytes)
+}
+
 /// An operation in words: `seal`, `seal batch`, `latency of seal`.
 pub(super) fn operation(op: &str) -> String {
     op.replace("latency/", "latency of ").replace('_', " ")
@@ -102,16 +156,53 @@ pub(super) fn operation(op: &str) -> String {
 /// Operations measured at two message sizes or more, in the order of the run.
 pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
     let names = distinct(
-        run.rows.iter().filter(|row| row.bytes > 0).map(|row| (row.op.as_str(), row.algorithm.as_str())),
+        run.rows.iter().filter(|row| is_usual(row)).map(|row| (row.op.as_str(), row.algorithm.as_str())),
     );
     let curve = |(op, algorithm)| {
         let rows: Vec<&Row> =
-            run.rows.iter().filter(|r| r.bytes > 0 && r.op == op && r.algorithm == algorithm).collect();
+            run.rows.iter().filter(|r| is_usual(r) && r.op == op && r.algorithm == algorithm).collect();
         let mut sizes = distinct(rows.iter().map(|row| row.bytes));
         sizes.sort_unstable();
-        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), rows }
+        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
     };
     names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
+}
+
+/// Percent of the CPU's limit by engine and size.
+pub(super) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
+    let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
+    let title = format!("{}, by message size", curve.title());
+    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
+    table.details = false;
+    for &engine in &curve.engines {
+        let mut row = vec![Cell::new(engine)];
+        for &bytes in &curve.sizes {
+            row.push(match curve.value(engine, bytes) {
+                Some(percent) => Cell::new(three(percent.median)).detail(format!(
+                    "{}–{}",
+                    three(percent.low),
+                    three(percent.high)
+                )),
+                None => Cell::none(),
+            });
+        }
+        table.push(row);
+    }
+    let mut bounds = vec![Cell::new("the limit, in cycles")];
+    for &bytes in &curve.sizes {
+        let bound = curve.rows.iter().filter(|row| row.bytes == bytes).find_map(|row| row.limit.as_ref());
+        bounds.push(bound.map_or_else(Cell::none, |limit| {
+            let by = if limit.bound.by == By::Latency { "latency" } else { "throughput" };
+            Cell::new(three(limit.bound.cycles)).detail(format!("{by}, {}", limit.bound.backend))
+        }));
+    }
+    table.push(bounds);
+    table.note(&format!(
+        "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its median over \
+         {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are left out, so nothing \
+         reaches it, but for a long message whose counter blocks share their first rounds.",
+        processes(run)
+    ))
 }
 
 /// GB/s by engine and size; nanoseconds for a latency.
@@ -144,7 +235,7 @@ pub(super) fn table(run: &Run, curve: &Curve<'_>) -> Table {
         table.push(row);
     }
     let rows = curve.rows.iter();
-    let ends: Vec<Ns> = rows.filter_map(|row| time(row)).collect();
+    let ends: Vec<Estimate> = rows.filter_map(|row| time(row)).collect();
     let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
     let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
     let marked = if table.has(Mark::Best) {

@@ -4,10 +4,10 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
-use super::Section;
 use super::number::plain;
 use super::table::{Cell, Mark, Table};
-use crate::measure::Row;
+use super::{Section, witness};
+use crate::measure::{Row, Tails};
 
 /// Draws one table as Markdown, without its heading.
 pub fn markdown(table: &Table) -> String {
@@ -47,7 +47,7 @@ pub(super) fn escape(words: &str) -> String {
     out.replace("://", "&#58;//").trim().to_owned()
 }
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 28] = [
     "kind",
     "fingerprint",
     "cpu",
@@ -65,9 +65,17 @@ const HEADER: [&str; 20] = [
     "ns_low",
     "ns_high",
     "gb_per_s",
+    "cycles",
+    "limit_cycles",
+    "limit_percent",
+    "p50",
+    "p99",
+    "p999",
     "processes",
     "samples",
     "error",
+    "aes",
+    "multiplies",
 ];
 
 /// Every tally and every row as CSV: `kind` is `verify` or `bench`, `name` the set or the workload.
@@ -104,7 +112,7 @@ pub fn csv(sections: &[Section]) -> String {
 }
 
 /// The fields from `bytes` on.
-fn bench(row: &Row) -> [String; 8] {
+fn bench(row: &Row) -> [String; 16] {
     let ns = row.ns.filter(|_| row.error.is_none());
     let ns =
         ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
@@ -114,7 +122,23 @@ fn bench(row: &Row) -> [String; 8] {
     let samples: Vec<_> = row.samples.iter().filter(|_| timed).map(f64::to_string).collect();
     let error = words(row.error.as_deref().unwrap_or_default());
     let (bytes, processes) = (row.bytes.to_string(), row.processes.to_string());
-    [bytes, median, low, high, speed, processes, samples.join(" "), error]
+    let number = |x: Option<f64>| x.filter(|_| timed).map_or_else(String::new, |x| x.to_string());
+    let cycles = number(row.cycles.map(|cycles| cycles.median));
+    let limit = number(row.limit.as_ref().map(|limit| limit.bound.cycles));
+    let percent = number(row.limit.as_ref().map(|limit| limit.percent));
+    let [p50, p99, p999] = match row.tails {
+        Some(Tails::Ns { p50, p99, p999 }) => [p50, p99, p999].map(|one| number(Some(one.median))),
+        _ => [const { String::new() }; 3],
+    };
+    let samples = samples.join(" ");
+    let [aes, multiplies] = match &row.witness {
+        Some(witness) => witness::widths(witness).map(str::to_owned),
+        None => [const { String::new() }; 2],
+    };
+    [
+        bytes, median, low, high, speed, cycles, limit, percent, p50, p99, p999, processes, samples, error,
+        aes, multiplies,
+    ]
 }
 
 fn words(words: &str) -> String {
@@ -134,6 +158,7 @@ fn line(out: &mut String, fields: &[String]) {
 mod tests {
     use super::*;
     use crate::report::{File, Report, curve, sample};
+    use crate::trace::Witness;
 
     /// A reader of RFC 4180, for the test.
     fn parse(csv: &str) -> Vec<Vec<String>> {
@@ -184,7 +209,9 @@ mod tests {
         let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
         assert_eq!(bench(&row)[1], "6");
         row.error = Some("wrong".into());
-        assert_eq!(bench(&row), ["16", "", "", "", "", "3", "", "wrong"]);
+        row.witness = Some(Witness::default());
+        let bare = ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong", "none", "none"];
+        assert_eq!(bench(&row), bare);
     }
 
     #[test]

@@ -10,8 +10,11 @@ use super::number::plain;
 use super::speed;
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
-use super::{Report, Section, cases, method, ratio, sentence};
-use crate::measure::Run;
+use super::{
+    Report, Section, cases, compare, cores, heat, limits, method, ratio, sentence, tail, usage, waterfall,
+    witness,
+};
+use crate::measure::{Run, warnings};
 
 /// Draws the page.
 pub(super) fn page(report: &Report) -> String {
@@ -34,7 +37,7 @@ pub(super) fn page(report: &Report) -> String {
                     p.over { "Sealmark report" }
                     h1 { (plain(&sentence)) }
                     @for words in sentence::changes(sections) { p { (plain(&words)) } }
-                    @if several { (contents(sections)) }
+                    @if several { (contents(sections)) (side_by_side(sections)) }
                     @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \
                               this page, holds every number unrounded and every process's median." }
@@ -95,18 +98,61 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
             @if let Some(run) = &section.bench {
                 @for (i, curve) in curve::curves(run).iter().enumerate() {
                     (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
+                    @if let Some(limit) = curve.of_limit() {
+                        (limit_figure(run, &limit, all, &format!("run-{place}-{}-limit", i + 1)))
+                    }
                 }
-                @let rest = [ratio::table(run), speed::other(run), speed::errors(run)];
-                @for found in rest.iter().flatten() {
+                @for found in heat::table(run).iter().chain(&ratio::table(run)) { (titled(found)) }
+                @for found in &compare::ranks(run) { (folded(found)) }
+                @for found in &waterfall::tables(run) {
                     h3 { (found.title) }
+                    @let bytes = found.id.trim_start_matches("waterfall-").parse().unwrap_or_default();
+                    figure { div.scroll tabindex="0" { (waterfall::figure(run, bytes)) } }
                     (table(found))
                 }
+                @let rest = [tail::table(run), cores::table(run), speed::other(run), speed::errors(run)];
+                @for found in rest.iter().flatten() { (titled(found)) }
+                @if !run.limits.is_empty() { (titled(&limits::limits(&run.limits))) }
+                @if run.rows.iter().any(|row| row.algorithm == "record") { (titled(&usage::usage())) }
             }
+            @if let Some(found) = witness::table(section) {
+                h3 { (found.title) }
+                (table(&found))
+            }
+            @for words in section.bench.iter().flat_map(warnings) { p.note { "Warning: " (plain(&words)) } }
             h3 { "To repeat it" }
             (method::repeat(section))
             h3 { "Method and limits" }
             (method::notes(section))
         }
+    }
+}
+
+fn titled(found: &Table) -> Markup {
+    html! { h3 { (found.title) } (table(found)) }
+}
+
+/// A table that few will look at.
+fn folded(found: &Table) -> Markup {
+    html! { details { summary { (found.title) } (table(found)) } }
+}
+
+/// All runs in one table for each operation, and what could not be put there.
+fn side_by_side(sections: &[Section]) -> Markup {
+    let compared = compare::compare(sections);
+    html! {
+        @for words in &compared.refused { p.note { (plain(words)) } }
+        @for found in &compared.tables { h3 { (found.title) } (table(found)) }
+    }
+}
+
+/// How far the engines of a curve are from the CPU's limit.
+fn limit_figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
+    let found = curve::limit_table(run, curve);
+    html! {
+        h3 { (found.title) }
+        figure { div.scroll tabindex="0" { (PreEscaped(svg::draw(curve, all, name, Paint::Page))) } }
+        (table(&found))
     }
 }
 
@@ -198,6 +244,13 @@ fn class(mark: Mark, number: bool) -> String {
         Mark::Quiet => " mute",
         Mark::Bad => " bad",
         Mark::Best => " best",
+        Mark::Heat(-3) => " cold3",
+        Mark::Heat(-2) => " cold2",
+        Mark::Heat(-1) => " cold1",
+        Mark::Heat(0) => "",
+        Mark::Heat(1) => " warm1",
+        Mark::Heat(2) => " warm2",
+        Mark::Heat(_) => " warm3",
     };
     format!("{}{mark}", if number { "number" } else { "words" })
 }

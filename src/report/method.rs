@@ -56,6 +56,20 @@ pub(super) fn notes(section: &Section) -> Markup {
                 li { "A time is the median of those medians. Its interval covers the true median over processes \
                       with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
                       it says nothing about another machine." }
+                @if let Some(clock) = &run.clock {
+                    li { "Reading the clock costs " (three(clock.overhead_ns)) " ns a pass, which is taken off; no pass is \
+                          shorter than 100 times that, so what is taken off is below 1 %." }
+                    @if let Some([low, high]) = clock.ghz {
+                        li { "The core's clock was between " (three(low)) " and " (three(high)) " GHz. Cycles are counted \
+                              beside the engines, by a chain of additions that takes its turn in every round." }
+                    }
+                }
+                @if !run.limits.is_empty() {
+                    li { "The limit of an operation is made of what the probes measured of AES rounds and carry-less \
+                          multiplies: all rounds of its blocks and three multiplies for each block that is hashed, on \
+                          the CPU's widest vectors; for a latency, those that wait for each other. It leaves out loads, \
+                          stores, shuffles, the tail, the call and memory." }
+                }
                 @for words in arenas(run) { li { (words) } }
                 li { "Times are of warm caches and one message after another, or one batch after another. An \
                       application adds what it does between messages." }

@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 use crate::host::Host;
 use crate::{measure, verify};
 
+pub mod agree;
 mod cases;
+mod compare;
+mod cores;
 mod curve;
 mod error;
 pub mod formats;
+mod heat;
 mod html;
 pub mod limits;
 mod method;
+pub mod metric;
 mod number;
 mod ratio;
 mod run;
@@ -26,7 +31,12 @@ mod sheet;
 mod speed;
 mod svg;
 pub mod table;
+mod tail;
 pub mod text;
+pub mod trace;
+pub mod usage;
+mod waterfall;
+mod witness;
 
 pub use error::Error;
 pub use formats::markdown;
@@ -50,8 +60,10 @@ impl Section {
         sentence::section(self)
     }
 
-    /// Its tables, in the order of the report: `cases`, `failures`, one for each curve (`seal-aes-256-gcm`),
-    /// `ratios`, `other`, `errors`; each only where there is something in it.
+    /// Its tables, in the order of the report: `cases`, `failures`; for each curve its speeds (`seal-aes-256-gcm`) and
+    /// how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); `heat`, `ratios`, the places of the engines
+    /// (`rank-seal-aes-256-gcm`), the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`, `limits`,
+    /// `usage`, `errors`, `witnesses`; each only where there is something in it.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
         if let Some(report) = &self.verify {
@@ -59,11 +71,26 @@ impl Section {
             tables.extend(cases::failures(report));
         }
         if let Some(run) = &self.bench {
-            tables.extend(curve::curves(run).iter().map(|curve| curve::table(run, curve)));
+            for curve in curve::curves(run) {
+                tables.push(curve::table(run, &curve));
+                tables.extend(curve.of_limit().map(|limit| curve::limit_table(run, &limit)));
+            }
+            tables.extend(heat::table(run));
             tables.extend(ratio::table(run));
+            tables.extend(compare::ranks(run));
+            tables.extend(waterfall::tables(run));
+            tables.extend(tail::table(run));
+            tables.extend(cores::table(run));
             tables.extend(speed::other(run));
+            if !run.limits.is_empty() {
+                tables.push(limits::limits(&run.limits));
+            }
+            if run.rows.iter().any(|row| row.algorithm == "record") {
+                tables.push(usage::usage());
+            }
             tables.extend(speed::errors(run));
         }
+        tables.extend(witness::table(self));
         tables
     }
 
@@ -74,7 +101,10 @@ impl Section {
         let draw = |curve: &curve::Curve<'_>| {
             (curve.id(), svg::draw(curve, &engines, "figure", svg::Paint::Picture))
         };
-        curve::curves(run).iter().filter(|curve| !curve.is_latency()).map(draw).collect()
+        let curves = curve::curves(run);
+        let drawn = curves.iter().filter(|curve| !curve.is_latency()).cloned();
+        let limits = curves.iter().filter_map(curve::Curve::of_limit);
+        drawn.chain(limits).map(|curve| draw(&curve)).collect()
     }
 }
 
@@ -142,12 +172,22 @@ impl Report {
         for words in sentence::changes(&self.sections) {
             out += &format!("\n{}\n", formats::escape(&words));
         }
+        let compared = compare::compare(&self.sections);
+        for words in &compared.refused {
+            out += &format!("\n{}\n", formats::escape(words));
+        }
+        for table in &compared.tables {
+            out += &format!("\n## {}\n\n{}", formats::escape(&table.title), markdown(table));
+        }
         for section in &self.sections {
             out += &format!("\n## {}\n\n", formats::escape(&section.host.cpu));
             if self.sections.len() > 1 {
                 out += &format!("{}\n\n", formats::escape(&section.sentence()));
             }
             out += &format!("{}\n", formats::escape(&sentence::origin(section)));
+            for words in section.bench.iter().flat_map(measure::warnings) {
+                out += &format!("\nWarning: {}\n", formats::escape(&words));
+            }
             for table in section.tables() {
                 let title = formats::escape(&table.title);
                 out += &format!("\n### {title}\n\n{}", markdown(&table));
@@ -166,8 +206,12 @@ impl Report {
             }
             out.push('\n');
         }
-        for words in sentence::changes(&self.sections) {
-            out += &text::wrap(&words, width.into());
+        let compared = compare::compare(&self.sections);
+        for table in &compared.tables {
+            out += &format!("{}\n", text::table(table, width));
+        }
+        for words in sentence::changes(&self.sections).iter().chain(&compared.refused) {
+            out += &text::wrap(words, width.into());
         }
         out + &text::wrap(&self.sentence(), width.into())
     }
@@ -249,7 +293,19 @@ mod tests {
         let ids: Vec<_> = tables.iter().map(|table| table.id.as_str()).collect();
         assert_eq!(
             ids,
-            ["cases", "failures", "seal-aes-256-gcm", "open-aes-256-gcm", "ratios", "other", "errors"]
+            [
+                "cases",
+                "failures",
+                "seal-aes-256-gcm",
+                "open-aes-256-gcm",
+                "heat",
+                "ratios",
+                "rank-seal-aes-256-gcm",
+                "rank-open-aes-256-gcm",
+                "other",
+                "usage",
+                "errors"
+            ]
         );
         let mut numbers = 0;
         for cell in tables.iter().flat_map(|table| &table.rows).flat_map(|row| &row[1..]) {

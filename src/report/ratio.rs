@@ -3,7 +3,7 @@
 //! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two rows do
 //! not come from the same number of processes there is no ratio.
 
-use super::curve::operation;
+use super::curve::{is_usual, operation};
 use super::number::{size, three};
 use super::speed::{OWN, distinct, engines_of, time};
 use super::table::{Cell, Mark, Table};
@@ -73,7 +73,10 @@ pub(super) fn table(run: &Run) -> Option<Table> {
 /// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`.
 fn name(row: &Row) -> String {
     let size = if row.bytes > 0 { format!(", {}", size(row.bytes)) } else { String::new() };
-    format!("{} {}{size}", operation(&row.op), row.algorithm)
+    // What sets it apart from the usual workload of that operation stands at the end of its path.
+    let variant = row.workload.split('/').next_back().filter(|_| row.bytes > 0 && !is_usual(row));
+    let variant = variant.map_or_else(String::new, |variant| format!(", {}", variant.replace('-', " ")));
+    format!("{} {}{size}{variant}", operation(&row.op), row.algorithm)
 }
 
 #[cfg(test)]

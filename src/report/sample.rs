@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::host::Host;
-use crate::measure::{self, Arena, EngineVersion, Ns, Row, Run};
+use crate::measure::{self, Arena, EngineVersion, Estimate, Row, Run};
 use crate::verify::{self, EngineInfo, Failure, Report, SetReport, Tally};
 
 pub const ENGINES: [&str; 6] =
@@ -61,12 +61,18 @@ pub fn report() -> Report {
     ];
     let mut engines: Vec<_> = ENGINES
         .iter()
-        .map(|&name| EngineInfo { name: name.into(), version: version(name).into(), unavailable: None })
+        .map(|&name| EngineInfo {
+            name: name.into(),
+            version: version(name).into(),
+            unavailable: None,
+            witnesses: Vec::new(),
+        })
         .collect();
     engines.push(EngineInfo {
         name: "sealmark/vaes512".into(),
         version: "0.1.0".into(),
         unavailable: Some("this CPU lacks avx512f".into()),
+        witnesses: Vec::new(),
     });
     Report {
         schema: verify::SCHEMA.into(),
@@ -121,11 +127,16 @@ pub fn row(op: &str, algorithm: &str, bytes: u64, engine: &str, samples: &[f64])
         bytes,
         batch: None,
         engine: engine.into(),
-        ns: Some(Ns { median, low: sorted[0], high: sorted[sorted.len() - 1] }),
+        ns: Some(Estimate { median, low: sorted[0], high: sorted[sorted.len() - 1] }),
+        cycles: None,
+        limit: None,
+        tails: None,
         gb_per_s: (bytes > 0).then(|| bytes as f64 / median),
         processes: samples.len() as u32,
         samples: samples.to_vec(),
         arena: (bytes > 0).then(|| Arena { bytes: 32_768, level: "L1".into() }),
+        witness: None,
+        no_witness: None,
         error: None,
     }
 }
@@ -167,9 +178,11 @@ pub fn run() -> Run {
         host: host(),
         suite: "standard".into(),
         coverage: 0.75,
+        within: measure::WITHIN,
         seed: 20_261_103,
         build: "rustc 1.95.0, release".into(),
         clock: None,
+        limits: Vec::new(),
         engines: ENGINES
             .iter()
             .map(|&name| EngineVersion {

@@ -40,7 +40,7 @@ impl<'a> Sheet<'a> {
         let right = WIDTH - (longest as f64 * 7.4 + 46.0).clamp(110.0, 260.0);
         let sizes = || curve.sizes.iter().map(|&bytes| bytes as f64);
         let speeds =
-            || curve.engines.iter().flat_map(|e| curve.sizes.iter().filter_map(|&b| curve.speed(e, b)));
+            || curve.engines.iter().flat_map(|e| curve.sizes.iter().filter_map(|&b| curve.value(e, b)));
         let least = speeds().map(|s| s.low).fold(f64::INFINITY, f64::min);
         let most = speeds().map(|s| s.high).fold(0.0, f64::max);
         // Nothing measured: any range will do, the axes stay.
@@ -118,14 +118,14 @@ impl<'a> Sheet<'a> {
             }
         }
         self.path(&[(LEFT, foot), (self.right, foot)], thin(QUIET));
-        self.text("GB/s", (LEFT - 8.0, TOP - 18.0), HPos::Right, INK);
+        self.text(curve.unit.name(), (LEFT - 8.0, TOP - 18.0), HPos::Right, INK);
         self.text("message size", ((LEFT + self.right) / 2.0, HEIGHT - 12.0), HPos::Center, INK);
     }
 
     /// An engine's band, line and markers, broken where a size has no time; where it ends.
     pub fn line(&self, curve: &Curve<'_>, engine: &str, place: usize) -> Option<Place> {
         let color = RGBColor(LINE, 0, (place % PALETTE.len()) as u8);
-        let speeds = curve.sizes.iter().map(|&bytes| Some((bytes as f64, curve.speed(engine, bytes)?)));
+        let speeds = curve.sizes.iter().map(|&bytes| Some((bytes as f64, curve.value(engine, bytes)?)));
         let speeds: Vec<Option<(f64, Speed)>> = speeds.collect();
         let mut end = None;
         for piece in speeds.split(Option::is_none) {

@@ -3,16 +3,16 @@
 //! A row with an error has no time, whatever else it holds. Not here: curves over message sizes, which are `curve`,
 //! and how engines compare, which is `ratio`.
 
-use super::curve::curves;
+use super::curve::{curves, is_usual};
 use super::number::{count, counted, three};
 use super::table::{Cell, Mark, Table};
-use crate::measure::{Ns, Row, Run};
+use crate::measure::{Estimate, Row, Run};
 
 /// The prefix of our own engines' names; every other engine is a peer.
 pub(super) const OWN: &str = "sealmark";
 
 /// A row's time: none where there is an error or the time is no positive number.
-pub(super) fn time(row: &Row) -> Option<Ns> {
+pub(super) fn time(row: &Row) -> Option<Estimate> {
     let usable = |x: f64| x.is_finite() && x > 0.0;
     row.ns.filter(|ns| row.error.is_none() && [ns.median, ns.low, ns.high].into_iter().all(usable))
 }
@@ -68,7 +68,7 @@ pub(super) fn processes(run: &Run) -> String {
 pub(super) fn other(run: &Run) -> Option<Table> {
     let curves = curves(run);
     let drawn = |row: &Row| {
-        row.bytes > 0 && curves.iter().any(|curve| curve.op == row.op && curve.algorithm == row.algorithm)
+        is_usual(row) && curves.iter().any(|curve| curve.op == row.op && curve.algorithm == row.algorithm)
     };
     let rows: Vec<&Row> = run.rows.iter().filter(|row| !drawn(row)).collect();
     if rows.is_empty() {

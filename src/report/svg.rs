@@ -98,9 +98,9 @@ fn paint(mut svg: String, paint: Paint) -> String {
 
 /// The figure in words: for each engine its slowest and quickest size.
 fn describe(curve: &Curve<'_>) -> String {
-    let mut words = "GB/s over message size, both axes logarithmic.".to_owned();
+    let mut words = format!("{} over message size, both axes logarithmic.", curve.unit.name());
     for engine in &curve.engines {
-        let timed = curve.sizes.iter().filter_map(|&bytes| Some((bytes, curve.speed(engine, bytes)?)));
+        let timed = curve.sizes.iter().filter_map(|&bytes| Some((bytes, curve.value(engine, bytes)?)));
         let timed: Vec<_> = timed.collect();
         match (timed.first(), timed.last()) {
             (Some((small, slow)), Some((large, fast))) => {

@@ -17,6 +17,8 @@ pub enum Mark {
     Bad,
     /// The quickest of those it is compared with, and its interval stands clear of theirs.
     Best,
+    /// A place on a scale from -3, far worse, over 0, level, to 3, far better.
+    Heat(i8),
 }
 
 /// One cell.

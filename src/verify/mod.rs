@@ -1,13 +1,15 @@
 //! Is it right? Cases, judged one by one on every engine whose shape fits.
 //!
 //! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence, and an engine that was put to
-//! no case of a set has failed it, but where 0 is declared and another set of the run did try that engine.
+//! no case of a set has failed it, but where 0 is declared and another set of the run did try that engine. An engine
+//! that does not execute what its name claims is put to no case: what it did would be said of another one.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
+use crate::engine::witness::Taken;
 use crate::host::Host;
 
 mod aead_case;
@@ -154,12 +156,16 @@ pub struct EngineInfo {
     /// Why this CPU cannot run it; absent when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// What the CPU really executed when it sealed, by key size and length; none where it was not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Taken>,
 }
 
 impl EngineInfo {
     /// Asks an engine.
     pub fn of(engine: &dyn Engine) -> Self {
-        Self { name: engine.name().into(), version: engine.version(), unavailable: engine.available().err() }
+        let (name, version) = (engine.name().into(), engine.version());
+        Self { name, version, unavailable: engine.available().err(), witnesses: Vec::new() }
     }
 }
 

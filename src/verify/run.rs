@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::vectors::index;
 use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
 use super::{campaign, contract, differential, fault};
-use crate::engine::{Engine, find};
+use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
 use crate::scheme;
 
@@ -25,6 +25,15 @@ pub struct Plan {
     pub require: Vec<String>,
     /// The seed of everything that is drawn at random.
     pub seed: u64,
+    /// What the engines were seen to execute; one that they refute takes no part, and that is a failure.
+    pub witnesses: Witnesses,
+}
+
+impl Plan {
+    /// These engines on these cases: none of them required, and none with a witness.
+    pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
+        Self { engines, sets, require: Vec::new(), seed, witnesses: Witnesses::default() }
+    }
 }
 
 impl std::fmt::Debug for Plan {
@@ -155,17 +164,19 @@ impl<'a> Account<'a> {
             ran: 0,
         };
         for &engine in &plan.engines {
-            let unavailable = engine.available().err();
-            if unavailable.is_none() {
-                account.able.push(engine);
+            let witnesses = plan.witnesses.of(engine.name()).to_vec();
+            let info = EngineInfo { witnesses, ..EngineInfo::of(engine) };
+            match (&info.unavailable, plan.witnesses.refute(engine.name())) {
+                (Some(_), _) => {}
+                (None, Some(why)) => account.fail("", engine.name(), why),
+                (None, None) => account.able.push(engine),
             }
-            let (name, version) = (engine.name().into(), engine.version());
-            account.infos.push(EngineInfo { name, version, unavailable });
+            account.infos.push(info);
         }
         for name in &plan.require {
             if !account.able.iter().any(|engine| engine.name() == name || engine.family() == name) {
                 let found = account.infos.iter().find(|info| info.name == *name);
-                let why = found.and_then(|info| info.unavailable.clone());
+                let why = found.and_then(|info| info.unavailable.clone().or(plan.witnesses.refute(name)));
                 let why = why.unwrap_or_else(|| "no engine of that name was asked for".into());
                 account.fail("", name, format!("required, and did not take part: {why}"));
             }

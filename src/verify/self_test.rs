@@ -67,8 +67,7 @@ fn flipped_vector(row: &Row, before: &[u8]) -> Planted {
 fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
     let engines: Vec<&'static dyn Engine> = vec![double, sound];
-    let report =
-        super::run(&Plan { engines, sets: Sets::Given(vec![set]), require: Vec::new(), seed }, &|_| {});
+    let report = super::run(&Plan::new(engines, Sets::Given(vec![set]), seed), &|_| {});
     let wrong =
         |name: &str| report.sets.iter().filter_map(|set| set.engines.get(name)).map(|t| t.wrong).sum::<u64>();
     let named = report.failures.iter().filter(|f| f.engine == double.name && !f.case.is_empty());

@@ -38,7 +38,7 @@ impl Lanes for AesNi {
     const GROUP: usize = 6;
     const REMEMBERS: bool = true;
     type Power = Block;
-    type Powers = [Block; 18];
+    type Powers = [Block; 34];
     type Sums = Self::Powers;
     type Vector = __m128i;
     type State = __m128i;

@@ -92,9 +92,10 @@ macro_rules! edge {
                 $(#[$features])?
                 unsafe fn inner<const R: usize, const SEAL: bool>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <$lanes as Lanes>::Product) -> usize {
                     const N: usize = <$lanes>::FLIGHT;
+                    const O: usize = <$lanes>::OPENING;
                     const G: usize = <$lanes>::GROUP;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { $crate::aead::long::long::<$lanes, N, G, R, SEAL>(key, j0, aad, in_out, into) }
+                    unsafe { $crate::aead::long::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }

@@ -25,6 +25,7 @@ impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const LAST: usize = 8;
     const FLIGHT: usize = 8;
+    const OPENING: usize = 4;
     const GROUP: usize = 6;
     const REMEMBERS: bool = true;
     type Power = Block;

@@ -1,0 +1,159 @@
+//! `sealmark trace`: what one call of a workload executes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::{End, Engines, Format, progress};
+use crate::engine::Engine;
+use crate::measure::trace::{self, Traced};
+use crate::measure::{self, Workload, contestants, suite};
+use crate::report::{self, text};
+use crate::trace::{Diff, Error};
+
+/// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register widths.
+///
+/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some forty
+/// thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran. Several workloads or
+/// engines are shown side by side: instructions for each byte, and the widest AES instructions.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong, 2 bad usage, 3 the system does not let a process be traced."
+)]
+pub(super) struct Args {
+    /// The workload's path; `sealmark list workloads` names them all.
+    #[arg(required = true, value_name = "WORKLOAD")]
+    workloads: Vec<String>,
+    /// Only this engine; may be given several times. All when left out.
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
+    /// What keys, nonces and messages are drawn from. Code that is constant-time has one digest for all.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Compares with an earlier trace: what changed, by mnemonic and by symbol.
+    #[arg(long, value_name = "RUN")]
+    diff: Option<PathBuf>,
+    /// Replaces what stands between the markers `<!-- sealmark:instructions -->` of a Markdown file by the table of
+    /// all side by side.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["diff", "output", "format"])]
+    splice: Option<PathBuf>,
+    /// How to print it; as JSON, several are one object a line.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also writes the JSON to this file.
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    let workloads = args.workloads.iter().map(|path| named(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let chosen = engines.named(&args.engines)?;
+    let before = args.diff.as_deref().map(read).transpose()?;
+    if let Some(reason) = super::none_can_run(&chosen) {
+        eprintln!("sealmark: {reason}");
+        return Ok(End::CouldNotTell);
+    }
+    let calls: Vec<(&Workload, &dyn Engine)> =
+        workloads.iter().flat_map(|&w| contestants(w, &chosen).into_iter().map(move |e| (w, e))).collect();
+    if calls.is_empty() {
+        eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));
+        return Ok(End::CouldNotTell);
+    }
+    if calls.len() > 1 && (before.is_some() || args.output.is_some()) {
+        bail!("--diff and -o are for one workload on one engine: name it with --engine");
+    }
+    let (mut all, mut end) = (Vec::new(), End::Fine);
+    let bar = progress::bar("tracing", calls.len() as u64);
+    for (workload, engine) in calls {
+        bar.set_message(format!("{} on {}", workload.path, engine.name()));
+        match trace::trace(workload, engine, args.seed) {
+            Ok(traced) => all.push(traced),
+            Err(error) => end = end.max(told(error, workload, engine)?),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if let ([traced], Some(before)) = (&mut all[..], before) {
+        traced.diff = Some(Diff::between(&before.trace, &traced.trace));
+    }
+    if let ([traced], Some(path)) = (&all[..], &args.output) {
+        report::write(path, traced)?;
+    }
+    match (&args.splice, args.format) {
+        (Some(target), _) if end == End::Fine => splice(target, args, &all)?,
+        (Some(target), _) => eprintln!("sealmark: {} stays as it is", target.display()),
+        (None, format) => print(&all, format)?,
+    }
+    Ok(end)
+}
+
+fn named(path: &str) -> anyhow::Result<&'static Workload> {
+    suite::find(path)
+        .with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
+}
+
+/// Says why there is no trace, and what that means.
+fn told(error: measure::Error, workload: &Workload, engine: &dyn Engine) -> anyhow::Result<End> {
+    let call = format!("{} on {}", workload.path, engine.name());
+    let end = match &error {
+        measure::Error::Trace(
+            Error::Forbidden { .. } | Error::Unsupported | Error::Threads | Error::TooLong { .. },
+        ) => End::CouldNotTell,
+        measure::Error::Wrong { .. } => End::FoundSomething,
+        _ => return Err(error).context(format!("tracing {call}")),
+    };
+    eprintln!("sealmark: no trace of {call}: {error}");
+    Ok(end)
+}
+
+fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
+    match (all, format) {
+        ([traced], Format::Json) => println!("{}", serde_json::to_string_pretty(traced)?),
+        (several, Format::Json) => {
+            for traced in several {
+                println!("{}", serde_json::to_string(traced)?);
+            }
+        }
+        ([], Format::Text) => {}
+        ([traced], Format::Text) => {
+            println!("{}", report::trace::sentence(traced));
+            for table in report::trace::tables(traced) {
+                println!("\n{}", text::table(&table, super::width()).trim_end());
+            }
+        }
+        (several, Format::Text) => {
+            print!("{}", text::table(&report::trace::summary(several), super::width()));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the table of all side by side between the markers of `target`.
+fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
+    let reading = || format!("reading {}", target.display());
+    let markdown = std::fs::read_to_string(target).with_context(reading)?;
+    let table = report::trace::summary(all);
+    let engines: String = args.engines.iter().map(|name| format!(" --engine {name}")).collect();
+    let (workloads, path) = (args.workloads.join(" "), target.display());
+    let host = all.first().map_or_else(String::new, |t| format!("{} ({})", t.host.cpu, t.host.fingerprint));
+    let command = format!("sealmark trace {workloads}{engines} --splice {path}");
+    let body = format!("{}\nOn {host}; put here by `{command}`.", report::markdown(&table));
+    report::write_text(target, &report::splice(&markdown, &table.id, &body)?)?;
+    println!("{path}: 1 part replaced");
+    Ok(())
+}
+
+/// An earlier trace.
+fn read(path: &Path) -> anyhow::Result<Traced> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("{}: not JSON", path.display()))?;
+    match value.get("schema").and_then(serde_json::Value::as_str) {
+        Some(trace::SCHEMA) => {}
+        other => {
+            bail!("{}: its schema is {}, not {}", path.display(), other.unwrap_or("absent"), trace::SCHEMA)
+        }
+    }
+    serde_json::from_value(value)
+        .with_context(|| format!("{}: not as {} says", path.display(), trace::SCHEMA))
+}

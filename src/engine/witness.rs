@@ -1,0 +1,188 @@
+//! Witnesses of engines: what each really executes, held against what its name claims.
+//!
+//! A witness stands for one engine, one key size and one range of lengths, and is taken once for everything that is
+//! said of them. The engines of this crate claim vectors by their name: `sealmark/vaes512` is a claim, `ring` is none.
+//! Here they are only kept and judged. Not here: how one is taken.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aead::{Alg, BACKENDS, Backend};
+use crate::trace::{Width, Witness};
+
+/// Lengths of messages that one witness stands for.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// Shorter than [`Length::LONG`]: such a message may not fill wide vectors, and be left to narrower ones.
+    Short,
+    /// Long enough to fill the widest vectors many times.
+    Long,
+}
+
+impl Length {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Short, Self::Long];
+
+    /// Bytes from which on a message is long.
+    pub const LONG: u64 = 1024;
+
+    /// That of a message of so many bytes.
+    pub const fn of(bytes: u64) -> Self {
+        if bytes < Self::LONG { Self::Short } else { Self::Long }
+    }
+
+    /// Bytes of the message that is sealed for the witness.
+    pub const fn sealed(self) -> u64 {
+        match self {
+            Self::Short => 64,
+            Self::Long => 4096,
+        }
+    }
+}
+
+/// A witness of an engine, or why there is none.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Taken {
+    /// `aes-256-gcm` and the like.
+    pub algorithm: String,
+    /// The lengths that it stands for.
+    pub length: Length,
+    /// What was executed.
+    pub witness: Option<Witness>,
+    /// Why there is no witness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_witness: Option<String>,
+}
+
+/// Witnesses of engines, by name.
+#[derive(Clone, Default, Debug)]
+pub struct Witnesses(BTreeMap<String, Vec<Taken>>);
+
+impl Witnesses {
+    /// Keeps what an engine was seen to execute, or why it was not.
+    pub fn keep(&mut self, engine: &str, alg: Alg, length: Length, found: Result<Witness, String>) {
+        let (witness, no_witness) = match found {
+            Ok(witness) => (Some(witness), None),
+            Err(why) => (None, Some(why)),
+        };
+        let taken = Taken { algorithm: alg.name().to_owned(), length, witness, no_witness };
+        self.0.entry(engine.to_owned()).or_default().push(taken);
+    }
+
+    /// Everything of an engine.
+    pub fn of(&self, engine: &str) -> &[Taken] {
+        self.0.get(engine).map_or(&[], Vec::as_slice)
+    }
+
+    /// That of an engine for messages of a length.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn find(&self, engine: &str, alg: Alg, bytes: u64) -> Result<&Witness, &str> {
+        let (algorithm, length) = (alg.name(), Length::of(bytes));
+        let taken = self.of(engine).iter().find(|t| t.algorithm == algorithm && t.length == length);
+        let taken = taken.ok_or("none was taken")?;
+        taken.witness.as_ref().ok_or_else(|| taken.no_witness.as_deref().unwrap_or("no reason was given"))
+    }
+
+    /// Why an engine is not what its name claims, where one of its witnesses says so. All that is said of such an
+    /// engine would be said of another one.
+    pub fn refute(&self, engine: &str) -> Option<String> {
+        let backend = claimed(engine)?;
+        let refuted = self.of(engine).iter().find_map(|taken| {
+            let fills = taken.length == Length::Long;
+            let what = taken.witness.as_ref()?.confirm(width(backend), fills).err()?;
+            Some(format!("sealing {} B with {}: {what}", taken.length.sealed(), taken.algorithm))
+        });
+        refuted.map(|what| format!("it is not {}: it executed, {what}", backend.name))
+    }
+}
+
+/// The backend that an engine's name claims to be: `sealmark/NAME`, or `sealmark` for this CPU's choice.
+fn claimed(engine: &str) -> Option<&'static Backend> {
+    match engine.split_once('/') {
+        None if engine == super::own::CHOICE => Some(Backend::choose()),
+        Some((super::own::CHOICE, name)) => BACKENDS.iter().find(|backend| backend.name == name),
+        _ => None,
+    }
+}
+
+/// The vectors that a backend's features give its AES and its multiplies; none where it asks for no AES.
+fn width(backend: &Backend) -> Option<Width> {
+    let has = |feature: &str| backend.features.contains(&feature);
+    match () {
+        () if has("avx512f") => Some(Width::Zmm),
+        () if has("vaes") => Some(Width::Ymm),
+        () if has("aes") && cfg!(target_arch = "aarch64") => Some(Width::V),
+        () if has("aes") => Some(Width::Xmm),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Seen;
+
+    fn seen(width: Option<Width>) -> Witness {
+        let seen = width.map(|width| Seen { width: Some(width), symbol: "kernel".into(), count: 14 });
+        Witness { aes: seen.clone(), multiply: seen }
+    }
+
+    fn with(engine: &str, length: Length, width: Option<Width>) -> Witnesses {
+        let mut witnesses = Witnesses::default();
+        witnesses.keep(engine, Alg::Aes256Gcm, length, Ok(seen(width)));
+        witnesses
+    }
+
+    const WIDTHS: [Option<Width>; 4] = [None, Some(Width::Xmm), Some(Width::Ymm), Some(Width::Zmm)];
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn code_that_is_not_what_its_name_claims_is_refuted() {
+        let expected = [("portable", 0), ("aesni", 1), ("vaes256", 2), ("vaes512", 3)];
+        assert_eq!(BACKENDS.iter().map(|backend| backend.name).collect::<Vec<_>>(), expected.map(|e| e.0));
+        for (backend, claim) in expected {
+            let name = format!("sealmark/{backend}");
+            for (i, found) in WIDTHS.into_iter().enumerate() {
+                let why = with(&name, Length::Long, found).refute(&name);
+                assert_eq!(why.is_none(), i == claim, "{name} executed {found:?}: {why:?}");
+                assert!(why.is_none_or(|why| why.contains(backend) && why.contains("4096 B")));
+                let why = with(&name, Length::Short, found).refute(&name);
+                let right = if claim == 0 { i == 0 } else { (1..=claim).contains(&i) };
+                assert_eq!(why.is_none(), right, "{name} executed {found:?} for a short message: {why:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_peer_executes_is_a_fact_and_no_witness_refutes_nothing() {
+        for width in WIDTHS {
+            for name in ["ring", "aws-lc", "somebody/vaes512", "sealmark/abacus"] {
+                assert_eq!(with(name, Length::Long, width).refute(name), None);
+            }
+        }
+        let mut witnesses = Witnesses::default();
+        witnesses.keep("sealmark", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
+        assert_eq!(witnesses.refute("sealmark"), None);
+        assert_eq!(witnesses.find("sealmark", Alg::Aes256Gcm, 1024), Err("forbidden"));
+    }
+
+    #[test]
+    fn a_witness_is_found_by_key_size_and_length() {
+        let width = Some(Width::Xmm);
+        let witnesses = with("ring", Length::Long, width);
+        for bytes in [1024, 1 << 20] {
+            assert_eq!(witnesses.find("ring", Alg::Aes256Gcm, bytes), Ok(&seen(width)));
+        }
+        for (engine, alg, bytes) in
+            [("ring", Alg::Aes256Gcm, 1023), ("ring", Alg::Aes128Gcm, 1024), ("aws-lc", Alg::Aes256Gcm, 1024)]
+        {
+            assert_eq!(witnesses.find(engine, alg, bytes), Err("none was taken"));
+        }
+    }
+}

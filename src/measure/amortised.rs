@@ -1,0 +1,91 @@
+//! Batches of seals that make a key now and then: what a message costs when its key seals only so many.
+
+use std::hint::black_box;
+
+use super::message::{Messages, Messaging};
+use super::{Batch, Error};
+use crate::aead::Aead;
+use crate::engine::Engine;
+use crate::timing::Pass;
+
+struct Seals {
+    engine: &'static dyn Engine,
+    shape: Messaging,
+    all: Messages,
+    per_key: usize,
+    next: u64,
+    /// The key in use, so that it is dropped within the pass that needs the next one.
+    key: Option<Box<dyn Aead>>,
+}
+
+/// `count` seals of messages, with a key made for every `per_key` of them. It is the same key each time: an engine
+/// cannot know.
+pub(super) fn seals(
+    engine: &'static dyn Engine,
+    shape: &Messaging,
+    per_key: usize,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
+    let all = Messages::new(engine, shape, count)?;
+    Ok(Box::new(Seals { engine, shape: *shape, all, per_key: per_key.max(1), next: 0, key: None }))
+}
+
+impl Pass for Seals {
+    fn reset(&mut self) {
+        self.all.restore(self.next);
+        self.next += self.count();
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.all;
+        let slots = all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags);
+        for (i, ((slot, nonce), tag)) in slots.enumerate() {
+            if i % self.per_key == 0 {
+                self.key = self.engine.key(self.shape.alg, black_box(&all.bytes)).ok();
+            }
+            let done = self
+                .key
+                .as_ref()
+                .map(|key| key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag)));
+            all.refused += usize::from(!matches!(done, Some(Ok(()))));
+        }
+        black_box(&all.tags);
+    }
+
+    fn count(&self) -> u64 {
+        self.all.nonces.len() as u64
+    }
+}
+
+impl Batch for Seals {
+    fn check(&mut self) -> Result<(), String> {
+        self.all.all_sealed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aead::Alg;
+    use crate::engine::find;
+    use crate::measure::testing::{Broken, Fault, of, pass};
+
+    #[test]
+    fn keys_are_made_as_often_as_asked_and_seal_right() {
+        for (per_key, count) in [(1, 3), (2, 5), (10, 3)] {
+            let mut batch =
+                seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 100), per_key, count).unwrap();
+            assert!(batch.check().is_err(), "not run yet");
+            assert_eq!(pass(&mut *batch), Ok(()));
+            assert_eq!(batch.count(), count as u64);
+        }
+    }
+
+    #[test]
+    fn a_wrong_engine_is_caught() {
+        for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
+            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 2, 3).unwrap();
+            assert!(pass(&mut *batch).is_err(), "{fault:?}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not kept on its
+//! core. Each warning says what was seen, what it spoils and what to do.
+
+use super::{Row, Run};
+
+/// How wide an interval may be, in parts of its median, unless a plan says otherwise.
+pub const WITHIN: f64 = 0.10;
+/// The share of rows whose intervals may be wider.
+const EXCUSED: f64 = 0.10;
+/// How far the slowest and the quickest clock of a run may be apart.
+const DRIFT: f64 = 0.05;
+
+/// The warnings of a run; none for a quiet machine.
+pub fn warnings(run: &Run) -> Vec<String> {
+    let mut found = Vec::new();
+    let timed: Vec<&Row> = run.rows.iter().filter(|row| row.ns.is_some() && row.error.is_none()).collect();
+    let wide = |row: &&&Row| row.ns.is_some_and(|ns| (ns.high - ns.low) / ns.median > run.within);
+    let count = timed.iter().filter(wide).count();
+    if count as f64 > EXCUSED * timed.len() as f64 {
+        found.push(format!(
+            "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. Ratios of \
+             engines within the run hold better than times: each pairs the samples of one process. Stop other work, or \
+             take more processes (--processes 15), or ask for less (--within {:.0}).",
+            timed.len(),
+            100.0 * run.within,
+            200.0 * run.within,
+        ));
+    }
+    if let Some([low, high]) = run.clock.as_ref().and_then(|clock| clock.ghz)
+        && high / low > 1.0 + DRIFT
+    {
+        found.push(format!(
+            "the core's clock moved between {low:.2} and {high:.2} GHz: nanoseconds are of no one clock. Cycles, percent \
+             of the limit and ratios hold. Fix the clock where you may (on Linux: cpupower frequency-set -g performance, \
+             and turbo off), or let the machine cool."
+        ));
+    }
+    if let Some(clock) = run.clock.as_ref().filter(|clock| clock.pinning.starts_with("not pinned")) {
+        found.push(format!(
+            "the measuring thread was {}: it may have changed cores. Run on Linux or Windows for that.",
+            clock.pinning
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::find;
+    use crate::measure::{ClockInfo, Plan, Suite, plan};
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    fn run() -> Run {
+        let budget = Duration::from_millis(1);
+        let engines = vec![find("sealmark").unwrap()];
+        let plan =
+            Plan { filter: Some("nonce".into()), processes: 0, budget, ..Plan::new(Suite::Quick, engines) };
+        plan::run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn a_quiet_run_has_no_warning_and_each_trouble_has_its_own() {
+        let mut run = run();
+        run.rows.retain(|row| row.ns.is_some());
+        assert!(!run.rows.is_empty());
+        let clock = |ghz, pinning: &str| ClockInfo {
+            grain_ns: 1.0,
+            overhead_ns: 1.0,
+            pinning: pinning.into(),
+            rounds: 11,
+            target_ns: 1.0,
+            ghz: Some(ghz),
+        };
+        run.clock = Some(clock([3.0, 3.1], "pinned to core 1"));
+        let spread = |run: &mut Run, by: f64| {
+            for ns in run.rows.iter_mut().filter_map(|row| row.ns.as_mut()) {
+                (ns.low, ns.high) = (ns.median, ns.median * (1.0 + by));
+            }
+        };
+        spread(&mut run, 0.01);
+        assert_eq!(warnings(&run), Vec::<String>::new());
+        spread(&mut run, 0.5);
+        assert!(warnings(&run)[0].contains("too noisy"));
+        run.within = 0.6;
+        assert_eq!(warnings(&run), Vec::<String>::new(), "as wide as was asked for");
+        run.clock = Some(clock([2.0, 3.1], "not pinned: the system has no such call"));
+        let words = warnings(&run).join("\n");
+        assert!(words.contains("2.00 and 3.10 GHz") && words.contains("not pinned"), "{words}");
+    }
+}

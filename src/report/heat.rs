@@ -1,0 +1,79 @@
+//! The heat map: our speed over the best peer's, by operation and message size.
+
+use super::curve::{Curve, curves};
+use super::number::{size, three};
+use super::speed::OWN;
+use super::table::{Cell, Mark, Table};
+use crate::measure::Run;
+
+/// Ratios from which a cell is one step warmer; their inverses are the steps down.
+const STEPS: [f64; 3] = [1.02, 1.25, 2.0];
+
+/// One row for each operation and engine of ours, one column for each size; none without peers.
+pub(super) fn table(run: &Run) -> Option<Table> {
+    let curves = curves(run);
+    let mut sizes: Vec<u64> = curves.iter().flat_map(|curve| curve.sizes.iter().copied()).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let columns = std::iter::once("operation".to_owned()).chain(sizes.iter().map(|&bytes| size(bytes)));
+    let mut table = Table::new("heat", "Our speed over the best peer's", columns);
+    for curve in &curves {
+        for engine in curve.engines.iter().filter(|engine| engine.starts_with(OWN) && **engine != OWN) {
+            let mut row = vec![Cell::new(format!("{} {engine}", curve.title()))];
+            row.extend(sizes.iter().map(|&bytes| ratio(curve, engine, bytes).map_or_else(Cell::none, warm)));
+            if row.iter().skip(1).any(|cell| matches!(cell.mark, Mark::Heat(_))) {
+                table.push(row);
+            }
+        }
+    }
+    (!table.rows.is_empty()).then(|| {
+        table.note(
+            "2 is twice as fast as the quickest of the peers at that size, by medians. The interval of each ratio is in \
+             the table of ratios.",
+        )
+    })
+}
+
+fn ratio(curve: &Curve<'_>, engine: &str, bytes: u64) -> Option<f64> {
+    let ours = curve.speed(engine, bytes)?.median;
+    let peers = curve.engines.iter().filter(|peer| !peer.starts_with(OWN));
+    let best =
+        peers.filter_map(|peer| curve.speed(peer, bytes)).map(|speed| speed.median).fold(0.0, f64::max);
+    (best > 0.0).then(|| ours / best)
+}
+
+fn warm(ratio: f64) -> Cell {
+    let steps = |ratio: f64| STEPS.iter().filter(|&&step| ratio >= step).count() as i8;
+    Cell::new(three(ratio)).mark(Mark::Heat(steps(ratio) - steps(1.0 / ratio)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_ratio_has_its_place_on_the_scale() {
+        let place = |ratio| match warm(ratio).mark {
+            Mark::Heat(place) => place,
+            other => panic!("{other:?}"),
+        };
+        let places: Vec<_> = [0.4, 0.6, 0.9, 0.99, 1.0, 1.01, 1.1, 1.5, 3.0].map(place).into();
+        assert_eq!(places, [-3, -2, -1, 0, 0, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn our_backends_are_compared_with_the_quickest_peer() {
+        let run = Run {
+            rows: [("ring", 100.0), ("aws-lc", 80.0), ("sealmark/aesni", 40.0)]
+                .into_iter()
+                .flat_map(|(engine, ns)| [16, 64].map(|bytes| sample::row("seal", "a", bytes, engine, &[ns])))
+                .collect(),
+            ..sample::run()
+        };
+        let found = table(&run).unwrap();
+        assert_eq!(found.rows.len(), 1);
+        assert_eq!(found.rows[0][1], Cell::new("2.00").mark(Mark::Heat(3)));
+        assert!(table(&Run { rows: run.rows[4..].to_vec(), ..run }).is_none(), "no peer, no ratio");
+    }
+}

@@ -1,0 +1,204 @@
+//! What sealing a record costs, part by part: nonce, key lookup, header, AAD, copy, cipher, and what is left.
+
+use maud::{Markup, html};
+
+use super::number::{size, three};
+use super::speed::{distinct, time};
+use super::table::{Cell, Mark, Table};
+use crate::measure::Run;
+
+/// The parts that use no cipher: name, workload; `{}` is the size.
+const PARTS: [(&str, &str); 5] = [
+    ("nonce", "nonce"),
+    ("key lookup", "keystore/lookup"),
+    ("header", "record/header"),
+    ("AAD", "record/aad"),
+    ("copy", "record/copy/{}"),
+];
+const CIPHER: &str = "seal/aes-256-gcm/{}/as-in-a-record";
+const RECORD: &str = "seal/record/{}";
+
+/// The cost of one record on one engine, in nanoseconds.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Waterfall<'a> {
+    pub engine: &'a str,
+    pub bytes: u64,
+    /// Each part, the cipher last.
+    pub parts: Vec<(&'static str, f64)>,
+    /// The whole record as measured.
+    pub record: f64,
+}
+
+impl Waterfall<'_> {
+    /// What the parts leave of the whole; below zero where parts overlap in the record.
+    pub fn rest(&self) -> f64 {
+        self.record - self.parts.iter().map(|(_, ns)| ns).sum::<f64>()
+    }
+}
+
+/// Every record that was measured with all its parts.
+pub(super) fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
+    let ns = |path: &str, engine: Option<&str>| {
+        let mut rows = run.rows.iter().filter(|row| row.workload == path);
+        let row = rows.find(|row| engine.is_none_or(|engine| row.engine == engine))?;
+        Some(time(row)?.median)
+    };
+    let records = run.rows.iter().filter(|row| row.op == "seal" && row.algorithm == "record");
+    let of = |row: &'_ crate::measure::Row| {
+        let path = |pattern: &str| pattern.replace("{}", &row.bytes.to_string());
+        let mut parts = Vec::new();
+        for (name, pattern) in PARTS {
+            parts.push((name, ns(&path(pattern), None)?));
+        }
+        parts.push(("cipher", ns(&path(CIPHER), Some(&row.engine))?));
+        Some((parts, ns(&path(RECORD), Some(&row.engine))?))
+    };
+    let made = records.filter_map(|row| {
+        let (parts, record) = of(row)?;
+        Some(Waterfall { engine: &row.engine, bytes: row.bytes, parts, record })
+    });
+    made.collect()
+}
+
+/// One table for each size: a row for each engine.
+pub(super) fn tables(run: &Run) -> Vec<Table> {
+    let all = waterfalls(run);
+    let of_size = |bytes: u64| {
+        let names = PARTS.iter().map(|(name, _)| *name);
+        let columns =
+            ["engine"].into_iter().chain(names).chain(["cipher", "rest", "record", "record / cipher"]);
+        let title = format!("What sealing a record of {} costs: nanoseconds", size(bytes));
+        let mut table = Table::new(&format!("waterfall-{bytes}"), &title, columns);
+        for one in all.iter().filter(|one| one.bytes == bytes) {
+            let mut row = vec![Cell::new(one.engine)];
+            row.extend(one.parts.iter().map(|(_, ns)| Cell::new(three(*ns))));
+            row.push(signed(one.rest()));
+            row.push(Cell::new(three(one.record)));
+            let cipher = one.parts.last().map_or(f64::NAN, |(_, ns)| *ns);
+            row.push(Cell::new(three(one.record / cipher)));
+            table.push(row);
+        }
+        table.note(
+            "Each part was measured alone, in the same run; the record as a whole. The rest is what they leave: checks, \
+             and the calls between. It is below zero where the CPU does parts of a record at once that it does one \
+             after the other when they are alone.",
+        )
+    };
+    distinct(all.iter().map(|one| one.bytes)).into_iter().map(of_size).collect()
+}
+
+fn signed(x: f64) -> Cell {
+    if x < 0.0 { Cell::new(format!("−{}", three(-x))).mark(Mark::Quiet) } else { Cell::new(three(x)) }
+}
+
+/// The records of one size as stacked bars, one for each engine.
+pub(super) fn figure(run: &Run, bytes: u64) -> Markup {
+    const LEFT: f64 = 150.0;
+    const WIDTH: f64 = 820.0;
+    const BAR: f64 = 22.0;
+    let all: Vec<_> = waterfalls(run).into_iter().filter(|one| one.bytes == bytes).collect();
+    // The slowest would leave nothing to see of the others: a bar that is longer is cut, and says its length.
+    let mut lengths: Vec<f64> = all.iter().map(|one| one.record).collect();
+    lengths.sort_by(f64::total_cmp);
+    let most = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0) * 2.0;
+    let most = most.min(lengths.last().copied().unwrap_or(1.0));
+    let x = |ns: f64| (ns / most).min(1.0) * (WIDTH - LEFT - 120.0);
+    let height = 34.0 + all.len() as f64 * (BAR + 8.0);
+    let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).chain(["cipher", "rest"]).collect();
+    let words: Vec<String> =
+        all.iter().map(|one| format!("{}: {} ns", one.engine, three(one.record))).collect();
+    html! {
+        svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
+            aria-label=(format!("Cost of a record of {} by part. {}.", size(bytes), words.join(", "))) {
+            @for (i, name) in names.iter().enumerate() {
+                rect x=(LEFT + i as f64 * 92.0) y="4" width="11" height="11" fill=(color(i)) {}
+                text x=(LEFT + i as f64 * 92.0 + 16.0) y="14" font-size="12" fill="currentColor" { (name) }
+            }
+            @for (n, one) in all.iter().enumerate() {
+                @let y = 30.0 + n as f64 * (BAR + 8.0);
+                text x=(LEFT - 8.0) y=(y + 16.0) font-size="13" text-anchor="end" fill="currentColor" { (one.engine) }
+                @for (i, (from, to)) in stacked(one).into_iter().enumerate() {
+                    rect x=(format!("{:.1}", LEFT + x(from))) y=(y) width=(format!("{:.1}", x(to) - x(from)))
+                        height=(BAR) fill=(color(i)) {}
+                }
+                text x=(format!("{:.1}", LEFT + x(one.record) + 6.0)) y=(y + 16.0) font-size="13" fill="currentColor" {
+                    (three(one.record)) " ns" @if one.record > most { " (cut)" }
+                }
+            }
+        }
+    }
+}
+
+fn color(part: usize) -> String {
+    format!("var(--line-{part})")
+}
+
+/// Where each part begins and ends, the rest last. Where parts overlap, the cipher is what remains of the whole.
+fn stacked(one: &Waterfall<'_>) -> Vec<(f64, f64)> {
+    let mut ends = Vec::new();
+    let mut at = 0.0;
+    for (_, ns) in &one.parts {
+        let to = f64::min(at + ns, one.record);
+        ends.push((at, to));
+        at = to;
+    }
+    ends.push((at, one.record.max(at)));
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Row;
+    use crate::report::sample;
+
+    fn run() -> Run {
+        let own = |path: &str, ns: f64| Row {
+            workload: path.into(),
+            engine: "sealmark".into(),
+            ..sample::row("x", "y", 0, "sealmark", &[ns])
+        };
+        let mut rows = vec![
+            own("nonce", 2.0),
+            own("keystore/lookup", 8.0),
+            own("record/header", 1.0),
+            own("record/aad", 4.0),
+            own("record/copy/1024", 15.0),
+        ];
+        for (engine, cipher, record) in [("ring", 100.0, 140.0), ("sealmark/aesni", 90.0, 115.0)] {
+            let mut row = sample::row("seal", "aes-256-gcm", 1024, engine, &[cipher]);
+            row.workload += "/as-in-a-record";
+            rows.push(row);
+            rows.push(sample::row("seal", "record", 1024, engine, &[record]));
+        }
+        Run { rows, ..sample::run() }
+    }
+
+    #[test]
+    fn parts_and_the_rest_are_the_whole() {
+        let run = run();
+        let all = waterfalls(&run);
+        assert_eq!(all.len(), 2);
+        assert_eq!((all[0].engine, all[0].rest()), ("ring", 10.0));
+        assert_eq!(all[1].rest(), -5.0);
+        let tables = tables(&run);
+        assert_eq!(tables.len(), 1);
+        let last: Vec<_> = tables[0].rows[1].iter().rev().take(3).map(|cell| cell.text.as_str()).collect();
+        assert_eq!(last, ["1.28", "115", "−5.00"]);
+        for one in &all {
+            let ends = stacked(one);
+            assert_eq!(ends.last().unwrap().1, one.record);
+            assert!(ends.iter().all(|(from, to)| from <= to));
+        }
+        let svg = figure(&run, 1024).into_string();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        assert_eq!(document.descendants().filter(|node| node.has_tag_name("rect")).count(), 7 + 2 * 7);
+    }
+
+    #[test]
+    fn a_record_without_its_parts_has_none() {
+        let mut run = run();
+        run.rows.retain(|row| row.workload != "nonce");
+        assert!(waterfalls(&run).is_empty() && tables(&run).is_empty());
+    }
+}

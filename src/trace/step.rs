@@ -1,0 +1,304 @@
+//! Single-stepping a program between its two marks, with `ptrace` on Linux.
+//!
+//! The child asks to be traced before it becomes the program, so no other process is touched and no capability is
+//! needed. It runs freely to its first mark; from there on each step costs two switches between processes and three
+//! system calls here, of which one reads the instruction pointer alone. What the code was is read once, at the end.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::personality::{self, Persona};
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::{Error, Program, isa};
+
+/// What was executed, before anything is made of it.
+pub(super) struct Recording {
+    /// The address of every instruction, in order; one that repeats stands there for every iteration.
+    pub addresses: Vec<u64>,
+    /// Where files are mapped: the text of `/proc/PID/maps`.
+    pub maps: String,
+    /// Each address once, in order, and the bytes from there on.
+    pub code: Vec<(u64, Vec<u8>)>,
+    /// Whether address randomisation was off.
+    pub fixed_addresses: bool,
+    /// How long the stepping took.
+    pub seconds: f64,
+    /// What the program wrote to its standard output.
+    pub output: Vec<u8>,
+}
+
+/// What is executed in the place of a program's path: this program itself, by a name whose length never changes.
+const ITSELF: &str = "/proc/self/exe";
+
+/// Runs the program and records what it executes between its marks.
+pub(super) fn record(program: &Program<'_>, input: &[u8]) -> Result<Recording, Error> {
+    let mut tracee = Tracee::start(program, input)?;
+    let mark = tracee.run_to_mark()?;
+    let fixed_addresses = tracee.has_fixed_addresses();
+    let began = Instant::now();
+    let addresses = tracee.step_to(mark, program)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let maps = tracee.file("maps", |mut file| {
+        let mut text = String::new();
+        file.read_to_string(&mut text).map(|_| text)
+    })?;
+    let code = tracee.file("mem", |file| code(&file, &addresses))?;
+    let output = tracee.finish()?;
+    Ok(Recording { addresses, maps, code, fixed_addresses, seconds, output })
+}
+
+/// Each address once, in order, and the bytes from there on.
+fn code(memory: &File, addresses: &[u64]) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    let mut distinct = addresses.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let read = |address| {
+        // Fewer than asked for at the end of a mapping.
+        let mut bytes = vec![0; isa::LONGEST];
+        let len = memory.read_at(&mut bytes, address)?;
+        bytes.truncate(len);
+        Ok((address, bytes))
+    };
+    distinct.into_iter().map(read).collect()
+}
+
+/// A traced process, which ends with this value.
+struct Tracee {
+    child: Child,
+    pid: Pid,
+    ended: bool,
+}
+
+impl Drop for Tracee {
+    fn drop(&mut self) {
+        if !self.ended {
+            // It may be gone already; either way there is nothing more to do about it.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Tracee {
+    /// Starts the program; it stops before its first instruction, then waits for its input.
+    fn start(program: &Program<'_>, input: &[u8]) -> Result<Self, Error> {
+        let mut command = Command::new(ITSELF);
+        command
+            .arg0("sealmark")
+            .args(program.arguments)
+            .env_clear()
+            .envs(program.environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed; `prepare` makes two system calls
+        // and allocates nothing.
+        unsafe { command.pre_exec(prepare) };
+        let child = command.spawn().map_err(|e| refused("a process may not ask to be traced", e))?;
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process numbers are positive i32"));
+        let mut tracee = Self { child, pid, ended: false };
+        match tracee.wait()? {
+            Stop::Signal(Signal::SIGTRAP) => {}
+            Stop::Signal(signal) => {
+                return Err(Error::Ended(format!("{signal} before its first instruction")));
+            }
+            Stop::Ended(how) => return Err(Error::Ended(how)),
+        }
+        ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL).map_err(forbidden)?;
+        if let Some(mut stdin) = tracee.child.stdin.take() {
+            stdin.write_all(input).map_err(Error::Process)?;
+        }
+        Ok(tracee)
+    }
+
+    /// Lets it run to a mark; the address of the breakpoint.
+    fn run_to_mark(&mut self) -> Result<u64, Error> {
+        let mut signal = None;
+        loop {
+            ptrace::cont(self.pid, signal).map_err(forbidden)?;
+            match self.wait()? {
+                Stop::Signal(Signal::SIGTRAP) => break,
+                Stop::Signal(other) => signal = Some(other),
+                Stop::Ended(how) => return Err(Error::NoMark { how, output: self.output()? }),
+            }
+        }
+        let mark = pc(self.pid)?.wrapping_sub(isa::BREAKPOINT_LEN);
+        skip_breakpoint(self.pid)?;
+        Ok(mark)
+    }
+
+    /// Steps until the next instruction is at `end`: the address of each one executed.
+    fn step_to(&mut self, end: u64, program: &Program<'_>) -> Result<Vec<u64>, Error> {
+        let mut addresses = Vec::new();
+        let mut at = pc(self.pid)?;
+        let mut signal = None;
+        while at != end {
+            if addresses.len() as u64 == program.cap {
+                if program.whole {
+                    return Err(Error::TooLong { cap: program.cap });
+                }
+                break;
+            }
+            ptrace::step(self.pid, signal.take()).map_err(forbidden)?;
+            match self.wait()? {
+                Stop::Signal(Signal::SIGTRAP) => addresses.push(at),
+                // It came before the instruction was executed: hand it over and step again.
+                Stop::Signal(other) => signal = Some(other),
+                Stop::Ended(how) => return Err(Error::Ended(how)),
+            }
+            at = pc(self.pid)?;
+        }
+        Ok(addresses)
+    }
+
+    /// Lets it run to its end, over the mark that it stands before or comes to; what it wrote.
+    fn finish(mut self) -> Result<Vec<u8>, Error> {
+        let mut signal = None;
+        let mut passed = false;
+        loop {
+            ptrace::cont(self.pid, signal.take()).map_err(forbidden)?;
+            match self.wait()? {
+                Stop::Signal(Signal::SIGTRAP) if !passed => {
+                    skip_breakpoint(self.pid)?;
+                    passed = true;
+                }
+                Stop::Signal(other) => signal = Some(other),
+                Stop::Ended(how) if how.is_empty() => return self.output(),
+                Stop::Ended(how) => return Err(Error::Ended(how)),
+            }
+        }
+    }
+
+    /// What it wrote, when it has ended.
+    fn output(&mut self) -> Result<Vec<u8>, Error> {
+        let mut output = Vec::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut output).map_err(Error::Process)?;
+        }
+        Ok(output)
+    }
+
+    fn has_fixed_addresses(&self) -> bool {
+        let text = fs::read_to_string(format!("/proc/{}/personality", self.pid)).unwrap_or_default();
+        let bits = u64::from_str_radix(text.trim(), 16).unwrap_or(0);
+        bits & Persona::ADDR_NO_RANDOMIZE.bits() as u64 != 0
+    }
+
+    /// Reads from one of its files in `/proc`.
+    fn file<T>(&self, name: &str, read: impl FnOnce(File) -> io::Result<T>) -> Result<T, Error> {
+        File::open(format!("/proc/{}/{name}", self.pid))
+            .and_then(read)
+            .map_err(|e| refused("a traced process may not be read", e))
+    }
+
+    fn wait(&mut self) -> Result<Stop, Error> {
+        loop {
+            let stop = match waitpid(self.pid, None) {
+                Ok(WaitStatus::Stopped(_, signal)) => Stop::Signal(signal),
+                Ok(WaitStatus::Exited(_, 0)) => Stop::Ended(String::new()),
+                Ok(WaitStatus::Exited(_, code)) => Stop::Ended(format!("exit status {code}")),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Stop::Ended(format!("{signal}")),
+                Ok(_) | Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(Error::Process(errno.into())),
+            };
+            self.ended = matches!(stop, Stop::Ended(_));
+            return Ok(stop);
+        }
+    }
+}
+
+/// Why it stands still.
+enum Stop {
+    /// It is about to get this signal; a trap is one, too.
+    Signal(Signal),
+    /// It is no more; empty where it said that all is well.
+    Ended(String),
+}
+
+/// What the child does before it becomes the program.
+fn prepare() -> io::Result<()> {
+    ptrace::traceme()?;
+    // Where this is refused, as in some containers, addresses move from run to run, and the result says so.
+    let _ = personality::get().and_then(|persona| personality::set(persona | Persona::ADDR_NO_RANDOMIZE));
+    Ok(())
+}
+
+fn forbidden(errno: Errno) -> Error {
+    refused("a process may not be traced", errno.into())
+}
+
+/// What an error of the system means: whether it does not let us, or something else went wrong.
+fn refused(what: &'static str, error: io::Error) -> Error {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => Error::Forbidden { what, error },
+        _ => Error::Process(error),
+    }
+}
+
+/// The address of the next instruction.
+#[cfg(target_arch = "x86_64")]
+fn pc(pid: Pid) -> Result<u64, Error> {
+    /// Where `struct user` has it: the seventeenth of its registers.
+    const RIP: usize = 16 * 8;
+    let rip = ptrace::read_user(pid, std::ptr::without_provenance_mut(RIP)).map_err(forbidden)?;
+    Ok(rip.cast_unsigned())
+}
+
+/// The address of the next instruction.
+#[cfg(target_arch = "aarch64")]
+fn pc(pid: Pid) -> Result<u64, Error> {
+    Ok(ptrace::getregs(pid).map_err(forbidden)?.pc)
+}
+
+/// The instruction pointer is behind the breakpoint already.
+#[cfg(target_arch = "x86_64")]
+fn skip_breakpoint(_: Pid) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Puts the instruction pointer behind the breakpoint, which has trapped without moving it.
+#[cfg(target_arch = "aarch64")]
+fn skip_breakpoint(pid: Pid) -> Result<(), Error> {
+    let mut registers = ptrace::getregs(pid).map_err(forbidden)?;
+    registers.pc += 4;
+    ptrace::setregs(pid, registers).map_err(forbidden)
+}
+
+/// A breakpoint.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn breakpoint() {
+    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the caller.
+    unsafe { std::arch::asm!("int3", options(nostack)) }
+}
+
+/// A breakpoint.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(super) fn breakpoint() {
+    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the caller.
+    unsafe { std::arch::asm!("brk #0", options(nostack)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_forbids_is_told_from_what_fails() {
+        for errno in [Errno::EPERM, Errno::EACCES, Errno::ENOSYS] {
+            assert!(matches!(forbidden(errno), Error::Forbidden { .. }), "{errno}");
+        }
+        for errno in [Errno::ENOENT, Errno::ESRCH, Errno::ENOMEM] {
+            assert!(matches!(forbidden(errno), Error::Process(_)), "{errno}");
+        }
+    }
+}

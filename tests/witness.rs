@@ -1,0 +1,115 @@
+//! An engine that is called `sealmark/vaes512` and runs the portable code: it is right, and its witness refuses it, in
+//! a measurement and in a verification. Called with arguments this program is the processes that it measures and
+//! traces.
+
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use sealmark::aead::{Aead, Alg, BACKENDS, Error};
+use sealmark::engine::{Engine, Residue, Shape, Witnesses, find};
+use sealmark::measure::{self, Plan, Suite, witness};
+use sealmark::verify::{self, Sets};
+
+/// The portable code under the name of this CPU's widest backend.
+struct Double(&'static str);
+
+impl Engine for Double {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn version(&self) -> String {
+        "0".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg)
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        BACKENDS[0].key(alg, bytes)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+static DOUBLE: Double = Double("sealmark/vaes512");
+#[cfg(not(target_arch = "x86_64"))]
+static DOUBLE: Double = Double("sealmark/armv8");
+
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some("worker") => measure::worker_main(&[&DOUBLE]),
+        Some(measure::trace::VERB) => measure::trace::step_main(&[&DOUBLE]),
+        _ => {
+            let passed = tests();
+            println!("{passed} passed, 0 failed");
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tests() -> u32 {
+    let own = find("sealmark").expect("the engine of our own choice always exists");
+    let engines: [&'static dyn Engine; 2] = [&DOUBLE, own];
+    let witnesses = witness::take(&engines, &[Alg::Aes256Gcm], &mut |_| {});
+    if let Err(why) = witnesses.find(DOUBLE.name(), Alg::Aes256Gcm, 1024) {
+        println!("!!!!!!!! NOT TRACED: {why}");
+        return 0;
+    }
+    let why = witnesses.refute(DOUBLE.name()).expect("it is refused");
+    assert!(why.contains("AES instructions: none"), "{why}");
+    assert_eq!(witnesses.refute("sealmark"), None, "this CPU's own choice is what it is called");
+    its_times_are_taken_away(&engines, &witnesses, &why);
+    it_is_put_to_no_case(&engines, &witnesses, &why);
+    3
+}
+
+fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+    let plan = Plan {
+        filter: Some("seal/*-256-gcm/64".into()),
+        processes: 1,
+        budget: Duration::from_millis(100),
+        witnesses: witnesses.clone(),
+        ..Plan::new(Suite::Quick, engines.to_vec())
+    };
+    let rows = measure::run(&plan, &AtomicBool::new(false), &mut |_| {}).expect("a run").rows;
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].engine.as_str(), rows[0].error.as_deref()), (DOUBLE.name(), Some(why)));
+    assert!(rows[0].ns.is_none() && rows[0].gb_per_s.is_none() && rows[0].samples.is_empty());
+    assert_eq!(rows[0].witness.as_ref().expect("it was traced").aes, None);
+    // The check of times may fail on a busy machine; that is no matter of witnesses.
+    assert!(rows[1].error.as_ref().is_none_or(|error| !error.contains("it executed")), "{:?}", rows[1]);
+    assert!(rows[1].witness.is_some());
+}
+
+fn it_is_put_to_no_case(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+    let set = || verify::built_in("contract", 1).expect("it is built in");
+    let run = |witnesses: &Witnesses| {
+        let plan = verify::Plan::new(engines.to_vec(), Sets::Given(vec![set()]), 1);
+        verify::run(&verify::Plan { witnesses: witnesses.clone(), ..plan }, &|_| {})
+    };
+    let report = run(witnesses);
+    assert_eq!(report.wrong, 1);
+    assert_eq!((report.failures[0].engine.as_str(), report.failures[0].what.as_str()), (DOUBLE.name(), why));
+    let judged: Vec<_> = report.sets[0].engines.keys().collect();
+    assert_eq!(judged, ["sealmark"]);
+    assert!(report.engines.iter().all(|info| info.witnesses.len() == 2));
+    let believed = run(&Witnesses::default());
+    assert_eq!(believed.sets[0].engines.len(), 2, "without a witness it takes part");
+}
