@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::registry::Registry;
 use super::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
-use super::{Error, Kek, Purpose, Sidecar, SidecarFile, StateCache, sidecar};
+use super::{Error, Kek, Purpose, Sidecar, SidecarFile, StateCache, epoch, sidecar};
 use crate::disk::Store;
 use crate::envelope::Keystore;
 use crate::envelope::nonce::node_id16;
@@ -44,6 +44,11 @@ impl Identity {
             Purpose::Storage => self.storage_epoch,
             Purpose::Raft => self.raft_epoch,
         }
+    }
+
+    /// Whether so few epochs are left for that purpose that its key should be rotated.
+    pub fn epoch_nearly_used_up(&self, purpose: Purpose) -> bool {
+        epoch::nearly_used_up(self.epoch(purpose))
     }
 
     /// Its registration under a key.

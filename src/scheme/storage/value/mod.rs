@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use super::budget::Use;
 use super::{Budget, Error, StateCache, compress, registry};
 use crate::envelope::aad::{STACK_KEY_LEN, VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::record::FLAG_SNAPPY;
@@ -106,9 +107,9 @@ impl Sealer {
         &self.cipher
     }
 
-    /// How many nonces were issued.
-    pub fn issued(&self) -> u64 {
-        self.nonces.issued()
+    /// How far the active key's budget is: at nine tenths a rotation is due.
+    pub fn usage(&self) -> Use {
+        self.budget.state(self.nonces.issued())
     }
 
     /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`] more

@@ -72,8 +72,10 @@ fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refuse
 #[test]
 fn a_key_that_is_used_up_seals_nothing_more() {
     let sealer = sealer(2);
+    assert_eq!(sealer.usage(), Use::Within);
     sealed(&sealer, 0, b"1");
     sealed(&sealer, 0, b"2");
+    assert_eq!(sealer.usage(), Use::UsedUp);
     let mut out = [0; 1 + SEALED_OVERHEAD];
     let refused = sealer.seal_into(b"user", 9, 0, b"3", Origin::Replicated, &mut out);
     assert!(matches!(refused, Err(Error::KeyUsedUp(7))));
