@@ -46,7 +46,9 @@ impl<L: Lanes> Key<L> {
     /// one of them stands, and its sums as many blocks behind as the table has.
     #[inline(always)]
     pub fn powers(&self, n: usize) -> *const L::Power {
-        debug_assert!((1..=Self::POWERS).contains(&n));
+        if cfg!(debug_assertions) {
+            has_power(n, Self::POWERS);
+        }
         // SAFETY: `n` is at least 1 and at most POWERS, so the offset is inside the table; every caller's `n` is
         // bounded by the geometry of its loop.
         unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
@@ -106,6 +108,12 @@ impl<L: Lanes> Key<L> {
             L::keep_powers(&mut self.powers, &mut self.sums, h);
         }
     }
+}
+
+/// Whether a power is in a table. Out of line: the kernels ask for powers in hundreds of places.
+#[inline(never)]
+fn has_power(n: usize, all: usize) {
+    assert!((1..=all).contains(&n), "the {n}th power of H of {all}");
 }
 
 /// [`Lanes::keep_powers`] by doubling: all powers so far, times the highest of them, are twice as many.
