@@ -13,7 +13,6 @@ struct Seals {
     shape: Messaging,
     all: Messages,
     per_key: usize,
-    next: u64,
     /// The key in use, so that it is dropped within the pass that needs the next one.
     key: Option<Box<dyn Aead>>,
 }
@@ -27,13 +26,12 @@ pub(super) fn seals(
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
     let all = Messages::new(engine, shape, count)?;
-    Ok(Box::new(Seals { engine, shape: *shape, all, per_key: per_key.max(1), next: 0, key: None }))
+    Ok(Box::new(Seals { engine, shape: *shape, all, per_key: per_key.max(1), key: None }))
 }
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        self.all.restore(self.next);
-        self.next += self.count();
+        self.all.restore();
     }
 
     fn run(&mut self) {

@@ -17,7 +17,6 @@ use crate::timing::Pass;
 struct Chain {
     all: Messages,
     first: Nonce,
-    next: u64,
 }
 
 /// The nonce that follows a tag: its first bytes, read where the engine wrote them.
@@ -29,14 +28,13 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 /// `count` seals of messages, each after the one before.
 pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
     let all = Messages::new(engine, shape, count)?;
-    Ok(Box::new(Chain { first: all.nonces[0], all, next: 0 }))
+    Ok(Box::new(Chain { first: all.nonces[0], all }))
 }
 
 impl Pass for Chain {
     fn reset(&mut self) {
-        self.all.restore(self.next);
+        self.all.restore();
         self.first = self.all.nonces[0];
-        self.next += 1;
     }
 
     fn run(&mut self) {

@@ -35,7 +35,6 @@ fn messages<'a>(
 struct Seals {
     all: Messages,
     batch: usize,
-    next: u64,
 }
 
 /// `count` seals of messages, `batch` at once.
@@ -45,13 +44,12 @@ pub(super) fn seals(
     batch: usize,
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, batch, next: 0 }))
+    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, batch }))
 }
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        self.all.restore(self.next);
-        self.next += self.count();
+        self.all.restore();
     }
 
     fn run(&mut self) {

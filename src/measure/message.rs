@@ -42,6 +42,8 @@ pub(super) struct Messages {
     pub arena: Slots,
     pub nonces: Vec<Nonce>,
     pub tags: Vec<Tag>,
+    /// What the next nonce counts.
+    next: u64,
     /// Calls, or messages of calls, that were refused in any pass.
     pub refused: usize,
 }
@@ -68,17 +70,19 @@ impl Messages {
             arena: Slots::at(offset, count, bytes),
             nonces: vec![nonce; count],
             tags: vec![Tag::default(); count],
+            next: 0,
             refused: 0,
         };
-        all.restore(0);
+        all.restore();
         Ok(all)
     }
 
-    /// Restores every message in the clear and gives each the next nonce of a counter that begins with `first`.
-    pub fn restore(&mut self, first: u64) {
+    /// Restores every message in the clear and gives each the next nonce: none comes twice under the key.
+    pub fn restore(&mut self) {
         self.arena.copy_from(&self.plain);
-        for (nonce, number) in self.nonces.iter_mut().zip(first..) {
-            nonce[NONCE_LEN - 8..].copy_from_slice(&number.to_be_bytes());
+        for nonce in &mut self.nonces {
+            nonce[NONCE_LEN - 8..].copy_from_slice(&self.next.to_be_bytes());
+            self.next += 1;
         }
     }
 
@@ -125,18 +129,16 @@ impl Messages {
 
 struct Seals {
     all: Messages,
-    next: u64,
 }
 
 /// `count` seals of messages.
 pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
-    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, next: 0 }))
+    Ok(Box::new(Seals { all: Messages::new(engine, shape, count)? }))
 }
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        self.all.restore(self.next);
-        self.next += self.count();
+        self.all.restore();
     }
 
     fn run(&mut self) {

@@ -30,25 +30,20 @@ pub(super) fn pool() -> &'static ThreadPool {
     })
 }
 
-/// What each thread has: its messages, and how many calls of a pass it made.
-struct Share {
-    all: Messages,
-    next: u64,
-}
-
 struct Seals {
-    shares: Vec<Mutex<Share>>,
+    /// Each thread's messages.
+    shares: Vec<Mutex<Messages>>,
 }
 
 /// `count` seals for each core.
 pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
-    let share = |_| Ok(Mutex::new(Share { all: Messages::new(engine, shape, count)?, next: 0 }));
+    let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
     let shares = (0..pool().current_num_threads()).map(share).collect::<Result<_, Error>>()?;
     Ok(Box::new(Seals { shares }))
 }
 
 impl Seals {
-    fn each(&mut self) -> impl Iterator<Item = &mut Share> {
+    fn each(&mut self) -> impl Iterator<Item = &mut Messages> {
         self.shares.iter_mut().map(|share| share.get_mut().expect("no thread panicked"))
     }
 }
@@ -56,8 +51,7 @@ impl Seals {
 impl Pass for Seals {
     fn reset(&mut self) {
         for share in self.each() {
-            share.all.restore(share.next);
-            share.next += share.all.nonces.len() as u64;
+            share.restore();
         }
     }
 
@@ -65,7 +59,7 @@ impl Pass for Seals {
         let shares = &self.shares;
         pool().broadcast(|thread| {
             let mut share = shares[thread.index()].lock().expect("each thread has its own");
-            let all = &mut share.all;
+            let all = &mut *share;
             for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
                 let done =
                     all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
@@ -76,14 +70,14 @@ impl Pass for Seals {
     }
 
     fn count(&self) -> u64 {
-        let share = |share: &Mutex<Share>| share.lock().map_or(0, |share| share.all.nonces.len() as u64);
+        let share = |share: &Mutex<Messages>| share.lock().map_or(0, |share| share.nonces.len() as u64);
         self.shares.iter().map(share).sum()
     }
 }
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.each().try_for_each(|share| share.all.all_sealed())
+        self.each().try_for_each(|share| share.all_sealed())
     }
 }
 

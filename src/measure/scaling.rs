@@ -20,10 +20,11 @@ const VISIBLE: f64 = 10.0;
 /// What the pass of 2n operations is aimed at, in nanoseconds: longer ones are more often interrupted.
 const PASS_NS: f64 = 200e3;
 
-/// How many operations the pass of 2n has, of a batch of `count` that takes `ns`: even, and no more than it has.
+/// How many operations the pass of 2n has, of a batch of `count` that takes `ns`: even, and of a short batch up to eight
+/// times as many, lest what a pass costs besides its operations weighs as much as they.
 pub(super) fn twice(count: usize, ns: f64) -> usize {
     let wanted = (count as f64 * PASS_NS / ns.max(1.0)) as usize;
-    (wanted.clamp(2, count.max(2)) / 2) * 2
+    (wanted.clamp(2, (8 * count).max(2)) / 2) * 2
 }
 
 /// Times a batch of n and one of 2n operations, until a try is as it should be or they are used up.
@@ -96,8 +97,9 @@ mod tests {
     fn a_long_pass_is_cut_to_an_even_number_of_operations() {
         assert_eq!(twice(64, 3.2e6), 4);
         assert_eq!(twice(2, 1e7), 2);
-        assert_eq!(twice(85, 3_000.0), 84);
-        assert_eq!(twice(256, 0.0), 256);
+        assert_eq!(twice(85, 3_000.0), 680);
+        assert_eq!(twice(85, 200e3), 84);
+        assert_eq!(twice(256, 0.0), 2048);
     }
 
     struct Removed;
