@@ -7,7 +7,8 @@ use super::message::Messaging;
 use super::roofline::{Flow, Work};
 use super::suite::Suite;
 use super::{
-    Batch, Error, amortised, chain, cold, envelope, group, key, lookup, message, parallel, part, reject, value,
+    Batch, Error, amortised, chain, cold, envelope, group, key, lookup, message, parallel, part, reject,
+    value,
 };
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};

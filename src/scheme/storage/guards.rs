@@ -1,4 +1,4 @@
-//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is [`super::load`]'s.
+//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is [`mod@super::load`]'s.
 //!
 //! elastickv `internal/encryption/startup_guards.go` and its neighbours.
 

@@ -6,7 +6,7 @@
 //!
 //! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
 //! [`registry`] remembers every writer, [`wire`] is what goes through the log and [`applier`] what it does, [`guards`]
-//! and [`load`] start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it:
+//! and [`mod@load`] start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it:
 //! [`compress`], [`budget`], [`maintenance`] (rewrap, retire), [`rewrite`], [`metrics`].
 //!
 //! # Stricter than the reference
@@ -24,8 +24,9 @@
 //!   reference returns a relabelled record's bytes when its expiry or its tag was changed as well.
 //!
 //! Without a vector that shows it: a raft key's epoch is held against the registry as a storage key's is; a key that
-//! comes with a replay and that the registry knows already is a rollback; a key id is never rotated to another purpose; a key is never made active with an
-//! epoch below one that it was used with; [`Clear::Refused`] believes no value in clear once all are rewritten.
+//! comes with a replay and that the registry knows already is a rollback; a key id is never rotated to another purpose;
+//! a key is never made active with an epoch below one that it was used with; [`Clear::Refused`] believes no value in
+//! clear once all are rewritten.
 //!
 //! # What it does not see
 //!

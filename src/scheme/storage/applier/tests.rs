@@ -29,7 +29,7 @@ fn replayed_entries_change_no_key_and_no_epoch_and_put_missing_rows_back() {
         assert!(first.apply(*index, &entry.encode()).unwrap());
     }
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    crate::scheme::storage::epoch::bump(&SidecarFile::new(shared, FILE), 4).unwrap();
+    epoch::bump(&SidecarFile::new(shared, FILE), 4).unwrap();
     let before = sidecar(&disk);
     assert_eq!((before.active_storage, before.entry(4).unwrap().local_epoch), (4, 1));
     let key = crate::scheme::storage::registry::encode_key(4, node_id16(NODE));
@@ -69,7 +69,7 @@ fn a_key_is_not_rotated_to_another_purpose_nor_below_an_epoch_that_it_had() {
     let halt = applier.apply(6, &rotation(Subtag::Rotate, Purpose::Raft, 1, 0).encode()).unwrap_err();
     assert!(halt.to_string().contains("another purpose"), "{halt}");
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    crate::scheme::storage::epoch::bump(&SidecarFile::new(shared, FILE), 1).unwrap();
+    epoch::bump(&SidecarFile::new(shared, FILE), 1).unwrap();
     let halt = applier.apply(6, &rotation(Subtag::Rotate, Purpose::Storage, 1, 0).encode()).unwrap_err();
     assert!(halt.to_string().contains("higher epoch"), "{halt}");
     assert_eq!(sidecar(&disk).raft_applied_index, 5);
