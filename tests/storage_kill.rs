@@ -28,6 +28,9 @@ use sealmark::scheme::storage::{
 
 /// The folder that a child works in; a process with it is one.
 const FOLDER: &str = "SEALMARK_KILL_FOLDER";
+/// The store of a child's registry.
+const STORE: &str = "SEALMARK_KILL_STORE";
+const STORES: &[&str] = if cfg!(feature = "redb") { &["table", "redb"] } else { &["table"] };
 const NODE: u64 = 0xbeef;
 const KILLS: u64 = 25;
 
@@ -37,6 +40,14 @@ fn wrapper() -> Arc<dyn Kek> {
 
 fn sidecar_file(folder: &Path) -> SidecarFile {
     SidecarFile::new(Arc::new(Os) as Arc<dyn Disk>, folder.join("keys.json"))
+}
+
+fn registry(folder: &Path) -> Result<Arc<dyn Store>, sealmark::disk::Error> {
+    #[cfg(feature = "redb")]
+    if std::env::var(STORE).is_ok_and(|store| store == "redb") {
+        return Ok(Arc::new(sealmark::disk::Redb::open(&folder.join("registry.redb"))?));
+    }
+    Ok(Arc::new(Table::open(Arc::new(Os), &folder.join("registry"))?))
 }
 
 /// The log: a file of lengths and entries, each synced before it counts. An entry that is cut does not.
@@ -80,14 +91,12 @@ impl LogScanner for Log {
 
 /// What the child does until it is killed. It says on stdout each stored value, as it is acknowledged.
 fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let disk: Arc<dyn Disk> = Arc::new(Os);
     let mut log = Log::open(folder)?;
-    let store: Arc<dyn Store> = Arc::new(Table::open(disk, &folder.join("registry"))?);
     let mut loaded = load(Start {
         encryption_enabled: true,
         kek: Some(wrapper()),
         sidecar: Some(Arc::new(sidecar_file(folder))),
-        store,
+        store: registry(folder)?,
         engine: engine::find("sealmark").expect("our own engine is always there"),
         full_node_id: NODE,
         peers: vec![NODE, NODE + 1],
@@ -143,10 +152,11 @@ fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Starts a child, lets it write for a while, and kills it; what it said, whole lines only.
-fn life(folder: &Path, wait: Duration) -> Vec<(u64, Vec<u8>)> {
+fn life(folder: &Path, store: &str, wait: Duration) -> Vec<(u64, Vec<u8>)> {
     let mut child = Command::new(std::env::current_exe().expect("this test is a file"))
         .args(["--exact", "a_child_that_waits_to_be_killed", "--nocapture"])
         .env(FOLDER, folder)
+        .env(STORE, store)
         .stdout(Stdio::piped())
         .spawn()
         .expect("this test can be started again");
@@ -180,12 +190,16 @@ fn a_child_that_waits_to_be_killed() {
 
 #[test]
 fn no_kill_repeats_a_nonce_or_loses_a_value() {
+    STORES.iter().for_each(|store| kill_again_and_again(store));
+}
+
+fn kill_again_and_again(store: &str) {
     let folder = tempfile::tempdir().expect("a folder for files that are not kept");
     let (mut values, mut issued) = (Vec::new(), HashSet::new());
     let mut clear = 0;
     for kill in 0..KILLS {
         // From before the child has loaded to well into its writing.
-        let said = life(folder.path(), Duration::from_millis(5 + kill * 37 % 300));
+        let said = life(folder.path(), store, Duration::from_millis(5 + kill * 37 % 300));
         for (ts, stored) in said {
             if stored[0] == 0 {
                 clear += 1;
@@ -196,7 +210,7 @@ fn no_kill_repeats_a_nonce_or_loses_a_value() {
             values.push((ts, stored));
         }
     }
-    assert!(issued.len() > 100, "{} values in {KILLS} lives: nothing was tested", values.len());
+    assert!(issued.len() > 100, "{store}: {} values in {KILLS} lives: nothing was tested", values.len());
     let sidecar = Sidecar::read(&Os, &folder.path().join("keys.json")).expect("the sidecar is whole");
     let keystore = Keystore::new(engine::find("sealmark").expect("our own engine is always there"));
     hydrate(&sidecar, &*wrapper(), &keystore).expect("the KEK opens every key");
@@ -205,5 +219,9 @@ fn no_kill_repeats_a_nonce_or_loses_a_value() {
         let value = read(Some(&cipher), Clear::Allowed, &pebble_key(b"k", *ts), stored).expect("it opens");
         assert_eq!(value.value, ts.to_be_bytes());
     }
-    println!("{} values in {KILLS} lives, {clear} in clear, {} keys", values.len(), sidecar.keys.len());
+    println!(
+        "{store}: {} values in {KILLS} lives, {clear} in clear, {} keys",
+        values.len(),
+        sidecar.keys.len()
+    );
 }

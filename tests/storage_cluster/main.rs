@@ -10,30 +10,28 @@
 #![expect(clippy::unwrap_used, reason = "a lock that is poisoned is a schedule that has failed already")]
 #![expect(clippy::result_large_err, reason = "openraft's errors are large, and its traits ask for them")]
 
+mod checker;
+mod log;
 mod net;
 mod node;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Cursor;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sealmark::aead::Nonce;
 use sealmark::disk::{Disk, Fault, Recorder};
-use sealmark::engine;
-use sealmark::envelope::{Cipher, Keystore};
-use sealmark::scheme::storage::load::hydrate;
-use sealmark::scheme::storage::value::read;
-use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag, open_proposal};
-use sealmark::scheme::storage::{Clear, Identity, Purpose, Sidecar, kek as data_key};
+use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
+use sealmark::scheme::storage::{Identity, Purpose, kek as data_key};
 
+use checker::{Checker, Outcome, check};
+use log::Log;
 use net::{From as Seen, Net};
-use node::{DIR, Log, Machine, SIDECAR, Shared, VALUE, full_node_id, kek};
+use node::{DIR, Defect, Machine, Shared, VALUE, full_node_id, kek};
 
 openraft::declare_raft_types!(
     /// What the log carries: bytes.
@@ -42,14 +40,6 @@ openraft::declare_raft_types!(
 
 const MEMBERS: [u64; 3] = [1, 2, 3];
 const OPS: usize = 30;
-
-/// Sees every nonce and every record of every member.
-#[derive(Default)]
-struct Checker {
-    issued: HashSet<(u32, Nonce)>,
-    records: Vec<(u64, Vec<u8>, Vec<u8>)>,
-    broken: Vec<String>,
-}
 
 struct Member {
     disk: Recorder,
@@ -66,12 +56,11 @@ struct Cluster {
     last_key: u32,
     rng: ChaCha8Rng,
     restarts: usize,
+    defect: Option<Defect>,
 }
 
-type Outcome<T> = Result<T, String>;
-
 impl Cluster {
-    async fn new(seed: u64) -> Outcome<Self> {
+    async fn new(seed: u64, defect: Option<Defect>) -> Outcome<Self> {
         let mut cluster = Self {
             net: Net::default(),
             members: BTreeMap::new(),
@@ -79,6 +68,7 @@ impl Cluster {
             last_key: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
             restarts: 0,
+            defect,
         };
         for id in MEMBERS {
             let identity = Identity { full_node_id: full_node_id(id), storage_epoch: 0, raft_epoch: 0 };
@@ -99,7 +89,7 @@ impl Cluster {
         let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
         let rng = &mut self.rng;
         let from = |last: u64| rng.random_range(0..=last + 1);
-        let machine = Machine::start(id, &disk, log.clone(), Arc::clone(&self.checker), from)
+        let machine = Machine::start(id, &disk, log.clone(), Arc::clone(&self.checker), self.defect, from)
             .map_err(|why| format!("member {id} does not start: {why}"))?;
         member.identity = machine.identity();
         let machine = Shared(Arc::new(Mutex::new(machine)));
@@ -290,32 +280,8 @@ async fn within<T>(ms: u64, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(Duration::from_millis(ms), work).await.ok()
 }
 
-/// That a member opens its records and its log with what is on its disk.
-fn check(id: u64, disk: &Recorder, checker: &Checker) -> Outcome<()> {
-    let text = |error: sealmark::scheme::storage::Error| format!("member {id}: {error}");
-    let sidecar = Sidecar::read(disk, Path::new(SIDECAR)).map_err(text)?;
-    let keystore = Keystore::new(engine::find("sealmark").expect("our own engine is always there"));
-    hydrate(&sidecar, &*kek(), &keystore).map_err(text)?;
-    let cipher = Cipher::from(Arc::new(keystore));
-    for (_, key, stored) in checker.records.iter().filter(|(of, ..)| *of == id) {
-        let value = read(Some(&cipher), Clear::Allowed, key, stored).map_err(text)?.value;
-        let (_, version) = key.split_last_chunk::<8>().expect("a key ends in its version");
-        if value != (!u64::from_be_bytes(*version)).to_be_bytes() {
-            return Err(format!("member {id}: a record reads as another"));
-        }
-    }
-    let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
-    for entry in log.entries().map_err(|error| error.to_string())? {
-        if let openraft::EntryPayload::Normal(data) = &entry.payload {
-            let cutover = sidecar.raft_envelope_cutover_index;
-            open_proposal(data, entry.log_id.index, cutover, Some(&cipher)).map_err(text)?;
-        }
-    }
-    Ok(())
-}
-
-async fn schedule(seed: u64) -> Outcome<(usize, usize)> {
-    let mut cluster = Cluster::new(seed).await?;
+async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> {
+    let mut cluster = Cluster::new(seed, defect).await?;
     cluster.bootstrap().await?;
     for _ in 0..OPS {
         cluster.operate().await?;
@@ -323,29 +289,43 @@ async fn schedule(seed: u64) -> Outcome<(usize, usize)> {
     cluster.end().await
 }
 
-#[test]
-fn no_schedule_of_three_members_repeats_a_nonce_or_loses_a_record() {
-    let schedules =
-        std::env::var("SEALMARK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(20);
+/// Schedules, four at a time, up to the first that breaks a promise; their nonces and restarts.
+fn schedules(count: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let (mut nonces, mut restarts) = (0, 0);
     runtime.block_on(async {
-        for first in (0..schedules).step_by(4) {
-            let some: Vec<_> = (first..(first + 4).min(schedules))
-                .map(|seed| (seed, tokio::spawn(schedule(seed))))
+        for first in (0..count).step_by(4) {
+            let some: Vec<_> = (first..(first + 4).min(count))
+                .map(|seed| (seed, tokio::spawn(schedule(seed, defect))))
                 .collect();
             for (seed, task) in some {
-                match task.await.expect("a schedule does not panic") {
-                    Ok((issued, restarted)) => {
-                        nonces += issued;
-                        restarts += restarted;
-                    }
-                    Err(why) => panic!("schedule {seed}: {why}"),
-                }
+                let told = task.await.expect("a schedule does not panic");
+                let (issued, restarted) = told.map_err(|why| format!("schedule {seed}: {why}"))?;
+                nonces += issued;
+                restarts += restarted;
             }
         }
-    });
-    println!("{schedules} schedules, {nonces} nonces, {restarts} restarts");
-    assert!(nonces > 10 * schedules as usize && restarts > 0, "{nonces} nonces, {restarts} restarts");
+        Ok((nonces, restarts))
+    })
+}
+
+#[test]
+fn no_schedule_of_three_members_repeats_a_nonce_or_loses_a_record() {
+    let count = std::env::var("SEALMARK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(20);
+    let (nonces, restarts) = schedules(count, None).unwrap();
+    println!("{count} schedules, {nonces} nonces, {restarts} restarts");
+    assert!(nonces > 10 * count as usize && restarts > 0, "{nonces} nonces, {restarts} restarts");
+}
+
+#[test]
+fn planted_defects_are_found() {
+    for (defect, how) in [
+        (Defect::EpochLeftOut, ["is issued twice", "is issued twice"]),
+        (Defect::BumpForgotten, ["is issued twice", "disagree on this node's epoch"]),
+    ] {
+        let found = schedules(12, Some(defect)).expect_err("it is found in twelve schedules");
+        println!("{defect:?}: {found}");
+        assert!(how.iter().any(|how| found.contains(how)), "{defect:?}: {found}");
+    }
 }

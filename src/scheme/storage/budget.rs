@@ -4,7 +4,9 @@
 //! Counting costs the write path nothing: the nonce source counts already, and a key's use is what was issued since
 //! it became active.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::Error;
 
@@ -22,12 +24,14 @@ pub enum Use {
     UsedUp,
 }
 
-/// The use of the active key.
+/// The use of each key in this process load.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
     key_id: AtomicU32,
     issued_before: AtomicU64,
+    /// The use of the keys that were active before, by key.
+    past: Mutex<BTreeMap<u32, u64>>,
 }
 
 impl Default for Budget {
@@ -39,27 +43,53 @@ impl Default for Budget {
 impl Budget {
     /// A budget of `limit` values for each key.
     pub const fn new(limit: u64) -> Self {
-        Self { limit, key_id: AtomicU32::new(0), issued_before: AtomicU64::new(0) }
+        let (key_id, issued_before) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { limit, key_id, issued_before, past: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Counts from here when the key is another than before; that a value may be sealed under it.
+    /// That a value may be sealed under the key, where so many nonces were issued with its own.
     ///
-    /// Two threads that see a new key at once may begin its count a few values apart: the bound is not that sharp.
+    /// Threads that see a new key at once may count a few values to the other one: the bound is not that sharp.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
     #[inline]
     pub fn check(&self, key_id: u32, issued: u64) -> Result<(), Error> {
         if self.key_id.load(Ordering::Acquire) != key_id {
-            self.issued_before.store(issued.saturating_sub(1), Ordering::Release);
-            self.key_id.store(key_id, Ordering::Release);
+            self.turn_to(key_id, issued.saturating_sub(1));
         }
         if self.used(issued) > self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
+    }
+
+    /// Counts under another key from here on, and from where it was left when it had been active before.
+    #[cold]
+    fn turn_to(&self, key_id: u32, issued: u64) {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.key_id.load(Ordering::Acquire);
+        if old == key_id {
+            return;
+        }
+        if old != 0 {
+            past.insert(old, self.used(issued));
+        }
+        let used = past.remove(&key_id).unwrap_or(0);
+        self.issued_before.store(issued.saturating_sub(used), Ordering::Release);
+        self.key_id.store(key_id, Ordering::Release);
     }
 
     /// Values sealed under the active key, of so many nonces issued.
     pub fn used(&self, issued: u64) -> u64 {
         issued.saturating_sub(self.issued_before.load(Ordering::Acquire))
+    }
+
+    /// Values sealed under each key, of so many nonces issued.
+    pub fn writes(&self, issued: u64) -> BTreeMap<u32, u64> {
+        let mut writes = self.past.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match self.key_id.load(Ordering::Acquire) {
+            0 => {}
+            key_id => drop(writes.insert(key_id, self.used(issued))),
+        }
+        writes
     }
 
     /// How far the active key is.
@@ -90,5 +120,7 @@ mod tests {
         assert!(matches!(budget.check(7, 11), Err(Error::KeyUsedUp(7))));
         budget.check(8, 12).unwrap();
         assert_eq!((budget.used(12), budget.state(12)), (1, Use::Within));
+        assert_eq!(budget.writes(12), [(7, 11), (8, 1)].into(), "the refused one took its nonce");
+        assert!(budget.check(7, 13).is_err(), "a key that comes back is as used as it was");
     }
 }

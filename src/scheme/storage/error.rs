@@ -102,8 +102,15 @@ pub enum Error {
     )]
     KekNotConfigured,
     /// A sealed log entry does not open.
-    #[error("log entry {0} is sealed and does not open: the key is missing or the log altered; halt")]
-    RaftUnwrapFailed(u64),
+    #[error(
+        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log altered; halt"
+    )]
+    RaftUnwrapFailed {
+        /// The entry's index.
+        index: u64,
+        /// What the cipher says.
+        cause: envelope::Error,
+    },
 
     /// This node has not yet registered its epoch for the active key.
     #[error(
@@ -204,7 +211,7 @@ impl Error {
             Self::WireSubtag(_) => "ErrFSMWireSubtag",
             Self::Apply(_) => "ErrEncryptionApply",
             Self::KekNotConfigured => "ErrKEKNotConfigured",
-            Self::RaftUnwrapFailed(_) => "ErrRaftUnwrapFailed",
+            Self::RaftUnwrapFailed { .. } => "ErrRaftUnwrapFailed",
             Self::WriterNotRegistered => "ErrWriterNotRegistered",
             Self::ReadIntegrity => "ErrEncryptedReadIntegrity",
             Self::SidecarPresentWithoutFlag => "ErrSidecarPresentWithoutFlag",

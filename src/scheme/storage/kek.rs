@@ -271,6 +271,37 @@ mod tests {
         }
     }
 
+    /// In processes of its own: a variable belongs to the whole of one.
+    #[test]
+    fn the_environments_kek_is_read_and_a_wrong_or_missing_one_is_named() {
+        const ENDS: &str = "SEALMARK_TEST_KEK_ENDS";
+        const SELF: &str = "the_environments_kek_is_read_and_a_wrong_or_missing_one_is_named";
+        if let Ok(expected) = std::env::var(ENDS) {
+            let wrapped = kek(Binding::Compatible).wrap(Purpose::Raft, 1, &DEK).unwrap();
+            let opened = LocalKek::from_env().and_then(|kek| kek.unwrap(Purpose::Raft, 1, &wrapped));
+            let ends = opened.map_or_else(|error| error.to_string(), |dek| format!("opened {}", *dek == DEK));
+            assert!(ends.contains(&expected), "{ends}, not {expected}");
+            return;
+        }
+        for (value, ends) in [
+            (Some(STANDARD.encode([9; 32])), "opened true"),
+            (Some(STANDARD.encode([8; 32])), "another KEK"),
+            (Some(STANDARD.encode([9; 31])), "not Base64 of 32 bytes"),
+            (Some("!".into()), "not padded Base64"),
+            (None, "ELASTICKV_KEK_BASE64 is not set"),
+        ] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", &format!("scheme::storage::kek::tests::{SELF}")]).env(ENDS, ends);
+            match value {
+                Some(value) => child.env(KEK_VARIABLE, value),
+                None => child.env_remove(KEK_VARIABLE),
+            };
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success() && said.contains("1 passed"), "{ends}: {said}");
+        }
+    }
+
     #[test]
     fn debug_shows_no_key() {
         assert_eq!(format!("{:?}", kek(Binding::Bound)), "LocalKek { binding: Bound, .. }");

@@ -5,8 +5,8 @@
 //! glue at d9a031d0, byte for byte; the record itself is [`crate::envelope`].
 //!
 //! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
-//! [`registry`] remembers every writer, [`wire`] is what goes through the log and [`applier`] what it does, [`guards`]
-//! and [`mod@load`] start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it:
+//! [`registry`] remembers every writer, [`wire`] is what goes through the log, [`proposal`] how it is sealed there and
+//! [`applier`] what it does, [`guards`] and [`mod@load`] start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it:
 //! [`compress`], [`budget`], [`maintenance`] (rewrap, retire), [`rewrite`], [`metrics`].
 //!
 //! # Stricter than the reference
@@ -28,6 +28,18 @@
 //! a key is never made active with an epoch below one that it was used with; [`Clear::Refused`] believes no value in
 //! clear once all are rewritten.
 //!
+//! # What a caller must keep to
+//!
+//! - [`load()`], then the replay, then [`Loaded::ready`], then a [`wire::Registration`] of this load's epochs through the
+//!   log. [`Origin::Direct`] writes are refused until it is applied. [`Origin::Replicated`] ones never are, as in the
+//!   reference: **between load and registration they carry an epoch that no registry knows**. The sidecar alone keeps
+//!   that epoch from coming twice, so a sidecar that is lost or restored in that time is not noticed by the guards, and
+//!   nonces repeat. Register first thing after every start, and never restore a sidecar: resync the node.
+//! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
+//!   its registration may not start again.
+//! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
+//! - One [`SidecarFile`] for a file, in one process.
+//!
 //! # What it does not see
 //!
 //! A row that is deleted reads as one that was never written, and a store that is rolled back as a whole together
@@ -46,6 +58,7 @@ pub mod kek;
 pub mod load;
 pub mod maintenance;
 pub mod metrics;
+pub mod proposal;
 pub mod registry;
 pub mod rewrite;
 mod session;
@@ -62,6 +75,7 @@ pub use cache::StateCache;
 pub use error::Error;
 pub use kek::{Dek, Kek, LocalKek};
 pub use load::{Loaded, Node, Start, load};
+pub use proposal::Proposals;
 pub(super) use session::STORAGE;
 pub use sidecar::{Sidecar, SidecarFile};
 pub use snapshot::SnapshotHeader;

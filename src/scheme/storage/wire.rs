@@ -1,11 +1,10 @@
-//! Log entries that change keys and registry, and the sealing of log entries (spec §7).
+//! Log entries that change keys and registry (spec §7).
 //!
 //! elastickv `internal/encryption/fsmwire.go`. An entry is an opcode and what its codec wrote. Every length is
-//! checked before anything of that length is allocated, and nothing may follow the end. Not here: what applying does.
+//! checked before anything of that length is allocated, and nothing may follow the end. Not here: what applying does, and
+//! the sealing of entries ([`super::proposal`]).
 
 use super::{Error, Purpose};
-use crate::aead::Nonce;
-use crate::envelope::{Aad, Cipher};
 
 /// Opcode of a registration.
 pub const REGISTRATION: u8 = 0x03;
@@ -281,66 +280,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The engine's frame: version, proposal id, payload.
-const FRAME_LEN: usize = 9;
-
-/// What the engine puts into its log: version 1, the proposal's id, and the payload, sealed where a key is given.
-///
-/// # Errors
-/// [`Error::Envelope`].
-pub fn seal_proposal(
-    id: u64,
-    payload: &[u8],
-    sealing: Option<(&Cipher, u32, Nonce)>,
-) -> Result<Vec<u8>, Error> {
-    let frame = |payload: &[u8]| [&[VERSION][..], &id.to_be_bytes(), payload].concat();
-    match sealing {
-        None => Ok(frame(payload)),
-        Some((cipher, key_id, nonce)) => Ok(frame(&cipher.seal(0, key_id, &nonce, &Aad::Raft, payload)?)),
-    }
-}
-
-/// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose index in
-/// the sidecar is 0 for "not yet".
-///
-/// # Errors
-/// [`Error::WireMalformed`] for a frame that is cut; [`Error::RaftUnwrapFailed`] where it must be opened and is not, also
-/// without a cipher. The engine then halts.
-pub fn open_proposal(
-    data: &[u8],
-    index: u64,
-    cutover_index: u64,
-    cipher: Option<&Cipher>,
-) -> Result<Vec<u8>, Error> {
-    let payload = data.get(FRAME_LEN..).ok_or(Error::WireMalformed("the engine's frame is cut"))?;
-    let cutover = if cutover_index == 0 { u64::MAX } else { cutover_index };
-    if index <= cutover {
-        return Ok(payload.to_vec());
-    }
-    let cipher = cipher.ok_or(Error::RaftUnwrapFailed(index))?;
-    cipher.open(payload, &Aad::Raft).map_err(|_| Error::RaftUnwrapFailed(index))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::storage::testing::keystore;
-
-    #[test]
-    fn a_frame_is_opened_strictly_after_the_cutover_and_never_when_it_is_0() {
-        let cipher = Cipher::from(keystore(&[1]));
-        let sealed = seal_proposal(7, b"payload", Some((&cipher, 1, [5; 12]))).unwrap();
-        let clear = seal_proposal(7, b"payload", None).unwrap();
-        assert_eq!(clear, [&[1, 0, 0, 0, 0, 0, 0, 0, 7][..], b"payload"].concat());
-        assert_eq!(open_proposal(&sealed, 11, 10, Some(&cipher)).unwrap(), b"payload");
-        assert_eq!(open_proposal(&clear, 10, 10, Some(&cipher)).unwrap(), b"payload");
-        assert_eq!(open_proposal(&clear, u64::MAX, 0, None).unwrap(), b"payload");
-        for (data, cipher) in [(&clear, Some(&cipher)), (&sealed, None)] {
-            let refused = open_proposal(data, 11, 10, cipher).unwrap_err();
-            assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
-        }
-        assert!(open_proposal(&clear[..8], 1, 0, None).is_err());
-    }
 
     #[test]
     fn opcodes_below_and_above_the_range_are_others() {

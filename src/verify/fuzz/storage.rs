@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::aead::Nonce;
 use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine;
-use crate::envelope::Record;
 use crate::envelope::aad::VALUE_HEADER_LEN;
+use crate::envelope::{Header, Record};
+use crate::scheme::storage::proposal::FRAME_LEN;
 use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use crate::scheme::storage::{
@@ -80,13 +81,7 @@ fn nonces_issued(data: &[u8]) -> usize {
             snapshot_cutover: 0,
         });
         let Ok(node) = loaded.and_then(|loaded| loaded.ready(0, None)) else { return issued.len() };
-        let sealing = Arc::<Mutex<Option<u32>>>::default();
-        let seen = Arc::clone(&sealing);
-        let installer = Box::new(move |key_id, _| {
-            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key_id);
-            Ok(())
-        });
-        let Ok(mut applier) = node.applier.with_installer(installer) else { return issued.len() };
+        let mut applier = node.applier;
         loop {
             let Some(([what, a, b, c], after)) = rest.split_first_chunk() else { return issued.len() };
             rest = after;
@@ -101,9 +96,10 @@ fn nonces_issued(data: &[u8]) -> usize {
                 let Some(nonce) = nonce_of_value(&node.sealer, key_id) else { break };
                 assert!(issued.insert((key_id.get(), nonce)), "a value's nonce is issued twice");
             }
-            if let Some(key_id) = *sealing.lock().unwrap_or_else(PoisonError::into_inner) {
-                let nonce = node.raft_nonces.next().expect("2^64 are not used up");
-                assert!(issued.insert((key_id, nonce)), "an entry's nonce is issued twice");
+            if let Some(key_id) = node.proposals.key_id() {
+                let Ok(data) = node.proposals.seal(0, b"entry") else { break };
+                let header = Header::decode(&data[FRAME_LEN..]).expect("what was sealed decodes");
+                assert!(issued.insert((key_id, header.nonce)), "an entry's nonce is issued twice");
             }
         }
     }

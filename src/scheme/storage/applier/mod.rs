@@ -15,6 +15,8 @@ use crate::disk::Store;
 use crate::envelope::Keystore;
 use crate::envelope::nonce::node_id16;
 
+mod cutover;
+
 /// What is needed to change keys; a node has all of it, or only keeps the registry.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -76,7 +78,7 @@ pub struct Applier {
     store: Arc<dyn Store>,
     identity: Identity,
     cache: Arc<StateCache>,
-    installer: Option<Installer>,
+    installers: Vec<Installer>,
     clock: fn() -> SystemTime,
 }
 
@@ -87,24 +89,21 @@ impl Applier {
     /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::find`].
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
         let cache = Arc::default();
-        let applier = Self { keys, store, identity, cache, installer: None, clock: SystemTime::now };
-        if let Some(keys) = &applier.keys
-            && let Some(sidecar) = keys.sidecar.find()?
-        {
+        let applier = Self { keys, store, identity, cache, installers: Vec::new(), clock: SystemTime::now };
+        if let Some(sidecar) = applier.sidecar()? {
             applier.refresh(&sidecar)?;
         }
         Ok(applier)
     }
 
-    /// Calls `installer` whenever log entries are to be sealed under another key, and now, where they are already.
+    /// Calls `installer` as well, whenever log entries are to be sealed under another key, and all of them now, where
+    /// they are already.
     ///
     /// # Errors
     /// As [`SidecarFile::read`], and the installer's.
     pub fn with_installer(mut self, installer: Installer) -> Result<Self, Error> {
-        self.installer = Some(installer);
-        if let Some(keys) = &self.keys
-            && let Some(sidecar) = keys.sidecar.find()?
-        {
+        self.installers.push(installer);
+        if let Some(sidecar) = self.sidecar()? {
             self.install(&sidecar)?;
         }
         Ok(self)
@@ -120,6 +119,14 @@ impl Applier {
     /// The state that the write path reads.
     pub fn cache(&self) -> &Arc<StateCache> {
         &self.cache
+    }
+
+    /// What is on the disk, where there is a sidecar.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`], but for a file that is not there.
+    pub fn sidecar(&self) -> Result<Option<Sidecar>, Error> {
+        self.keys.as_ref().map_or(Ok(None), |keys| keys.sidecar.find())
     }
 
     /// This process, as the log sees it.
@@ -144,13 +151,7 @@ impl Applier {
         match entry {
             Entry::Registration(row) => {
                 Registry(&*self.store).register_at(index, row)?;
-                match &self.keys {
-                    Some(keys) => match keys.sidecar.find()? {
-                        Some(sidecar) => self.refresh(&sidecar),
-                        None => Ok(()),
-                    },
-                    None => Ok(()),
-                }
+                self.sidecar()?.map_or(Ok(()), |sidecar| self.refresh(&sidecar))
             }
             Entry::Bootstrap(bootstrap) => self.bootstrap(self.keys()?, index, bootstrap),
             Entry::Rotation(rotation) => {
@@ -239,45 +240,6 @@ impl Applier {
         self.refresh(&sidecar)
     }
 
-    fn enable_storage(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
-        check_cutover(new, Purpose::Storage)?;
-        let before = keys.sidecar.read()?;
-        let stale = new.dek_id != before.active_storage;
-        if !is_done(&before, index) && !stale && !before.storage_envelope_active {
-            Registry(&*self.store).register(&new.proposer)?;
-            keys.sidecar.update(|sidecar| {
-                sidecar.storage_envelope_active = true;
-                sidecar.storage_envelope_cutover_index = index;
-                sidecar.applied(index);
-                Ok(())
-            })?;
-        }
-        self.finish(keys, index).map(drop)
-    }
-
-    fn enable_raft(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
-        if index == 0 {
-            return Err(Error::Apply("log entries cannot be sealed from index 0 on"));
-        }
-        check_cutover(new, Purpose::Raft)?;
-        let before = keys.sidecar.read()?;
-        if before.raft_envelope_cutover_index != 0 {
-            let sidecar = self.finish(keys, index)?;
-            return self.install(&sidecar);
-        }
-        if is_done(&before, index) || new.dek_id != before.active_raft {
-            return self.finish(keys, index).map(drop);
-        }
-        Registry(&*self.store).register(&new.proposer)?;
-        keys.sidecar.update(|sidecar| {
-            sidecar.raft_envelope_cutover_index = index;
-            sidecar.applied(index);
-            Ok(())
-        })?;
-        let sidecar = self.finish(keys, index)?;
-        self.install(&sidecar)
-    }
-
     /// Raises the applied index and lets the write path see the sidecar.
     fn finish(&self, keys: &Keys, index: u64) -> Result<Sidecar, Error> {
         let sidecar = keys.sidecar.update(|sidecar| {
@@ -289,9 +251,11 @@ impl Applier {
     }
 
     fn install(&self, sidecar: &Sidecar) -> Result<(), Error> {
-        match (&self.installer, sidecar.raft_envelope_cutover_index) {
-            (_, 0) | (None, _) => Ok(()),
-            (Some(installer), cutover) => installer(sidecar.active_raft, cutover),
+        match sidecar.raft_envelope_cutover_index {
+            0 => Ok(()),
+            cutover => {
+                self.installers.iter().try_for_each(|installer| installer(sidecar.active_raft, cutover))
+            }
         }
     }
 
@@ -337,19 +301,6 @@ fn is_bootstrapped(sidecar: Option<&Sidecar>, new: &Bootstrap) -> Result<bool, E
     } else {
         Err(Error::Apply("the cluster is bootstrapped with other keys"))
     }
-}
-
-fn check_cutover(new: &Rotation, purpose: Purpose) -> Result<(), Error> {
-    if new.purpose != purpose {
-        return Err(Error::Apply("a cut-over is for another purpose than its key"));
-    }
-    if !new.wrapped.is_empty() {
-        return Err(Error::Apply("a cut-over brings a key"));
-    }
-    if new.proposer.dek_id != new.dek_id {
-        return Err(Error::Apply("the proposer's row is of another key"));
-    }
-    Ok(())
 }
 
 /// Whole seconds in UTC.

@@ -5,12 +5,14 @@
 //! record. Whether a value is a tombstone or has lapsed is asked only after it is authenticated.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
 use super::budget::Use;
+use super::metrics::Counters;
 use super::{Budget, Error, StateCache, compress, registry};
 use crate::envelope::aad::{STACK_KEY_LEN, VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::record::FLAG_SNAPPY;
@@ -74,13 +76,14 @@ pub enum Origin {
     Replicated,
 }
 
-/// Makes stored values. Any number of threads share it.
+/// Makes stored values, and reads them. Any number of threads share it.
 #[derive(Debug)]
 pub struct Sealer {
     cipher: Cipher,
     nonces: Arc<NonceSource>,
     cache: Arc<StateCache>,
     budget: Arc<Budget>,
+    counters: Arc<Counters>,
     compress: bool,
 }
 
@@ -92,7 +95,14 @@ impl Sealer {
         cache: Arc<StateCache>,
         budget: Arc<Budget>,
     ) -> Self {
-        Self { cipher, nonces, cache, budget, compress: false }
+        Self { cipher, nonces, cache, budget, counters: Arc::default(), compress: false }
+    }
+
+    /// Counts what it cannot read with a node's other numbers.
+    #[must_use]
+    pub fn counting(mut self, counters: Arc<Counters>) -> Self {
+        self.counters = counters;
+        self
     }
 
     /// Compresses values before it seals them, where that makes them shorter. It allocates for that.
@@ -110,6 +120,19 @@ impl Sealer {
     /// How far the active key's budget is: at nine tenths a rotation is due.
     pub fn usage(&self) -> Use {
         self.budget.state(self.nonces.issued())
+    }
+
+    /// Values sealed under each key in this process load.
+    pub fn writes(&self) -> BTreeMap<u32, u64> {
+        self.budget.writes(self.nonces.issued())
+    }
+
+    /// [`read`] with its keys; what does not open is counted.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn read(&self, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
+        read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
     }
 
     /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`] more

@@ -1,6 +1,12 @@
 //! The counts, the planted defects, and what is done to a disk between two starts.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use super::world::{REGISTRY, SIDECAR};
 use super::*;
+use crate::disk::Disk;
+use crate::scheme::storage::LocalKek;
 
 #[test]
 fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {

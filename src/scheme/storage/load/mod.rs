@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use super::applier::{self, Applier, Identity};
 use super::guards::{self, Gap, LogScanner};
+use super::metrics::{CountedKek, Counters, Metrics};
 use super::registry::Registry;
-use super::{Budget, Error, Kek, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch};
+use super::{Budget, Error, Kek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch};
 use crate::disk::Store;
 use crate::engine::Engine;
 use crate::envelope::nonce::node_id16;
@@ -57,9 +58,10 @@ pub struct Loaded {
     pub keystore: Option<Arc<Keystore>>,
     /// Nonces for values, of this process's epoch.
     pub storage_nonces: Arc<NonceSource>,
-    /// Nonces for log entries.
-    pub raft_nonces: Arc<NonceSource>,
-    sidecar: Option<Arc<SidecarFile>>,
+    /// Seals and opens log entries; the applier tells it of the cut-over.
+    pub proposals: Arc<Proposals>,
+    budget: Arc<Budget>,
+    counters: Arc<Counters>,
     store: Arc<dyn Store>,
     /// The keys whose epochs were raised.
     bumped: Vec<(Purpose, u32)>,
@@ -84,15 +86,17 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
             guards::check_snapshot_cutover(start.snapshot_cutover, cutover)?;
         }
     }
-    let file = start.sidecar.as_deref();
-    let sidecar = guards::check_configuration(start.encryption_enabled, start.kek.as_deref(), file)?;
+    let counters = Arc::<Counters>::default();
+    let counted = |kek| Arc::new(CountedKek { kek, counters: Arc::clone(&counters) }) as Arc<dyn Kek>;
+    let (kek, file) = (start.kek.map(counted), start.sidecar.as_deref());
+    let sidecar = guards::check_configuration(start.encryption_enabled, kek.as_deref(), file)?;
     let registry = Registry(&*start.store);
     guards::check_membership(&start.peers, registry, start.full_node_id, sidecar.as_ref())?;
 
     let mut identity = Identity { full_node_id: start.full_node_id, storage_epoch: 0, raft_epoch: 0 };
     let (mut keys, mut bumped) = (None, Vec::new());
     let own_rows = registry.of_node(start.full_node_id)?;
-    if let (true, Some(kek), Some(file)) = (start.encryption_enabled, start.kek, start.sidecar) {
+    if let (true, Some(kek), Some(file)) = (start.encryption_enabled, kek, start.sidecar) {
         let keystore = Arc::new(Keystore::new(start.engine));
         if let Some(sidecar) = &sidecar {
             hydrate(sidecar, &*kek, &keystore)?;
@@ -107,13 +111,22 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
         }
         keys = Some(applier::Keys { kek, keystore, sidecar: file });
     }
-    let node_id = node_id16(identity.full_node_id);
+    let nonces = |epoch| Arc::new(NonceSource::new(node_id16(identity.full_node_id), epoch));
+    let keystore = keys.as_ref().map(|keys| Arc::clone(&keys.keystore));
+    let cipher = keystore.clone().map(Cipher::from).unwrap_or_default();
+    let proposals = Arc::new(Proposals::new(cipher, nonces(identity.raft_epoch), Arc::clone(&counters)));
+    let installed = Arc::clone(&proposals);
+    let applier = Applier::new(keys, Arc::clone(&start.store), identity)?;
     Ok(Loaded {
-        keystore: keys.as_ref().map(|keys| Arc::clone(&keys.keystore)),
-        sidecar: keys.as_ref().map(|keys| Arc::clone(&keys.sidecar)),
-        applier: Applier::new(keys, Arc::clone(&start.store), identity)?,
-        storage_nonces: Arc::new(NonceSource::new(node_id, identity.storage_epoch)),
-        raft_nonces: Arc::new(NonceSource::new(node_id, identity.raft_epoch)),
+        keystore,
+        applier: applier.with_installer(Box::new(move |key_id, cutover| {
+            installed.install(key_id, cutover);
+            Ok(())
+        }))?,
+        storage_nonces: nonces(identity.storage_epoch),
+        proposals,
+        budget: Arc::default(),
+        counters,
         store: start.store,
         bumped,
         own_rows,
@@ -139,12 +152,28 @@ pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<
 pub struct Node {
     /// Applies the entries of the log.
     pub applier: Applier,
-    /// Makes stored values.
+    /// Makes stored values, and reads them.
     pub sealer: Sealer,
-    /// Nonces for log entries.
-    pub raft_nonces: Arc<NonceSource>,
+    /// Seals and opens log entries.
+    pub proposals: Arc<Proposals>,
     /// Whether the log could be checked for key changes that the sidecar missed.
     pub gap: Gap,
+    counters: Arc<Counters>,
+}
+
+impl Node {
+    /// Its numbers, for [`Metrics`]' text.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`].
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        Ok(Metrics {
+            counters: Arc::clone(&self.counters),
+            sidecar: self.applier.sidecar()?,
+            writes_per_dek: self.sealer.writes(),
+            last_proposed_index: self.proposals.last_index(),
+        })
+    }
 }
 
 impl Loaded {
@@ -153,10 +182,12 @@ impl Loaded {
         self.applier.cache()
     }
 
-    /// A sealer for what the log replays before the node is ready.
-    pub fn sealer(&self, budget: Arc<Budget>) -> Sealer {
-        let cipher = self.keystore.as_ref().map(|keys| Cipher::from(Arc::clone(keys))).unwrap_or_default();
-        Sealer::new(cipher, Arc::clone(&self.storage_nonces), Arc::clone(self.cache()), budget)
+    /// A sealer for what the log replays before the node is ready; the scheme's documentation says why the node must
+    /// then be registered at once.
+    pub fn sealer(&self) -> Sealer {
+        let cipher = self.keystore.clone().map(Cipher::from).unwrap_or_default();
+        let (nonces, budget) = (Arc::clone(&self.storage_nonces), Arc::clone(&self.budget));
+        Sealer::new(cipher, nonces, Arc::clone(self.cache()), budget).counting(Arc::clone(&self.counters))
     }
 
     /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
@@ -166,15 +197,16 @@ impl Loaded {
     /// storage, then raft; [`guards::check_log`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
-        if let Some(sidecar) = self.sidecar.as_ref().map(|file| file.find()).transpose()?.flatten() {
+        if let Some(sidecar) = self.applier.sidecar()? {
             for purpose in [Purpose::Storage, Purpose::Raft] {
                 self.check_epoch(&sidecar, purpose)?;
             }
             gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner)?;
         }
-        let sealer = self.sealer(Arc::default());
-        Ok(Node { sealer, raft_nonces: self.raft_nonces, gap, applier: self.applier })
+        let sealer = self.sealer();
+        Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
     }
+
     /// That no nonce of this process's epoch was issued before, under the key that was active when it was loaded and
     /// under the one that is now. Raft epochs are looked at once cut over, which the reference does not.
     fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
@@ -209,3 +241,6 @@ impl Loaded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
