@@ -5,11 +5,12 @@
 //! only on request), `rusqlite` (C). Its file is its own: the recorder does not see it.
 
 use std::fmt;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use ::redb::{Database, ReadableDatabase, TableDefinition};
 
-use super::{Change, Error, Row, Store};
+use super::{Change, Disk, Error, Os, Row, Store, io_error, parent, unsupported};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 
@@ -17,16 +18,35 @@ const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 pub struct Redb(Database);
 
 impl Redb {
-    /// Opens the database of that file, or makes it.
+    /// Opens the database of that file, or makes it: under another name first, because a file that redb was killed in
+    /// the making of is one that it never opens again.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Database`], [`Error::Io`]; [`Error::UnsupportedFilesystem`] when the folder of a new one cannot be synced.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if !Os.exists(path).map_err(io_error("looking for", path))? {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".new");
+            let new = PathBuf::from(name);
+            match Os.remove(&new) {
+                Err(reason) if reason.kind() != ErrorKind::NotFound => {
+                    return Err(io_error("removing the stale", &new)(reason));
+                }
+                _ => drop(Self::create(&new)?),
+            }
+            Os.rename(&new, path).map_err(io_error("renaming to", path))?;
+            let dir = parent(path);
+            Os.sync_dir(dir).map_err(unsupported("syncing the folder", dir))?;
+        }
+        Ok(Self(Database::open(path).map_err(refused)?))
+    }
+
+    fn create(path: &Path) -> Result<Database, Error> {
         let database = Database::create(path).map_err(refused)?;
         let begun = database.begin_write().map_err(refused)?;
         begun.open_table(ROWS).map_err(refused)?;
         begun.commit().map_err(refused)?;
-        Ok(Self(database))
+        Ok(database)
     }
 }
 
@@ -88,5 +108,17 @@ mod tests {
         assert_eq!(Redb::open(&path).unwrap().scan(b"", None, 9).unwrap().len(), 3);
         std::fs::write(&path, "no database").unwrap();
         assert!(matches!(Redb::open(&path), Err(Error::Database(_))));
+    }
+
+    #[test]
+    fn a_kill_in_the_making_leaves_nothing_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, half) = (folder.path().join("rows.redb"), folder.path().join("rows.redb.new"));
+        // What redb has done before it writes its magic number: the file is grown.
+        std::fs::write(&half, [0; 4096]).unwrap();
+        assert!(Database::create(&half).is_err(), "or this would not be needed");
+        Redb::open(&path).unwrap().commit(&[(vec![1], Some(vec![2]))]).unwrap();
+        assert_eq!(Redb::open(&path).unwrap().get(&[1]).unwrap(), Some(vec![2]));
+        assert!(!half.exists());
     }
 }
