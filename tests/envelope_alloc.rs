@@ -109,6 +109,27 @@ fn lookups_and_nonces_allocate_nothing() {
     assert_eq!(allocations(|| (0..100).for_each(|_| found())), 0);
 }
 
+#[cfg(feature = "scheme")]
+#[test]
+fn a_value_is_written_through_the_whole_store_path_without_an_allocation() {
+    use sealmark::scheme::storage::value::{SEALED_OVERHEAD, read};
+    use sealmark::scheme::storage::{Budget, Clear, Origin, Sealer, Sidecar, StateCache};
+
+    let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };
+    let nonces = Arc::new(NonceSource::new(1, 1));
+    let cache = Arc::new(StateCache::of(&sidecar));
+    let sealer = Sealer::new(cipher(), nonces, cache, Arc::<Budget>::default());
+    let mut stored = vec![0; 1024 + SEALED_OVERHEAD];
+    for key_len in [0, 16, STACK_KEY_LEN - 8] {
+        let key = vec![9; key_len];
+        let mut write = || sealer.seal_into(&key, 5, 0, &[3; 1024], Origin::Direct, &mut stored).unwrap();
+        assert_eq!(allocations(|| assert_eq!(write(), 1024 + SEALED_OVERHEAD)), 0, "{key_len} bytes of key");
+        let pebble_key = sealmark::envelope::aad::pebble_key(&key, 5);
+        let value = read(Some(sealer.cipher()), Clear::Refused, &pebble_key, &stored).unwrap();
+        assert_eq!(value.value, [3; 1024]);
+    }
+}
+
 #[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(vec![0u8; 10])), 1);

@@ -186,8 +186,12 @@ fn every_file_is_mentioned_by_its_folder() {
 
 /// A folder whose files are the rows of a table: each file's module must be named again, outside its `mod` line.
 #[test]
-fn every_backend_and_engine_has_its_row() {
-    for (folder, table) in [("src/aead/arch", "src/aead/arch/mod.rs"), ("src/engine", "src/engine/mod.rs")] {
+fn every_backend_engine_and_scheme_has_its_row() {
+    for (folder, table, at_least) in [
+        ("src/aead/arch", "src/aead/arch/mod.rs", 2),
+        ("src/engine", "src/engine/mod.rs", 2),
+        ("src/scheme", "src/scheme/mod.rs", 1),
+    ] {
         let text = fs::read_to_string(root().join(table)).expect("the table is there");
         let mut rows = 0;
         for entry in fs::read_dir(root().join(folder)).expect("the folder is there") {
@@ -198,8 +202,35 @@ fn every_backend_and_engine_has_its_row() {
                 rows += 1;
             }
         }
-        assert!(rows >= 2, "{folder} has {rows} files");
+        assert!(rows >= at_least, "{folder} has {rows} files");
     }
+}
+
+/// The files of a scheme that name another one.
+fn schemes_that_name_others(sources: &[(String, String)]) -> Vec<String> {
+    let scheme_of = |file: &str| {
+        file.strip_prefix("src/scheme/").and_then(|rest| rest.split_once('/')).map(|(s, _)| s.to_owned())
+    };
+    let schemes: BTreeSet<String> = sources.iter().filter_map(|(file, _)| scheme_of(file)).collect();
+    let names = |file: &str, code: &str, other: &String| {
+        scheme_of(file).is_some_and(|own| own != *other)
+            && resolved(file, code).contains(&format!("crate::scheme::{other}"))
+    };
+    let guilty = |(file, code): &(String, String)| {
+        schemes.iter().any(|other| names(file, code, other)).then(|| file.clone())
+    };
+    sources.iter().filter_map(guilty).collect()
+}
+
+#[test]
+fn no_scheme_names_another() {
+    assert_eq!(schemes_that_name_others(&sources()), [""; 0]);
+    let two = |code: &str| {
+        [("src/scheme/a/mod.rs".to_owned(), code.to_owned()), ("src/scheme/b/mod.rs".into(), String::new())]
+    };
+    assert_eq!(schemes_that_name_others(&two("use crate::scheme::b::Key;")), ["src/scheme/a/mod.rs"]);
+    assert_eq!(schemes_that_name_others(&two("use super::b::Key;")), ["src/scheme/a/mod.rs"]);
+    assert_eq!(schemes_that_name_others(&two("use crate::scheme::a::Key;")), [""; 0]);
 }
 
 #[test]

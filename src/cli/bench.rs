@@ -19,7 +19,8 @@ use crate::report::{self, File, Report};
 )]
 pub(super) struct Args {
     /// Only workloads whose path holds this text; with `*` or `?` the whole path must match, as file names do:
-    /// `seal/*` leaves `latency/seal/...` out. All suites are searched unless --suite is given.
+    /// `seal/*` leaves `latency/seal/...` out. Several may be given, with commas between them. All suites are searched
+    /// unless --suite is given.
     filter: Option<String>,
     /// How much to measure: quick (under 90 seconds), standard, full.
     #[arg(long, value_enum)]

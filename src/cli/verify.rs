@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use super::{End, Engines, Format, progress};
 use crate::aead::Alg;
 use crate::report::{self, File, Report};
+use crate::scheme;
 use crate::verify::{self, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
@@ -16,7 +17,7 @@ use crate::verify::{self, Plan, Sets, dir};
 /// to no case, and that is a failure.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
+    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
 )]
 pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
@@ -25,6 +26,9 @@ pub(super) struct Args {
     /// Only this built-in set; may be given several times.
     #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
     sets: Vec<String>,
+    /// Only the built-in sets about this scheme; may be given several times.
+    #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
+    schemes: Vec<String>,
     /// The files of this folder, recognised by content, instead of the built-in sets.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
@@ -35,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Plants defects in vectors and engines, which must be found, instead of verifying.
-    #[arg(long, conflicts_with_all = ["engines", "sets", "vectors", "require"])]
+    #[arg(long, conflicts_with_all = ["engines", "sets", "schemes", "vectors", "require"])]
     self_test: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -61,8 +65,10 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             unread = found.unread;
             Sets::Given(found.sets)
         }
-        None if args.sets.is_empty() => Sets::BuiltIn,
-        None => Sets::Given(named_sets(&args.sets, args.seed)?),
+        None if args.sets.is_empty() && args.schemes.is_empty() => Sets::BuiltIn,
+        None => {
+            Sets::Given(named_sets(&[args.sets.clone(), of_schemes(&args.schemes)?].concat(), args.seed)?)
+        }
     };
     let nothing_read = matches!(&sets, Sets::Given(sets) if sets.is_empty());
     if !nothing_read {
@@ -89,6 +95,19 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     eprintln!("sealmark: {} of the files could not be read", unread.len());
     Ok(End::BadInput)
+}
+
+/// The names of the sets about these schemes.
+fn of_schemes(schemes: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in schemes {
+        if scheme::find(name).is_none() {
+            let known: Vec<_> = scheme::schemes().iter().map(|scheme| scheme.name()).collect();
+            bail!("no scheme is called {name:?}; there are: {}", known.join(", "));
+        }
+        names.extend(verify::names_of_scheme(name));
+    }
+    Ok(names)
 }
 
 fn named_sets(names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {

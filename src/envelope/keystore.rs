@@ -29,6 +29,9 @@ pub struct Keystore {
 
 type Map = HashMap<u32, Arc<Entry>, BuildHasherDefault<IdHasher>>;
 
+/// On a cache line of its own: a writer that copies the map counts a reference to every entry, and must not take from
+/// readers the line that they find a key on.
+#[repr(align(64))]
 struct Entry {
     dek: Zeroizing<[u8; DEK_LEN]>,
     aead: Box<dyn Aead>,

@@ -1,6 +1,9 @@
 //! Batches of nonces, and of key lookups: what sealing a record does before its cipher begins.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +13,7 @@ use super::{Batch, Error};
 use crate::aead::{Aead, Alg, Nonce, Tag};
 use crate::engine::Engine;
 use crate::envelope::{Keystore, NonceSource};
-use crate::timing::Pass;
+use crate::timing::{self, Pass};
 
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 
@@ -64,10 +67,11 @@ impl Batch for Nonces {
 const KEYS: u32 = 100;
 
 struct Lookups {
-    keystore: Keystore,
+    keystore: Arc<Keystore>,
     other: &'static dyn Engine,
     ids: Vec<u32>,
     found: usize,
+    writer: Option<Writer>,
 }
 
 fn dek(id: u32) -> [u8; DEK_LEN] {
@@ -78,13 +82,78 @@ fn dek(id: u32) -> [u8; DEK_LEN] {
 
 /// `count` lookups of one key among a hundred, each with its own view of the store.
 pub(super) fn lookups(engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
-    let keystore = Keystore::new(engine);
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let all: Vec<u32> = (0..KEYS).map(|_| rng.next_u32() | 1).collect();
-    let deks: Vec<_> = all.iter().map(|&id| dek(id)).collect();
-    keystore.insert_all(&all.iter().zip(&deks).map(|(&id, dek)| (id, &dek[..])).collect::<Vec<_>>())?;
-    let ids = (0..count).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
-    Ok(Box::new(Lookups { keystore, other: reference(engine, Alg::Aes256Gcm), ids, found: 0 }))
+    Ok(Box::new(Lookups::new(engine, count)?))
+}
+
+/// The same while another thread sets and deletes one more key.
+pub(super) fn contended(engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+    let mut lookups = Lookups::new(engine, count)?;
+    lookups.writer = Some(Writer::start(&lookups.keystore)?);
+    Ok(Box::new(lookups))
+}
+
+impl Lookups {
+    fn new(engine: &'static dyn Engine, count: usize) -> Result<Self, Error> {
+        let keystore = Arc::new(Keystore::new(engine));
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let all: Vec<u32> = (0..KEYS).map(|_| rng.next_u32() | 1).collect();
+        let deks: Vec<_> = all.iter().map(|&id| dek(id)).collect();
+        keystore.insert_all(&all.iter().zip(&deks).map(|(&id, dek)| (id, &dek[..])).collect::<Vec<_>>())?;
+        let ids = (0..count).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
+        Ok(Self { keystore, other: reference(engine, Alg::Aes256Gcm), ids, found: 0, writer: None })
+    }
+}
+
+/// A thread that changes a keystore without pause, on another core than this one where there is one.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    changes: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Even, as no other id is.
+    const KEY_ID: u32 = 2;
+
+    fn start(keystore: &Arc<Keystore>) -> Result<Self, Error> {
+        let (stop, changes) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (keystore, stopped, changed) = (Arc::clone(keystore), Arc::clone(&stop), Arc::clone(&changes));
+        // Measuring threads are on the last core.
+        let core = timing::cores().first().copied();
+        let thread = std::thread::Builder::new().spawn(move || {
+            core.map(core_affinity::set_for_current);
+            while !stopped.load(Ordering::Relaxed) {
+                if keystore.set(Self::KEY_ID, &dek(Self::KEY_ID)).is_err() {
+                    return;
+                }
+                keystore.delete(Self::KEY_ID);
+                changed.fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
+        Ok(Self { stop, changes, thread: Some(thread) })
+    }
+
+    /// Waits until it has changed the keystore once more: it is at work.
+    fn works(&self) -> Result<(), String> {
+        let before = self.changes.load(Ordering::Relaxed);
+        while self.changes.load(Ordering::Relaxed) == before {
+            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return Err("the writer has ended".into());
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It is over either way.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Pass for Lookups {
@@ -106,6 +175,7 @@ impl Pass for Lookups {
 
 impl Batch for Lookups {
     fn check(&mut self) -> Result<(), String> {
+        self.writer.as_ref().map_or(Ok(()), Writer::works)?;
         if self.found != self.ids.len() {
             return Err(format!("{} keys were found, not {}", self.found, self.ids.len()));
         }
@@ -132,7 +202,8 @@ mod tests {
 
     #[test]
     fn nonces_and_lookups_are_counted_and_right() {
-        for mut batch in [nonces(10), lookups(find("sealmark").unwrap(), 10).unwrap()] {
+        let ours = || find("sealmark").unwrap();
+        for mut batch in [nonces(10), lookups(ours(), 10).unwrap(), contended(ours(), 10).unwrap()] {
             assert_eq!(batch.count(), 10);
             assert_eq!(pass(&mut *batch), Ok(()));
             assert_eq!(pass(&mut *batch), Ok(()));
@@ -150,5 +221,14 @@ mod tests {
     #[test]
     fn a_keystore_whose_engine_makes_wrong_keys_is_caught() {
         assert!(pass(&mut *lookups(Broken::with(Fault::FlipsTag), 3).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_writer_that_does_not_write_is_caught() {
+        let mut contended = Lookups::new(find("sealmark").unwrap(), 3).unwrap();
+        contended.keystore.set(Writer::KEY_ID, &[1; DEK_LEN]).unwrap();
+        let writer = Writer::start(&contended.keystore).unwrap();
+        contended.writer = Some(writer);
+        assert!(pass(&mut contended).is_err_and(|why| why.contains("writer")), "the id is another key's");
     }
 }

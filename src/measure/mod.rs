@@ -25,6 +25,7 @@ pub mod job;
 mod key;
 mod lookup;
 mod message;
+mod op;
 mod parallel;
 mod part;
 mod plan;
@@ -33,6 +34,7 @@ mod process;
 mod reference;
 mod reject;
 pub mod roofline;
+mod rotation;
 mod scaling;
 mod sheet;
 pub mod suite;
@@ -40,16 +42,18 @@ mod tail;
 #[cfg(test)]
 mod testing;
 pub mod trace;
+mod value;
 mod warning;
 pub mod witness;
 pub mod worker;
 mod workload;
 
+pub use op::Op;
 pub use plan::{Plan, Progress, run};
 pub use suite::{Suite, workloads};
 pub use warning::{WITHIN, warnings};
 pub use worker::{contestants, worker_main};
-pub use workload::{Engines, Level, Op, Workload};
+pub use workload::{Engines, Level, Workload};
 
 /// A number of operations of one workload on one engine, ready to be timed.
 ///
@@ -92,6 +96,9 @@ pub enum Error {
     /// The envelope refused while a workload was made ready.
     #[error("the envelope: {0}")]
     Envelope(#[from] crate::envelope::Error),
+    /// The storage scheme refused while a workload was made ready.
+    #[error("the storage scheme: {0}")]
+    Storage(#[from] crate::scheme::storage::Error),
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),

@@ -12,13 +12,13 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::message::{Messages, Messaging};
 use super::{Batch, Error};
 use crate::engine::Engine;
-use crate::timing::Pass;
+use crate::timing::{self, Pass};
 
 /// The threads: one for each core that this process may use.
 pub(super) fn pool() -> &'static ThreadPool {
     static POOL: OnceLock<ThreadPool> = OnceLock::new();
     POOL.get_or_init(|| {
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let cores = timing::cores();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).max(cores.len());
         let pin =
             move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));

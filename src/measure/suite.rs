@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::workload::{Engines, Level, Op, Workload};
+use super::op::Op;
+use super::workload::{Engines, Level, Workload};
 use crate::aead::Alg;
 
 /// How much is measured.
@@ -58,8 +59,12 @@ pub fn find(path: &str) -> Option<&'static Workload> {
 }
 
 /// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part of
-/// the path will do.
-pub fn chooses(filter: &str, path: &str) -> bool {
+/// the path will do. Of several filters, with commas between them, one must choose it.
+pub fn chooses(filters: &str, path: &str) -> bool {
+    filters.split(',').any(|filter| one_chooses(filter, path))
+}
+
+fn one_chooses(filter: &str, path: &str) -> bool {
     if !filter.contains(['*', '?']) {
         return path.contains(filter);
     }
@@ -84,9 +89,10 @@ pub fn chooses(filter: &str, path: &str) -> bool {
     filter[f..].iter().all(|&c| c == '*')
 }
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("aead.toml", include_str!("../../benches/workloads/aead.toml")),
     ("key.toml", include_str!("../../benches/workloads/key.toml")),
+    ("scheme.toml", include_str!("../../benches/workloads/scheme.toml")),
     ("envelope.toml", include_str!("../../benches/workloads/envelope.toml")),
 ];
 
@@ -105,6 +111,7 @@ struct Entry {
     /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name.
     #[serde(default)]
     algorithms: Vec<String>,
+    /// Bytes of a message, or how many keys there are.
     #[serde(default)]
     sizes: Vec<usize>,
     #[serde(default)]
@@ -164,6 +171,10 @@ impl Entry {
             (_, None) => format!("{}/{algorithm}", op.name()),
             (_, Some(size)) => format!("{}/{algorithm}/{size}", op.name()),
         };
+        let (bytes, keys) = match (op, size.unwrap_or(0)) {
+            (Op::Hydrate | Op::Rotate, keys) => (0, keys as u32),
+            (_, bytes) => (bytes, 0),
+        };
         if !self.variant.is_empty() {
             path = format!("{path}/{}", self.variant);
         }
@@ -172,7 +183,8 @@ impl Entry {
             op,
             algorithm: if algorithm.is_empty() { op.name().to_owned() } else { algorithm.to_owned() },
             alg: Alg::from_name(algorithm),
-            bytes: size.unwrap_or(0),
+            bytes,
+            keys,
             aad: self.aad,
             batch: self.batch,
             offset: self.offset,
@@ -202,7 +214,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(workloads().len(), sum);
-        assert_eq!(sum, 211);
+        assert_eq!(sum, 220);
     }
 
     #[test]
@@ -259,7 +271,7 @@ mod tests {
             assert!(!matches!(w.op, Op::Key | Op::Nonce | Op::Lookup), "{}", w.path);
             seen += 1;
         }
-        assert_eq!(seen, 202);
+        assert_eq!(seen, 204);
     }
 
     #[test]
@@ -303,6 +315,9 @@ mod tests {
             ("*/aes-???-gcm/*", "open/aes-128-gcm/16", true),
             ("?*/?*/?*/?*", "open/aes-128-gcm/16", false),
             ("*1*6", "seal/aes-128-gcm/1616", true),
+            ("nonce,seal/*/16", "seal/aes-256-gcm/16", true),
+            ("nonce,seal/*/16", "nonce", true),
+            ("nonce,seal/*/16", "seal/aes-256-gcm/64", false),
         ] {
             assert_eq!(chooses(filter, path), chosen, "{filter} {path}");
         }

@@ -4,79 +4,17 @@ use serde::Deserialize;
 
 use super::arena::stride;
 use super::message::Messaging;
+use super::op::Op;
 use super::roofline::{Flow, Work};
 use super::suite::Suite;
 use super::{
     Batch, Error, amortised, chain, cold, envelope, group, key, lookup, message, parallel, part, reject,
+    rotation, value,
 };
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
-
-/// What one operation does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Op {
-    /// Seals a message or a record.
-    Seal,
-    /// Opens one that is authentic.
-    Open,
-    /// Seals a message under a nonce out of the tag of the one before, so that no call begins before the last ended.
-    #[serde(rename = "latency/seal")]
-    LatencySeal,
-    /// Seals one message of several that go to the engine at once.
-    SealBatch,
-    /// Opens one message of several that go to the engine at once.
-    OpenBatch,
-    /// Seals one record of several that go to the envelope at once.
-    SealMany,
-    /// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the key.
-    Amortised,
-    /// Seals a message with a key and a buffer that are in no cache but the last.
-    #[serde(rename = "cold/seal")]
-    ColdSeal,
-    /// Refuses a message whose tag is forged.
-    Reject,
-    /// Seals messages on all cores at once.
-    #[serde(rename = "parallel/seal")]
-    ParallelSeal,
-    /// Makes the object that holds a key, and drops it.
-    Key,
-    /// Writes a record's header.
-    Header,
-    /// Composes a record's AAD.
-    Aad,
-    /// Copies a record's message.
-    Copy,
-    /// Issues a nonce.
-    Nonce,
-    /// Finds a key by its number.
-    Lookup,
-}
-
-impl Op {
-    /// Its name in paths and rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seal => "seal",
-            Self::Open => "open",
-            Self::LatencySeal => "latency/seal",
-            Self::SealBatch => "seal_batch",
-            Self::OpenBatch => "open_batch",
-            Self::SealMany => "seal_many",
-            Self::Amortised => "amortised",
-            Self::ColdSeal => "cold/seal",
-            Self::Reject => "reject",
-            Self::ParallelSeal => "parallel/seal",
-            Self::Key => "key",
-            Self::Header => "header",
-            Self::Aad => "aad",
-            Self::Copy => "copy",
-            Self::Nonce => "nonce",
-            Self::Lookup => "lookup",
-        }
-    }
-}
+use crate::scheme::storage::value::SEALED_OVERHEAD;
 
 /// Which engines a workload is measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -145,6 +83,8 @@ pub struct Workload {
     pub alg: Option<Alg>,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: usize,
+    /// Keys of the sidecar that it is about; 0 where it is about none.
+    pub keys: u32,
     /// Bytes of additional data.
     pub aad: usize,
     /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key seals; 1
@@ -170,6 +110,10 @@ pub struct Workload {
 const WITHOUT_ARENA: usize = 512;
 /// Keys made in one batch.
 const KEYS: usize = 64;
+/// Keys loaded in one batch, where they are loaded many at once.
+const LOADED_KEYS: usize = 5_000;
+/// Rotations of one batch: each adds a key, and there shall not be many more than the workload says.
+const ROTATIONS: usize = 2;
 
 impl Workload {
     /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
@@ -190,6 +134,8 @@ impl Workload {
                 room => room.max(2),
             },
             (None, Op::Key | Op::ColdSeal) => KEYS,
+            (None, Op::Hydrate) => (LOADED_KEYS / self.keys.max(1) as usize).max(2),
+            (None, Op::Rotate) => ROTATIONS,
             (None, _) => WITHOUT_ARENA,
         }
     }
@@ -202,9 +148,9 @@ impl Workload {
         Some(super::Arena { bytes: bytes as u64, level })
     }
 
-    /// Whether its operations run on one core, so that they take cycles of that core.
+    /// Whether one core alone works, so that its operations take cycles of that core.
     pub fn on_one_core(&self) -> bool {
-        self.op != Op::ParallelSeal
+        !matches!(self.op, Op::ParallelSeal | Op::ContendedLookup)
     }
 
     /// What one operation asks of a CPU; `None` where that is not known, or not on one core.
@@ -249,11 +195,16 @@ impl Workload {
             (Op::Aad, _) => Ok(part::aads(count)),
             (Op::Copy, _) => Ok(part::copies(self.bytes, count)),
             (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count, self.seed),
+            (Op::SealValue, _) => value::seals(engine, self.bytes, count),
+            (Op::OpenValue, _) => value::opens(engine, self.bytes, count),
             (Op::Key, _) => key::keys(engine, self.needs(), count, self.seed),
             (Op::Seal, None) => envelope::seals(engine, self.bytes, count, self.seed),
             (Op::Open, None) => envelope::opens(engine, self.bytes, count, self.seed),
             (Op::Nonce, _) => Ok(lookup::nonces(count)),
             (Op::Lookup, _) => lookup::lookups(engine, count),
+            (Op::ContendedLookup, _) => lookup::contended(engine, count),
+            (Op::Hydrate, _) => rotation::hydrates(engine, self.keys, count),
+            (Op::Rotate, _) => rotation::rotates(engine, self.keys, count),
         }
     }
 
@@ -268,10 +219,14 @@ impl Workload {
         }
     }
 
-    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place.
+    /// Bytes that one operation walks through. A record is sealed beside its message, and opened in place; a value is
+    /// read to beside it.
     fn slot_len(&self) -> usize {
         match (self.alg, self.op) {
             (Some(_), _) => stride(self.offset + self.bytes),
+            (None, Op::SealValue | Op::OpenValue) => {
+                stride(self.bytes) + stride(self.bytes + SEALED_OVERHEAD)
+            }
             (None, Op::Open) => stride(self.bytes + OVERHEAD),
             (None, _) => stride(self.bytes) + stride(self.bytes + OVERHEAD),
         }
@@ -323,11 +278,20 @@ mod tests {
             let count = w.count();
             assert!(count >= 2, "{}", w.path);
             match (w.level, w.arena(count)) {
-                (None, None) => assert!(
-                    matches!(w.op, Op::Key | Op::Nonce | Op::Lookup | Op::Header | Op::Aad | Op::ColdSeal),
-                    "{}",
-                    w.path
-                ),
+                (None, None) => {
+                    let without_messages = matches!(
+                        w.op,
+                        Op::Key
+                            | Op::Nonce
+                            | Op::Lookup
+                            | Op::ContendedLookup
+                            | Op::Hydrate
+                            | Op::Rotate
+                            | Op::Header
+                            | Op::Aad
+                    );
+                    assert!(without_messages || w.op == Op::ColdSeal, "{}", w.path);
+                }
                 (Some(level), Some(arena)) => {
                     assert_eq!(arena.level, level.name(), "{}", w.path);
                     assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);

@@ -4,6 +4,9 @@
 //! binding call, or only a hint, and the result says that it was not pinned.
 
 use std::fmt;
+use std::sync::OnceLock;
+
+use core_affinity::CoreId;
 
 /// Whether this thread stays on one core.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,12 +26,19 @@ impl fmt::Display for Pinning {
     }
 }
 
+/// The cores that the first thread that asked could use, which is before any is pinned: a pinned thread sees its own
+/// alone, and so do the threads that it starts.
+pub fn cores() -> &'static [CoreId] {
+    static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
+    CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
+}
+
 /// Pins the calling thread to the last core that it may use; the first serves most interrupts.
 pub fn pin() -> Pinning {
     if !cfg!(target_os = "linux") {
         return Pinning::Not("this system has no call that binds a thread to a core");
     }
-    let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()) else {
+    let Some(core) = cores().last().copied() else {
         return Pinning::Not("the system does not say which cores this thread may use");
     };
     if core_affinity::set_for_current(core) {

@@ -13,11 +13,13 @@ use crate::engine::witness::Taken;
 use crate::host::Host;
 
 mod aead_case;
+pub mod campaign;
 pub mod contract;
 pub mod differential;
 pub mod dir;
 #[cfg(test)]
 mod double;
+pub mod fault;
 pub mod fuzz;
 pub mod model;
 mod run;
@@ -25,7 +27,7 @@ mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
-pub use run::{Plan, Progress, Sets, built_in, built_in_names, run};
+pub use run::{Plan, Progress, Sets, built_in, built_in_names, names_of_scheme, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
 /// The name and version of the JSON that [`Report`] is written as.

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 use super::vectors::index;
 use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
-use super::{contract, differential};
+use super::{campaign, contract, differential, fault};
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
+use crate::scheme;
 
 /// What to verify.
 pub struct Plan {
@@ -98,7 +99,19 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
 /// The names of the sets that come with Sealmark: those of the index, then those that are generated.
 pub fn built_in_names() -> Vec<String> {
     let generated = [differential::NAME, contract::NAME].map(str::to_owned);
-    index::rows().into_iter().map(|row| row.name).chain(generated).collect()
+    index::rows().into_iter().map(|row| row.name).chain(generated).chain(of_schemes()).collect()
+}
+
+/// The names of the generated sets that are about any scheme.
+fn of_schemes() -> impl Iterator<Item = String> {
+    fault::names().into_iter().chain(campaign::names())
+}
+
+/// The names of the built-in sets that are about a scheme.
+pub fn names_of_scheme(scheme: &str) -> Vec<String> {
+    let rows = index::rows().into_iter().filter(|row| row.scheme.as_deref() == Some(scheme));
+    let of_it = |name: &String| name.split_once('/').is_some_and(|(_, of)| of == scheme);
+    rows.map(|row| row.name).chain(of_schemes().filter(of_it)).collect()
 }
 
 /// The set of that name, read, hashed and counted; generated cases are drawn from `seed`.
@@ -106,6 +119,10 @@ pub fn built_in(name: &str, seed: u64) -> Option<Set> {
     match name {
         differential::NAME => Some(differential::set(seed)),
         contract::NAME => Some(contract::set()),
+        _ if name.starts_with(fault::PREFIX) => {
+            scheme::find(&name[fault::PREFIX.len()..]).map(|scheme| fault::set(scheme, seed))
+        }
+        _ if name.starts_with(campaign::PREFIX) => campaign::set(name, seed),
         _ => index::rows().iter().find(|row| row.name == name).map(index::Row::load),
     }
 }

@@ -18,6 +18,13 @@ const FILES: &[(&str, &[u8])] = &[
     ("interop/ek-nonce-factory.json", include_bytes!("../../../vectors/interop/ek-nonce-factory.json")),
     ("interop/ek-raft-envelope.json", include_bytes!("../../../vectors/interop/ek-raft-envelope.json")),
     ("interop/ek-storage-envelope.json", include_bytes!("../../../vectors/interop/ek-storage-envelope.json")),
+    ("interop/ek-kek.json", include_bytes!("../../../vectors/interop/ek-kek.json")),
+    ("interop/ek-registry.json", include_bytes!("../../../vectors/interop/ek-registry.json")),
+    ("interop/ek-fsmwire.json", include_bytes!("../../../vectors/interop/ek-fsmwire.json")),
+    ("interop/ek-sidecar.json", include_bytes!("../../../vectors/interop/ek-sidecar.json")),
+    ("interop/ek-applier.json", include_bytes!("../../../vectors/interop/ek-applier.json")),
+    ("interop/ek-startup.json", include_bytes!("../../../vectors/interop/ek-startup.json")),
+    ("interop/ek-store-path.json", include_bytes!("../../../vectors/interop/ek-store-path.json")),
     ("nist/gcmDecrypt128.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")),
     ("nist/gcmDecrypt192.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt192.rsp.zst")),
     ("nist/gcmDecrypt256.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt256.rsp.zst")),
@@ -36,6 +43,9 @@ pub struct Row {
     pub file: String,
     /// One of [`super::FORMATS`].
     pub format: String,
+    /// The scheme that it is about, where it is about one.
+    #[serde(default)]
+    pub scheme: Option<String>,
     /// Who publishes it, and where.
     pub source: String,
     /// The licence that it comes under.
@@ -158,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_hold_47_250_nist_316_wycheproof_and_363_interop_cases() {
+    fn the_sets_hold_47_250_nist_316_wycheproof_and_769_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        assert_eq!(cases("interop/ek-"), 363);
+        assert_eq!(cases("interop/ek-"), 769);
     }
 
     #[test]

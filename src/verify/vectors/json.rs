@@ -52,6 +52,11 @@ impl<'a> Node<'a> {
         Ok(object.get(name).map(|value| Self { value, path: self.path_to(name) }))
     }
 
+    /// The member of that name, unless it is absent or null.
+    pub fn optional(&self, name: &str) -> Result<Option<Self>, Problem> {
+        Ok(self.find(name)?.filter(|node| !node.value.is_null()))
+    }
+
     /// The member of that name.
     pub fn member(&self, name: &str) -> Result<Self, Problem> {
         self.find(name)?.ok_or_else(|| Problem::new(self.path_to(name), "this member is missing"))

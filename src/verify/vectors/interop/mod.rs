@@ -1,9 +1,8 @@
-//! The interoperability vectors of the storage envelope: what elastickv wrote and refused, schema version 1.
+//! The interoperability vectors of elastickv: what it wrote and refused, schema version 1.
 //!
-//! Three files, told apart by their member `file`: storage envelopes, raft envelopes, nonces. Every member of every
-//! array is a case, judged by the envelope floor itself. A call's arguments stand only in its id and its words, so
-//! an id that is not known here is a problem, as is an array: nothing is skipped. Not here: the other files of
-//! that collection, whose schemes read them.
+//! Ten files, told apart by their member `file`: three of the envelope, seven of the storage scheme. Every member of
+//! every array is a case, judged by the floor that it is about. A call's arguments stand only in its id and its words,
+//! so an id that is not known here is a problem, as is an array: nothing is skipped.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,12 +13,20 @@ use crate::aead::Alg;
 use crate::aead::TAG_LEN;
 use crate::engine::{Engine, Shape};
 use crate::envelope::{Aad, Cipher, Error, HEADER_LEN, Keystore, OVERHEAD};
+use crate::scheme;
 use crate::verify::{Case, Check, Outcome};
 
+mod applier;
+mod fsmwire;
+mod kek;
 mod keystore;
 mod nonce;
 mod raft;
+mod registry;
+mod sidecar;
+mod startup;
 mod storage;
+mod store_path;
 
 /// One kind of file.
 struct Kind {
@@ -30,7 +37,7 @@ struct Kind {
     read: fn(&Node<'_>) -> Result<Vec<Case>, Problem>,
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 10] = [
     Kind {
         file: "ek-storage-envelope.json",
         arrays: &["vectors", "negatives", "calls", "keystore", "value_header"],
@@ -38,11 +45,33 @@ const KINDS: [Kind; 3] = [
     },
     Kind { file: "ek-raft-envelope.json", arrays: &["vectors", "negatives", "calls"], read: raft::read },
     Kind { file: "ek-nonce-factory.json", arrays: &["vectors", "exhaustion", "node_ids"], read: nonce::read },
+    Kind { file: "ek-kek.json", arrays: &["vectors", "negatives", "files"], read: kek::read },
+    Kind { file: "ek-registry.json", arrays: &["vectors", "negatives"], read: registry::read },
+    Kind {
+        file: "ek-fsmwire.json",
+        arrays: &["registration", "bootstrap", "rotation", "negatives", "cap"],
+        read: fsmwire::read,
+    },
+    Kind { file: "ek-sidecar.json", arrays: &["vectors", "bump_local_epoch"], read: sidecar::read },
+    Kind { file: "ek-applier.json", arrays: &["keys", "scenarios"], read: applier::read },
+    Kind {
+        file: "ek-startup.json",
+        arrays: &[
+            "guards",
+            "local_epoch_rollback",
+            "node_id_collision",
+            "sidecar_behind_log",
+            "relevant_opcodes",
+            "snapshot_header",
+        ],
+        read: startup::read,
+    },
+    Kind { file: "ek-store-path.json", arrays: &["keys", "write_gate", "reads"], read: store_path::read },
 ];
 
 const SCHEMA_VERSION: u64 = 1;
 
-/// Every case of one of the three files.
+/// Every case of one of the files.
 ///
 /// # Errors
 /// The first member that is missing, of a wrong type, or not known here, by its path.
@@ -77,6 +106,8 @@ pub fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
 
 /// Nothing, or what was expected and what was seen.
 type Judgement = Result<(), String>;
+/// [`Judgement`], with the rule by which what came is stricter than the vector.
+type Ruling = Result<Option<&'static str>, String>;
 
 /// A case for every engine that offers AES-256-GCM.
 fn on_engine<F>(id: String, judge: F) -> Case
@@ -89,6 +120,36 @@ where
 /// A case that uses no cipher.
 fn without_cipher<F: Fn() -> Judgement + Send + Sync + 'static>(id: String, judge: F) -> Case {
     Case { id, check: Box::new(WithoutCipher(judge)) }
+}
+
+/// A case that may come out stricter.
+fn ruled<F>(id: String, uses_engine: bool, judge: F) -> Case
+where
+    F: Fn(&'static dyn Engine) -> Ruling + Send + Sync + 'static,
+{
+    Case { id, check: Box::new(Ruled { uses_engine, judge }) }
+}
+
+struct Ruled<F> {
+    uses_engine: bool,
+    judge: F,
+}
+
+impl<F: Fn(&'static dyn Engine) -> Ruling + Send + Sync> Check for Ruled<F> {
+    fn uses_engine(&self) -> bool {
+        self.uses_engine
+    }
+
+    fn run(&self, engine: &'static dyn Engine) -> Outcome {
+        if self.uses_engine && !engine.supports(Shape::usual(Alg::Aes256Gcm)) {
+            return Outcome::Unsupported;
+        }
+        match (self.judge)(engine) {
+            Ok(None) => Outcome::Agree,
+            Ok(Some(rule)) => Outcome::Stricter { rule },
+            Err(what) => Outcome::Wrong { what },
+        }
+    }
 }
 
 struct OnEngine<F>(F);
@@ -143,16 +204,26 @@ fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
 
 /// That a call came out under that name: empty for success, `OTHER` for any error.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
-    let name = match seen {
-        Ok(_) => "",
-        Err(_) if expect == "OTHER" => "OTHER",
-        Err(error) => error.spec_name(),
+    ends_by_name(what, seen.as_ref().err().map(Error::spec_name), expect)
+}
+
+/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected.
+fn ends_by_name(what: &str, error: Option<&'static str>, expect: &str) -> Judgement {
+    let name = match error {
+        None => "",
+        Some(_) if expect == "OTHER" => "OTHER",
+        Some(name) => name,
     };
     if name == expect {
         return Ok(());
     }
     let word = |name: &str| if name.is_empty() { "success".to_owned() } else { name.to_owned() };
     Err(format!("{what}: {} is expected, {} came", word(expect), word(name)))
+}
+
+/// The name of a storage scheme's error, if it is one.
+fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<&'static str> {
+    seen.as_ref().err().map(scheme::storage::Error::spec_name)
 }
 
 /// A record, what it is bound to, and the message that it opens to under the key that is tried.

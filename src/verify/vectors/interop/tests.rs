@@ -7,12 +7,21 @@ const STORAGE: &str = include_str!("../../../../vectors/interop/ek-storage-envel
 const RAFT: &str = include_str!("../../../../vectors/interop/ek-raft-envelope.json");
 const NONCE: &str = include_str!("../../../../vectors/interop/ek-nonce-factory.json");
 
+const KEK: &str = include_str!("../../../../vectors/interop/ek-kek.json");
+const REGISTRY: &str = include_str!("../../../../vectors/interop/ek-registry.json");
+const WIRE: &str = include_str!("../../../../vectors/interop/ek-fsmwire.json");
+const SIDECAR: &str = include_str!("../../../../vectors/interop/ek-sidecar.json");
+const APPLIER: &str = include_str!("../../../../vectors/interop/ek-applier.json");
+const STARTUP: &str = include_str!("../../../../vectors/interop/ek-startup.json");
+const STORE_PATH: &str = include_str!("../../../../vectors/interop/ek-store-path.json");
+const SCHEME: [&str; 7] = [KEK, REGISTRY, WIRE, SIDECAR, APPLIER, STARTUP, STORE_PATH];
+
 /// The ids of the cases that come out wrong.
 fn wrong(text: &str) -> Vec<String> {
     let sealmark = engine::find("sealmark").unwrap();
     let cases = decode(text.as_bytes()).unwrap();
     let out = |case: &Case| match case.check.run(sealmark) {
-        Outcome::Agree => None,
+        Outcome::Agree | Outcome::Stricter { .. } => None,
         other => Some((case.id.clone(), other)),
     };
     let wrong: Vec<_> = cases.iter().filter_map(out).collect();
@@ -146,7 +155,7 @@ fn a_member_of_the_wrong_type_or_an_unknown_one_is_a_problem_with_its_place() {
         (STORAGE, "/negatives_base", "st-99".into(), "negatives_base"),
         (STORAGE, "/negatives/1/id", "n-ok".into(), "negatives/n-ok"),
         (STORAGE, "/schema_version", 2.into(), "schema_version"),
-        (STORAGE, "/file", "ek-kek.json".into(), "file"),
+        (STORAGE, "/file", "kv-wal.json".into(), "file"),
         (STORAGE, "/description", serde_json::json!([{}]), "description"),
         (RAFT, "/calls/0/id", "wrap".into(), "calls[0].id"),
         (RAFT, "/file", "ek-nonce-factory.json".into(), "calls"),
@@ -189,4 +198,77 @@ fn cut_and_empty_files_are_problems() {
         }
     }
     assert_eq!(decode(b"{}").err().unwrap().place, "file");
+}
+
+/// The ids of the cases that come out stricter, by rule.
+fn stricter(text: &str) -> Vec<(String, &'static str)> {
+    let sealmark = engine::find("sealmark").unwrap();
+    let rule = |case: &Case| match case.check.run(sealmark) {
+        Outcome::Stricter { rule } => Some((case.id.clone(), rule)),
+        _ => None,
+    };
+    decode(text.as_bytes()).unwrap().iter().filter_map(rule).collect()
+}
+
+#[test]
+fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule() {
+    let counts = [23, 21, 87, 56, 65, 60, 94];
+    for (text, count) in SCHEME.into_iter().zip(counts) {
+        assert_eq!(decode(text.as_bytes()).unwrap().len(), count);
+        assert_eq!(wrong(text), [""; 0]);
+    }
+    let ruled: Vec<_> = SCHEME.into_iter().flat_map(stricter).collect();
+    let by = |rule| ruled.iter().filter(|(_, by)| *by == rule).map(|(id, _)| id.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        by(scheme::storage::STRICT_JSON),
+        [
+            "vectors/v2-minimal",
+            "vectors/v2-keys-null",
+            "vectors/case-insensitive-field",
+            "vectors/dup-top-level-version-last-wins",
+            "vectors/dup-key-entry-last-wins",
+            "vectors/null-active",
+            "vectors/wrapped-null",
+        ]
+    );
+    assert_eq!(
+        by(scheme::storage::REPLAY_IS_DONE),
+        ["bootstrap-replay-after-rotation/2", "bootstrap-replay-after-epoch-bump/3"]
+    );
+    assert_eq!(
+        by(scheme::storage::CLEAR_LOOKS_SEALED),
+        ["reads/rebadge-exp-changed-GAP", "reads/rebadge-tag-broken-GAP"]
+    );
+    assert_eq!(ruled.len(), 11);
+    assert!(ruled.iter().all(|(_, rule)| scheme::storage::RULES.contains(rule)));
+}
+
+#[test]
+fn a_false_expectation_of_the_scheme_is_wrong_in_that_case() {
+    for (text, pointer, with, id) in [
+        (KEK, "/negatives/1/expect", "ok".into(), "negatives/1"),
+        (KEK, "/vectors/0/nonce", "806e92552f8bff1fca7f5cf9".into(), "vectors/0"),
+        (REGISTRY, "/vectors/0/last_seen", 1.into(), "vectors/0"),
+        (REGISTRY, "/negatives/0/expect", "".into(), "negatives/0"),
+        (WIRE, "/bootstrap/1/raft_dek_id", 1.into(), "bootstrap/1"),
+        (WIRE, "/negatives/3/expect", "ErrFSMWireVersion".into(), "negatives/3"),
+        (WIRE, "/cap/0/batch_count", 16_385.into(), "cap/0"),
+        (SIDECAR, "/vectors/0/rewritten_text", "{}".into(), "vectors/v2-full"),
+        (SIDECAR, "/vectors/0/expect_read", "ErrSidecarVersion".into(), "vectors/v2-full"),
+        (SIDECAR, "/vectors/4/go_json_leniency", false.into(), "vectors/v2-minimal"),
+        (SIDECAR, "/bump_local_epoch/0/returned", 2.into(), "bump_local_epoch/0"),
+        (SIDECAR, "/bump_local_epoch/4/expect", "".into(), "bump_local_epoch/4"),
+        (APPLIER, "/scenarios/0/steps/4/expect", "ErrKEKNotConfigured".into(), "registration-cases/4"),
+        (APPLIER, "/scenarios/2/steps/3/keystore_ids_after/0", 7.into(), "bootstrap-ok-replay/3"),
+        (APPLIER, "/scenarios/7/steps/5/cache_storage_envelope_active", false.into(), "enable-storage/5"),
+        (APPLIER, "/scenarios/8/steps/3/installer_calls/0/raft_dek_id", 7.into(), "enable-raft/3"),
+        (STARTUP, "/guards/11/expect", "".into(), "guards/on-wrongkek-good"),
+        (STARTUP, "/local_epoch_rollback/3/expect", "".into(), "local_epoch_rollback/3"),
+        (STARTUP, "/sidecar_behind_log/4/expect", "".into(), "sidecar_behind_log/4"),
+        (STARTUP, "/snapshot_header/0/ceiling", "1".into(), "snapshot_header/0"),
+        (STORE_PATH, "/write_gate/71/outcome", "cleartext".into(), "write_gate/71"),
+        (STORE_PATH, "/reads/0/expect", "ErrUnknownKeyID".into(), "reads/ok"),
+    ] {
+        assert_eq!(wrong(&replaced(text, pointer, with)), [id], "{pointer}");
+    }
 }

@@ -2,6 +2,10 @@
 //!
 //! Each function is also run by a unit test, on inputs that go deep.
 
+mod storage;
+
+pub use storage::{applier, sidecar, wire};
+
 use super::vectors;
 use crate::aead::{Alg, NONCE_LEN, Tag};
 use crate::engine::{Shape, engines as all_engines, find};

@@ -1,0 +1,317 @@
+//! The disk: files that survive a power cut, a small table of rows, and a recorder that cuts the power.
+//!
+//! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the operating
+//! system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes mean.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+mod os;
+mod recorder;
+#[cfg(feature = "redb")]
+mod redb;
+mod store;
+mod table;
+
+#[cfg(feature = "redb")]
+pub use self::redb::Redb;
+pub use os::Os;
+pub use recorder::{Fault, Recorder, Step};
+pub use store::{Change, Memory, Row, Store};
+pub use table::Table;
+
+/// What a file system must offer. Paths are handed on as they are.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// The whole of a file.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] where there is none.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether something has that name.
+    ///
+    /// # Errors
+    /// The system's, when it cannot tell.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// Makes a file that was not there, readable and writable by its owner alone (mode 0600 on Unix).
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::AlreadyExists`] where something has that name.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
+
+    /// Gives a file another name in the same folder, in place of what had that name.
+    ///
+    /// # Errors
+    /// The system's.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Takes a file's name away.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] where there is none.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Returns when the names in that folder are on the medium.
+    ///
+    /// # Errors
+    /// The system's, also where it cannot promise that.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A file just made.
+pub trait NewFile {
+    /// Puts bytes behind those it has.
+    ///
+    /// # Errors
+    /// The system's; part of the bytes may be there.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when its bytes are on the medium. Its name may not be: that is [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// The system's. What was written is then lost, whatever a later call says.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl<D: Disk + ?Sized> Disk for Arc<D> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        (**self).read(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        (**self).exists(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        (**self).create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (**self).rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        (**self).remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        (**self).sync_dir(dir)
+    }
+}
+
+/// Why the disk did not do as it was told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{doing} {}: {reason}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// Its reason.
+        reason: io::Error,
+    },
+    /// The file system cannot promise that a file survives a power cut.
+    #[error("{doing} {}: {reason}: this file system does not keep what is synced; use a local one", path.display())]
+    UnsupportedFilesystem {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// Its reason.
+        reason: io::Error,
+    },
+    /// A table's file is not what was written.
+    #[error("{}: the table is damaged ({why}): restore it from a replica", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An embedded database refused.
+    #[error("the database refused: {0}")]
+    Database(String),
+}
+
+impl Error {
+    /// Whether there was no such file or folder.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { reason, .. } if reason.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |reason| Error::Io { doing, path: path.into(), reason }
+}
+
+fn unsupported<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |reason| Error::UnsupportedFilesystem { doing, path: path.into(), reason }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
+    disk.read(path).map_err(io_error("reading", path))
+}
+
+/// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or all of
+/// them; when this returns, them. What another left behind under the temporary name, with whatever mode, is removed
+/// and not written to. One writer at a time: the caller sees to that.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be
+/// there or not. The temporary file is removed as far as the disk lets us.
+pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    match disk.remove(&temporary) {
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error("removing the stale", &temporary)(reason));
+        }
+        _ => {}
+    }
+    let written = write_and_rename(disk, &temporary, path, bytes);
+    if written.is_err() {
+        // It has failed already: whether this helps or not changes nothing for the caller.
+        let _ = disk.remove(&temporary);
+    }
+    written
+}
+
+fn write_and_rename(disk: &dyn Disk, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = disk.create(temporary).map_err(io_error("creating", temporary))?;
+    file.write_all(bytes).map_err(io_error("writing", temporary))?;
+    file.sync().map_err(io_error("syncing", temporary))?;
+    drop(file);
+    disk.rename(temporary, path).map_err(io_error("renaming to", path))?;
+    let dir = parent(path);
+    disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
+}
+
+/// The folder that a path names a file in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// Tries in a folder whether its file system can do what [`durable_write`] relies on, under a name beginning with
+/// `prefix` that is gone afterwards.
+///
+/// # Errors
+/// [`Error::UnsupportedFilesystem`] when a file or the folder cannot be synced, [`Error::Io`] for anything else, such
+/// as a folder that is not there.
+pub fn probe(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<(), Error> {
+    static PROBES: AtomicU64 = AtomicU64::new(0);
+    let unique = format!("{prefix}{}-{}.tmp", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
+    let temporary = dir.join(&unique);
+    let last = dir.join(unique + ".final");
+    let mut file = disk.create(&temporary).map_err(io_error("creating", &temporary))?;
+    let probed = (|| {
+        file.write_all(b"probe").map_err(io_error("writing", &temporary))?;
+        file.sync().map_err(unsupported("syncing", &temporary))?;
+        disk.rename(&temporary, &last).map_err(io_error("renaming to", &last))?;
+        disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
+    })();
+    drop(file);
+    let _ = disk.remove(&temporary);
+    let removed = disk.remove(&last);
+    probed?;
+    removed.map_err(io_error("removing", &last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "/data/keys.json";
+
+    fn with(bytes: &[u8]) -> Recorder {
+        let disk = Recorder::with_dir("/data");
+        durable_write(&disk, Path::new(FILE), bytes).unwrap();
+        disk
+    }
+
+    #[test]
+    fn a_durable_write_takes_six_steps_in_this_order() {
+        let disk = with(b"old");
+        let (file, temporary) = (PathBuf::from(FILE), PathBuf::from("/data/keys.json.tmp"));
+        let steps = [
+            Step::Remove(temporary.clone()),
+            Step::Create(temporary.clone()),
+            Step::Write(temporary.clone(), 3),
+            Step::Sync(temporary.clone()),
+            Step::Rename(temporary, file),
+            Step::SyncDir("/data".into()),
+        ];
+        assert_eq!(disk.steps(), steps);
+    }
+
+    #[test]
+    fn a_power_cut_at_any_step_leaves_the_old_bytes_or_the_new() {
+        let steps = 6;
+        let mut states = 0;
+        for cut in 0..=steps {
+            let disk = with(b"old");
+            disk.plan(steps + cut, Fault::Power);
+            let done = durable_write(&disk, Path::new(FILE), b"new bytes");
+            assert_eq!(done.is_ok(), cut == steps);
+            for left in disk.after_power_loss() {
+                let bytes = left.read(Path::new(FILE)).unwrap();
+                assert!(bytes == b"new bytes" || (bytes == b"old" && cut < steps), "{cut}: {bytes:?}");
+                states += 1;
+            }
+        }
+        assert!(states >= 15, "{states} states");
+    }
+
+    #[test]
+    fn a_refused_step_leaves_the_old_bytes_and_no_temporary_file() {
+        for (fault, step) in [Fault::NoSpace, Fault::Io].into_iter().flat_map(|f| (1..5).map(move |s| (f, s)))
+        {
+            let disk = with(b"old");
+            disk.plan(6 + step, fault);
+            assert!(durable_write(&disk, Path::new(FILE), b"new").is_err(), "{fault:?} at {step}");
+            assert_eq!(disk.read(Path::new(FILE)).unwrap(), b"old");
+            assert!(!disk.exists(Path::new("/data/keys.json.tmp")).unwrap(), "{fault:?} at {step}");
+        }
+        let disk = with(b"old");
+        disk.plan(6 + 5, Fault::Io);
+        let error = durable_write(&disk, Path::new(FILE), b"new").unwrap_err();
+        assert!(matches!(error, Error::UnsupportedFilesystem { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing_and_says_which_step_is_missing() {
+        let disk = with(b"old");
+        probe(&disk, Path::new("/data"), ".probe-").unwrap();
+        assert_eq!(disk.names(), [PathBuf::from(FILE)]);
+        let missing = probe(&disk, Path::new("/absent"), ".probe-").unwrap_err();
+        assert!(missing.is_not_found(), "{missing}");
+        // Create, write, sync, rename, sync of the folder.
+        for (step, typed) in [(0, false), (1, false), (2, true), (3, false), (4, true)] {
+            let disk = with(b"old");
+            disk.plan(6 + step, Fault::Io);
+            let error = probe(&disk, Path::new("/data"), ".probe-").unwrap_err();
+            assert_eq!(matches!(error, Error::UnsupportedFilesystem { .. }), typed, "{step}: {error}");
+            assert_eq!(disk.names(), [PathBuf::from(FILE)], "{step}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_folder_is_in_this_one() {
+        assert_eq!(parent(Path::new("keys.json")), Path::new("."));
+        assert_eq!(parent(Path::new("/keys.json")), Path::new("/"));
+    }
+}

@@ -1,0 +1,112 @@
+//! A table of rows, sorted by key, whose changes are durable and whole: what a database offers at least.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock};
+
+use super::Error;
+
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+/// A key, and its new value or none.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// Rows by key. Any number of threads share it.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Makes all of these changes, or on an error none or all; when it returns without one they survive a power cut.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn commit(&self, changes: &[Change]) -> Result<(), Error>;
+
+    /// Up to `limit` rows in the order of their keys: those whose key begins with `prefix` and is above `after`.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
+}
+
+/// Rows in memory: gone with the process. For tests, measurements and tables that are rebuilt.
+#[derive(Default, Debug)]
+pub struct Memory {
+    rows: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl Store for Memory {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.rows.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+        apply(&mut self.rows.write().unwrap_or_else(PoisonError::into_inner), changes);
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
+        Ok(range(&self.rows.read().unwrap_or_else(PoisonError::into_inner), prefix, after, limit))
+    }
+}
+
+pub(super) fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &[Change]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => rows.insert(key.clone(), value.clone()),
+            None => rows.remove(key),
+        };
+    }
+}
+
+pub(super) fn range(
+    rows: &BTreeMap<Vec<u8>, Vec<u8>>,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Vec<Row> {
+    let from = match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    };
+    rows.range::<[u8], _>((from, Bound::Unbounded))
+        .take_while(|(key, _)| key.starts_with(prefix))
+        .take(limit)
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// What every store must do, for the tests of each.
+#[cfg(test)]
+pub(super) fn behaves(store: &dyn Store) {
+    let put = |key: &[u8], value: &[u8]| (key.to_vec(), Some(value.to_vec()));
+    assert_eq!(store.get(b"a").unwrap(), None);
+    store.commit(&[put(b"b", b"2"), put(b"a", b"1"), put(b"ab", b""), put(b"\xff", b"4")]).unwrap();
+    store.commit(&[put(b"b", b"22"), (b"\xff".to_vec(), None), (b"none".to_vec(), None)]).unwrap();
+    assert_eq!(store.get(b"b").unwrap().as_deref(), Some(&b"22"[..]));
+    assert_eq!(store.get(b"ab").unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(store.get(b"\xff").unwrap(), None);
+    let keys = |prefix: &[u8], after: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
+        store.scan(prefix, after, limit).unwrap().into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(keys(b"", None, 9), [&b"a"[..], b"ab", b"b"]);
+    assert_eq!(keys(b"a", None, 9), [&b"a"[..], b"ab"]);
+    assert_eq!(keys(b"a", Some(b"a"), 9), [&b"ab"[..]]);
+    assert_eq!(keys(b"", Some(b"a"), 1), [&b"ab"[..]]);
+    assert_eq!(keys(b"b", Some(b"a"), 9), [&b"b"[..]]);
+    assert_eq!(keys(b"a", Some(b"b"), 9), [&b""[..]; 0]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_memory_behave() {
+        behaves(&Memory::default());
+    }
+}

@@ -1,0 +1,319 @@
+//! Applying log entries to sidecar, keystore and registry, in the order of spec §8.
+//!
+//! elastickv `internal/encryption/applier.go`. Any failure halts: the caller must not go on to the next entry. What
+//! was applied before is applied again after a restart and must then change nothing; the reference resets an epoch or
+//! halts there, ours does neither (the rule `replay-is-done` of the scheme's docs).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::registry::Registry;
+use super::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
+use super::{Error, Kek, Purpose, Sidecar, SidecarFile, StateCache, epoch, sidecar};
+use crate::disk::Store;
+use crate::envelope::Keystore;
+use crate::envelope::nonce::node_id16;
+
+mod cutover;
+
+/// What is needed to change keys; a node has all of it, or only keeps the registry.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Unwraps the data keys that come in the log.
+    pub kek: Arc<dyn Kek>,
+    /// Where they are loaded.
+    pub keystore: Arc<Keystore>,
+    /// Where they are kept, wrapped.
+    pub sidecar: Arc<SidecarFile>,
+}
+
+/// This process, as the log sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The node's whole id.
+    pub full_node_id: u64,
+    /// The epoch of its storage nonces.
+    pub storage_epoch: u16,
+    /// The epoch of its raft nonces.
+    pub raft_epoch: u16,
+}
+
+impl Identity {
+    /// The epoch of its nonces for that purpose.
+    pub fn epoch(&self, purpose: Purpose) -> u16 {
+        match purpose {
+            Purpose::Storage => self.storage_epoch,
+            Purpose::Raft => self.raft_epoch,
+        }
+    }
+
+    /// Whether so few epochs are left for that purpose that its key should be rotated.
+    pub fn epoch_nearly_used_up(&self, purpose: Purpose) -> bool {
+        epoch::nearly_used_up(self.epoch(purpose))
+    }
+
+    /// Its registration under a key.
+    pub fn registration(&self, purpose: Purpose, dek_id: u32) -> Registration {
+        Registration { dek_id, full_node_id: self.full_node_id, local_epoch: self.epoch(purpose) }
+    }
+}
+
+/// Called with the active raft key and the cut-over index when entries are to be sealed under that key.
+pub type Installer = Box<dyn Fn(u32, u64) -> Result<(), Error> + Send + Sync>;
+
+/// Why an entry was not applied. The engine stops before the next one and does not count this one as applied.
+#[derive(Debug, thiserror::Error)]
+#[error("halted at log index {index}: {cause}")]
+pub struct Halt {
+    /// The entry's index.
+    pub index: u64,
+    /// What stopped it.
+    pub cause: Error,
+}
+
+/// Applies entries, one after the other.
+pub struct Applier {
+    keys: Option<Keys>,
+    store: Arc<dyn Store>,
+    identity: Identity,
+    cache: Arc<StateCache>,
+    installers: Vec<Installer>,
+    clock: fn() -> SystemTime,
+}
+
+impl Applier {
+    /// An applier that knows what the sidecar says, where there is one.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::find`].
+    pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
+        let cache = Arc::default();
+        let applier = Self { keys, store, identity, cache, installers: Vec::new(), clock: SystemTime::now };
+        if let Some(sidecar) = applier.sidecar()? {
+            applier.refresh(&sidecar)?;
+        }
+        Ok(applier)
+    }
+
+    /// Calls `installer` as well, whenever log entries are to be sealed under another key, and all of them now, where
+    /// they are already.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`], and the installer's.
+    pub fn with_installer(mut self, installer: Installer) -> Result<Self, Error> {
+        self.installers.push(installer);
+        if let Some(sidecar) = self.sidecar()? {
+            self.install(&sidecar)?;
+        }
+        Ok(self)
+    }
+
+    /// Takes the time of a new key from `clock`: for published vectors.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The state that the write path reads.
+    pub fn cache(&self) -> &Arc<StateCache> {
+        &self.cache
+    }
+
+    /// What is on the disk, where there is a sidecar.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`], but for a file that is not there.
+    pub fn sidecar(&self) -> Result<Option<Sidecar>, Error> {
+        self.keys.as_ref().map_or(Ok(None), |keys| keys.sidecar.find())
+    }
+
+    /// This process, as the log sees it.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Applies the entry at that log index, opcode first; whether it was one of this scheme.
+    ///
+    /// # Errors
+    /// [`Halt`].
+    pub fn apply(&mut self, index: u64, entry: &[u8]) -> Result<bool, Halt> {
+        let applied = Entry::decode(entry).and_then(|entry| {
+            let Some(entry) = entry else { return Ok(false) };
+            self.apply_entry(index, &entry)?;
+            Ok(true)
+        });
+        applied.map_err(|cause| Halt { index, cause })
+    }
+
+    fn apply_entry(&self, index: u64, entry: &Entry) -> Result<(), Error> {
+        match entry {
+            Entry::Registration(row) => {
+                Registry(&*self.store).register_at(index, row)?;
+                self.sidecar()?.map_or(Ok(()), |sidecar| self.refresh(&sidecar))
+            }
+            Entry::Bootstrap(bootstrap) => self.bootstrap(self.keys()?, index, bootstrap),
+            Entry::Rotation(rotation) => {
+                let keys = self.keys()?;
+                match rotation.subtag {
+                    Subtag::Rotate => self.rotate(keys, index, rotation),
+                    Subtag::EnableStorage => self.enable_storage(keys, index, rotation),
+                    Subtag::EnableRaft => self.enable_raft(keys, index, rotation),
+                }
+            }
+        }
+    }
+
+    fn keys(&self) -> Result<&Keys, Error> {
+        self.keys.as_ref().ok_or(Error::KekNotConfigured)
+    }
+
+    fn bootstrap(&self, keys: &Keys, index: u64, new: &Bootstrap) -> Result<(), Error> {
+        if new.storage_id == new.raft_id {
+            return Err(Error::Apply("storage and raft have the same key id"));
+        }
+        if new.rows.iter().any(|row| ![new.storage_id, new.raft_id].contains(&row.dek_id)) {
+            return Err(Error::Apply("a row is of a key that the bootstrap does not bring"));
+        }
+        let registry = Registry(&*self.store);
+        let before = keys.sidecar.find()?;
+        let done = before.as_ref().is_some_and(|sidecar| is_done(sidecar, index));
+        if done || is_bootstrapped(before.as_ref(), new)? {
+            // Its rows may be missing: the power may have gone between the sidecar and them.
+            new.rows.iter().try_for_each(|row| registry.ensure(row))?;
+            return self.finish(keys, index).map(drop);
+        }
+        let brought = [
+            (Purpose::Storage, new.storage_id, &new.wrapped_storage),
+            (Purpose::Raft, new.raft_id, &new.wrapped_raft),
+        ];
+        let [storage, raft] =
+            brought.map(|(purpose, key_id, wrapped)| keys.kek.unwrap(purpose, key_id, wrapped));
+        let (storage, raft) = (storage?, raft?);
+        keys.keystore.insert_all(&[(new.storage_id, &*storage), (new.raft_id, &*raft)])?;
+        let sidecar = keys.sidecar.update_or_begin(|sidecar| {
+            for (purpose, key_id, wrapped) in brought {
+                self.add_key(sidecar, purpose, key_id, wrapped, 0);
+                sidecar.activate(purpose, key_id);
+            }
+            sidecar.applied(index);
+            Ok(sidecar.clone())
+        })?;
+        new.rows.iter().try_for_each(|row| registry.register(row))?;
+        self.refresh(&sidecar)
+    }
+
+    fn rotate(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
+        let &Rotation { dek_id, purpose, .. } = new;
+        if new.proposer.dek_id != dek_id {
+            return Err(Error::Apply("the proposer's row is of another key"));
+        }
+        let registry = Registry(&*self.store);
+        if keys.sidecar.find()?.is_some_and(|sidecar| is_done(&sidecar, index)) {
+            registry.ensure(&new.proposer)?;
+            return self.refresh(&keys.sidecar.read()?);
+        }
+        let dek = keys.kek.unwrap(purpose, dek_id, &new.wrapped)?;
+        keys.keystore.set(dek_id, &*dek)?;
+        let sidecar = keys.sidecar.update(|sidecar| {
+            let epoch = self.identity.epoch(purpose);
+            if let Some(old) = sidecar.entry(dek_id) {
+                if old.purpose != purpose {
+                    return Err(Error::Apply("the key is there for another purpose"));
+                }
+                if old.local_epoch > epoch {
+                    return Err(Error::Apply(
+                        "this node has used the key with a higher epoch: start it anew",
+                    ));
+                }
+            }
+            self.add_key(sidecar, purpose, dek_id, &new.wrapped, epoch);
+            sidecar.activate(purpose, dek_id);
+            sidecar.applied(index);
+            Ok(sidecar.clone())
+        })?;
+        registry.register(&new.proposer)?;
+        if purpose == Purpose::Raft {
+            self.install(&sidecar)?;
+        }
+        self.refresh(&sidecar)
+    }
+
+    /// Raises the applied index and lets the write path see the sidecar.
+    fn finish(&self, keys: &Keys, index: u64) -> Result<Sidecar, Error> {
+        let sidecar = keys.sidecar.update(|sidecar| {
+            sidecar.applied(index);
+            Ok(sidecar.clone())
+        })?;
+        self.refresh(&sidecar)?;
+        Ok(sidecar)
+    }
+
+    fn install(&self, sidecar: &Sidecar) -> Result<(), Error> {
+        match sidecar.raft_envelope_cutover_index {
+            0 => Ok(()),
+            cutover => {
+                self.installers.iter().try_for_each(|installer| installer(sidecar.active_raft, cutover))
+            }
+        }
+    }
+
+    /// Puts a key into the sidecar. One that is there keeps its higher epoch: it has been used.
+    fn add_key(&self, sidecar: &mut Sidecar, purpose: Purpose, key_id: u32, wrapped: &[u8], epoch: u16) {
+        let used = sidecar.entry(key_id).map_or(0, |old| old.local_epoch);
+        let entry = sidecar::Entry {
+            purpose,
+            wrapped: wrapped.to_vec(),
+            created: rfc3339((self.clock)()),
+            local_epoch: epoch.max(used),
+        };
+        sidecar.keys.insert(key_id.to_string(), entry);
+    }
+
+    fn refresh(&self, sidecar: &Sidecar) -> Result<(), Error> {
+        let own = &self.identity;
+        let row = match sidecar.active_storage {
+            0 => None,
+            active => Registry(&*self.store).find(active, node_id16(own.full_node_id))?,
+        };
+        let registered =
+            row.is_some_and(|row| row.full_node_id == own.full_node_id && row.last_seen == own.storage_epoch);
+        self.cache.refresh(sidecar, registered);
+        Ok(())
+    }
+}
+
+/// Whether the entry at that index was applied before. Index 0 says nothing.
+fn is_done(sidecar: &Sidecar, index: u64) -> bool {
+    index != 0 && index <= sidecar.raft_applied_index
+}
+
+/// Whether the sidecar has exactly what the bootstrap brings.
+fn is_bootstrapped(sidecar: Option<&Sidecar>, new: &Bootstrap) -> Result<bool, Error> {
+    let Some(sidecar) = sidecar.filter(|s| s.active_storage != 0 || s.active_raft != 0) else {
+        return Ok(false);
+    };
+    let same = |key_id: u32, wrapped: &Vec<u8>| sidecar.entry(key_id).is_some_and(|e| e.wrapped == *wrapped);
+    let ids = (sidecar.active_storage, sidecar.active_raft) == (new.storage_id, new.raft_id);
+    if ids && same(new.storage_id, &new.wrapped_storage) && same(new.raft_id, &new.wrapped_raft) {
+        Ok(true)
+    } else {
+        Err(Error::Apply("the cluster is bootstrapped with other keys"))
+    }
+}
+
+/// Whole seconds in UTC.
+fn rfc3339(time: SystemTime) -> String {
+    let seconds = jiff::Timestamp::try_from(time).map_or(0, jiff::Timestamp::as_second);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |second| second.to_string())
+}
+
+impl fmt::Debug for Applier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applier").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

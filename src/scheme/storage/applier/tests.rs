@@ -1,0 +1,119 @@
+//! Replays, power cuts, refusals, and what the write path sees of them.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::disk::{Disk, Memory, Recorder};
+use crate::scheme::storage::testing::{FILE, NODE, applier, bootstrap, rotation, row};
+
+fn sidecar(disk: &Recorder) -> Sidecar {
+    Sidecar::read(disk, std::path::Path::new(FILE)).unwrap()
+}
+
+fn begun() -> (Recorder, Arc<dyn Store>, Applier) {
+    let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default() as Arc<dyn Store>);
+    let mut applier = applier(&disk, Arc::clone(&store), 0);
+    applier.apply(5, &bootstrap().encode()).unwrap();
+    (disk, store, applier)
+}
+
+#[test]
+fn replayed_entries_change_no_key_and_no_epoch_and_put_missing_rows_back() {
+    let (disk, store, mut first) = begun();
+    let entries = [
+        (6, rotation(Subtag::Rotate, Purpose::Storage, 3, 0)),
+        (7, rotation(Subtag::EnableStorage, Purpose::Storage, 3, 0)),
+        (8, rotation(Subtag::Rotate, Purpose::Storage, 4, 0)),
+    ];
+    for (index, entry) in &entries {
+        assert!(first.apply(*index, &entry.encode()).unwrap());
+    }
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    epoch::bump(&SidecarFile::new(shared, FILE), 4).unwrap();
+    let before = sidecar(&disk);
+    assert_eq!((before.active_storage, before.entry(4).unwrap().local_epoch), (4, 1));
+    let key = crate::scheme::storage::registry::encode_key(4, node_id16(NODE));
+    store.commit(&[(key.into(), None)]).unwrap();
+
+    let mut again = applier(&disk, Arc::clone(&store), 1);
+    again.apply(5, &bootstrap().encode()).unwrap();
+    for (index, entry) in &entries {
+        again.apply(*index, &entry.encode()).unwrap();
+    }
+    assert_eq!(sidecar(&disk), before);
+    assert_eq!(Registry(&*store).find(4, node_id16(NODE)).unwrap().unwrap().last_seen, 0);
+}
+
+#[test]
+fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
+    let (whole, _, _) = begun();
+    for cut in 0..=whole.steps().len() {
+        let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default() as Arc<dyn Store>);
+        disk.plan(cut, crate::disk::Fault::Power);
+        let done = applier(&disk, store, 0).apply(5, &bootstrap().encode()).is_ok();
+        assert_eq!(done, cut == whole.steps().len());
+        for left in disk.after_power_loss() {
+            let mut again = applier(&left, Arc::<Memory>::default(), 0);
+            again.apply(5, &bootstrap().encode()).unwrap();
+            let (seen, ids) = (sidecar(&left), again.keys.as_ref().unwrap().keystore.ids());
+            assert_eq!((seen.active_storage, seen.active_raft, seen.raft_applied_index), (1, 2, 5));
+            assert_eq!(Registry(&*again.store).writers(1).unwrap().len(), 1);
+            assert!(ids.is_empty() || ids == [1, 2]);
+        }
+    }
+}
+
+#[test]
+fn a_key_is_not_rotated_to_another_purpose_nor_below_an_epoch_that_it_had() {
+    let (disk, _, mut applier) = begun();
+    let halt = applier.apply(6, &rotation(Subtag::Rotate, Purpose::Raft, 1, 0).encode()).unwrap_err();
+    assert!(halt.to_string().contains("another purpose"), "{halt}");
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    epoch::bump(&SidecarFile::new(shared, FILE), 1).unwrap();
+    let halt = applier.apply(6, &rotation(Subtag::Rotate, Purpose::Storage, 1, 0).encode()).unwrap_err();
+    assert!(halt.to_string().contains("higher epoch"), "{halt}");
+    assert_eq!(sidecar(&disk).raft_applied_index, 5);
+}
+
+#[test]
+fn the_cache_follows_what_is_on_the_disk() {
+    let (disk, _, mut applier) = begun();
+    let cache = Arc::clone(applier.cache());
+    assert!(cache.registered() && !cache.storage_envelope_active());
+    applier.apply(6, &rotation(Subtag::EnableStorage, Purpose::Storage, 1, 0).encode()).unwrap();
+    assert!(cache.storage_envelope_active());
+    // Another node rotates: this one is not registered under the new key until its own registration.
+    let Entry::Rotation(mut new) = rotation(Subtag::Rotate, Purpose::Storage, 3, 0) else { unreachable!() };
+    new.proposer.full_node_id = NODE + 1;
+    applier.apply(7, &Entry::Rotation(new).encode()).unwrap();
+    assert!(cache.active_storage() == Some(3) && !cache.registered());
+    applier.apply(8, &Entry::Registration(row(3, 0)).encode()).unwrap();
+    assert!(cache.registered());
+    disk.plan(disk.steps().len(), crate::disk::Fault::Power);
+    assert!(applier.apply(9, &rotation(Subtag::Rotate, Purpose::Storage, 4, 0).encode()).is_err());
+    assert_eq!(cache.active_storage(), Some(3));
+}
+
+#[test]
+fn an_installer_that_fails_halts_and_one_that_comes_later_is_called_at_once() {
+    let (disk, store, applier_) = begun();
+    let refuse: Installer = Box::new(|_, _| Err(Error::Apply("the engine refused")));
+    let mut refusing = applier_.with_installer(refuse).unwrap();
+    let enable = rotation(Subtag::EnableRaft, Purpose::Raft, 2, 0).encode();
+    assert_eq!(refusing.apply(6, &enable).unwrap_err().index, 6);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    let record: Installer = Box::new(move |key_id, cutover| {
+        seen.lock().unwrap().push((key_id, cutover));
+        Ok(())
+    });
+    let mut again = applier(&disk, store, 0).with_installer(record).unwrap();
+    again.apply(6, &enable).unwrap();
+    assert_eq!(*calls.lock().unwrap(), [(2, 6), (2, 6)]);
+}
+
+#[test]
+fn times_are_whole_seconds_in_utc() {
+    let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_780_315_200_999);
+    assert_eq!(rfc3339(time), "2026-06-01T12:00:00Z");
+}

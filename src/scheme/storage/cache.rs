@@ -1,0 +1,66 @@
+//! What the write path asks of the keys' state, without reading a file: which key, and whether it may be used.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::Sidecar;
+
+/// The state that a process's threads share (spec §8, `StateCache`). Changed only after the sidecar is on the disk.
+#[derive(Default, Debug)]
+pub struct StateCache {
+    active_storage: AtomicU32,
+    storage_active: AtomicBool,
+    registered: AtomicU32,
+}
+
+impl StateCache {
+    /// The state of a node that is registered under the active key of that sidecar: for measurements and tests.
+    pub fn of(sidecar: &Sidecar) -> Self {
+        let cache = Self::default();
+        cache.refresh(sidecar, true);
+        cache
+    }
+
+    /// The active storage key, where there is one.
+    #[inline]
+    pub fn active_storage(&self) -> Option<u32> {
+        match self.active_storage.load(Ordering::Acquire) {
+            0 => None,
+            key_id => Some(key_id),
+        }
+    }
+
+    /// Whether new values are sealed.
+    #[inline]
+    pub fn storage_envelope_active(&self) -> bool {
+        self.storage_active.load(Ordering::Acquire)
+    }
+
+    /// Whether this node is registered under the active storage key with this process's epoch.
+    #[inline]
+    pub fn registered(&self) -> bool {
+        self.active_storage().is_some_and(|key_id| self.registered.load(Ordering::Acquire) == key_id)
+    }
+
+    /// Takes over what the sidecar says. The key goes last, so that who sees it sees the rest as well.
+    pub(super) fn refresh(&self, sidecar: &Sidecar, registered: bool) {
+        self.registered.store(if registered { sidecar.active_storage } else { 0 }, Ordering::Release);
+        self.storage_active.store(sidecar.storage_envelope_active, Ordering::Release);
+        self.active_storage.store(sidecar.active_storage, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotation_takes_the_registration_away_until_the_new_key_is_registered() {
+        let cache = StateCache::default();
+        assert!(!cache.registered() && cache.active_storage().is_none());
+        let at = |active_storage| Sidecar { active_storage, ..Sidecar::default() };
+        cache.refresh(&at(5), true);
+        assert!(cache.registered() && cache.active_storage() == Some(5));
+        cache.refresh(&at(6), false);
+        assert!(!cache.registered() && cache.active_storage() == Some(6));
+    }
+}

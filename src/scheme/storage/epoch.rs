@@ -1,0 +1,52 @@
+//! The epoch: what keeps the nonces of two process loads apart (spec §3).
+//!
+//! elastickv `internal/encryption/local_epoch.go`. On every load, before the first nonce, the epoch of a key goes up
+//! by one, durably. A warning above 0xFF00 is ours.
+
+use super::{Error, SidecarFile};
+
+/// The last epoch; a key that has reached it seals nothing in a later load.
+pub const LAST: u16 = 0xffff;
+/// Epochs above this are nearly used up: rotate the key.
+pub const WARN_ABOVE: u16 = 0xff00;
+
+/// Raises the epoch of a key by one and returns it once it is durable.
+///
+/// # Errors
+/// As [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`]; [`Error::LocalEpochExhausted`] at [`LAST`],
+/// the file untouched; then as [`Sidecar::write`](super::Sidecar::write).
+pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
+    file.update(|sidecar| {
+        let entry = sidecar.entry_mut(key_id).ok_or(Error::KeyNotInSidecar(key_id))?;
+        entry.local_epoch = entry.local_epoch.checked_add(1).ok_or(Error::LocalEpochExhausted(key_id))?;
+        Ok(entry.local_epoch)
+    })
+}
+
+/// Whether so few epochs are left that the key should be rotated.
+pub const fn nearly_used_up(epoch: u16) -> bool {
+    epoch > WARN_ABOVE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::storage::testing::{FILE, sidecar_with};
+
+    #[test]
+    fn the_last_epoch_is_reached_and_not_passed() {
+        let (disk, file) = sidecar_with(|sidecar| sidecar.entry_mut(1).unwrap().local_epoch = LAST - 1);
+        assert_eq!(bump(&file, 1).unwrap(), LAST);
+        let before = disk.steps().len();
+        assert!(matches!(bump(&file, 1), Err(Error::LocalEpochExhausted(1))));
+        assert!(matches!(bump(&file, 0), Err(Error::KeyNotInSidecar(0))));
+        assert!(matches!(bump(&file, 99), Err(Error::KeyNotInSidecar(99))));
+        assert_eq!(disk.steps().len(), before, "{FILE} is not touched");
+        assert_eq!(file.read().unwrap().entry(1).unwrap().local_epoch, LAST);
+    }
+
+    #[test]
+    fn the_warning_begins_above_ff00() {
+        assert!(!nearly_used_up(WARN_ABOVE) && nearly_used_up(WARN_ABOVE + 1) && nearly_used_up(LAST));
+    }
+}

@@ -1,0 +1,229 @@
+//! Why a call of the storage scheme was refused, and what an operator should do about it.
+
+use super::Purpose;
+use crate::{disk, envelope};
+
+/// Why a call of the storage scheme was refused. Says nothing about secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A record, key or nonce was refused.
+    #[error(transparent)]
+    Envelope(#[from] envelope::Error),
+    /// A file or a table was refused.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// Others than its owner may read or write the KEK file.
+    #[error("the KEK file has mode {0:04o}: take all rights from group and others (chmod 0600)")]
+    InsecureKekFile(u32),
+    /// The KEK source does not give 32 bytes of key.
+    #[error("the KEK is unusable: {0}")]
+    Kek(&'static str),
+    /// A wrapped key is not of 60 bytes, or was wrapped under another KEK, or altered.
+    #[error(
+        "the wrapped data key does not open: another KEK, or damage; restore the right KEK or the sidecar"
+    )]
+    Unwrap,
+    /// The system gives no random bytes.
+    #[error("the system's random source failed: {0}")]
+    Random(String),
+
+    /// The sidecar is not the JSON that it should be.
+    #[error("the sidecar is not readable: {0}; restore it from this node's own backup or resync the node")]
+    SidecarJson(String),
+    /// A version that is not 1 or 2.
+    #[error("the sidecar has version {0}, known are 1 and 2: it is damaged, or of a newer release")]
+    SidecarVersion(i64),
+    /// A key's name is not a decimal number below 2^32.
+    #[error("the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged")]
+    SidecarKeyIdFormat(String),
+    /// A key's name is 0.
+    #[error("the sidecar names a key {0:?}: key id 0 is reserved")]
+    SidecarReservedKeyId(String),
+    /// A key is for neither storage nor raft.
+    #[error("the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged")]
+    SidecarPurpose {
+        /// The key's name.
+        key: String,
+        /// What it says.
+        purpose: String,
+    },
+    /// The active key is not among the keys.
+    #[error("the sidecar's active {purpose} key {key_id} is not among its keys: restore a whole sidecar")]
+    SidecarActiveKeyMissing {
+        /// Active for what.
+        purpose: Purpose,
+        /// Its id.
+        key_id: u32,
+    },
+    /// The active key is for something else.
+    #[error("the sidecar's active {purpose} key {key_id} is for something else: restore a whole sidecar")]
+    SidecarActivePurposeMismatch {
+        /// Active for what.
+        purpose: Purpose,
+        /// Its id.
+        key_id: u32,
+    },
+    /// The sidecar lacks a key that is asked for.
+    #[error("the sidecar has no key {0}")]
+    KeyNotInSidecar(u32),
+
+    /// All 65,535 epochs of a key are used.
+    #[error("the epochs of key {0} are used up: rotate the data key from another node, then start again")]
+    LocalEpochExhausted(u32),
+
+    /// A registry key is not of the 27 bytes that it should be.
+    #[error("a key of the writer registry is malformed: the table is damaged")]
+    RegistryKeyMalformed,
+    /// A registry value is not of 12 bytes.
+    #[error("a value of the writer registry is malformed: the table is damaged")]
+    RegistryValueMalformed,
+    /// A user's key lies under the registry's prefix.
+    #[error("the key begins with !encryption|writers|, which is reserved: choose another")]
+    ReservedPrefix,
+
+    /// A log entry has wrong lengths, an unknown purpose, or bytes behind its end.
+    #[error("the log entry is malformed: {0}")]
+    WireMalformed(&'static str),
+    /// A log entry's version is not 1.
+    #[error("the log entry has version {0}, known is 1: upgrade this node before it goes on")]
+    WireVersion(u8),
+    /// A rotation's subtag is reserved or unknown.
+    #[error("the rotation entry has subtag {0}, which is unknown: upgrade this node before it goes on")]
+    WireSubtag(u8),
+    /// An entry that the rules of the scheme refuse.
+    #[error(
+        "the log entry cannot be applied: {0}; every replica halts here: repair the log before it goes on"
+    )]
+    Apply(&'static str),
+    /// Entry, KEK, keystore and sidecar path are needed together.
+    #[error(
+        "the log changes keys and this node has no KEK, keystore and sidecar: configure them, start again"
+    )]
+    KekNotConfigured,
+    /// A sealed log entry does not open.
+    #[error(
+        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log altered; halt"
+    )]
+    RaftUnwrapFailed {
+        /// The entry's index.
+        index: u64,
+        /// What the cipher says.
+        cause: envelope::Error,
+    },
+
+    /// This node has not yet registered its epoch for the active key.
+    #[error(
+        "this node is not yet registered as a writer of the active key: try again after its registration"
+    )]
+    WriterNotRegistered,
+    /// A stored value is not what was written there.
+    #[error("the stored value is not authentic: altered, moved or relabelled; read it from another replica")]
+    ReadIntegrity,
+    /// A sealed value and no cipher.
+    #[error("the stored value is sealed and this node has no keys: enable encryption")]
+    NoCipher,
+    /// A value in clear where, after the rewriting, none should be.
+    #[error(
+        "the stored value is in clear though all were sealed: it was replaced; read it from another replica"
+    )]
+    ClearValue,
+    /// A compressed value does not unpack within its bound.
+    #[error("the value does not decompress within {0} bytes")]
+    Decompress(usize),
+    /// A key has sealed as many values as it may.
+    #[error("key {0} has sealed all it may in this process: rotate the data key")]
+    KeyUsedUp(u32),
+
+    /// Encryption is off and there is a sidecar.
+    #[error("there is a sidecar and encryption is not enabled: enable it, or values will not be readable")]
+    SidecarPresentWithoutFlag,
+    /// Encryption is on and there is no KEK.
+    #[error("encryption is enabled without a KEK: configure its source")]
+    KekRequiredWithFlag,
+    /// The KEK does not open a key of the sidecar.
+    #[error("the KEK does not open key {0} of the sidecar: configure the KEK that wrapped it")]
+    KekMismatch(u32),
+    /// Two members of the cluster share the 16 bits that nonces carry.
+    #[error("the nodes {0:#018x} and {1:#018x} have the same low 16 bits: give one another raft id")]
+    NodeIdCollision(u64, u64),
+    /// The registry knows a later epoch than the sidecar: an old backup, or another node's files.
+    #[error(
+        "the registry and the sidecar disagree on this node's epoch of key {0}: do not start from a backup; resync"
+    )]
+    LocalEpochRollback(u32),
+    /// The log has key changes that the sidecar has not seen.
+    #[error(
+        "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync"
+    )]
+    SidecarBehindRaftLog {
+        /// Where the sidecar ends.
+        sidecar: u64,
+        /// Where the engine ends.
+        engine: u64,
+    },
+    /// A snapshot was cut over at another index than the sidecar.
+    #[error(
+        "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar}: they are not of one cluster"
+    )]
+    EnvelopeCutoverDivergence {
+        /// The snapshot's index.
+        snapshot: u64,
+        /// The sidecar's.
+        sidecar: u64,
+    },
+    /// The log could not be searched.
+    #[error("the log could not be searched: {0}")]
+    LogScan(String),
+    /// A snapshot begins with a magic of this family that is not known.
+    #[error("the snapshot is of a newer release: upgrade this node")]
+    SnapshotHeaderUnknownMagic,
+    /// A snapshot header gives a length that is not allowed.
+    #[error("the snapshot header has length {0}, allowed are 16 to 1024: it is damaged")]
+    SnapshotHeaderInvalidLength(u16),
+    /// A snapshot ends within its header.
+    #[error("the snapshot is cut within its header: fetch it again")]
+    SnapshotHeaderCut,
+    /// A key that is to be retired is still needed.
+    #[error("key {0} cannot be retired: {1}")]
+    KeyStillNeeded(u32, &'static str),
+}
+
+impl Error {
+    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no type.
+    pub fn spec_name(&self) -> &'static str {
+        match self {
+            Self::Envelope(error) => error.spec_name(),
+            Self::Disk(disk::Error::UnsupportedFilesystem { .. }) => "ErrUnsupportedFilesystem",
+            Self::Disk(error) if error.is_not_found() => "ErrNotExist",
+            Self::InsecureKekFile(_) => "ErrInsecureKEKFile",
+            Self::SidecarVersion(_) => "ErrSidecarVersion",
+            Self::SidecarKeyIdFormat(_) => "ErrSidecarKeyIDFormat",
+            Self::SidecarReservedKeyId(_) => "ErrSidecarReservedKeyID",
+            Self::SidecarPurpose { .. } => "ErrSidecarPurpose",
+            Self::SidecarActiveKeyMissing { .. } => "ErrSidecarActiveKeyMissing",
+            Self::SidecarActivePurposeMismatch { .. } => "ErrSidecarActivePurposeMismatch",
+            Self::LocalEpochExhausted(_) => "ErrLocalEpochExhausted",
+            Self::RegistryKeyMalformed => "ErrRegistryKeyMalformed",
+            Self::RegistryValueMalformed => "ErrRegistryValueMalformed",
+            Self::WireMalformed(_) => "ErrFSMWireMalformed",
+            Self::WireVersion(_) => "ErrFSMWireVersion",
+            Self::WireSubtag(_) => "ErrFSMWireSubtag",
+            Self::Apply(_) => "ErrEncryptionApply",
+            Self::KekNotConfigured => "ErrKEKNotConfigured",
+            Self::RaftUnwrapFailed { .. } => "ErrRaftUnwrapFailed",
+            Self::WriterNotRegistered => "ErrWriterNotRegistered",
+            Self::ReadIntegrity => "ErrEncryptedReadIntegrity",
+            Self::SidecarPresentWithoutFlag => "ErrSidecarPresentWithoutFlag",
+            Self::KekRequiredWithFlag => "ErrKEKRequiredWithFlag",
+            Self::KekMismatch(_) => "ErrKEKMismatch",
+            Self::NodeIdCollision(..) => "ErrNodeIDCollision",
+            Self::LocalEpochRollback(_) => "ErrLocalEpochRollback",
+            Self::SidecarBehindRaftLog { .. } => "ErrSidecarBehindRaftLog",
+            Self::EnvelopeCutoverDivergence { .. } => "ErrEnvelopeCutoverDivergence",
+            Self::SnapshotHeaderUnknownMagic => "ErrSnapshotHeaderUnknownMagic",
+            Self::SnapshotHeaderInvalidLength(_) => "ErrSnapshotHeaderInvalidLength",
+            _ => "OTHER",
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is [`mod@super::load`]'s.
+//!
+//! elastickv `internal/encryption/startup_guards.go` and its neighbours.
+
+use std::io;
+
+use super::registry::{Registry, Writer};
+use super::{Error, Kek, Purpose, Sidecar, SidecarFile, epoch};
+use crate::disk;
+use crate::envelope::nonce::node_id16;
+
+/// What the file system is probed under.
+const PROBE_PREFIX: &str = ".encryption-probe-";
+
+/// That a restored snapshot was cut over at the index that the sidecar says; a snapshot from before the cut-over
+/// says 0, which is fine.
+///
+/// # Errors
+/// [`Error::EnvelopeCutoverDivergence`].
+pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> {
+    if snapshot == 0 || snapshot == sidecar {
+        return Ok(());
+    }
+    Err(Error::EnvelopeCutoverDivergence { snapshot, sidecar })
+}
+
+/// That flag, KEK and sidecar fit each other, that the KEK opens every key, that an epoch is left, and that the file
+/// system keeps what is synced. Gives back the sidecar, where encryption is on and there is one.
+///
+/// A corrupt sidecar does not hide a wrong flag: it is read only where flag and KEK are there.
+///
+/// # Errors
+/// In this order: [`Error::SidecarPresentWithoutFlag`]; [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`];
+/// [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key, then
+/// the active raft key; as [`disk::probe`].
+pub fn check_configuration(
+    encryption_enabled: bool,
+    kek: Option<&dyn Kek>,
+    file: Option<&SidecarFile>,
+) -> Result<Option<Sidecar>, Error> {
+    let present = match file {
+        None => false,
+        Some(file) => file.disk().exists(file.path()).map_err(|reason| disk::Error::Io {
+            doing: "looking for",
+            path: file.path().into(),
+            reason,
+        })?,
+    };
+    if !encryption_enabled {
+        return if present { Err(Error::SidecarPresentWithoutFlag) } else { Ok(None) };
+    }
+    let kek = kek.ok_or(Error::KekRequiredWithFlag)?;
+    let sidecar = match file {
+        Some(file) if present => Some(file.read()?),
+        _ => None,
+    };
+    if let Some(sidecar) = &sidecar {
+        for (key_id, entry) in sidecar.entries() {
+            if !entry.wrapped.is_empty() {
+                kek.unwrap(entry.purpose, key_id, &entry.wrapped).map_err(|error| match error {
+                    Error::Unwrap => Error::KekMismatch(key_id),
+                    other => other,
+                })?;
+            }
+        }
+        for active in [sidecar.active_storage, sidecar.active_raft] {
+            if sidecar.entry(active).is_some_and(|entry| entry.local_epoch == epoch::LAST) {
+                return Err(Error::LocalEpochExhausted(active));
+            }
+        }
+    }
+    if let Some(file) = file {
+        disk::probe(file.disk(), disk::parent(file.path()), PROBE_PREFIX)?;
+    }
+    Ok(sidecar)
+}
+
+/// That no two members share the 16 bits of node id that nonces carry. The same member twice is one.
+///
+/// # Errors
+/// [`Error::NodeIdCollision`].
+pub fn check_node_ids(full_node_ids: &[u64]) -> Result<(), Error> {
+    let mut seen = std::collections::HashMap::new();
+    for &id in full_node_ids {
+        let first = *seen.entry(node_id16(id)).or_insert(id);
+        if first != id {
+            return Err(Error::NodeIdCollision(first, id));
+        }
+    }
+    Ok(())
+}
+
+/// That the registry's slot for this node holds no other's row.
+///
+/// # Errors
+/// [`Error::NodeIdCollision`]; as [`Registry::find`].
+pub fn check_slot(registry: Registry<'_>, dek_id: u32, full_node_id: u64) -> Result<Option<Writer>, Error> {
+    let row = registry.find(dek_id, node_id16(full_node_id))?;
+    match row {
+        Some(row) if row.full_node_id != full_node_id => {
+            Err(Error::NodeIdCollision(row.full_node_id, full_node_id))
+        }
+        row => Ok(row),
+    }
+}
+
+/// That the sidecar is not behind the registry, before the epoch is raised: equal is usual there.
+///
+/// # Errors
+/// [`Error::LocalEpochRollback`]; as [`check_slot`].
+pub fn check_epoch_before_bump(
+    registry: Registry<'_>,
+    dek_id: u32,
+    full_node_id: u64,
+    sidecar_epoch: u16,
+) -> Result<(), Error> {
+    match check_slot(registry, dek_id, full_node_id)? {
+        Some(row) if sidecar_epoch < row.last_seen => Err(Error::LocalEpochRollback(dek_id)),
+        _ => Ok(()),
+    }
+}
+
+/// That the raised epoch is above every one that the registry has seen. Without an own row (another's is none) that
+/// cannot be known: allowed as long as values are not sealed.
+///
+/// # Errors
+/// [`Error::LocalEpochRollback`]; as [`Registry::find`].
+pub fn check_epoch_after_bump(
+    registry: Registry<'_>,
+    dek_id: u32,
+    full_node_id: u64,
+    sidecar_epoch: u16,
+    storage_envelope_active: bool,
+) -> Result<(), Error> {
+    let row = registry.find(dek_id, node_id16(full_node_id))?;
+    let ahead = match row.filter(|row| row.full_node_id == full_node_id) {
+        Some(row) => sidecar_epoch > row.last_seen,
+        None => !storage_envelope_active,
+    };
+    if ahead { Ok(()) } else { Err(Error::LocalEpochRollback(dek_id)) }
+}
+
+/// The engine's log, as far as it can be searched.
+pub trait LogScanner {
+    /// Whether an entry above `after` and up to `through` changes the sidecar; see
+    /// [`is_sidecar_relevant`](super::wire::is_sidecar_relevant).
+    ///
+    /// # Errors
+    /// What kept the log from being read.
+    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool>;
+}
+
+/// What came of looking for key changes that the sidecar missed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gap {
+    /// There are none.
+    None,
+    /// The sidecar is of a release that did not write its index: nothing can be said. Warn.
+    Unknown,
+}
+
+/// That the log has no key change between the sidecar's index and the engine's.
+///
+/// # Errors
+/// [`Error::SidecarBehindRaftLog`], also where there is a gap and no scanner; [`Error::LogScan`].
+pub fn check_log(sidecar: u64, engine: u64, scanner: Option<&dyn LogScanner>) -> Result<Gap, Error> {
+    if sidecar == 0 {
+        return Ok(Gap::Unknown);
+    }
+    if sidecar >= engine {
+        return Ok(Gap::None);
+    }
+    let found = match scanner {
+        None => true,
+        Some(scanner) => scanner
+            .has_sidecar_relevant(sidecar, engine)
+            .map_err(|error| Error::LogScan(error.to_string()))?,
+    };
+    if found { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
+}
+
+/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.
+///
+/// # Errors
+/// As [`check_node_ids`], then as [`check_epoch_before_bump`].
+pub fn check_membership(
+    peers: &[u64],
+    registry: Registry<'_>,
+    full_node_id: u64,
+    sidecar: Option<&Sidecar>,
+) -> Result<(), Error> {
+    check_node_ids(&[peers, &[full_node_id]].concat())?;
+    let Some(sidecar) = sidecar else { return Ok(()) };
+    for purpose in [Purpose::Storage, Purpose::Raft] {
+        let active = sidecar.active(purpose);
+        let in_use = purpose == Purpose::Storage || sidecar.raft_envelope_cutover_index != 0;
+        if let Some(entry) = sidecar.entry(active).filter(|_| in_use) {
+            check_epoch_before_bump(registry, active, full_node_id, entry.local_epoch)?;
+        }
+    }
+    Ok(())
+}

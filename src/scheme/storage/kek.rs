@@ -1,0 +1,325 @@
+//! The key-encryption key: where it comes from, and the 60 bytes that a data key is wrapped in (spec §5).
+//!
+//! elastickv `internal/encryption/kek`. A wrap is nonce (12, random), ciphertext (32), tag (16). The compatible one
+//! has empty AAD, so nothing keeps two wrapped keys from being swapped; the bound one binds purpose and key id and
+//! is ours alone. A key management service is one more [`Kek`]. elastickv's `ErrNilFileWrapper` has no equal here:
+//! a [`LocalKek`] exists only with its key.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Error, Purpose};
+use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
+use crate::engine;
+use crate::envelope::keystore::DEK_LEN;
+
+/// Bytes of a key-encryption key.
+pub const KEK_LEN: usize = 32;
+/// Bytes of a wrapped data key.
+pub const WRAPPED_LEN: usize = NONCE_LEN + DEK_LEN + TAG_LEN;
+/// The variable that [`LocalKek::from_env`] reads.
+pub const KEK_VARIABLE: &str = "ELASTICKV_KEK_BASE64";
+
+/// A data key in clear, wiped when it is dropped.
+pub type Dek = Zeroizing<[u8; DEK_LEN]>;
+
+/// Wraps data keys: a local key, or a service that holds one.
+pub trait Kek: Send + Sync + fmt::Debug {
+    /// Wraps a data key, under fresh randomness.
+    ///
+    /// # Errors
+    /// [`Error::Random`], or the service's.
+    fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error>;
+
+    /// Unwraps it. Purpose and id are what the caller takes the key for; a wrap that binds them refuses others.
+    ///
+    /// # Errors
+    /// [`Error::Unwrap`], or the service's.
+    fn unwrap(&self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<Dek, Error>;
+}
+
+/// What a wrap binds beside the data key.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Binding {
+    /// Nothing: elastickv's.
+    #[default]
+    Compatible,
+    /// Purpose and key id: a wrapped key that is moved to another entry of the sidecar does not open.
+    Bound,
+}
+
+/// A key-encryption key in this process's memory.
+pub struct LocalKek {
+    key: Box<dyn Aead>,
+    binding: Binding,
+}
+
+impl LocalKek {
+    /// The KEK of these bytes.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] when this CPU cannot make the key.
+    pub fn new(key: &[u8; KEK_LEN]) -> Result<Self, Error> {
+        let engine = engine::find("sealmark").expect("the engine of our own choice always exists");
+        let key = engine.key(Alg::Aes256Gcm, key).map_err(crate::envelope::Error::from)?;
+        Ok(Self { key, binding: Binding::Compatible })
+    }
+
+    /// The same KEK with another binding of its wraps.
+    #[must_use]
+    pub fn with(mut self, binding: Binding) -> Self {
+        self.binding = binding;
+        self
+    }
+
+    /// The KEK in a file: a regular one of exactly 32 raw bytes that group and others have no rights to (on Unix;
+    /// elsewhere rights are not looked at). A pipe does not make the call wait.
+    ///
+    /// # Errors
+    /// In this order: [`Error::Disk`] when it does not open; [`Error::Kek`] for what is no regular file;
+    /// [`Error::InsecureKekFile`]; [`Error::Kek`] for another length.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let io = |reason| crate::disk::Error::Io { doing: "reading the KEK file", path: path.into(), reason };
+        let mut file = open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            return Err(Error::Kek("it is no regular file"));
+        }
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(Error::InsecureKekFile(mode));
+            }
+        }
+        let mut bytes = Zeroizing::new([0; KEK_LEN + 1]);
+        let mut len = 0;
+        while len < bytes.len() {
+            match file.read(&mut bytes[len..]).map_err(io)? {
+                0 => break,
+                read => len += read,
+            }
+        }
+        match bytes[..len].try_into() {
+            Ok(key) => Self::new(key),
+            Err(_) => Err(Error::Kek("the file is not of exactly 32 bytes")),
+        }
+    }
+
+    /// The KEK in padded standard Base64.
+    ///
+    /// # Errors
+    /// [`Error::Kek`].
+    pub fn from_base64(text: &str) -> Result<Self, Error> {
+        let mut bytes = Zeroizing::new([0; KEK_LEN + 3]);
+        let len = STANDARD.decode_slice(text.trim_ascii(), &mut bytes[..]);
+        let len = len.map_err(|_| Error::Kek("it is not padded Base64 of 32 bytes"))?;
+        let key = bytes[..len].try_into().map_err(|_| Error::Kek("it is not Base64 of 32 bytes"))?;
+        Self::new(key)
+    }
+
+    /// The KEK in [`KEK_VARIABLE`]. Other processes of this user can read the variable: a file is the better place.
+    ///
+    /// # Errors
+    /// [`Error::Kek`] when it is not set, or not Base64 of 32 bytes.
+    pub fn from_env() -> Result<Self, Error> {
+        let text = std::env::var(KEK_VARIABLE).map_err(|_| Error::Kek("ELASTICKV_KEK_BASE64 is not set"))?;
+        Self::from_base64(&Zeroizing::new(text))
+    }
+
+    fn aad(&self, purpose: Purpose, key_id: u32) -> Vec<u8> {
+        match self.binding {
+            Binding::Compatible => Vec::new(),
+            Binding::Bound => {
+                [b"sealmark kek wrap 1".as_slice(), &[purpose.byte()], &key_id.to_be_bytes()].concat()
+            }
+        }
+    }
+
+    /// A wrap under a nonce of the caller's choice: for published vectors. A nonce used twice gives both keys away.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] when the engine refuses.
+    pub fn wrap_with(
+        &self,
+        nonce: &Nonce,
+        purpose: Purpose,
+        key_id: u32,
+        dek: &[u8; DEK_LEN],
+    ) -> Result<Vec<u8>, Error> {
+        let mut wrapped = [nonce.as_slice(), dek, &[0; TAG_LEN]].concat();
+        let mut tag = Tag::default();
+        let (body, end) = wrapped[NONCE_LEN..].split_at_mut(DEK_LEN);
+        let sealed = self.key.seal(nonce, &self.aad(purpose, key_id), body, &mut tag);
+        if let Err(error) = sealed {
+            body.zeroize();
+            return Err(crate::envelope::Error::from(error).into());
+        }
+        end.copy_from_slice(&tag.0);
+        Ok(wrapped)
+    }
+}
+
+impl Kek for LocalKek {
+    fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error> {
+        let mut nonce = Nonce::default();
+        getrandom::fill(&mut nonce).map_err(|error| Error::Random(error.to_string()))?;
+        self.wrap_with(&nonce, purpose, key_id, dek)
+    }
+
+    fn unwrap(&self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<Dek, Error> {
+        let wrapped: &[u8; WRAPPED_LEN] = wrapped.try_into().map_err(|_| Error::Unwrap)?;
+        let (nonce, body) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or(Error::Unwrap)?;
+        let (ciphertext, tag) = body.split_last_chunk::<TAG_LEN>().ok_or(Error::Unwrap)?;
+        let mut dek = Dek::default();
+        dek.copy_from_slice(ciphertext);
+        let opened = self.key.open(nonce, &self.aad(purpose, key_id), &mut dek[..], &Tag(*tag));
+        opened.map_err(|_| Error::Unwrap)?;
+        Ok(dek)
+    }
+}
+
+impl fmt::Debug for LocalKek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKek").field("binding", &self.binding).finish_non_exhaustive()
+    }
+}
+
+/// A data key of the system's randomness.
+///
+/// # Errors
+/// [`Error::Random`].
+pub fn new_dek() -> Result<Dek, Error> {
+    let mut dek = Dek::default();
+    getrandom::fill(&mut dek[..]).map_err(|error| Error::Random(error.to_string()))?;
+    Ok(dek)
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEK: [u8; DEK_LEN] = [7; DEK_LEN];
+
+    fn kek(binding: Binding) -> LocalKek {
+        LocalKek::new(&[9; KEK_LEN]).unwrap().with(binding)
+    }
+
+    #[test]
+    fn a_wrap_opens_and_no_two_are_alike() {
+        for binding in [Binding::Compatible, Binding::Bound] {
+            let kek = kek(binding);
+            let wraps = [0; 2].map(|_| kek.wrap(Purpose::Raft, 3, &DEK).unwrap());
+            assert_ne!(wraps[0], wraps[1]);
+            for wrapped in wraps {
+                assert_eq!(wrapped.len(), 60);
+                assert_eq!(*kek.unwrap(Purpose::Raft, 3, &wrapped).unwrap(), DEK);
+                for at in 0..60 {
+                    let mut altered = wrapped.clone();
+                    altered[at] ^= 1;
+                    assert!(kek.unwrap(Purpose::Raft, 3, &altered).is_err(), "{at}");
+                    assert!(kek.unwrap(Purpose::Raft, 3, &wrapped[..at]).is_err(), "{at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_wrap_opens_only_for_its_purpose_and_id_and_a_compatible_one_for_any() {
+        for (binding, moves) in [(Binding::Compatible, true), (Binding::Bound, false)] {
+            let kek = kek(binding);
+            let wrapped = kek.wrap(Purpose::Storage, 3, &DEK).unwrap();
+            assert_eq!(kek.unwrap(Purpose::Storage, 4, &wrapped).is_ok(), moves);
+            assert_eq!(kek.unwrap(Purpose::Raft, 3, &wrapped).is_ok(), moves);
+        }
+        let bound = kek(Binding::Bound).wrap(Purpose::Storage, 3, &DEK).unwrap();
+        assert!(kek(Binding::Compatible).unwrap(Purpose::Storage, 3, &bound).is_err());
+    }
+
+    #[test]
+    fn base64_of_32_bytes_is_a_kek_and_nothing_else_is() {
+        let good = STANDARD.encode([9; 32]);
+        let wrapped =
+            LocalKek::from_base64(&format!("{good}\n")).unwrap().wrap(Purpose::Raft, 1, &DEK).unwrap();
+        assert!(kek(Binding::Compatible).unwrap(Purpose::Raft, 1, &wrapped).is_ok());
+        for bad in [
+            "",
+            "!!!",
+            &STANDARD.encode([9; 31]),
+            &STANDARD.encode([9; 33]),
+            &STANDARD.encode([9; 36]),
+            &good[..43],
+        ] {
+            assert!(matches!(LocalKek::from_base64(bad), Err(Error::Kek(_))), "{bad}");
+        }
+    }
+
+    /// In processes of its own: a variable belongs to the whole of one.
+    #[test]
+    fn the_environments_kek_is_read_and_a_wrong_or_missing_one_is_named() {
+        const ENDS: &str = "SEALMARK_TEST_KEK_ENDS";
+        const SELF: &str = "the_environments_kek_is_read_and_a_wrong_or_missing_one_is_named";
+        if let Ok(expected) = std::env::var(ENDS) {
+            let wrapped = kek(Binding::Compatible).wrap(Purpose::Raft, 1, &DEK).unwrap();
+            let opened = LocalKek::from_env().and_then(|kek| kek.unwrap(Purpose::Raft, 1, &wrapped));
+            let ends = opened.map_or_else(|error| error.to_string(), |dek| format!("opened {}", *dek == DEK));
+            assert!(ends.contains(&expected), "{ends}, not {expected}");
+            return;
+        }
+        for (value, ends) in [
+            (Some(STANDARD.encode([9; 32])), "opened true"),
+            (Some(STANDARD.encode([8; 32])), "another KEK"),
+            (Some(STANDARD.encode([9; 31])), "not Base64 of 32 bytes"),
+            (Some("!".into()), "not padded Base64"),
+            (None, "ELASTICKV_KEK_BASE64 is not set"),
+        ] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", &format!("scheme::storage::kek::tests::{SELF}")]).env(ENDS, ends);
+            match value {
+                Some(value) => child.env(KEK_VARIABLE, value),
+                None => child.env_remove(KEK_VARIABLE),
+            };
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success() && said.contains("1 passed"), "{ends}: {said}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", kek(Binding::Bound)), "LocalKek { binding: Bound, .. }");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_and_a_device_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo is there on Linux");
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            assert!(matches!(LocalKek::from_file(path), Err(Error::Kek(_))), "{}", path.display());
+        }
+        assert_eq!(
+            LocalKek::from_file(&folder.path().join("absent")).unwrap_err().spec_name(),
+            "ErrNotExist"
+        );
+    }
+}

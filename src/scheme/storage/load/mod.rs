@@ -1,0 +1,246 @@
+//! Loading a node: every guard in its order, keys into memory, epochs raised; then, after the log was replayed, the
+//! guards that need it (spec §10).
+//!
+//! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
+//! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`] for them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::applier::{self, Applier, Identity};
+use super::guards::{self, Gap, LogScanner};
+use super::metrics::{CountedKek, Counters, Metrics};
+use super::registry::Registry;
+use super::{Budget, Error, Kek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch};
+use crate::disk::Store;
+use crate::engine::Engine;
+use crate::envelope::nonce::node_id16;
+use crate::envelope::{Cipher, Keystore, NonceSource};
+
+/// What a node starts from.
+#[derive(Clone)]
+pub struct Start {
+    /// The flag that turns encryption on.
+    pub encryption_enabled: bool,
+    /// The KEK, where one is configured.
+    pub kek: Option<Arc<dyn Kek>>,
+    /// The sidecar's file, which need not be there.
+    pub sidecar: Option<Arc<SidecarFile>>,
+    /// Where the registry is.
+    pub store: Arc<dyn Store>,
+    /// What makes the data keys' objects.
+    pub engine: &'static dyn Engine,
+    /// This node.
+    pub full_node_id: u64,
+    /// The other members, voters and learners, as last persisted.
+    pub peers: Vec<u64>,
+    /// The cut-over index of the snapshot that was restored; 0 for none.
+    pub snapshot_cutover: u64,
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("encryption_enabled", &self.encryption_enabled)
+            .field("sidecar", &self.sidecar)
+            .field("full_node_id", &self.full_node_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A node that may replay its log and may not yet write.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Applies the entries of the log.
+    pub applier: Applier,
+    /// The keys; `None` where encryption is off, or has no KEK or sidecar.
+    pub keystore: Option<Arc<Keystore>>,
+    /// Nonces for values, of this process's epoch.
+    pub storage_nonces: Arc<NonceSource>,
+    /// Seals and opens log entries; the applier tells it of the cut-over.
+    pub proposals: Arc<Proposals>,
+    budget: Arc<Budget>,
+    counters: Arc<Counters>,
+    store: Arc<dyn Store>,
+    /// The keys whose epochs were raised.
+    bumped: Vec<(Purpose, u32)>,
+    /// The last epoch that the registry had of this node, by key, before the replay.
+    own_rows: HashMap<u32, u16>,
+}
+
+/// Loads a node, up to where its engine opens and replays.
+///
+/// # Errors
+/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`], [`guards::check_configuration`],
+/// [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage and, once cut over, for raft.
+pub fn load(start: Start) -> Result<Loaded, Error> {
+    if start.snapshot_cutover != 0 {
+        // A sidecar that does not read is the next guard's to name.
+        let cutover = match start.sidecar.as_ref().map(|file| file.find()) {
+            Some(Ok(Some(sidecar))) => Some(sidecar.raft_envelope_cutover_index),
+            Some(Err(_)) => None,
+            _ => Some(0),
+        };
+        if let Some(cutover) = cutover {
+            guards::check_snapshot_cutover(start.snapshot_cutover, cutover)?;
+        }
+    }
+    let counters = Arc::<Counters>::default();
+    let counted = |kek| Arc::new(CountedKek { kek, counters: Arc::clone(&counters) }) as Arc<dyn Kek>;
+    let (kek, file) = (start.kek.map(counted), start.sidecar.as_deref());
+    let sidecar = guards::check_configuration(start.encryption_enabled, kek.as_deref(), file)?;
+    let registry = Registry(&*start.store);
+    guards::check_membership(&start.peers, registry, start.full_node_id, sidecar.as_ref())?;
+
+    let mut identity = Identity { full_node_id: start.full_node_id, storage_epoch: 0, raft_epoch: 0 };
+    let (mut keys, mut bumped) = (None, Vec::new());
+    let own_rows = registry.of_node(start.full_node_id)?;
+    if let (true, Some(kek), Some(file)) = (start.encryption_enabled, kek, start.sidecar) {
+        let keystore = Arc::new(Keystore::new(start.engine));
+        if let Some(sidecar) = &sidecar {
+            hydrate(sidecar, &*kek, &keystore)?;
+            if sidecar.active_storage != 0 {
+                identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
+                bumped.push((Purpose::Storage, sidecar.active_storage));
+            }
+            if sidecar.active_raft != 0 && sidecar.raft_envelope_cutover_index != 0 {
+                identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
+                bumped.push((Purpose::Raft, sidecar.active_raft));
+            }
+        }
+        keys = Some(applier::Keys { kek, keystore, sidecar: file });
+    }
+    let nonces = |epoch| Arc::new(NonceSource::new(node_id16(identity.full_node_id), epoch));
+    let keystore = keys.as_ref().map(|keys| Arc::clone(&keys.keystore));
+    let cipher = keystore.clone().map(Cipher::from).unwrap_or_default();
+    let proposals = Arc::new(Proposals::new(cipher, nonces(identity.raft_epoch), Arc::clone(&counters)));
+    let installed = Arc::clone(&proposals);
+    let applier = Applier::new(keys, Arc::clone(&start.store), identity)?;
+    Ok(Loaded {
+        keystore,
+        applier: applier.with_installer(Box::new(move |key_id, cutover| {
+            installed.install(key_id, cutover);
+            Ok(())
+        }))?,
+        storage_nonces: nonces(identity.storage_epoch),
+        proposals,
+        budget: Arc::default(),
+        counters,
+        store: start.store,
+        bumped,
+        own_rows,
+    })
+}
+
+/// Unwraps every key of the sidecar that has bytes, also the retired ones, and loads them at once.
+///
+/// # Errors
+/// [`Error::Unwrap`]; [`Error::Envelope`] for two entries of one number with different keys.
+pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<(), Error> {
+    let entries = sidecar.entries();
+    let wrapped = entries.iter().filter(|(_, entry)| !entry.wrapped.is_empty());
+    let deks = wrapped
+        .map(|(key_id, entry)| Ok((*key_id, kek.unwrap(entry.purpose, *key_id, &entry.wrapped)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let deks: Vec<(u32, &[u8])> = deks.iter().map(|(key_id, dek)| (*key_id, &dek[..])).collect();
+    Ok(keystore.insert_all(&deks)?)
+}
+
+/// A node that may serve clients.
+#[derive(Debug)]
+pub struct Node {
+    /// Applies the entries of the log.
+    pub applier: Applier,
+    /// Makes stored values, and reads them.
+    pub sealer: Sealer,
+    /// Seals and opens log entries.
+    pub proposals: Arc<Proposals>,
+    /// Whether the log could be checked for key changes that the sidecar missed.
+    pub gap: Gap,
+    counters: Arc<Counters>,
+}
+
+impl Node {
+    /// Its numbers, for [`Metrics`]' text.
+    ///
+    /// # Errors
+    /// As [`SidecarFile::read`].
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        Ok(Metrics {
+            counters: Arc::clone(&self.counters),
+            sidecar: self.applier.sidecar()?,
+            writes_per_dek: self.sealer.writes(),
+            last_proposed_index: self.proposals.last_index(),
+        })
+    }
+}
+
+impl Loaded {
+    /// The state that the write path reads.
+    pub fn cache(&self) -> &Arc<StateCache> {
+        self.applier.cache()
+    }
+
+    /// A sealer for what the log replays before the node is ready; the scheme's documentation says why the node must
+    /// then be registered at once.
+    pub fn sealer(&self) -> Sealer {
+        let cipher = self.keystore.clone().map(Cipher::from).unwrap_or_default();
+        let (nonces, budget) = (Arc::clone(&self.storage_nonces), Arc::clone(&self.budget));
+        Sealer::new(cipher, nonces, Arc::clone(self.cache()), budget).counting(Arc::clone(&self.counters))
+    }
+
+    /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
+    ///
+    /// # Errors
+    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] for
+    /// storage, then raft; [`guards::check_log`].
+    pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
+        let mut gap = Gap::None;
+        if let Some(sidecar) = self.applier.sidecar()? {
+            for purpose in [Purpose::Storage, Purpose::Raft] {
+                self.check_epoch(&sidecar, purpose)?;
+            }
+            gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner)?;
+        }
+        let sealer = self.sealer();
+        Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
+    }
+
+    /// That no nonce of this process's epoch was issued before, under the key that was active when it was loaded and
+    /// under the one that is now. Raft epochs are looked at once cut over, which the reference does not.
+    fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
+        let identity = self.applier.identity();
+        let (registry, node) = (Registry(&*self.store), identity.full_node_id);
+        let sealing = match purpose {
+            Purpose::Storage => sidecar.storage_envelope_active,
+            Purpose::Raft => false,
+        };
+        let epoch = identity.epoch(purpose);
+        let bumped = self.bumped.iter().find(|(of, _)| *of == purpose).map(|(_, key_id)| *key_id);
+        if let Some(key_id) = bumped {
+            guards::check_slot(registry, key_id, node)?;
+            guards::check_epoch_after_bump(registry, key_id, node, epoch, sealing)?;
+        }
+        let active = sidecar.active(purpose);
+        let raft_in_clear = purpose == Purpose::Raft && sidecar.raft_envelope_cutover_index == 0;
+        if active == 0 || bumped == Some(active) || raft_in_clear {
+            return Ok(());
+        }
+        // It came with the replay, and so has this epoch. A row from before the replay says that it had come once
+        // already and that the sidecar has forgotten it.
+        let row = guards::check_slot(registry, active, node)?;
+        let unraised = purpose == Purpose::Raft && bumped.is_none();
+        let forgotten = self.own_rows.get(&active).is_some_and(|last_seen| {
+            // Before the cut-over a raft key is registered and not used, and its epoch is not raised.
+            *last_seen > epoch || (*last_seen == epoch && !unraised)
+        });
+        if forgotten || (row.is_none() && sealing) {
+            return Err(Error::LocalEpochRollback(active));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

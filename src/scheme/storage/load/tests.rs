@@ -1,0 +1,176 @@
+//! The guards in their places, and what a node counts.
+
+use std::io;
+
+use super::*;
+use crate::disk::{Memory, Recorder};
+use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
+use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, rotation, row, sidecar_with};
+use crate::scheme::storage::value::SEALED_OVERHEAD;
+use crate::scheme::storage::wire::Subtag;
+use crate::scheme::storage::{Clear, Origin};
+
+fn start(file: Option<&Arc<SidecarFile>>, store: &Arc<Memory>) -> Start {
+    Start {
+        encryption_enabled: true,
+        kek: Some(kek()),
+        sidecar: file.cloned(),
+        store: Arc::clone(store) as Arc<dyn Store>,
+        engine: crate::engine::find("sealmark").unwrap(),
+        full_node_id: NODE,
+        peers: vec![NODE, NODE + 1],
+        snapshot_cutover: 0,
+    }
+}
+
+fn epoch_of(file: &SidecarFile, key_id: u32) -> u16 {
+    file.read().unwrap().entry(key_id).unwrap().local_epoch
+}
+
+#[test]
+fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched() {
+    let (disk, file) = sidecar_with(|sidecar| sidecar.raft_envelope_cutover_index = 11);
+    let steps = disk.steps().len();
+    let with = |snapshot_cutover, sidecar, kek| {
+        load(Start { snapshot_cutover, kek, ..start(sidecar, &Arc::default()) })
+    };
+    let name = |result: Result<Loaded, Error>| result.map_err(|error| error.spec_name()).err();
+    let diverges = Some("ErrEnvelopeCutoverDivergence");
+    assert_eq!(name(with(12, Some(&file), Some(kek()))), diverges);
+    assert_eq!(name(with(12, Some(&file), None)), diverges, "before the KEK is asked for");
+    assert_eq!(name(with(5, None, Some(kek()))), diverges, "no sidecar is one that is not cut over");
+    assert_eq!(disk.steps().len(), steps);
+    assert_eq!(name(with(11, Some(&file), Some(kek()))), None);
+    assert_eq!(name(with(0, Some(&file), Some(kek()))), None, "a snapshot from before the cut-over");
+    assert_eq!(epoch_of(&file, 1), 2);
+
+    crate::disk::durable_write(&disk, file.path(), b"{").unwrap();
+    let unreadable = with(12, Some(&file), Some(kek())).unwrap_err();
+    assert!(matches!(unreadable, Error::SidecarJson(_)), "{unreadable}");
+}
+
+/// A log with key changes at these indexes, or one that cannot be read.
+struct Log(Option<Vec<u64>>);
+
+impl LogScanner for Log {
+    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool> {
+        let indexes = self.0.as_ref().ok_or_else(|| io::Error::other("unreadable"))?;
+        Ok(indexes.iter().any(|index| (after + 1..=through).contains(index)))
+    }
+}
+
+#[test]
+fn a_sidecar_that_missed_a_key_change_keeps_its_node_from_serving() {
+    let ready = |applied, engine, log: Option<Log>| {
+        let (_, file) = sidecar_with(|sidecar| sidecar.raft_applied_index = applied);
+        let loaded = load(start(Some(&file), &Arc::default())).unwrap();
+        let node = loaded.ready(engine, log.as_ref().map(|log| log as &dyn LogScanner));
+        node.map(|node| node.gap).map_err(|error| error.spec_name())
+    };
+    let behind = Err("ErrSidecarBehindRaftLog");
+    assert_eq!(ready(5, 9, Some(Log(Some(vec![7])))), behind);
+    assert_eq!(ready(5, 9, Some(Log(Some(vec![9])))), behind);
+    assert_eq!(ready(5, 9, None), behind, "a log that nobody searches may hide one");
+    assert_eq!(ready(5, 9, Some(Log(None))), Err("OTHER"), "nor does one that cannot be read pass");
+    assert_eq!(ready(5, 9, Some(Log(Some(vec![5, 10])))), Ok(Gap::None));
+    assert_eq!(ready(5, 5, None), Ok(Gap::None));
+    assert_eq!(ready(0, 9, None), Ok(Gap::Unknown));
+}
+
+#[test]
+fn an_epoch_that_the_registry_knows_is_refused_before_it_is_raised_and_again_after_the_replay() {
+    let (_, file) = sidecar_with(|_| {});
+    let store = Arc::<Memory>::default();
+    let registry = Registry(&*store);
+    registry.register(&row(1, 0)).unwrap();
+    let loaded = load(start(Some(&file), &store)).unwrap();
+    assert_eq!((epoch_of(&file, 1), loaded.applier.identity().storage_epoch), (1, 1));
+    registry.register(&row(1, 1)).unwrap();
+    let refused = loaded.ready(9, None).unwrap_err();
+    assert!(matches!(refused, Error::LocalEpochRollback(1)), "before the log is searched: {refused}");
+    registry.register(&row(1, 7)).unwrap();
+    assert!(matches!(load(start(Some(&file), &store)), Err(Error::LocalEpochRollback(1))));
+    assert_eq!(epoch_of(&file, 1), 1, "it was not raised");
+}
+
+/// A node on a disk, ready at that log index.
+fn node(disk: &Recorder, store: &Arc<Memory>, index: u64) -> Node {
+    let shared: Arc<dyn crate::disk::Disk> = Arc::new(disk.clone());
+    let file = Arc::new(SidecarFile::new(shared, FILE));
+    load(start(Some(&file), store)).unwrap().ready(index, None).unwrap()
+}
+
+#[test]
+fn what_a_node_does_is_in_its_numbers() {
+    let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default());
+    let mut node_ = node(&disk, &store, 0);
+    for (index, entry) in [
+        (1, bootstrap()),
+        (2, rotation(Subtag::EnableStorage, Purpose::Storage, 1, 0)),
+        (3, rotation(Subtag::EnableRaft, Purpose::Raft, 2, 0)),
+    ] {
+        let data = node_.proposals.seal(index, &entry.encode()).unwrap();
+        let entry = node_.proposals.open(index, &data).unwrap();
+        assert!(node_.applier.apply(index, &entry).unwrap());
+    }
+    let sealed = |node: &Node| {
+        let mut stored = vec![0; 5 + SEALED_OVERHEAD];
+        node.sealer.seal_into(b"user", 9, 0, b"value", Origin::Direct, &mut stored).unwrap();
+        stored
+    };
+    let stored = [sealed(&node_), sealed(&node_), sealed(&node_)];
+    let data = node_.proposals.seal(4, &rotation(Subtag::Rotate, Purpose::Storage, 3, 0).encode()).unwrap();
+    assert!(node_.applier.apply(4, &node_.proposals.open(4, &data).unwrap()).unwrap());
+    sealed(&node_);
+    let read = |stored: &[u8]| node_.sealer.read(Clear::Refused, &pebble_key(b"user", 9), stored);
+    assert_eq!(read(&stored[0]).unwrap().value, b"value");
+    for (at, byte) in [(VALUE_HEADER_LEN, 9), (VALUE_HEADER_LEN + 5, 99), (VALUE_HEADER_LEN + 20, 0xee)] {
+        let mut altered = stored[1].clone();
+        assert_ne!(altered[at], byte);
+        altered[at] = byte;
+        assert!(read(&altered).is_err());
+    }
+    assert!(read(&stored[2][..20]).is_err());
+    let mut altered = data.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(node_.proposals.open(9, &altered).is_err());
+
+    let has = |node: &Node, lines: &[&str]| {
+        let text = node.metrics().unwrap().to_string();
+        for line in lines {
+            let full = format!("elastickv_encryption_{line}");
+            assert!(text.lines().any(|found| found == full), "{full}\n{text}");
+        }
+    };
+    has(
+        &node_,
+        &[
+            "active_dek_id{purpose=\"storage\"} 3",
+            "active_dek_id{purpose=\"raft\"} 2",
+            "decrypt_failures_total{reason=\"tag_mismatch\"} 2",
+            "decrypt_failures_total{reason=\"unknown_key_id\"} 1",
+            "decrypt_failures_total{reason=\"truncated\"} 1",
+            "decrypt_failures_total{reason=\"bad_version\"} 1",
+            "writes_per_dek{dek_id=\"1\"} 3",
+            "writes_per_dek{dek_id=\"3\"} 1",
+            "last_proposed_index_per_raft_dek{dek_id=\"2\"} 4",
+            "kek_unwrap_seconds_count 3",
+            "sidecar_raft_index 4",
+        ],
+    );
+    // Each of the three keys is unwrapped by the guard, and once more to be loaded.
+    let again = node(&disk, &store, 4);
+    assert_eq!(again.proposals.key_id(), Some(2), "a node that starts knows of its cut-over");
+    has(&again, &["kek_unwrap_seconds_count 6", "decrypt_failures_total{reason=\"tag_mismatch\"} 0"]);
+}
+
+#[test]
+fn a_node_on_its_last_epochs_says_so() {
+    let near = |epoch| {
+        let (_, file) = sidecar_with(|sidecar| sidecar.entry_mut(1).unwrap().local_epoch = epoch);
+        let identity = load(start(Some(&file), &Arc::default())).unwrap().applier.identity();
+        assert_eq!(identity.storage_epoch, epoch + 1);
+        identity.epoch_nearly_used_up(Purpose::Storage)
+    };
+    assert!(!near(epoch::WARN_ABOVE - 1) && near(epoch::WARN_ABOVE));
+}

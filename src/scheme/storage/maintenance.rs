@@ -1,0 +1,196 @@
+//! Wrapping every key under another KEK, and giving up a key that nothing needs (spec §11: designed upstream, not built).
+//!
+//! Both change this node's sidecar only, in one durable write; nothing goes through the log.
+
+use super::registry::PREFIX;
+use super::value::read;
+use super::{Clear, Error, Kek, Purpose, SidecarFile, rewrite};
+use crate::disk::Store;
+use crate::envelope::Cipher;
+
+/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many there were.
+/// Each new wrap is opened and compared before the file is written.
+///
+/// # Errors
+/// [`Error::KekMismatch`] for a key that `old` does not open; those of `new`; as [`SidecarFile::update`]. Then the file
+/// is as it was.
+pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize, Error> {
+    file.update(|sidecar| {
+        let mut count = 0;
+        let ids: Vec<(String, u32)> =
+            sidecar.keys.keys().filter_map(|n| Some((n.clone(), n.parse().ok()?))).collect();
+        for (name, key_id) in ids {
+            let Some(entry) = sidecar.keys.get_mut(&name).filter(|entry| !entry.wrapped.is_empty()) else {
+                continue;
+            };
+            let dek = old.unwrap(entry.purpose, key_id, &entry.wrapped).map_err(|error| match error {
+                Error::Unwrap => Error::KekMismatch(key_id),
+                other => other,
+            })?;
+            let wrapped = new.wrap(entry.purpose, key_id, &dek)?;
+            if *new.unwrap(entry.purpose, key_id, &wrapped)? != *dek {
+                return Err(Error::Unwrap);
+            }
+            entry.wrapped = wrapped;
+            count += 1;
+        }
+        Ok(count)
+    })
+}
+
+/// What shows that a key is needed no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evidence {
+    /// For a storage key.
+    Storage {
+        /// The oldest timestamp that a reader or a replica may still ask for.
+        min_retained_ts: u64,
+        /// The youngest commit under the key.
+        youngest_ts: u64,
+    },
+    /// For a raft key.
+    Raft {
+        /// The last index sealed under the key.
+        last_index: u64,
+        /// The log is gone up to here, on every member.
+        compacted_index: u64,
+        /// The newest snapshot's index.
+        snapshot_index: u64,
+    },
+}
+
+/// Gives up a key: its bytes leave the sidecar, then the keystore. Its entry and epoch stay, so that the id cannot come
+/// back below an epoch that it was used with.
+///
+/// # Errors
+/// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for one that the evidence does not free or
+/// is not for, and for a storage key under which `store` still has a value or whose rewriting is not finished; as
+/// [`read`] for a value that is not authentic.
+pub fn retire(
+    file: &SidecarFile,
+    cipher: &Cipher,
+    store: &dyn Store,
+    key_id: u32,
+    evidence: Evidence,
+) -> Result<(), Error> {
+    let needed = |why| Err(Error::KeyStillNeeded(key_id, why));
+    file.update(|sidecar| {
+        let purpose = sidecar.entry(key_id).ok_or(Error::KeyNotInSidecar(key_id))?.purpose;
+        if sidecar.active(purpose) == key_id {
+            return needed("it is active: rotate first");
+        }
+        match (purpose, evidence) {
+            (Purpose::Storage, Evidence::Storage { min_retained_ts, youngest_ts }) => {
+                if !rewrite::is_done(store, sidecar.active_storage)? {
+                    return needed("values have not all been rewritten under the active key");
+                }
+                if youngest_ts >= min_retained_ts {
+                    return needed("a reader may still ask for what it sealed");
+                }
+                if count_under(cipher, store, key_id)? != 0 {
+                    return needed("there are values under it");
+                }
+            }
+            (Purpose::Raft, Evidence::Raft { last_index, compacted_index, snapshot_index }) => {
+                if compacted_index < last_index || snapshot_index <= last_index {
+                    return needed("the log still has entries under it, or no later snapshot");
+                }
+            }
+            _ => return needed("the evidence is for a key of the other purpose"),
+        }
+        if let Some(entry) = sidecar.entry_mut(key_id) {
+            entry.wrapped.clear();
+        }
+        Ok(())
+    })?;
+    if let Some(keystore) = cipher.keystore() {
+        keystore.delete(key_id);
+    }
+    Ok(())
+}
+
+/// How many values lie under a key.
+///
+/// # Errors
+/// [`Error::Disk`]; as [`read`] for a value that is not authentic.
+pub fn count_under(cipher: &Cipher, store: &dyn Store, key_id: u32) -> Result<u64, Error> {
+    const ROWS: usize = 1024;
+    let (mut count, mut after) = (0, None::<Vec<u8>>);
+    loop {
+        let rows = store.scan(b"", after.as_deref(), ROWS)?;
+        for (key, stored) in rows.iter().filter(|(key, _)| !key.starts_with(PREFIX)) {
+            count += u64::from(read(Some(cipher), Clear::Allowed, key, stored)?.key_id == Some(key_id));
+        }
+        match rows.last() {
+            Some((key, _)) if rows.len() == ROWS => after = Some(key.clone()),
+            _ => return Ok(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::Memory;
+    use crate::scheme::storage::kek::Binding;
+    use crate::scheme::storage::testing::{kek, keystore, sidecar_with, wrapped};
+    use crate::scheme::storage::{LocalKek, sidecar};
+
+    #[test]
+    fn a_rewrap_changes_every_wrap_in_one_write_and_no_key() {
+        let (disk, file) = sidecar_with(|_| {});
+        let new = LocalKek::new(&[8; 32]).unwrap().with(Binding::Bound);
+        let steps = disk.steps().len();
+        assert_eq!(rewrap(&file, &*kek(), &new).unwrap(), 2);
+        assert_eq!(disk.steps().len() - steps, 6, "one durable write");
+        for (key_id, entry) in file.read().unwrap().entries() {
+            assert!(kek().unwrap(entry.purpose, key_id, &entry.wrapped).is_err());
+            assert_eq!(*new.unwrap(entry.purpose, key_id, &entry.wrapped).unwrap(), [key_id as u8; 32]);
+        }
+        let before = file.read().unwrap();
+        assert_eq!(rewrap(&file, &*kek(), &new).unwrap_err().spec_name(), "ErrKEKMismatch");
+        assert_eq!(file.read().unwrap(), before);
+    }
+
+    fn with_old_raft_key() -> Arc<SidecarFile> {
+        let (_, file) = sidecar_with(|sidecar| {
+            let entry = sidecar::Entry {
+                purpose: Purpose::Raft,
+                wrapped: wrapped(Purpose::Raft, 3),
+                created: String::new(),
+                local_epoch: 9,
+            };
+            sidecar.keys.insert("3".into(), entry);
+        });
+        file
+    }
+
+    #[test]
+    fn a_raft_key_goes_when_the_log_and_a_later_snapshot_let_it_and_its_epoch_stays() {
+        let (file, keys, store) = (with_old_raft_key(), keystore(&[1, 2, 3]), Memory::default());
+        let cipher = Cipher::from(Arc::clone(&keys));
+        let try_with = |key_id, last_index, compacted_index, snapshot_index| {
+            retire(
+                &file,
+                &cipher,
+                &store,
+                key_id,
+                Evidence::Raft { last_index, compacted_index, snapshot_index },
+            )
+        };
+        assert!(matches!(try_with(99, 1, 1, 2), Err(Error::KeyNotInSidecar(99))));
+        for (key_id, last, compacted, snapshot) in [(2, 10, 10, 11), (3, 10, 9, 11), (3, 10, 10, 10)] {
+            assert!(matches!(try_with(key_id, last, compacted, snapshot), Err(Error::KeyStillNeeded(..))));
+        }
+        let storage = Evidence::Storage { min_retained_ts: 9, youngest_ts: 1 };
+        assert!(matches!(retire(&file, &cipher, &store, 3, storage), Err(Error::KeyStillNeeded(..))));
+        assert_eq!(keys.ids(), [1, 2, 3]);
+        try_with(3, 10, 10, 11).unwrap();
+        assert_eq!(keys.ids(), [1, 2]);
+        let sidecar = file.read().unwrap();
+        let entry = sidecar.entry(3).unwrap();
+        assert_eq!((entry.wrapped.len(), entry.local_epoch), (0, 9));
+    }
+}

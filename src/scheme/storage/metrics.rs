@@ -1,0 +1,180 @@
+//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no code for them.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::value::SEALED_OVERHEAD;
+use super::{Dek, Error, Kek, Purpose, Sidecar};
+use crate::envelope;
+use crate::envelope::keystore::DEK_LEN;
+
+const PREFIX: &str = "elastickv_encryption";
+const REASONS: [&str; 4] = ["tag_mismatch", "unknown_key_id", "truncated", "bad_version"];
+
+/// What is counted while a node runs. Any number of threads share it.
+#[derive(Default, Debug)]
+pub struct Counters {
+    failures: [AtomicU64; REASONS.len()],
+    unwraps: AtomicU64,
+    unwrap_ns: AtomicU64,
+}
+
+impl Counters {
+    /// Counts what did not open; other errors are passed over.
+    pub fn refused(&self, error: &Error) {
+        use envelope::Error as Cause;
+        let cause = match error {
+            Error::ReadIntegrity => &Cause::Integrity,
+            Error::Envelope(cause) | Error::RaftUnwrapFailed { cause, .. } => cause,
+            _ => return,
+        };
+        let reason = match cause {
+            Cause::Integrity => 0,
+            Cause::UnknownKeyId(_) => 1,
+            Cause::EnvelopeShort | Cause::ValueHeaderShort => 2,
+            Cause::EnvelopeVersion(_) => 3,
+            _ => return,
+        };
+        self.failures[reason].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an unwrap by the KEK, and how long it took.
+    pub fn unwrapped(&self, took: Duration) {
+        self.unwraps.fetch_add(1, Ordering::Relaxed);
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.unwrap_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+}
+
+/// A KEK whose unwraps are counted.
+#[derive(Debug)]
+pub(super) struct CountedKek {
+    pub kek: Arc<dyn Kek>,
+    pub counters: Arc<Counters>,
+}
+
+impl Kek for CountedKek {
+    fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error> {
+        self.kek.wrap(purpose, key_id, dek)
+    }
+
+    fn unwrap(&self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<Dek, Error> {
+        let began = Instant::now();
+        let dek = self.kek.unwrap(purpose, key_id, wrapped);
+        self.counters.unwrapped(began.elapsed());
+        dek
+    }
+}
+
+/// A node's numbers at one moment, as [`Node::metrics`](super::Node::metrics) gives them; its display is the OpenMetrics
+/// text.
+#[derive(Debug)]
+pub struct Metrics {
+    /// What was counted.
+    pub counters: Arc<Counters>,
+    /// The keys, where there is a sidecar.
+    pub sidecar: Option<Sidecar>,
+    /// Values sealed under each key in this process load.
+    pub writes_per_dek: BTreeMap<u32, u64>,
+    /// The last log index seen under each raft key in this process load.
+    pub last_proposed_index: BTreeMap<u32, u64>,
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut family = |name: &str, kind: &str, help: &str, samples: &str| {
+            let full = format!("{PREFIX}_{name}");
+            writeln!(f, "# TYPE {full} {kind}")?;
+            if name.ends_with("_bytes") || name.ends_with("_seconds") {
+                writeln!(f, "# UNIT {full} {}", name.rsplit('_').next().unwrap_or_default())?;
+            }
+            writeln!(f, "# HELP {full} {help}")?;
+            samples.lines().try_for_each(|sample| writeln!(f, "{full}{sample}"))
+        };
+        let labelled = |rows: &BTreeMap<u32, u64>| {
+            rows.iter().fold(String::new(), |mut text, (key_id, value)| {
+                let _ = writeln!(text, "{{dek_id=\"{key_id}\"}} {value}");
+                text
+            })
+        };
+        let mut active = String::new();
+        for purpose in [Purpose::Storage, Purpose::Raft] {
+            let key_id = self.sidecar.as_ref().map_or(0, |sidecar| sidecar.active(purpose));
+            let _ = writeln!(active, "{{purpose=\"{purpose}\"}} {key_id}");
+        }
+        family("active_dek_id", "gauge", "Id of the active data key; 0 for none.", &active)?;
+        let mut failures = String::new();
+        for (reason, count) in REASONS.iter().zip(&self.counters.failures) {
+            let _ = writeln!(failures, "_total{{reason=\"{reason}\"}} {}", load(count));
+        }
+        family("decrypt_failures", "counter", "Stored values and log entries that did not open.", &failures)?;
+        let writes = labelled(&self.writes_per_dek);
+        family("writes_per_dek", "gauge", "Values sealed under a key since this process began.", &writes)?;
+        let proposed = labelled(&self.last_proposed_index);
+        let help = "Last log index proposed under a raft key.";
+        family("last_proposed_index_per_raft_dek", "gauge", help, &proposed)?;
+        let overhead = format!(" {SEALED_OVERHEAD}\n");
+        family("value_overhead_bytes", "gauge", "Bytes that sealing adds to a stored value.", &overhead)?;
+        let unwraps = format!(
+            "_sum {}\n_count {}\n",
+            load(&self.counters.unwrap_ns) as f64 / 1e9,
+            load(&self.counters.unwraps)
+        );
+        family("kek_unwrap_seconds", "summary", "Time that the KEK took to unwrap data keys.", &unwraps)?;
+        let index = format!(" {}\n", self.sidecar.as_ref().map_or(0, |sidecar| sidecar.raft_applied_index));
+        family("sidecar_raft_index", "gauge", "Last log index that changed the sidecar.", &index)?;
+        f.write_str("# EOF\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_every_name_of_the_design_and_ends_as_openmetrics_ends() {
+        let counters = Arc::<Counters>::default();
+        for error in [
+            Error::ReadIntegrity,
+            envelope::Error::UnknownKeyId(1).into(),
+            envelope::Error::EnvelopeShort.into(),
+            envelope::Error::EnvelopeVersion(9).into(),
+            Error::RaftUnwrapFailed { index: 5, cause: envelope::Error::Integrity },
+            Error::NoCipher,
+        ] {
+            counters.refused(&error);
+        }
+        counters.unwrapped(Duration::from_millis(1_500));
+        let sidecar = Sidecar { active_storage: 7, raft_applied_index: 41, ..Sidecar::default() };
+        let metrics = Metrics {
+            counters,
+            sidecar: Some(sidecar),
+            writes_per_dek: [(7, 3)].into(),
+            last_proposed_index: [(8, 40)].into(),
+        };
+        let text = metrics.to_string();
+        for line in [
+            "elastickv_encryption_active_dek_id{purpose=\"storage\"} 7",
+            "elastickv_encryption_active_dek_id{purpose=\"raft\"} 0",
+            "elastickv_encryption_decrypt_failures_total{reason=\"tag_mismatch\"} 2",
+            "elastickv_encryption_decrypt_failures_total{reason=\"unknown_key_id\"} 1",
+            "elastickv_encryption_decrypt_failures_total{reason=\"truncated\"} 1",
+            "elastickv_encryption_decrypt_failures_total{reason=\"bad_version\"} 1",
+            "elastickv_encryption_writes_per_dek{dek_id=\"7\"} 3",
+            "# TYPE elastickv_encryption_last_proposed_index_per_raft_dek gauge",
+            "elastickv_encryption_last_proposed_index_per_raft_dek{dek_id=\"8\"} 40",
+            "elastickv_encryption_value_overhead_bytes 43",
+            "# UNIT elastickv_encryption_kek_unwrap_seconds seconds",
+            "elastickv_encryption_kek_unwrap_seconds_sum 1.5",
+            "elastickv_encryption_kek_unwrap_seconds_count 1",
+            "elastickv_encryption_sidecar_raft_index 41",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("\n# EOF\n"));
+    }
+}

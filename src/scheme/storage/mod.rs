@@ -1,0 +1,134 @@
+//! The storage scheme: keys that survive crashes, restarts, rotation and replication without ever repeating a nonce.
+//!
+//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and no stored byte is returned
+//! unauthenticated while a key that sealed it is loaded. It follows elastickv's `internal/encryption` and its store
+//! glue at d9a031d0, byte for byte; the record itself is [`crate::envelope`].
+//!
+//! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
+//! [`registry`] remembers every writer, [`wire`] is what goes through the log, [`proposal`] how it is sealed there and
+//! [`applier`] what it does, [`guards`] and [`mod@load`] start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it:
+//! [`compress`], [`budget`], [`maintenance`] (rewrap, retire), [`rewrite`], [`metrics`].
+//!
+//! # Stricter than the reference
+//!
+//! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these names, told
+//! by what was done and not by which case it was:
+//!
+//! - [`STRICT_JSON`]: a sidecar with a member that is missing where there is no default (`keys`), null, there twice or
+//!   in other case, or with Base64 that is not canonical, is refused. Go's reader takes the last, or ignores it.
+//! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does not halt;
+//!   rows that it registered are put back where they are missing. The reference resets a key's epoch when a bootstrap
+//!   is replayed, so that nonces would repeat, and halts on it after a rotation; it also halts on a registration that
+//!   is replayed after a later one, which is why the registry here remembers an index as well.
+//! - [`CLEAR_LOOKS_SEALED`]: a value in clear that begins as a record under a loaded key does is refused. The
+//!   reference returns a relabelled record's bytes when its expiry or its tag was changed as well.
+//!
+//! Without a vector that shows it: a raft key's epoch is held against the registry as a storage key's is; a key that
+//! comes with a replay and that the registry knows already is a rollback; a key id is never rotated to another purpose;
+//! a key is never made active with an epoch below one that it was used with; [`Clear::Refused`] believes no value in
+//! clear once all are rewritten.
+//!
+//! # What a caller must keep to
+//!
+//! - [`load()`], then the replay, then [`Loaded::ready`], then a [`wire::Registration`] of this load's epochs through the
+//!   log. [`Origin::Direct`] writes are refused until it is applied. [`Origin::Replicated`] ones never are, as in the
+//!   reference: **between load and registration they carry an epoch that no registry knows**. The sidecar alone keeps
+//!   that epoch from coming twice, so a sidecar that is lost or restored in that time is not noticed by the guards, and
+//!   nonces repeat. Register first thing after every start, and never restore a sidecar: resync the node.
+//! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
+//!   its registration may not start again.
+//! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
+//! - One [`SidecarFile`] for a file, in one process.
+//!
+//! # What it does not see
+//!
+//! A row that is deleted reads as one that was never written, and a store that is rolled back as a whole together
+//! with sidecar, registry and log shows nothing.
+
+use std::fmt;
+
+pub mod applier;
+pub mod budget;
+mod cache;
+pub mod compress;
+pub mod epoch;
+mod error;
+pub mod guards;
+pub mod kek;
+pub mod load;
+pub mod maintenance;
+pub mod metrics;
+pub mod proposal;
+pub mod registry;
+pub mod rewrite;
+mod session;
+pub mod sidecar;
+pub mod snapshot;
+#[cfg(test)]
+mod testing;
+pub mod value;
+pub mod wire;
+
+pub use applier::{Applier, Halt, Identity};
+pub use budget::Budget;
+pub use cache::StateCache;
+pub use error::Error;
+pub use kek::{Dek, Kek, LocalKek};
+pub use load::{Loaded, Node, Start, load};
+pub use proposal::Proposals;
+pub(super) use session::STORAGE;
+pub use sidecar::{Sidecar, SidecarFile};
+pub use snapshot::SnapshotHeader;
+pub use value::{Clear, Form, Origin, Sealer};
+
+/// Rule: JSON that Go's reader is lenient about is refused.
+pub const STRICT_JSON: &str = "strict-json";
+/// Rule: what was applied is not applied again.
+pub const REPLAY_IS_DONE: &str = "replay-is-done";
+/// Rule: a value in clear that begins as a record of a loaded key is refused.
+pub const CLEAR_LOOKS_SEALED: &str = "clear-looks-sealed";
+/// Every rule by which this scheme is stricter than its reference.
+pub const RULES: [&str; 3] = [STRICT_JSON, REPLAY_IS_DONE, CLEAR_LOOKS_SEALED];
+
+/// What a data key is for. Epochs and counts of the two are separate.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Purpose {
+    /// Values in the store.
+    Storage,
+    /// Entries of the log.
+    Raft,
+}
+
+impl Purpose {
+    /// Its name in the sidecar.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Storage => "storage",
+            Self::Raft => "raft",
+        }
+    }
+
+    /// The purpose of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Storage, Self::Raft].into_iter().find(|purpose| purpose.name() == name)
+    }
+
+    /// Its byte in the log.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Storage => 1,
+            Self::Raft => 2,
+        }
+    }
+
+    /// The purpose of that byte.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Storage, Self::Raft].into_iter().find(|purpose| purpose.byte() == byte)
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

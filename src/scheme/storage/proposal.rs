@@ -1,0 +1,168 @@
+//! Entries on their way into the log and out of it: in clear up to the cut-over, sealed after it (spec §7).
+//!
+//! elastickv `internal/raftengine` frames a proposal as version 1, its id (u64) and the payload, and from the entry after
+//! the cut-over on the payload is a raft record. Which key that is, and since when, the applier says to [`Proposals`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Error;
+use super::metrics::Counters;
+use crate::aead::Nonce;
+use crate::envelope::{self, Aad, Cipher, Header, NonceSource};
+
+const VERSION: u8 = 1;
+/// Bytes of the engine's frame before the payload: version and proposal id.
+pub const FRAME_LEN: usize = 9;
+
+/// What the engine puts into its log: version 1, the proposal's id, and the payload, sealed where a key is given.
+///
+/// # Errors
+/// [`Error::Envelope`].
+pub fn seal_proposal(
+    id: u64,
+    payload: &[u8],
+    sealing: Option<(&Cipher, u32, Nonce)>,
+) -> Result<Vec<u8>, Error> {
+    let frame = |payload: &[u8]| [&[VERSION][..], &id.to_be_bytes(), payload].concat();
+    match sealing {
+        None => Ok(frame(payload)),
+        Some((cipher, key_id, nonce)) => Ok(frame(&cipher.seal(0, key_id, &nonce, &Aad::Raft, payload)?)),
+    }
+}
+
+/// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose index in
+/// the sidecar is 0 for "not yet".
+///
+/// # Errors
+/// [`Error::WireMalformed`] for a frame that is cut; [`Error::RaftUnwrapFailed`] where it must be opened and is not, also
+/// without a cipher. The engine then halts.
+pub fn open_proposal(
+    data: &[u8],
+    index: u64,
+    cutover_index: u64,
+    cipher: Option<&Cipher>,
+) -> Result<Vec<u8>, Error> {
+    let payload = data.get(FRAME_LEN..).ok_or(Error::WireMalformed("the engine's frame is cut"))?;
+    let cutover = if cutover_index == 0 { u64::MAX } else { cutover_index };
+    if index <= cutover {
+        return Ok(payload.to_vec());
+    }
+    let opened =
+        cipher.ok_or(envelope::Error::NilKeystore).and_then(|cipher| cipher.open(payload, &Aad::Raft));
+    opened.map_err(|cause| Error::RaftUnwrapFailed { index, cause })
+}
+
+/// Seals and opens what goes through a node's log. Any number of threads share it.
+#[derive(Debug)]
+pub struct Proposals {
+    cipher: Cipher,
+    nonces: Arc<NonceSource>,
+    counters: Arc<Counters>,
+    state: Mutex<State>,
+}
+
+#[derive(Default, Debug)]
+struct State {
+    /// The active raft key and the cut-over index, once cut over.
+    sealing: Option<(u32, u64)>,
+    /// The last index seen under each raft key.
+    last_index: BTreeMap<u32, u64>,
+}
+
+impl Proposals {
+    /// Seals under the cipher's keys, with nonces of that source, once it is told that the log is cut over.
+    pub fn new(cipher: Cipher, nonces: Arc<NonceSource>, counters: Arc<Counters>) -> Self {
+        Self { cipher, nonces, counters, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From the entry after `cutover` on, entries are sealed, and from now on under that key.
+    pub fn install(&self, key_id: u32, cutover: u64) {
+        self.state().sealing = Some((key_id, cutover));
+    }
+
+    /// The key that the next entry is sealed under; `None` before the cut-over.
+    pub fn key_id(&self) -> Option<u32> {
+        self.state().sealing.map(|(key_id, _)| key_id)
+    }
+
+    /// What the engine puts into its log for a payload that is proposed now. It must be proposed by a leader that has
+    /// applied all before it, or it may be in clear behind the cut-over, where every member halts on it.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`].
+    pub fn seal(&self, id: u64, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        match self.key_id() {
+            None => seal_proposal(id, payload, None),
+            Some(key_id) => seal_proposal(id, payload, Some((&self.cipher, key_id, self.nonces.next()?))),
+        }
+    }
+
+    /// The payload of what the engine has in its log at `index`, and notes the key that it was sealed under.
+    ///
+    /// # Errors
+    /// As [`open_proposal`]; what did not open is counted.
+    pub fn open(&self, index: u64, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let cutover = self.state().sealing.map_or(0, |(_, cutover)| cutover);
+        let payload = open_proposal(data, index, cutover, Some(&self.cipher));
+        if let Err(error) = &payload {
+            self.counters.refused(error);
+        } else if cutover != 0 && index > cutover {
+            let header = Header::decode(&data[FRAME_LEN..])?;
+            let mut state = self.state();
+            let last = state.last_index.entry(header.key_id).or_default();
+            *last = index.max(*last);
+        }
+        payload
+    }
+
+    /// The last index that was seen under each raft key in this process load: what [retiring](super::maintenance) asks.
+    pub fn last_index(&self) -> BTreeMap<u32, u64> {
+        self.state().last_index.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::storage::testing::keystore;
+
+    #[test]
+    fn a_frame_is_opened_strictly_after_the_cutover_and_never_when_it_is_0() {
+        let cipher = Cipher::from(keystore(&[1]));
+        let sealed = seal_proposal(7, b"payload", Some((&cipher, 1, [5; 12]))).unwrap();
+        let clear = seal_proposal(7, b"payload", None).unwrap();
+        assert_eq!(clear, [&[1, 0, 0, 0, 0, 0, 0, 0, 7][..], b"payload"].concat());
+        assert_eq!(open_proposal(&sealed, 11, 10, Some(&cipher)).unwrap(), b"payload");
+        assert_eq!(open_proposal(&clear, 10, 10, Some(&cipher)).unwrap(), b"payload");
+        assert_eq!(open_proposal(&clear, u64::MAX, 0, None).unwrap(), b"payload");
+        for (data, cipher) in [(&clear, Some(&cipher)), (&sealed, None)] {
+            let refused = open_proposal(data, 11, 10, cipher).unwrap_err();
+            assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
+        }
+        assert!(open_proposal(&clear[..8], 1, 0, None).is_err());
+    }
+
+    #[test]
+    fn entries_are_sealed_once_it_is_told_and_the_last_index_of_each_key_is_kept() {
+        let nonces = Arc::new(NonceSource::new(1, 1));
+        let proposals = Proposals::new(keystore(&[1, 2]).into(), nonces, Arc::default());
+        let clear = proposals.seal(1, b"payload").unwrap();
+        assert_eq!((clear.len(), proposals.open(1, &clear).unwrap()), (16, b"payload".to_vec()));
+        proposals.install(1, 2);
+        let first = proposals.seal(3, b"payload").unwrap();
+        assert_eq!(proposals.open(2, &clear).unwrap(), b"payload", "the cut-over's own index is in clear");
+        proposals.install(2, 2);
+        let second = proposals.seal(9, b"payload").unwrap();
+        assert_eq!(proposals.key_id(), Some(2));
+        for (index, data) in [(9, &second), (3, &first), (8, &second)] {
+            assert_eq!(proposals.open(index, data).unwrap(), b"payload");
+        }
+        assert_eq!(proposals.last_index(), [(1, 3), (2, 9)].into());
+        assert_eq!(proposals.open(10, &clear).unwrap_err().spec_name(), "ErrRaftUnwrapFailed");
+    }
+}

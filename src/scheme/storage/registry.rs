@@ -1,0 +1,271 @@
+//! The writer registry: which node has used which epoch of which key (spec §6).
+//!
+//! elastickv `internal/encryption/registry.go`. A row is key id and 16 bits of node id, then the whole node id and
+//! the first and last epoch seen. Rows lie beside the users' keys, in a store whose commits are durable; users may not
+//! write under the prefix, which elastickv says and was not seen to check.
+
+use super::Error;
+use std::collections::HashMap;
+
+use super::wire::Registration;
+use crate::disk::{Change, Store};
+use crate::envelope::nonce::node_id16;
+
+/// What every row's key begins with. No user's key may.
+pub const PREFIX: &[u8; 20] = b"!encryption|writers|";
+/// Bytes of a row's key.
+pub const KEY_LEN: usize = 27;
+/// Bytes of what the keys of one data key's rows begin with.
+pub const DEK_PREFIX_LEN: usize = 25;
+/// Bytes of a row's value.
+pub const VALUE_LEN: usize = 12;
+
+/// What is known of a node under one data key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Writer {
+    /// The whole node id, of which the key has 16 bits.
+    pub full_node_id: u64,
+    /// The first epoch that it registered.
+    pub first_seen: u16,
+    /// The last.
+    pub last_seen: u16,
+}
+
+/// What the keys of a data key's rows begin with.
+pub fn dek_prefix(dek_id: u32) -> [u8; DEK_PREFIX_LEN] {
+    let mut bytes = [b'|'; DEK_PREFIX_LEN];
+    bytes[..20].copy_from_slice(PREFIX);
+    bytes[20..24].copy_from_slice(&dek_id.to_be_bytes());
+    bytes
+}
+
+/// The key of a row.
+pub fn encode_key(dek_id: u32, node_id: u16) -> [u8; KEY_LEN] {
+    let mut bytes = [0; KEY_LEN];
+    bytes[..DEK_PREFIX_LEN].copy_from_slice(&dek_prefix(dek_id));
+    bytes[DEK_PREFIX_LEN..].copy_from_slice(&node_id.to_be_bytes());
+    bytes
+}
+
+/// The data key and node of a row's key.
+///
+/// # Errors
+/// [`Error::RegistryKeyMalformed`].
+pub fn decode_key(bytes: &[u8]) -> Result<(u32, u16), Error> {
+    let bytes: &[u8; KEY_LEN] = bytes.try_into().map_err(|_| Error::RegistryKeyMalformed)?;
+    match bytes.strip_prefix(PREFIX) {
+        Some(&[a, b, c, d, b'|', e, f]) => Ok((u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]))),
+        _ => Err(Error::RegistryKeyMalformed),
+    }
+}
+
+/// Whether a scan of users' keys must pass over this one: it has exactly a row's shape.
+pub fn is_row(key: &[u8]) -> bool {
+    decode_key(key).is_ok()
+}
+
+/// That a user may write this key.
+///
+/// # Errors
+/// [`Error::ReservedPrefix`].
+pub fn check_user_key(key: &[u8]) -> Result<(), Error> {
+    if key.starts_with(PREFIX) { Err(Error::ReservedPrefix) } else { Ok(()) }
+}
+
+impl Writer {
+    /// Its 12 bytes.
+    pub fn encode(&self) -> [u8; VALUE_LEN] {
+        let mut bytes = [0; VALUE_LEN];
+        bytes[..8].copy_from_slice(&self.full_node_id.to_be_bytes());
+        bytes[8..10].copy_from_slice(&self.first_seen.to_be_bytes());
+        bytes[10..].copy_from_slice(&self.last_seen.to_be_bytes());
+        bytes
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// [`Error::RegistryValueMalformed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let bytes: &[u8; VALUE_LEN] = bytes.try_into().map_err(|_| Error::RegistryValueMalformed)?;
+        let [id @ .., a, b, c, d] = bytes;
+        let id: &[u8; 8] = id;
+        Ok(Self {
+            full_node_id: u64::from_be_bytes(*id),
+            first_seen: u16::from_be_bytes([*a, *b]),
+            last_seen: u16::from_be_bytes([*c, *d]),
+        })
+    }
+}
+
+/// The registry in a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Registry<'a>(pub &'a dyn Store);
+
+impl Registry<'_> {
+    /// The row of those 16 bits of node id, whoever's it is.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::RegistryValueMalformed`].
+    pub fn find(&self, dek_id: u32, node_id: u16) -> Result<Option<Writer>, Error> {
+        self.0.get(&encode_key(dek_id, node_id))?.map(|value| Writer::decode(&value)).transpose()
+    }
+
+    /// Every row of a data key, by node.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), and [`Error::RegistryKeyMalformed`].
+    pub fn writers(&self, dek_id: u32) -> Result<Vec<(u16, Writer)>, Error> {
+        let rows = self.0.scan(&dek_prefix(dek_id), None, usize::from(u16::MAX) + 1)?;
+        rows.iter().map(|(key, value)| Ok((decode_key(key)?.1, Writer::decode(value)?))).collect()
+    }
+
+    /// The last epoch seen of a node, by data key.
+    ///
+    /// # Errors
+    /// As [`writers`](Self::writers).
+    pub fn of_node(&self, full_node_id: u64) -> Result<HashMap<u32, u16>, Error> {
+        const ROWS: usize = 1024;
+        let (mut found, mut after) = (HashMap::new(), None::<Vec<u8>>);
+        loop {
+            let rows = self.0.scan(PREFIX, after.as_deref(), ROWS)?;
+            for (key, value) in rows.iter().filter(|(key, _)| is_row(key)) {
+                let (dek_id, node_id) = decode_key(key)?;
+                if node_id == node_id16(full_node_id) {
+                    let writer = Writer::decode(value)?;
+                    if writer.full_node_id == full_node_id {
+                        found.insert(dek_id, writer.last_seen);
+                    }
+                }
+            }
+            match rows.last() {
+                Some((key, _)) if rows.len() == ROWS => after = Some(key.clone()),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// Registers an epoch: a new row (1), a higher epoch in a row of the same node (2), or the same one again.
+    ///
+    /// # Errors
+    /// [`Error::Apply`] for a lower epoch (3) and for a row of another node (4); as [`find`](Self::find).
+    pub fn register(&self, new: &Registration) -> Result<(), Error> {
+        Ok(self.0.commit(&self.change(new)?)?)
+    }
+
+    /// Registers an epoch that an entry already applied once registered: a row of the same node stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Apply`] for a row of another node; as [`find`](Self::find).
+    pub fn ensure(&self, old: &Registration) -> Result<(), Error> {
+        match self.find(old.dek_id, node_id16(old.full_node_id))? {
+            Some(row) if row.full_node_id == old.full_node_id => Ok(()),
+            _ => self.register(old),
+        }
+    }
+
+    /// Registers an epoch by the registration at that log index, unless that was applied before: then as
+    /// [`ensure`](Self::ensure). Row and index are committed together. Index 0 says nothing, and is not remembered.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_at(&self, index: u64, new: &Registration) -> Result<(), Error> {
+        if index == 0 {
+            return self.register(new);
+        }
+        if index <= self.applied_index()? {
+            return self.ensure(new);
+        }
+        let mut changes = self.change(new)?;
+        changes.push((applied_key(), Some(index.to_be_bytes().into())));
+        Ok(self.0.commit(&changes)?)
+    }
+
+    fn applied_index(&self) -> Result<u64, Error> {
+        match self.0.get(&applied_key())? {
+            None => Ok(0),
+            Some(bytes) => {
+                Ok(u64::from_be_bytes(bytes[..].try_into().map_err(|_| Error::RegistryValueMalformed)?))
+            }
+        }
+    }
+
+    fn change(&self, new: &Registration) -> Result<Vec<Change>, Error> {
+        let row = self.find(new.dek_id, node_id16(new.full_node_id))?;
+        let first_seen = match row {
+            None => new.local_epoch,
+            Some(row) if row.full_node_id != new.full_node_id => {
+                return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
+            }
+            Some(row) if row.last_seen > new.local_epoch => {
+                return Err(Error::Apply("a node registers a lower epoch than it had"));
+            }
+            Some(row) if row.last_seen == new.local_epoch => return Ok(Vec::new()),
+            Some(row) => row.first_seen,
+        };
+        let key = encode_key(new.dek_id, node_id16(new.full_node_id));
+        let row = Writer { full_node_id: new.full_node_id, first_seen, last_seen: new.local_epoch };
+        Ok(vec![(key.into(), Some(row.encode().into()))])
+    }
+}
+
+/// Where the last registration's index is kept: below the prefix, in another shape than a row.
+fn applied_key() -> Vec<u8> {
+    [PREFIX, &b"applied"[..]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Memory;
+
+    const NODE: u64 = 0xaaaa_0007;
+
+    fn at(epoch: u16) -> Registration {
+        Registration { dek_id: 5, full_node_id: NODE, local_epoch: epoch }
+    }
+
+    #[test]
+    fn rows_are_listed_by_node_and_only_those_of_the_key() {
+        let store = Memory::default();
+        let registry = Registry(&store);
+        for (dek_id, full_node_id) in [(5, 9), (5, 7), (6, 8), (0x057c_0000, 1)] {
+            registry.register(&Registration { dek_id, full_node_id, local_epoch: 1 }).unwrap();
+        }
+        let nodes: Vec<_> = registry.writers(5).unwrap().into_iter().map(|(node, _)| node).collect();
+        assert_eq!(nodes, [7, 9]);
+    }
+
+    #[test]
+    fn a_row_only_ever_rises_and_stays_with_its_node() {
+        let store = Memory::default();
+        let registry = Registry(&store);
+        let row = || registry.find(5, 7).unwrap().map(|row| (row.first_seen, row.last_seen));
+        assert!([3, 3, 8].iter().all(|&epoch| registry.register(&at(epoch)).is_ok()));
+        assert_eq!(row(), Some((3, 8)));
+        assert_eq!(registry.register(&at(7)).unwrap_err().spec_name(), "ErrEncryptionApply");
+        registry.ensure(&at(7)).unwrap();
+        let other = Registration { full_node_id: NODE + 0x1_0000, ..at(9) };
+        assert!(registry.register(&other).is_err() && registry.ensure(&other).is_err());
+        assert_eq!(row(), Some((3, 8)));
+    }
+
+    #[test]
+    fn a_replayed_registration_changes_nothing_where_a_later_one_was_applied() {
+        let store = Memory::default();
+        let registry = Registry(&store);
+        for (index, epoch) in [(3, 0), (7, 1), (3, 0), (7, 1), (9, 2), (3, 0)] {
+            registry.register_at(index, &at(epoch)).unwrap();
+        }
+        assert_eq!(registry.find(5, 7).unwrap().unwrap().last_seen, 2);
+        assert!(registry.register_at(10, &at(1)).is_err(), "a rollback at a new index still halts");
+        assert_eq!(registry.writers(5).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_user_may_write_beside_the_prefix_and_not_under_it() {
+        assert!(check_user_key(b"!encryption|writer").is_ok());
+        assert!(check_user_key(b"!encryption|writers|x").is_err());
+        assert!(is_row(&encode_key(0, 0)) && !is_row(&encode_key(0, 0)[..26]));
+    }
+}

@@ -1,0 +1,219 @@
+//! Rewriting every value under the active key, at its own timestamp, with a cursor that survives a restart (spec §11:
+//! designed upstream, not built).
+//!
+//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. Values that are in
+//! clear from before the cut-over are sealed; tombstones stay as they are. Nothing here checks that all members have
+//! cut over: run it when they have.
+
+use std::num::NonZeroU32;
+
+use super::registry::PREFIX;
+use super::value::{Read, SEALED_OVERHEAD, read};
+use super::{Clear, Error, Form, Sealer};
+use crate::disk::{Change, Store};
+
+/// How far a rewriting is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// So many values were rewritten in this step, and there may be more.
+    More(u64),
+    /// So many, and there are no more.
+    Done(u64),
+}
+
+/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`.
+///
+/// # Errors
+/// [`Error::Disk`]; as [`read`] for a value that is not authentic, which stops the rewriting there; as
+/// [`Sealer::seal_as`].
+pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize) -> Result<Progress, Error> {
+    let cursor = Cursor::find(store, key_id.get())?;
+    if cursor == Cursor::Done {
+        return Ok(Progress::Done(0));
+    }
+    let after = match &cursor {
+        Cursor::After(key) => Some(key.as_slice()),
+        _ => None,
+    };
+    let rows = store.scan(b"", after, limit.max(1))?;
+    let mut changes: Vec<Change> = Vec::new();
+    for (key, stored) in rows.iter().filter(|(key, _)| !key.starts_with(PREFIX)) {
+        let Some((user_key, version)) = key.split_last_chunk::<8>() else { continue };
+        let old = read(Some(sealer.cipher()), Clear::Allowed, key, stored)?;
+        if old.key_id == Some(key_id.get()) || old.header.tombstone {
+            continue;
+        }
+        let Read { header, value, .. } = old;
+        let mut new = vec![0; value.len() + SEALED_OVERHEAD];
+        let commit_ts = !u64::from_be_bytes(*version);
+        let form = Form::Sealed(key_id);
+        let len = sealer.seal_as(form, user_key, commit_ts, header.expire_at, &value, &mut new)?;
+        new.truncate(len);
+        changes.push((key.clone(), Some(new)));
+    }
+    let rewritten = changes.len() as u64;
+    let next = match rows.last() {
+        Some((key, _)) if rows.len() == limit.max(1) => Cursor::After(key.clone()),
+        _ => Cursor::Done,
+    };
+    changes.push((Cursor::key(key_id.get()), Some(next.encode())));
+    store.commit(&changes)?;
+    Ok(if next == Cursor::Done { Progress::Done(rewritten) } else { Progress::More(rewritten) })
+}
+
+/// Whether every value was rewritten under that key.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn is_done(store: &dyn Store, key_id: u32) -> Result<bool, Error> {
+    Ok(Cursor::find(store, key_id)? == Cursor::Done)
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Cursor {
+    Start,
+    After(Vec<u8>),
+    Done,
+}
+
+impl Cursor {
+    /// Below the registry's prefix, where users may not write, and of another shape than a row.
+    fn key(key_id: u32) -> Vec<u8> {
+        [PREFIX, &b"rewrite|"[..], &key_id.to_be_bytes()].concat()
+    }
+
+    fn find(store: &dyn Store, key_id: u32) -> Result<Self, Error> {
+        Ok(match store.get(&Self::key(key_id))?.as_deref() {
+            None => Self::Start,
+            Some([0, key @ ..]) => Self::After(key.to_vec()),
+            Some(_) => Self::Done,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Start => vec![0],
+            Self::After(key) => [&[0][..], key].concat(),
+            Self::Done => vec![1],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, Memory, Recorder, Table};
+    use crate::envelope::aad::pebble_key;
+    use crate::envelope::{Cipher, NonceSource, State, ValueHeader};
+    use crate::scheme::storage::maintenance::{Evidence, count_under, retire};
+    use crate::scheme::storage::registry::encode_key;
+    use crate::scheme::storage::testing::{keystore, sidecar_with};
+    use crate::scheme::storage::{Budget, StateCache};
+
+    const OLD: NonZeroU32 = NonZeroU32::new(3).unwrap();
+    const NEW: NonZeroU32 = NonZeroU32::new(1).unwrap();
+
+    fn sealer(keys: &[u8]) -> Sealer {
+        let nonces = Arc::new(NonceSource::new(1, 1));
+        Sealer::new(keystore(keys).into(), nonces, Arc::<StateCache>::default(), Arc::<Budget>::default())
+    }
+
+    /// Ten values under the old key, one under the new one, one in clear, a tombstone and a registry row.
+    fn fill(store: &dyn Store, sealer: &Sealer) {
+        let put = |key: Vec<u8>, value: Vec<u8>| store.commit(&[(key, Some(value))]).unwrap();
+        for i in 0..11_u8 {
+            let mut out = vec![0; 3 + SEALED_OVERHEAD];
+            let form = Form::Sealed(if i < 10 { OLD } else { NEW });
+            sealer.seal_as(form, &[i], 7, u64::from(i), &[i; 3], &mut out).unwrap();
+            put(pebble_key(&[i], 7), out);
+        }
+        let clear = ValueHeader::default().encode();
+        put(pebble_key(b"clear", 7), [&clear[..], b"old"].concat());
+        let tombstone = ValueHeader { tombstone: true, state: State::Clear, expire_at: 0 }.encode();
+        put(pebble_key(b"gone", 7), tombstone.into());
+        put(encode_key(1, 1).into(), vec![0; 12]);
+    }
+
+    fn check(store: &dyn Store, cipher: &Cipher) {
+        for i in 0..11_u8 {
+            let key = pebble_key(&[i], 7);
+            let value = read(Some(cipher), Clear::Refused, &key, &store.get(&key).unwrap().unwrap()).unwrap();
+            assert_eq!((value.key_id, value.header.expire_at), (Some(NEW.get()), u64::from(i)));
+            assert_eq!(value.value, [i; 3]);
+        }
+        let key = pebble_key(b"clear", 7);
+        let value = read(Some(cipher), Clear::Refused, &key, &store.get(&key).unwrap().unwrap()).unwrap();
+        assert_eq!((value.key_id, &value.value[..]), (Some(NEW.get()), &b"old"[..]));
+    }
+
+    #[test]
+    fn every_value_is_rewritten_once_and_the_old_key_can_then_be_retired() {
+        let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+        fill(&store, &sealer);
+        let (_, file) = sidecar_with(|sidecar| {
+            let mut entry = sidecar.entry(1).unwrap().clone();
+            entry.wrapped = crate::scheme::storage::testing::wrapped(entry.purpose, 3);
+            sidecar.keys.insert("3".into(), entry);
+        });
+        let evidence = Evidence::Storage { min_retained_ts: 8, youngest_ts: 7 };
+        let retire = || retire(&file, sealer.cipher(), &store, 3, evidence);
+        assert!(matches!(retire(), Err(Error::KeyStillNeeded(3, _))));
+        let mut rewritten = 0;
+        let done = loop {
+            match step(&store, &sealer, NEW, 4).unwrap() {
+                Progress::More(count) => rewritten += count,
+                Progress::Done(count) => break rewritten + count,
+            }
+        };
+        assert_eq!(done, 11, "ten under the old key and the one in clear");
+        assert_eq!(step(&store, &sealer, NEW, 4).unwrap(), Progress::Done(0));
+        assert_eq!(count_under(sealer.cipher(), &store, 3).unwrap(), 0);
+        check(&store, sealer.cipher());
+        retire().unwrap();
+        assert_eq!(sealer.cipher().keystore().unwrap().ids(), [1, 2]);
+    }
+
+    #[test]
+    fn a_power_cut_at_any_step_resumes_and_ends_with_the_same_values() {
+        let path = std::path::Path::new("/data/values");
+        let open = |disk: &Recorder| Table::open(Arc::new(disk.clone()) as Arc<dyn Disk>, path).unwrap();
+        let keys = sealer(&[1, 2, 3]);
+        let (mut cut, mut states) = (0, 0);
+        loop {
+            let disk = Recorder::with_dir("/data");
+            let store = open(&disk);
+            fill(&store, &keys);
+            disk.plan(disk.steps().len() + cut, crate::disk::Fault::Power);
+            let run = |store: &dyn Store| -> Result<(), Error> {
+                while step(store, &keys, NEW, 5)? != Progress::Done(0) {}
+                Ok(())
+            };
+            let whole = run(&store).is_ok();
+            for left in disk.after_power_loss() {
+                let store = open(&left);
+                run(&store).unwrap();
+                check(&store, keys.cipher());
+                states += 1;
+            }
+            if whole {
+                break;
+            }
+            cut += 1;
+        }
+        assert!(cut >= 18 && states > cut, "{cut} cuts, {states} states");
+    }
+
+    #[test]
+    fn a_forged_value_stops_the_rewriting() {
+        let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+        fill(&store, &sealer);
+        let key = pebble_key(&[5], 7);
+        let mut stored = store.get(&key).unwrap().unwrap();
+        *stored.last_mut().unwrap() ^= 1;
+        store.commit(&[(key, Some(stored))]).unwrap();
+        assert_eq!(step(&store, &sealer, NEW, 100).unwrap_err().spec_name(), "ErrEncryptedReadIntegrity");
+        assert!(!is_done(&store, NEW.get()).unwrap());
+    }
+}

@@ -1,0 +1,330 @@
+//! Stored values: the write gate, sealing, and the read path (spec §9).
+//!
+//! elastickv `store/encryption_glue.go`. A stored value is nine bytes of header, then the value in clear or a record.
+//! A value that claims to be in clear is tried with every key before it is believed: somebody may have relabelled a
+//! record. Whether a value is a tombstone or has lapsed is asked only after it is authenticated.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+
+use super::budget::Use;
+use super::metrics::Counters;
+use super::{Budget, Error, StateCache, compress, registry};
+use crate::envelope::aad::{STACK_KEY_LEN, VALUE_HEADER_LEN, pebble_key};
+use crate::envelope::record::FLAG_SNAPPY;
+use crate::envelope::{
+    self, Aad, Cipher, HEADER_LEN, Header, NonceSource, OVERHEAD, Record, State, ValueHeader,
+};
+
+/// Bytes that a sealed value takes more than its plaintext.
+pub const SEALED_OVERHEAD: usize = VALUE_HEADER_LEN + OVERHEAD;
+
+/// How a new value is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// In clear.
+    Clear,
+    /// Sealed under that key.
+    Sealed(NonZeroU32),
+}
+
+/// What the write gate is asked about; `None` where nothing is wired.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// A cipher is there.
+    pub cipher: bool,
+    /// The active storage key, if any.
+    pub active: Option<u32>,
+    /// Whether values are to be sealed.
+    pub cutover: Option<bool>,
+    /// Whether this node is registered under the active key.
+    pub registered: Option<bool>,
+    /// The write comes from a client of this node, not out of the replicated log.
+    pub direct: bool,
+}
+
+impl Gate {
+    /// How the value is stored.
+    ///
+    /// # Errors
+    /// [`Error::WriterNotRegistered`]: try again later. A replicated write is never refused.
+    #[inline]
+    pub fn form(&self) -> Result<Form, Error> {
+        let Some(key_id) = self.active.and_then(NonZeroU32::new).filter(|_| self.cipher) else {
+            return Ok(Form::Clear);
+        };
+        if self.cutover == Some(false) {
+            return Ok(Form::Clear);
+        }
+        if self.direct && self.registered == Some(false) {
+            return Err(Error::WriterNotRegistered);
+        }
+        Ok(Form::Sealed(key_id))
+    }
+}
+
+/// Where a write comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// From a client of this node: refused until the node is registered.
+    Direct,
+    /// Out of the replicated log: never refused.
+    Replicated,
+}
+
+/// Makes stored values, and reads them. Any number of threads share it.
+#[derive(Debug)]
+pub struct Sealer {
+    cipher: Cipher,
+    nonces: Arc<NonceSource>,
+    cache: Arc<StateCache>,
+    budget: Arc<Budget>,
+    counters: Arc<Counters>,
+    compress: bool,
+}
+
+impl Sealer {
+    /// A sealer of that cipher's keys, as the cache says, with nonces of that source.
+    pub fn new(
+        cipher: Cipher,
+        nonces: Arc<NonceSource>,
+        cache: Arc<StateCache>,
+        budget: Arc<Budget>,
+    ) -> Self {
+        Self { cipher, nonces, cache, budget, counters: Arc::default(), compress: false }
+    }
+
+    /// Counts what it cannot read with a node's other numbers.
+    #[must_use]
+    pub fn counting(mut self, counters: Arc<Counters>) -> Self {
+        self.counters = counters;
+        self
+    }
+
+    /// Compresses values before it seals them, where that makes them shorter. It allocates for that.
+    #[must_use]
+    pub fn compressing(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// The keys.
+    pub fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+
+    /// How far the active key's budget is: at nine tenths a rotation is due.
+    pub fn usage(&self) -> Use {
+        self.budget.state(self.nonces.issued())
+    }
+
+    /// Values sealed under each key in this process load.
+    pub fn writes(&self) -> BTreeMap<u32, u64> {
+        self.budget.writes(self.nonces.issued())
+    }
+
+    /// [`read`] with its keys; what does not open is counted.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn read(&self, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
+        read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
+    }
+
+    /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`] more
+    /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
+    ///
+    /// # Errors
+    /// [`Error::ReservedPrefix`] for a user key under the registry's prefix; as [`Gate::form`];
+    /// [`Error::KeyUsedUp`]; [`Error::Envelope`], also where `out` is too short.
+    #[inline]
+    pub fn seal_into(
+        &self,
+        user_key: &[u8],
+        commit_ts: u64,
+        expire_at: u64,
+        value: &[u8],
+        origin: Origin,
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        registry::check_user_key(user_key)?;
+        let gate = Gate {
+            cipher: self.cipher.keystore().is_some(),
+            active: self.cache.active_storage(),
+            cutover: Some(self.cache.storage_envelope_active()),
+            registered: Some(self.cache.registered()),
+            direct: origin == Origin::Direct,
+        };
+        let form = gate.form()?;
+        self.seal_as(form, user_key, commit_ts, expire_at, value, out)
+    }
+
+    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate.
+    ///
+    /// # Errors
+    /// [`Error::KeyUsedUp`]; [`Error::Envelope`].
+    #[inline]
+    pub fn seal_as(
+        &self,
+        form: Form,
+        user_key: &[u8],
+        commit_ts: u64,
+        expire_at: u64,
+        value: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let Form::Sealed(key_id) = form else { return clear_into(false, expire_at, value, out) };
+        let key_id = key_id.get();
+        let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
+        let (head, rest) =
+            out.split_first_chunk_mut::<VALUE_HEADER_LEN>().ok_or(envelope::Error::BufferTooSmall)?;
+        let (flag, plaintext) = match self.compress {
+            true => compress::shrunk(value).map_or((0, Cow::Borrowed(value)), |v| (FLAG_SNAPPY, v.into())),
+            false => (0, Cow::Borrowed(value)),
+        };
+        let nonce = self.nonces.next()?;
+        self.budget.check(key_id, self.nonces.issued())?;
+        let header = Header { flag, key_id, nonce };
+        // Not an array of zeros: writing a kilobyte of them would cost a fifth of sealing one.
+        let mut stack = ArrayVec::<u8, STACK_KEY_LEN>::new();
+        let heap;
+        let version = (!commit_ts).to_be_bytes();
+        let fits =
+            stack.try_extend_from_slice(user_key).is_ok() && stack.try_extend_from_slice(&version).is_ok();
+        let pebble_key = if fits {
+            stack.as_slice()
+        } else {
+            heap = pebble_key(user_key, commit_ts);
+            &heap
+        };
+        let aad = Aad::Storage { value_header: &value_header, pebble_key };
+        let len = self.cipher.seal_into(&header, &aad, &plaintext, rest)?;
+        *head = value_header;
+        Ok(VALUE_HEADER_LEN + len)
+    }
+
+    /// Writes a tombstone into the first bytes of `out`, and returns how many. It is in clear: there is nothing to hide.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`] where `out` is too short.
+    pub fn tombstone_into(out: &mut [u8]) -> Result<usize, Error> {
+        clear_into(true, 0, &[], out)
+    }
+}
+
+#[inline]
+fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+    let len = VALUE_HEADER_LEN + value.len();
+    let out = out.get_mut(..len).ok_or(envelope::Error::BufferTooSmall)?;
+    let (head, rest) = out.split_at_mut(VALUE_HEADER_LEN);
+    head.copy_from_slice(&ValueHeader { tombstone, state: State::Clear, expire_at }.encode());
+    rest.copy_from_slice(value);
+    Ok(len)
+}
+
+/// Which values in clear are believed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Clear {
+    /// Those that no key opens: as long as values from before the cut-over may be there.
+    #[default]
+    Allowed,
+    /// Tombstones alone: once every value has been rewritten.
+    Refused,
+}
+
+/// A stored value, authenticated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// Its header.
+    pub header: ValueHeader,
+    /// The key that it was sealed under; `None` for one in clear.
+    pub key_id: Option<u32>,
+    /// The value. An empty one is present and empty.
+    pub value: Vec<u8>,
+}
+
+impl Read {
+    /// The value, unless it is a tombstone or has lapsed at that time.
+    pub fn visible(self, now: u64) -> Option<Vec<u8>> {
+        let lapsed = self.header.expire_at != 0 && self.header.expire_at <= now;
+        (!self.header.tombstone && !lapsed).then_some(self.value)
+    }
+}
+
+/// Reads what is stored under that key.
+///
+/// # Errors
+/// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded; [`Error::NoCipher`] for a
+/// sealed value without one; [`Error::ReadIntegrity`] for what does not open and for a record that claims to be in
+/// clear; [`Error::ClearValue`]; [`Error::Decompress`]. Never "not found".
+pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
+    let (header, body) = ValueHeader::decode(stored)?;
+    match header.state {
+        State::Encrypted => {
+            let cipher = cipher.ok_or(Error::NoCipher)?;
+            let aad = Aad::Storage { value_header: &header.encode(), pebble_key };
+            let opened = cipher.open(body, &aad).map_err(retyped)?;
+            let record = Record::decode(body)?.header;
+            let value = if record.flag & FLAG_SNAPPY == 0 { opened } else { compress::grown(&opened)? };
+            Ok(Read { header, key_id: Some(record.key_id), value })
+        }
+        State::Clear => {
+            if let Some(cipher) = cipher {
+                refuse_relabelled(cipher, header.expire_at, pebble_key, body)?;
+            }
+            if clear == Clear::Refused && !(header.tombstone && body.is_empty()) {
+                return Err(Error::ClearValue);
+            }
+            Ok(Read { header, key_id: None, value: body.to_vec() })
+        }
+    }
+}
+
+fn retyped(error: envelope::Error) -> Error {
+    match error {
+        envelope::Error::Integrity => Error::ReadIntegrity,
+        other => other.into(),
+    }
+}
+
+/// Refuses a body in clear that any loaded key opens, or that begins as a record of a loaded key does: with both its
+/// expiry and its tag changed, the latter is all that shows.
+fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &[u8]) -> Result<(), Error> {
+    let Some(keystore) = cipher.keystore() else { return Ok(()) };
+    if body.len() < OVERHEAD {
+        return Ok(());
+    }
+    let ids = keystore.ids();
+    if let Ok(Header { flag, key_id, .. }) = Header::decode(body)
+        && flag & !FLAG_SNAPPY == 0
+        && ids.binary_search(&key_id).is_ok()
+    {
+        return Err(Error::ReadIntegrity);
+    }
+    let mut candidates = ArrayVec::<u64, 2>::new();
+    candidates.push(expire_at);
+    if expire_at != 0 {
+        candidates.push(0);
+    }
+    for key_id in ids {
+        for &expire_at in &candidates {
+            let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
+            for flag in [0, FLAG_SNAPPY] {
+                let aad = Aad::Storage { value_header: &value_header, pebble_key }.to_vec(flag, key_id);
+                let mut trial = body[HEADER_LEN..].to_vec();
+                if cipher.open_body(key_id, &body[6..HEADER_LEN], &aad, &mut trial).is_ok() {
+                    zeroize::Zeroize::zeroize(&mut trial);
+                    return Err(Error::ReadIntegrity);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

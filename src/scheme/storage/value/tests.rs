@@ -1,0 +1,100 @@
+//! What is stored reads back, lapses, shrinks, and is refused.
+
+use super::*;
+use crate::scheme::storage::Sidecar;
+use crate::scheme::storage::testing::keystore;
+
+fn sealer(limit: u64) -> Sealer {
+    let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };
+    let cache = Arc::new(StateCache::of(&sidecar));
+    let nonces = Arc::new(NonceSource::new(1, 1));
+    Sealer::new(keystore(&[7]).into(), nonces, cache, Arc::new(Budget::new(limit)))
+}
+
+fn sealed(sealer: &Sealer, expire_at: u64, value: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; value.len() + SEALED_OVERHEAD];
+    let len = sealer.seal_into(b"user", 9, expire_at, value, Origin::Direct, &mut out).unwrap();
+    out.truncate(len);
+    out
+}
+
+fn read_back(sealer: &Sealer, stored: &[u8]) -> Result<Read, Error> {
+    read(Some(sealer.cipher()), Clear::Allowed, &pebble_key(b"user", 9), stored)
+}
+
+#[test]
+fn a_value_reads_back_with_its_key_and_an_empty_one_is_present() {
+    let sealer = sealer(10);
+    for value in [&b""[..], b"value"] {
+        let read = read_back(&sealer, &sealed(&sealer, 0, value)).unwrap();
+        assert_eq!((read.key_id, &read.value[..]), (Some(7), value));
+        assert_eq!(read.visible(u64::MAX), Some(value.to_vec()));
+    }
+}
+
+#[test]
+fn a_value_has_lapsed_from_its_time_on_and_only_if_it_is_authentic() {
+    let sealer = sealer(10);
+    let mut stored = sealed(&sealer, 100, b"value");
+    assert!(read_back(&sealer, &stored).unwrap().visible(99).is_some());
+    assert!(read_back(&sealer, &stored).unwrap().visible(100).is_none());
+    stored[1] = 99;
+    assert_eq!(read_back(&sealer, &stored).unwrap_err().spec_name(), "ErrEncryptedReadIntegrity");
+}
+
+#[test]
+fn a_tombstone_is_not_visible_and_is_believed_where_clear_values_are_not() {
+    let mut out = [0; VALUE_HEADER_LEN];
+    assert_eq!(Sealer::tombstone_into(&mut out).unwrap(), VALUE_HEADER_LEN);
+    let (sealer, key) = (sealer(10), pebble_key(b"user", 9));
+    assert_eq!(read(Some(sealer.cipher()), Clear::Refused, &key, &out).unwrap().visible(0), None);
+    let clear = [&[0; VALUE_HEADER_LEN][..], b"value"].concat();
+    let refused = read(Some(sealer.cipher()), Clear::Refused, &key, &clear);
+    assert!(matches!(refused, Err(Error::ClearValue)));
+    assert_eq!(read_back(&sealer, &clear).unwrap().key_id, None);
+}
+
+#[test]
+fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refused() {
+    let sealer = sealer(10).compressing(true);
+    let text = b"again and again, ".repeat(60);
+    let mut stored = sealed(&sealer, 0, &text);
+    assert!(stored.len() < text.len());
+    assert_eq!(stored[VALUE_HEADER_LEN + 1], FLAG_SNAPPY);
+    assert_eq!(read_back(&sealer, &stored).unwrap().value, text);
+    stored[0] = 0;
+    stored[VALUE_HEADER_LEN] = 9;
+    assert!(matches!(read_back(&sealer, &stored), Err(Error::ReadIntegrity)));
+    let noise = sealed(&sealer, 0, b"x");
+    assert_eq!((noise[VALUE_HEADER_LEN + 1], noise.len()), (0, 1 + SEALED_OVERHEAD));
+}
+
+#[test]
+fn a_key_that_is_used_up_seals_nothing_more() {
+    let sealer = sealer(2);
+    assert_eq!(sealer.usage(), Use::Within);
+    sealed(&sealer, 0, b"1");
+    sealed(&sealer, 0, b"2");
+    assert_eq!(sealer.usage(), Use::UsedUp);
+    let mut out = [0; 1 + SEALED_OVERHEAD];
+    let refused = sealer.seal_into(b"user", 9, 0, b"3", Origin::Replicated, &mut out);
+    assert!(matches!(refused, Err(Error::KeyUsedUp(7))));
+    assert_eq!(out, [0; 1 + SEALED_OVERHEAD]);
+}
+
+#[test]
+fn a_user_key_under_the_prefix_and_a_short_buffer_are_refused_and_a_long_key_is_not() {
+    let sealer = sealer(10);
+    let mut out = [0; 5 + SEALED_OVERHEAD];
+    let mut seal = |key: &[u8], len: usize| {
+        sealer.seal_into(key, 9, 0, b"value", Origin::Direct, &mut out[..len]).map_err(|e| e.to_string())
+    };
+    assert!(seal(b"!encryption|writers|mine", 5 + SEALED_OVERHEAD).unwrap_err().contains("reserved"));
+    assert!(seal(b"key", 4 + SEALED_OVERHEAD).is_err() && seal(b"key", 3).is_err());
+    let long = vec![b'k'; STACK_KEY_LEN];
+    assert_eq!(seal(&long, 5 + SEALED_OVERHEAD), Ok(5 + SEALED_OVERHEAD));
+    assert_eq!(
+        read(Some(sealer.cipher()), Clear::Allowed, &pebble_key(&long, 9), &out).unwrap().value,
+        b"value"
+    );
+}

@@ -1,0 +1,101 @@
+//! Defects that can be planted in a node, each of which the campaign must find.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::world::NODE;
+use crate::disk::{Disk, NewFile, Recorder, Store};
+use crate::scheme::storage::registry::Registry;
+use crate::scheme::storage::wire::{self, Registration};
+use crate::scheme::storage::{Error, SidecarFile};
+
+/// What can be planted in a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Defect {
+    /// A folder is not synced after a rename.
+    DirSyncSkipped,
+    /// The raised epoch is used and not kept.
+    BumpForgotten,
+    /// A bootstrap that is replayed takes the epochs back to 0, as in the reference.
+    ReplayResetsEpoch,
+    /// The registry learns of an epoch before the sidecar has it.
+    RowBeforeSidecar,
+}
+
+impl Defect {
+    /// The disk as a node with that defect, if any, uses it.
+    pub(super) fn disk(planted: Option<Self>, disk: &Recorder) -> Arc<dyn Disk> {
+        match planted {
+            Some(Self::DirSyncSkipped) => Arc::new(NoDirSync(disk.clone())),
+            _ => Arc::new(disk.clone()),
+        }
+    }
+
+    /// What it does before a node loads.
+    pub(super) fn before_load(self, file: &SidecarFile, store: &dyn Store) -> Result<(), Error> {
+        if self == Self::RowBeforeSidecar { register_early(file, store) } else { Ok(()) }
+    }
+
+    /// What it does when a node has loaded.
+    pub(super) fn after_load(self, file: &SidecarFile) -> Result<(), Error> {
+        if self == Self::BumpForgotten { forget_bump(file) } else { Ok(()) }
+    }
+
+    /// What it does when an entry was applied, for the first time or again.
+    pub(super) fn after_apply(self, file: &SidecarFile, entry: &[u8], again: bool) -> Result<(), Error> {
+        if self != Self::ReplayResetsEpoch || !again || entry.first() != Some(&wire::BOOTSTRAP) {
+            return Ok(());
+        }
+        file.update(|sidecar| {
+            sidecar.keys.values_mut().for_each(|entry| entry.local_epoch = 0);
+            Ok(())
+        })
+    }
+}
+
+/// A disk that forgets to sync folders.
+#[derive(Debug)]
+struct NoDirSync(Recorder);
+
+impl Disk for NoDirSync {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        self.0.read(path)
+    }
+    fn exists(&self, path: &Path) -> std::io::Result<bool> {
+        self.0.exists(path)
+    }
+    fn create(&self, path: &Path) -> std::io::Result<Box<dyn NewFile>> {
+        self.0.create(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove(path)
+    }
+    fn sync_dir(&self, _: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn register_early(file: &SidecarFile, store: &dyn Store) -> Result<(), Error> {
+    let Some(sidecar) = file.find()? else { return Ok(()) };
+    let dek_id = sidecar.active_storage;
+    match sidecar.entry(dek_id) {
+        Some(entry) => {
+            let local_epoch = entry.local_epoch + 1;
+            Registry(store).register(&Registration { dek_id, full_node_id: NODE, local_epoch })
+        }
+        None => Ok(()),
+    }
+}
+
+fn forget_bump(file: &SidecarFile) -> Result<(), Error> {
+    let Some(sidecar) = file.find()? else { return Ok(()) };
+    file.update(|changed| {
+        if let Some(entry) = changed.entry_mut(sidecar.active_storage) {
+            entry.local_epoch = entry.local_epoch.saturating_sub(1);
+        }
+        Ok(())
+    })
+}

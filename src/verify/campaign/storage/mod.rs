@@ -1,0 +1,199 @@
+//! The crash campaign of the storage scheme: a node that is bootstrapped, cut over, rotated and restarted, stopped by a
+//! fault at every step that it asks of its disk.
+//!
+//! A story is a list of operations drawn from a seed. It is told once for each step and fault; each disk that may then
+//! be found starts a node through all guards, replays the log from anywhere that an engine may, tells the rest of the
+//! story (half of the time stopped a second time) and is checked: no nonce was issued twice under a key, every key that
+//! the log brought is there, every record opens, and the node starts. The log itself is taken to be durable. Defects can
+//! be planted, which must be found.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::PREFIX;
+use crate::aead::Nonce;
+use crate::disk::{Fault, Recorder};
+use crate::engine;
+use crate::scheme::storage::Purpose;
+use crate::verify::{Case, Check, Outcome, Set};
+
+mod defect;
+mod world;
+
+pub use defect::Defect;
+use world::World;
+
+/// The scheme that this is about.
+pub const SCHEME: &str = "storage";
+/// Stories in the set; each is a case.
+const STORIES: u64 = 12;
+/// Operations of a story after its bootstrap.
+const OPS: usize = 7;
+
+const DIR: &str = "/data";
+
+/// The set: one case for each story.
+pub fn set(seed: u64) -> Set {
+    let story = |i| Case { id: format!("story/{i}"), check: Box::new(Story(seed.wrapping_mul(1_000) + i)) };
+    Set {
+        name: format!("{PREFIX}{SCHEME}"),
+        source: "generated: a node stopped at every step of its disk, over 10,000 histories".into(),
+        declared: STORIES,
+        must_run: Default::default(),
+        cases: (0..STORIES).map(story).collect(),
+        broken: Vec::new(),
+    }
+}
+
+struct Story(u64);
+
+impl Check for Story {
+    fn uses_engine(&self) -> bool {
+        false
+    }
+
+    fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
+        match tell(self.0, None) {
+            Ok(tally) if tally.histories > 0 => Outcome::Agree,
+            Ok(_) => Outcome::Wrong { what: "the story has no histories".into() },
+            Err(found) => Outcome::Wrong { what: found.to_string() },
+        }
+    }
+}
+
+/// How much of a story was told.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tally {
+    /// Steps of the disk at which it was stopped, each by every fault.
+    pub steps: usize,
+    /// Ways in which it went on.
+    pub histories: usize,
+}
+
+/// A promise that was broken.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// A nonce was issued twice under a key.
+    #[error("step {step}, {fault:?}: nonce {nonce:02x?} is issued twice under key {key_id}")]
+    NonceRepeated {
+        /// Where the story was stopped.
+        step: usize,
+        /// By what.
+        fault: Option<Fault>,
+        /// The key.
+        key_id: u32,
+        /// The nonce.
+        nonce: Nonce,
+    },
+    /// A key is gone, or a record does not open any more.
+    #[error("step {step}, {fault:?}: a key or a record is lost: {why}")]
+    Lost {
+        /// Where the story was stopped.
+        step: usize,
+        /// By what.
+        fault: Option<Fault>,
+        /// How its reading ended.
+        why: String,
+    },
+    /// The node does not start, or halts, though nothing fails any more.
+    #[error("step {step}, {fault:?}: the node is stuck: {why}")]
+    Stuck {
+        /// Where the story was stopped.
+        step: usize,
+        /// By what.
+        fault: Option<Fault>,
+        /// What it says.
+        why: String,
+    },
+}
+
+/// Tells one story in all its histories.
+///
+/// # Errors
+/// The first promise that is broken.
+pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let ops: Vec<Op> = (0..OPS).map(|_| Op::ALL[rng.random_range(0..Op::ALL.len())]).collect();
+    let mut tally = Tally::default();
+    loop {
+        for fault in [Fault::Power, Fault::NoSpace, Fault::Io, Fault::ReadOnly] {
+            let disk = Recorder::with_dir(DIR);
+            disk.plan(tally.steps, fault);
+            let mut world = World::new(defect);
+            let told = world.play(&disk, &ops, &mut rng);
+            let at = |what: Found| what.at(tally.steps, Some(fault));
+            let rest = match told {
+                Ok(()) if fault == Fault::Power => {
+                    world.check(&disk).map_err(at)?;
+                    return Ok(tally);
+                }
+                // The fault was met where a failure is allowed, such as taking a temporary file away.
+                Ok(()) => &[][..],
+                Err(Stop::Broken(found)) => return Err(at(found)),
+                // Nothing had failed yet.
+                Err(Stop::Failed(why, _)) if disk.steps().len() <= tally.steps => {
+                    return Err(at(Found::Stuck(why)));
+                }
+                Err(Stop::Failed(_, rest)) => rest,
+            };
+            let mut found = disk.after_power_loss();
+            if fault != Fault::Power {
+                found.push(disk.after_restart());
+            }
+            for left in found {
+                tally.histories += 1;
+                world.clone().go_on(&left, rest, &mut rng).map_err(at)?;
+            }
+        }
+        tally.steps += 1;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Op {
+    Value,
+    Direct,
+    Rotate(Purpose),
+    Enable(Purpose),
+    Restart,
+}
+
+impl Op {
+    const ALL: [Self; 8] = [
+        Self::Value,
+        Self::Direct,
+        Self::Rotate(Purpose::Storage),
+        Self::Rotate(Purpose::Raft),
+        Self::Enable(Purpose::Storage),
+        Self::Enable(Purpose::Raft),
+        Self::Restart,
+        Self::Restart,
+    ];
+}
+
+/// What is found at the end of a history, without where it was stopped.
+enum Found {
+    Repeated(u32, Nonce),
+    Lost(String),
+    Stuck(String),
+}
+
+impl Found {
+    fn at(self, step: usize, fault: Option<Fault>) -> Broken {
+        match self {
+            Self::Repeated(key_id, nonce) => Broken::NonceRepeated { step, fault, key_id, nonce },
+            Self::Lost(why) => Broken::Lost { step, fault, why },
+            Self::Stuck(why) => Broken::Stuck { step, fault, why },
+        }
+    }
+}
+
+/// Why a story does not go on.
+enum Stop<'a> {
+    /// The planned fault, or what it led to; and the operations that are left.
+    Failed(String, &'a [Op]),
+    Broken(Found),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The counts, the planted defects, and what is done to a disk between two starts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::world::{REGISTRY, SIDECAR};
+use super::*;
+use crate::disk::Disk;
+use crate::scheme::storage::LocalKek;
+
+#[test]
+fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
+    let mut all = Tally::default();
+    for story in 0..STORIES {
+        let tally = tell(1_000 + story, None).unwrap_or_else(|broken| panic!("story {story}: {broken}"));
+        all.steps += tally.steps;
+        all.histories += tally.histories;
+    }
+    println!("{} steps, {} histories", all.steps, all.histories);
+    assert!(all.histories >= 10_000, "{all:?}");
+}
+
+#[test]
+fn every_planted_defect_is_found() {
+    for (defect, how) in [
+        (Defect::DirSyncSkipped, ["stuck", "lost", "twice"]),
+        (Defect::BumpForgotten, ["stuck", "twice", "twice"]),
+        (Defect::ReplayResetsEpoch, ["stuck", "twice", "twice"]),
+        (Defect::RowBeforeSidecar, ["stuck", "stuck", "stuck"]),
+    ] {
+        let found = (0..STORIES).find_map(|story| tell(1_000 + story, Some(defect)).err());
+        let found = found.unwrap_or_else(|| panic!("{defect:?} is not found")).to_string();
+        println!("{defect:?}: {found}");
+        assert!(how.iter().any(|how| found.contains(how)), "{defect:?}: {found}");
+    }
+}
+
+/// A node that has gone through a cut-over, a rotation and three starts, and its disk.
+fn grown() -> (World, Recorder, ChaCha8Rng) {
+    let (disk, mut world) = (Recorder::with_dir(DIR), World::new(None));
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let ops = [
+        Op::Enable(Purpose::Storage),
+        Op::Direct,
+        Op::Enable(Purpose::Raft),
+        Op::Rotate(Purpose::Storage),
+        Op::Value,
+        Op::Restart,
+        Op::Rotate(Purpose::Raft),
+        Op::Direct,
+        Op::Restart,
+        Op::Value,
+    ];
+    assert!(world.play(&disk, &ops, &mut rng).is_ok());
+    (world, disk, rng)
+}
+
+/// The same disk with that sidecar.
+fn with_sidecar(disk: &Recorder, bytes: &[u8]) -> Recorder {
+    let disk = disk.after_restart();
+    crate::disk::durable_write(&disk, Path::new(SIDECAR), bytes).unwrap();
+    disk
+}
+
+/// What the node says, when it starts from that disk and does not write; its own promise is checked otherwise.
+fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<String> {
+    match world.clone().play(disk, &[Op::Direct, Op::Value], rng) {
+        Ok(()) => None,
+        Err(Stop::Failed(why, _)) => Some(why),
+        Err(Stop::Broken(found)) => panic!("{}", found.at(0, None)),
+    }
+}
+
+#[test]
+fn a_bit_flipped_anywhere_in_the_sidecar_is_refused_or_repeats_no_nonce() {
+    let (world, disk, mut rng) = grown();
+    let good = disk.read(Path::new(SIDECAR)).unwrap();
+    let (mut refused, mut passed) = (0, 0);
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << bit;
+            match started(&world, &with_sidecar(&disk, &bytes), &mut rng) {
+                Some(_) => refused += 1,
+                None => passed += 1,
+            }
+        }
+    }
+    println!("{refused} refused, {passed} passed");
+    assert_eq!(refused + passed, good.len() * 8);
+    assert!(refused > passed * 4, "{refused} refused, {passed} passed");
+}
+
+#[test]
+fn a_sidecar_of_an_older_backup_or_none_is_refused() {
+    let (mut world, disk, mut rng) = grown();
+    let mut older = vec![disk.read(Path::new(SIDECAR)).unwrap()];
+    for op in [Op::Value, Op::Rotate(Purpose::Storage), Op::Rotate(Purpose::Raft)] {
+        assert!(world.play(&disk, &[op, Op::Direct], &mut rng).is_ok());
+        older.push(disk.read(Path::new(SIDECAR)).unwrap());
+    }
+    let newest = older.pop().unwrap();
+    assert_eq!(started(&world, &with_sidecar(&disk, &newest), &mut rng), None);
+    for (i, old) in older.iter().enumerate() {
+        let why = started(&world, &with_sidecar(&disk, old), &mut rng).expect("an old backup is refused");
+        assert!(why.contains("epoch of key"), "{i}: {why}");
+    }
+    let none = disk.after_restart();
+    none.remove(Path::new(SIDECAR)).unwrap();
+    assert!(started(&world, &none, &mut rng).is_some(), "the log's entries are sealed and their key is gone");
+}
+
+#[test]
+fn another_kek_is_refused_before_an_epoch_is_raised() {
+    let (mut world, disk, mut rng) = grown();
+    let before = disk.read(Path::new(SIDECAR)).unwrap();
+    world.kek = Arc::new(LocalKek::new(&[0x4c; 32]).unwrap());
+    let why = started(&world, &disk, &mut rng).expect("another KEK is refused");
+    assert!(why.contains("KEK does not open key"), "{why}");
+    assert_eq!(disk.read(Path::new(SIDECAR)).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_registry_is_refused() {
+    let (world, disk, mut rng) = grown();
+    let good = disk.read(Path::new(REGISTRY)).unwrap();
+    for at in [0, good.len() / 2, good.len() - 1] {
+        let left = disk.after_restart();
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        crate::disk::durable_write(&left, Path::new(REGISTRY), &bytes).unwrap();
+        let why = started(&world, &left, &mut rng).expect("it is refused");
+        assert!(why.contains("damaged"), "{why}");
+    }
+}

@@ -1,0 +1,311 @@
+//! A node's world: what it does, and what outlives it.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Defect, Found, Op, Stop};
+use crate::aead::Nonce;
+use crate::disk::{Disk, Fault, Recorder, Store, Table};
+use crate::engine;
+use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
+use crate::envelope::{Cipher, Header, Keystore, Record};
+use crate::scheme::storage::guards::LogScanner;
+use crate::scheme::storage::load::hydrate;
+use crate::scheme::storage::proposal::{FRAME_LEN, open_proposal};
+use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
+use crate::scheme::storage::wire::{self, Bootstrap, Entry, Rotation, Subtag};
+use crate::scheme::storage::{
+    Applier, Clear, Dek, Error, Kek, LocalKek, Node, Origin, Proposals, Purpose, Sealer, Sidecar,
+    SidecarFile, Start, kek, load,
+};
+
+pub(super) const SIDECAR: &str = "/data/keys.json";
+pub(super) const REGISTRY: &str = "/data/registry";
+/// The node.
+pub(super) const NODE: u64 = 0x5ea1_0000_0000_0007;
+/// The opcode of an entry that writes a value: none of the scheme's.
+const VALUE: u8 = 0x10;
+
+/// What outlives the node: the log, the records, and the checker that saw every nonce.
+#[derive(Clone)]
+pub(super) struct World {
+    defect: Option<Defect>,
+    pub kek: Arc<dyn Kek>,
+    /// As the engine has it: index 1 first.
+    log: Vec<Vec<u8>>,
+    /// Indexes of the log whose entries change the sidecar.
+    relevant: Vec<u64>,
+    /// Entries that were applied without a failure.
+    applied: usize,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+    issued: HashSet<(u32, Nonce)>,
+    /// Every key that went into the log, from key 1 on.
+    deks: Vec<Dek>,
+    last_ts: u64,
+}
+
+/// A process that has started.
+struct Process {
+    node: Node,
+    file: Arc<SidecarFile>,
+}
+
+enum Fail {
+    /// The node refused to go on.
+    Refused(String),
+    Found(Found),
+}
+
+impl From<Error> for Fail {
+    fn from(error: Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl World {
+    pub fn new(defect: Option<Defect>) -> Self {
+        let kek = LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key of some backend");
+        Self {
+            defect,
+            kek: Arc::new(kek),
+            log: Vec::new(),
+            relevant: Vec::new(),
+            applied: 0,
+            records: Vec::new(),
+            issued: HashSet::new(),
+            deks: Vec::new(),
+            last_ts: 0,
+        }
+    }
+
+    /// Tells the operations from a disk in any state, to their end or to the first failure.
+    pub fn play<'a>(&mut self, disk: &Recorder, ops: &'a [Op], rng: &mut ChaCha8Rng) -> Result<(), Stop<'a>> {
+        let stop = |fail, rest| match fail {
+            Fail::Refused(why) => Stop::Failed(why, rest),
+            Fail::Found(found) => Stop::Broken(found),
+        };
+        let mut process = self.start(disk, rng).map_err(|fail| stop(fail, ops))?;
+        for (i, op) in ops.iter().enumerate() {
+            let rest = &ops[i + 1..];
+            if *op == Op::Restart {
+                process = self.start(&disk.clone(), rng).map_err(|fail| stop(fail, rest))?;
+            } else {
+                self.operate(&mut process, *op).map_err(|fail| stop(fail, rest))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on from what was found after a fault, half of the time into a second one.
+    pub fn go_on(mut self, left: &Recorder, mut rest: &[Op], rng: &mut ChaCha8Rng) -> Result<(), Found> {
+        let mut disk = left.clone();
+        if rng.random() {
+            disk.plan(rng.random_range(0..40), Fault::Power);
+            match self.play(&disk, rest, rng) {
+                Ok(()) => rest = &[],
+                Err(Stop::Broken(found)) => return Err(found),
+                Err(Stop::Failed(why, left)) => {
+                    if disk.exists(Path::new(SIDECAR)).is_ok() {
+                        return Err(Found::Stuck(why));
+                    }
+                    rest = left;
+                }
+            }
+            let mut disks = disk.after_power_loss();
+            disk = disks.swap_remove(rng.random_range(0..disks.len()));
+        }
+        match self.play(&disk, rest, rng) {
+            Ok(()) => self.check(&disk),
+            Err(Stop::Broken(found)) => Err(found),
+            Err(Stop::Failed(why, _)) => Err(Found::Stuck(why)),
+        }
+    }
+
+    /// Starts a process: guards, replay, guards, registration.
+    fn start(&mut self, disk: &Recorder, rng: &mut ChaCha8Rng) -> Result<Process, Fail> {
+        let shared = Defect::disk(self.defect, disk);
+        let store: Arc<dyn Store> =
+            Arc::new(Table::open(Arc::clone(&shared), Path::new(REGISTRY)).map_err(Error::from)?);
+        let file = Arc::new(SidecarFile::new(shared, SIDECAR));
+        if let Some(defect) = self.defect {
+            defect.before_load(&file, &*store)?;
+        }
+        let mut loaded = load(Start {
+            encryption_enabled: true,
+            kek: Some(Arc::clone(&self.kek)),
+            sidecar: Some(Arc::clone(&file)),
+            store,
+            engine: engine::find("sealmark").expect("the engine of our own choice always exists"),
+            full_node_id: NODE,
+            peers: vec![NODE, NODE + 1, NODE + 2],
+            snapshot_cutover: 0,
+        })?;
+        if let Some(defect) = self.defect {
+            defect.after_load(&file)?;
+        }
+        let (sealer, proposals) = (loaded.sealer(), Arc::clone(&loaded.proposals));
+        // An engine replays from where it last noted: anywhere up to what it has applied.
+        for index in rng.random_range(0..=self.applied)..self.log.len() {
+            self.apply(&mut loaded.applier, &sealer, &proposals, &file, index)?;
+        }
+        let scanner = Scanner(self.relevant.clone());
+        let node = loaded.ready(self.log.len() as u64, Some(&scanner))?;
+        let mut process = Process { node, file };
+        if self.log.is_empty() {
+            self.bootstrap(&mut process)?;
+        }
+        let sidecar = process.file.read()?;
+        for purpose in [Purpose::Storage, Purpose::Raft] {
+            let identity = process.node.applier.identity();
+            let entry = Entry::Registration(identity.registration(purpose, sidecar.active(purpose)));
+            self.propose(&mut process, &entry.encode())?;
+        }
+        Ok(process)
+    }
+
+    fn operate(&mut self, process: &mut Process, op: Op) -> Result<(), Fail> {
+        let identity = process.node.applier.identity();
+        let rotation = |subtag, purpose, dek_id, wrapped| {
+            let proposer = identity.registration(purpose, dek_id);
+            Entry::Rotation(Rotation { subtag, dek_id, purpose, wrapped, proposer }).encode()
+        };
+        match op {
+            Op::Restart => Ok(()),
+            Op::Value => self.propose(process, &[VALUE]),
+            Op::Direct => self.write(&process.node.sealer, Origin::Direct),
+            Op::Rotate(purpose) => {
+                let (key_id, wrapped) = self.new_key(purpose)?;
+                self.propose(process, &rotation(Subtag::Rotate, purpose, key_id, wrapped))
+            }
+            Op::Enable(purpose) => {
+                let subtag = match purpose {
+                    Purpose::Storage => Subtag::EnableStorage,
+                    Purpose::Raft => Subtag::EnableRaft,
+                };
+                let active = process.file.read()?.active(purpose);
+                self.propose(process, &rotation(subtag, purpose, active, Vec::new()))
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, process: &mut Process) -> Result<(), Fail> {
+        let identity = process.node.applier.identity();
+        let (storage_id, wrapped_storage) = self.new_key(Purpose::Storage)?;
+        let (raft_id, wrapped_raft) = self.new_key(Purpose::Raft)?;
+        let rows = [(Purpose::Storage, storage_id), (Purpose::Raft, raft_id)];
+        let rows = rows.map(|(purpose, key_id)| identity.registration(purpose, key_id)).into();
+        let entry = Bootstrap { storage_id, wrapped_storage, raft_id, wrapped_raft, rows };
+        self.propose(process, &Entry::Bootstrap(entry).encode())
+    }
+
+    fn new_key(&mut self, purpose: Purpose) -> Result<(u32, Vec<u8>), Error> {
+        let (dek, key_id) = (kek::new_dek()?, self.deks.len() as u32 + 1);
+        let wrapped = self.kek.wrap(purpose, key_id, &dek)?;
+        self.deks.push(dek);
+        Ok((key_id, wrapped))
+    }
+
+    /// Puts an entry into the log, sealed once cut over, and applies it.
+    fn propose(&mut self, process: &mut Process, entry: &[u8]) -> Result<(), Fail> {
+        let index = self.log.len() as u64 + 1;
+        let data = process.node.proposals.seal(index, entry)?;
+        if process.node.proposals.key_id().is_some() {
+            let header = Header::decode(&data[FRAME_LEN..]).map_err(Error::from)?;
+            self.issue(header.key_id, header.nonce)?;
+        }
+        self.log.push(data);
+        if entry.first().is_some_and(|opcode| wire::is_sidecar_relevant(*opcode)) {
+            self.relevant.push(index);
+        }
+        let Process { node, file } = process;
+        self.apply(&mut node.applier, &node.sealer, &node.proposals, file, self.log.len() - 1)
+    }
+
+    /// Applies the entry at that place of the log.
+    fn apply(
+        &mut self,
+        applier: &mut Applier,
+        sealer: &Sealer,
+        proposals: &Proposals,
+        file: &SidecarFile,
+        at: usize,
+    ) -> Result<(), Fail> {
+        let index = at as u64 + 1;
+        let entry = proposals.open(index, &self.log[at])?;
+        let done = file.find()?.is_some_and(|sidecar| sidecar.raft_applied_index >= index);
+        if entry.first() == Some(&VALUE) {
+            self.write(sealer, Origin::Replicated)?;
+        } else {
+            applier.apply(index, &entry).map_err(|halt| Fail::Refused(halt.to_string()))?;
+        }
+        if let Some(defect) = self.defect {
+            defect.after_apply(file, &entry, done)?;
+        }
+        self.applied = self.applied.max(at + 1);
+        Ok(())
+    }
+
+    /// Writes a value that nobody wrote before.
+    fn write(&mut self, sealer: &Sealer, origin: Origin) -> Result<(), Fail> {
+        self.last_ts += 1;
+        let value = self.last_ts.to_be_bytes();
+        let mut stored = vec![0; value.len() + SEALED_OVERHEAD];
+        let len = sealer.seal_into(b"user", self.last_ts, 0, &value, origin, &mut stored)?;
+        stored.truncate(len);
+        if len == value.len() + SEALED_OVERHEAD {
+            let header = Record::decode(&stored[VALUE_HEADER_LEN..]).map_err(Error::from)?.header;
+            self.issue(header.key_id, header.nonce)?;
+        }
+        self.records.push((pebble_key(b"user", self.last_ts), stored));
+        Ok(())
+    }
+
+    /// The checker that sees every nonce.
+    fn issue(&mut self, key_id: u32, nonce: Nonce) -> Result<(), Fail> {
+        if self.issued.insert((key_id, nonce)) {
+            Ok(())
+        } else {
+            Err(Fail::Found(Found::Repeated(key_id, nonce)))
+        }
+    }
+
+    /// That the sidecar on that disk has every key, and opens every record and every entry of the log.
+    pub fn check(&self, disk: &Recorder) -> Result<(), Found> {
+        let lost = |error: Error| Found::Lost(error.to_string());
+        let sidecar = Sidecar::read(disk, Path::new(SIDECAR)).map_err(lost)?;
+        let keystore =
+            Keystore::new(engine::find("sealmark").expect("the engine of our own choice always exists"));
+        hydrate(&sidecar, &*self.kek, &keystore).map_err(lost)?;
+        for (key_id, dek) in (1..).zip(&self.deks) {
+            if keystore.keys().dek(key_id) != Some(&**dek) {
+                return Err(Found::Lost(format!("key {key_id} is gone")));
+            }
+        }
+        let cipher = Cipher::from(Arc::new(keystore));
+        for (i, (key, stored)) in self.records.iter().enumerate() {
+            let value = read(Some(&cipher), Clear::Allowed, key, stored).map_err(lost)?.value;
+            let version = key.split_last_chunk::<8>().map(|(_, version)| !u64::from_be_bytes(*version));
+            if version.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice) != Some(&value[..]) {
+                return Err(Found::Lost(format!("record {i} reads as another")));
+            }
+        }
+        for (at, data) in self.log.iter().enumerate() {
+            let cutover = sidecar.raft_envelope_cutover_index;
+            open_proposal(data, at as u64 + 1, cutover, Some(&cipher)).map_err(lost)?;
+        }
+        Ok(())
+    }
+}
+
+/// Searches the log by what the world knows of it.
+struct Scanner(Vec<u64>);
+
+impl LogScanner for Scanner {
+    fn has_sidecar_relevant(&self, after: u64, through: u64) -> std::io::Result<bool> {
+        Ok(self.0.iter().any(|index| *index > after && *index <= through))
+    }
+}

@@ -1,0 +1,204 @@
+//! The storage scheme's targets: log entries, sidecars, and sequences of entries applied.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::aead::Nonce;
+use crate::disk::{Disk, Memory, Recorder, Store};
+use crate::engine;
+use crate::envelope::aad::VALUE_HEADER_LEN;
+use crate::envelope::{Header, Record};
+use crate::scheme::storage::proposal::FRAME_LEN;
+use crate::scheme::storage::value::SEALED_OVERHEAD;
+use crate::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
+use crate::scheme::storage::{
+    Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, SnapshotHeader, Start, load, registry,
+};
+
+/// Bytes as a log entry, a registry row and a snapshot header: refused, or the same bytes come back.
+///
+/// # Panics
+/// When what was decoded is encoded as other bytes.
+pub fn wire(data: &[u8]) {
+    if let Ok(Some(entry)) = Entry::decode(data) {
+        assert_eq!(entry.encode(), data, "an entry comes back the same");
+    }
+    if let Ok((dek_id, node_id)) = registry::decode_key(data) {
+        assert_eq!(registry::encode_key(dek_id, node_id), data, "a row's key comes back the same");
+    }
+    if let Ok(writer) = registry::Writer::decode(data) {
+        assert_eq!(writer.encode(), data, "a row's value comes back the same");
+    }
+    if let Ok((header, payload)) = SnapshotHeader::decode(data) {
+        let again = [&header.encode()[..], payload].concat();
+        let decoded = SnapshotHeader::decode(&again).expect("what was encoded decodes");
+        assert_eq!(decoded, (header, payload), "a header comes back the same");
+    }
+}
+
+/// Bytes as a sidecar: refused, or what is written of it reads back as the same.
+///
+/// # Panics
+/// When it does not.
+pub fn sidecar(data: &[u8]) {
+    let Ok(sidecar) = Sidecar::parse(data) else { return };
+    sidecar.check().expect("what parses checks");
+    let text = sidecar.to_json();
+    assert_eq!(Sidecar::parse(text.as_bytes()).ok(), Some(sidecar), "what is written reads back the same");
+}
+
+const NODE: u64 = 7;
+const KEYS: u8 = 5;
+
+/// Bytes as what happens to a node: entries of a log that need not make sense, restarts, values. It may halt and refuse
+/// to start; it never issues a nonce twice under a key.
+///
+/// # Panics
+/// When it does.
+pub fn applier(data: &[u8]) {
+    nonces_issued(data);
+}
+
+/// [`applier`]; how many nonces were issued.
+fn nonces_issued(data: &[u8]) -> usize {
+    let kek: Arc<dyn Kek> = Arc::new(LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key"));
+    let disk: Arc<dyn Disk> = Arc::new(Recorder::with_dir("/data"));
+    let file = Arc::new(SidecarFile::new(disk, "/data/keys.json"));
+    let store = Arc::<Memory>::default();
+    let mut issued = HashSet::<(u32, Nonce)>::new();
+    let mut rest = data;
+    // Each round is a process: it ends at a restart, at a halt, or with the bytes.
+    loop {
+        let loaded = load(Start {
+            encryption_enabled: true,
+            kek: Some(Arc::clone(&kek)),
+            sidecar: Some(Arc::clone(&file)),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            engine: engine::find("sealmark").expect("the engine of our own choice always exists"),
+            full_node_id: NODE,
+            peers: Vec::new(),
+            snapshot_cutover: 0,
+        });
+        let Ok(node) = loaded.and_then(|loaded| loaded.ready(0, None)) else { return issued.len() };
+        let mut applier = node.applier;
+        loop {
+            let Some(([what, a, b, c], after)) = rest.split_first_chunk() else { return issued.len() };
+            rest = after;
+            if what % 8 == 7 {
+                break;
+            }
+            let Some(entry) = entry(&*kek, *what, *a, *b, &mut rest) else { return issued.len() };
+            if applier.apply(u64::from(*c), &entry).is_err() {
+                break;
+            }
+            if let Some(key_id) = applier.cache().active_storage().and_then(NonZeroU32::new) {
+                let Some(nonce) = nonce_of_value(&node.sealer, key_id) else { break };
+                assert!(issued.insert((key_id.get(), nonce)), "a value's nonce is issued twice");
+            }
+            if let Some(key_id) = node.proposals.key_id() {
+                let Ok(data) = node.proposals.seal(0, b"entry") else { break };
+                let header = Header::decode(&data[FRAME_LEN..]).expect("what was sealed decodes");
+                assert!(issued.insert((key_id, header.nonce)), "an entry's nonce is issued twice");
+            }
+        }
+    }
+}
+
+fn nonce_of_value(sealer: &Sealer, key_id: NonZeroU32) -> Option<Nonce> {
+    let mut stored = [0; 1 + SEALED_OVERHEAD];
+    sealer.seal_as(Form::Sealed(key_id), b"key", 1, 0, b"v", &mut stored).ok()?;
+    Some(Record::decode(&stored[VALUE_HEADER_LEN..]).expect("what was sealed decodes").header.nonce)
+}
+
+/// An entry made of the bytes, or the bytes as one.
+fn entry(kek: &dyn Kek, what: u8, a: u8, b: u8, rest: &mut &[u8]) -> Option<Vec<u8>> {
+    let id = |byte: u8| u32::from(byte % KEYS);
+    let purpose = if b & 1 == 0 { Purpose::Storage } else { Purpose::Raft };
+    let row = |dek_id| Registration {
+        dek_id,
+        full_node_id: NODE + u64::from(b >> 1 & 1),
+        local_epoch: u16::from(b >> 2 & 7),
+    };
+    let wrapped = |purpose, key_id: u32| kek.wrap(purpose, key_id, &[key_id as u8 + 1; 32]).ok();
+    let rotation = |subtag, dek_id, wrapped| {
+        Entry::Rotation(Rotation { subtag, dek_id, purpose, wrapped, proposer: row(dek_id) })
+    };
+    Some(match what % 8 {
+        0 => Entry::Registration(row(id(a))).encode(),
+        1 => {
+            let (storage_id, raft_id) = (id(a), id(a / KEYS));
+            let entry = Bootstrap {
+                storage_id,
+                wrapped_storage: wrapped(Purpose::Storage, storage_id)?,
+                raft_id,
+                wrapped_raft: wrapped(Purpose::Raft, raft_id)?,
+                rows: vec![row(storage_id), row(raft_id)],
+            };
+            Entry::Bootstrap(entry).encode()
+        }
+        2 | 3 => rotation(Subtag::Rotate, id(a), wrapped(purpose, id(a))?).encode(),
+        4 => rotation(Subtag::EnableStorage, id(a), Vec::new()).encode(),
+        5 => rotation(Subtag::EnableRaft, id(a), Vec::new()).encode(),
+        _ => {
+            let (raw, after) = rest.split_at_checked(usize::from(a))?;
+            *rest = after;
+            raw.to_vec()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn bytes(rng: &mut ChaCha8Rng, len: usize) -> Vec<u8> {
+        (0..len).map(|_| rng.random()).collect()
+    }
+
+    #[test]
+    fn entries_rows_and_headers_come_back_the_same_or_are_refused() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for len in (0..40).cycle().take(4_000) {
+            let mut data = bytes(&mut rng, len);
+            for first in [3, 4, 5, b'E'] {
+                data.iter_mut().take(1).for_each(|b| *b = first);
+                data.iter_mut().skip(1).take(1).for_each(|b| *b = 1);
+                wire(&data);
+            }
+        }
+        let header = [&b"EKVTHLC2\x00\x14"[..], &[7; 30]].concat();
+        wire(&header);
+        wire(&registry::encode_key(5, 6));
+        wire(&[9; 12]);
+    }
+
+    #[test]
+    fn sidecars_come_back_the_same_or_are_refused() {
+        for text in [
+            "",
+            "{",
+            r#"{"version":2,"keys":{}}"#,
+            r#"{"version":1,"active":{"raft":7},"keys":{"7":{"purpose":"raft","wrapped":"AA==","created":"<>","local_epoch":9}}}"#,
+        ] {
+            sidecar(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn no_sequence_of_entries_and_restarts_repeats_a_nonce() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut issued = 0;
+        for _ in 0..400 {
+            let mut data = bytes(&mut rng, 400);
+            // A bootstrap at index 1 first, or nearly every sequence would end at once.
+            data[..4].copy_from_slice(&[1, 1 + KEYS * 2, 0, 1]);
+            issued += nonces_issued(&data);
+        }
+        println!("{issued} nonces");
+        assert!(issued > 1_000, "{issued} nonces: the sequences end too soon");
+    }
+}

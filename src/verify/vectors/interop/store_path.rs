@@ -1,0 +1,135 @@
+//! `ek-store-path.json`: the write gate, and what is read of stored values.
+
+use std::sync::Arc;
+
+use super::{
+    Judgement, Node, Problem, Ruling, array, ends_by_name, id_of, integer, named, on_engine, ruled, same,
+};
+use crate::engine::Engine;
+use crate::envelope::keystore::DEK_LEN;
+use crate::envelope::{Cipher, Header, Keystore, State, ValueHeader};
+use crate::scheme::storage::value::{Gate, read as read_value};
+use crate::scheme::storage::{CLEAR_LOOKS_SEALED, Clear, Error, Form};
+use crate::verify::Case;
+
+pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
+    let keys = root.member("keys")?;
+    let key = |node: Node<'_>| Ok((integer(&node.member("key_id")?)?, array(&node.member("dek")?)?));
+    let deks: Arc<[(u32, [u8; DEK_LEN])]> = keys.elements()?.map(key).collect::<Result<_, Problem>>()?;
+    if deks.len() != 2 {
+        return Err(keys.problem("two keys are expected"));
+    }
+    let mut cases = Vec::new();
+    for (i, node) in root.member("write_gate")?.elements()?.enumerate() {
+        let gate = GateRow::read(&node)?;
+        cases.push(on_engine(format!("write_gate/{i}"), move |_| gate.judge()));
+    }
+    for node in root.member("reads")?.elements()? {
+        let (row, deks) = (Stored::read(&node)?, Arc::clone(&deks));
+        cases.push(ruled(id_of("reads", &node)?, true, move |engine| row.judge(&deks, engine)));
+    }
+    Ok(cases)
+}
+
+struct GateRow {
+    gate: Gate,
+    outcome: String,
+}
+
+impl GateRow {
+    fn read(node: &Node<'_>) -> Result<Self, Problem> {
+        let wired = |name: &str| {
+            let member = node.member(name)?;
+            match member.text()? {
+                "not-wired" => Ok(None),
+                "false" => Ok(Some(false)),
+                "true" => Ok(Some(true)),
+                _ => Err(member.problem("not-wired, false or true is expected")),
+            }
+        };
+        Ok(Self {
+            gate: Gate {
+                cipher: node.member("cipher_wired")?.truth()?,
+                active: node.member("active_dek")?.truth()?.then_some(11),
+                cutover: wired("cutover_gate")?,
+                registered: wired("registered")?,
+                direct: node.member("direct_write_path")?.truth()?,
+            },
+            outcome: node.member("outcome")?.text()?.to_owned(),
+        })
+    }
+
+    fn judge(&self) -> Judgement {
+        let seen = match self.gate.form() {
+            Ok(Form::Clear) => "cleartext",
+            Ok(Form::Sealed(_)) => "encrypted",
+            Err(error) => error.spec_name(),
+        };
+        if seen == self.outcome { Ok(()) } else { Err(format!("{} is expected, {seen} came", self.outcome)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Loaded {
+    Both,
+    OnlySecond,
+    NoCipher,
+}
+
+struct Stored {
+    pebble_key: Vec<u8>,
+    stored_value: Vec<u8>,
+    loaded: Loaded,
+    expect: String,
+    plaintext: Option<Vec<u8>>,
+}
+
+impl Stored {
+    fn read(node: &Node<'_>) -> Result<Self, Problem> {
+        let expect = node.member("expect")?.text()?.to_owned();
+        let store = node.member("store")?;
+        Ok(Self {
+            pebble_key: node.member("pebble_key")?.bytes()?,
+            stored_value: node.member("stored_value")?.bytes()?,
+            loaded: match store.text()? {
+                "cipher" => Loaded::Both,
+                "only-second-dek" => Loaded::OnlySecond,
+                "none" => Loaded::NoCipher,
+                _ => return Err(store.problem("cipher, only-second-dek or none is expected")),
+            },
+            plaintext: if expect.is_empty() { Some(node.member("plaintext")?.bytes()?) } else { None },
+            expect,
+        })
+    }
+
+    fn judge(&self, deks: &[(u32, [u8; DEK_LEN])], engine: &'static dyn Engine) -> Ruling {
+        let loaded = match self.loaded {
+            Loaded::Both => deks,
+            Loaded::OnlySecond => &deks[1..],
+            Loaded::NoCipher => &[],
+        };
+        let keystore = Keystore::new(engine);
+        for (key_id, dek) in loaded {
+            keystore.set(*key_id, dek).map_err(|error| error.to_string())?;
+        }
+        let cipher = Cipher::from(Arc::new(keystore));
+        let cipher = (!loaded.is_empty()).then_some(&cipher);
+        let seen = read_value(cipher, Clear::Allowed, &self.pebble_key, &self.stored_value);
+        if self.expect.is_empty() && matches!(seen, Err(Error::ReadIntegrity)) && self.looks_sealed(loaded) {
+            return Ok(Some(CLEAR_LOOKS_SEALED));
+        }
+        ends_by_name("read", named(&seen), &self.expect)?;
+        if let (Ok(read), Some(plaintext)) = (seen, &self.plaintext) {
+            same("read", &read.value, plaintext)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether it is in clear and begins as a record of one of those keys does.
+    fn looks_sealed(&self, deks: &[(u32, [u8; DEK_LEN])]) -> bool {
+        let Ok((header, body)) = ValueHeader::decode(&self.stored_value) else { return false };
+        let record = Header::decode(body);
+        header.state == State::Clear
+            && record.is_ok_and(|record| deks.iter().any(|(id, _)| *id == record.key_id))
+    }
+}
