@@ -21,8 +21,9 @@ use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{Cipher, Keystore};
 use sealmark::scheme::storage::guards::LogScanner;
 use sealmark::scheme::storage::load::{Node, hydrate};
+use sealmark::scheme::storage::proposal::seal_proposal;
 use sealmark::scheme::storage::value::{SEALED_OVERHEAD, read};
-use sealmark::scheme::storage::wire::{self, Bootstrap, Entry, Rotation, Subtag};
+use sealmark::scheme::storage::wire::{Bootstrap, Entry, Rotation, Subtag};
 use sealmark::scheme::storage::{
     Clear, Kek, LocalKek, Origin, Purpose, Sidecar, SidecarFile, Start, kek, load,
 };
@@ -84,9 +85,12 @@ impl Log {
 }
 
 impl LogScanner for Log {
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool> {
-        let between = self.entries.iter().take(through as usize).skip(after as usize);
-        Ok(between.filter_map(|entry| entry.first()).any(|opcode| wire::is_sidecar_relevant(*opcode)))
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
+        // This log has no frames, and is never cut over.
+        for (index, payload) in (1..).zip(&self.entries).filter(|(index, _)| (first..=last).contains(index)) {
+            entry(index, &seal_proposal(index, payload, None).map_err(io::Error::other)?);
+        }
+        Ok(())
     }
 }
 

@@ -68,6 +68,17 @@ impl Keys {
         self.0.get(&key_id).map(|entry| &*entry.dek)
     }
 
+    /// Whether the key of that id has these bytes; `None` where none is loaded. Compared in constant time.
+    pub fn holds(&self, key_id: u32, dek: &[u8; DEK_LEN]) -> Option<bool> {
+        self.0.get(&key_id).map(|entry| entry.dek.ct_eq(dek).into())
+    }
+
+    /// The lowest other id whose key has these bytes. Each is compared in constant time.
+    pub fn twin(&self, key_id: u32, dek: &[u8; DEK_LEN]) -> Option<u32> {
+        let same = self.0.iter().filter(|(id, entry)| **id != key_id && entry.dek.ct_eq(dek).into());
+        same.map(|(id, _)| *id).min()
+    }
+
     /// The ids, sorted.
     pub fn ids(&self) -> Vec<u32> {
         let mut ids: Vec<_> = self.0.keys().copied().collect();

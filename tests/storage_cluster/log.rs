@@ -12,7 +12,6 @@ use openraft::{
 };
 use sealmark::disk::{Disk, Store, Table};
 use sealmark::scheme::storage::guards::LogScanner;
-use sealmark::scheme::storage::wire::is_sidecar_relevant;
 
 use crate::Types;
 
@@ -106,11 +105,13 @@ impl RaftLogStorage<Types> for Log {
 }
 
 impl LogScanner for Log {
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> std::io::Result<bool> {
-        let entries = self.entries().map_err(std::io::Error::other)?;
-        let between = entries.iter().filter(|e| e.log_id.index > after && e.log_id.index <= through);
-        // Behind the cut-over the opcode is sealed: such an entry may be relevant, which is the safe answer.
-        Ok(between.filter_map(|e| payload(e)?.get(9)).any(|opcode| is_sidecar_relevant(*opcode)))
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> std::io::Result<()> {
+        for found in self.entries().map_err(std::io::Error::other)? {
+            if let (Some(data), true) = (payload(&found), (first..=last).contains(&found.log_id.index)) {
+                entry(found.log_id.index, data);
+            }
+        }
+        Ok(())
     }
 }
 

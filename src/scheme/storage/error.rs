@@ -1,5 +1,7 @@
 //! Why a call of the storage scheme was refused, and what an operator should do about it.
 
+use std::path::PathBuf;
+
 use super::Purpose;
 use crate::{disk, envelope};
 
@@ -64,6 +66,20 @@ pub enum Error {
         /// Its id.
         key_id: u32,
     },
+    /// What the sidecar says of itself cannot all be true.
+    #[error("the sidecar contradicts itself ({0}): it is damaged; restore it whole or resync the node")]
+    SidecarInconsistent(&'static str),
+    /// A write of the sidecar failed, so that it may or may not be on the disk.
+    #[error(
+        "{}: a write failed and may or may not be on the disk: start this node anew, which finds out",
+        .0.display()
+    )]
+    SidecarUnsure(PathBuf),
+    /// One data key under two ids: their nonces would repeat.
+    #[error(
+        "the keys {0} and {1} are the same data key: no two may be; resync the node, or rotate to a new key"
+    )]
+    SameDek(u32, u32),
     /// The sidecar lacks a key that is asked for.
     #[error("the sidecar has no key {0}")]
     KeyNotInSidecar(u32),
@@ -157,6 +173,17 @@ pub enum Error {
         "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync"
     )]
     SidecarBehindRaftLog {
+        /// Where the sidecar ends.
+        sidecar: u64,
+        /// Where the engine ends.
+        engine: u64,
+    },
+    /// The sidecar's index is not that of a key change of the log.
+    #[error(
+        "the sidecar ends at log index {sidecar}, where the log, which ends at {engine}, has no key change: \
+         the sidecar is of another log, or damaged; resync"
+    )]
+    SidecarNotOfRaftLog {
         /// Where the sidecar ends.
         sidecar: u64,
         /// Where the engine ends.

@@ -5,6 +5,7 @@
 use std::io;
 
 use super::registry::{Registry, Writer};
+use super::wire::is_sidecar_relevant;
 use super::{Error, Kek, Purpose, Sidecar, SidecarFile, epoch};
 use crate::disk;
 use crate::envelope::nonce::node_id16;
@@ -30,8 +31,8 @@ pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> 
 /// A corrupt sidecar does not hide a wrong flag: it is read only where flag and KEK are there.
 ///
 /// # Errors
-/// In this order: [`Error::SidecarPresentWithoutFlag`]; [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`];
-/// [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key, then
+/// In this order: [`Error::SidecarPresentWithoutFlag`]; [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`], then
+/// [`Sidecar::check_whole`]; [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key, then
 /// the active raft key; as [`disk::probe`].
 pub fn check_configuration(
     encryption_enabled: bool,
@@ -55,6 +56,7 @@ pub fn check_configuration(
         _ => None,
     };
     if let Some(sidecar) = &sidecar {
+        sidecar.check_whole()?;
         for (key_id, entry) in sidecar.entries() {
             if !entry.wrapped.is_empty() {
                 kek.unwrap(entry.purpose, key_id, &entry.wrapped).map_err(|error| match error {
@@ -142,12 +144,13 @@ pub fn check_epoch_after_bump(
 
 /// The engine's log, as far as it can be searched.
 pub trait LogScanner {
-    /// Whether an entry above `after` and up to `through` changes the sidecar; see
-    /// [`is_sidecar_relevant`](super::wire::is_sidecar_relevant).
+    /// Hands over every entry of the log from index `first` to `last`, both included: its index and what
+    /// [`Proposals::seal`](super::Proposals::seal) made, sealed or not. What is compacted away is passed over, and so
+    /// is what the engine writes for itself.
     ///
     /// # Errors
     /// What kept the log from being read.
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool>;
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()>;
 }
 
 /// What came of looking for key changes that the sidecar missed.
@@ -159,24 +162,43 @@ pub enum Gap {
     Unknown,
 }
 
-/// That the log has no key change between the sidecar's index and the engine's.
+/// That the log has no key change between the sidecar's index and the engine's, and one at the sidecar's own, unless it
+/// is compacted away. `open` gives an entry's payload; what it does not open may be a key change, and is taken for one.
+///
+/// A sidecar may be ahead of what its engine notes as applied, by the entry that a crash kept from being noted: that
+/// one is in the log. One that is ahead of the log is of another, and would take that many entries for applied.
 ///
 /// # Errors
-/// [`Error::SidecarBehindRaftLog`], also where there is a gap and no scanner; [`Error::LogScan`].
-pub fn check_log(sidecar: u64, engine: u64, scanner: Option<&dyn LogScanner>) -> Result<Gap, Error> {
+/// [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`]; either also where there is something to search and
+/// no scanner; [`Error::LogScan`].
+pub fn check_log(
+    sidecar: u64,
+    engine: u64,
+    scanner: Option<&dyn LogScanner>,
+    open: &dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error>,
+) -> Result<Gap, Error> {
     if sidecar == 0 {
         return Ok(Gap::Unknown);
     }
-    if sidecar >= engine {
-        return Ok(Gap::None);
-    }
-    let found = match scanner {
-        None => true,
+    let (mut own, mut missed) = (None, false);
+    match scanner {
+        None => missed = sidecar < engine,
         Some(scanner) => scanner
-            .has_sidecar_relevant(sidecar, engine)
+            .visit(sidecar, engine.max(sidecar), &mut |index, data| {
+                let opcode = open(index, data).map(|payload| payload.first().copied());
+                let relevant = opcode.map_or(true, |opcode| opcode.is_some_and(is_sidecar_relevant));
+                if index == sidecar {
+                    own = Some(relevant);
+                } else {
+                    missed |= relevant;
+                }
+            })
             .map_err(|error| Error::LogScan(error.to_string()))?,
-    };
-    if found { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
+    }
+    if own == Some(false) || (own.is_none() && sidecar > engine) {
+        return Err(Error::SidecarNotOfRaftLog { sidecar, engine });
+    }
+    if missed { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
 }
 
 /// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.
@@ -193,8 +215,7 @@ pub fn check_membership(
     let Some(sidecar) = sidecar else { return Ok(()) };
     for purpose in [Purpose::Storage, Purpose::Raft] {
         let active = sidecar.active(purpose);
-        let in_use = purpose == Purpose::Storage || sidecar.raft_envelope_cutover_index != 0;
-        if let Some(entry) = sidecar.entry(active).filter(|_| in_use) {
+        if let Some(entry) = sidecar.entry(active) {
             check_epoch_before_bump(registry, active, full_node_id, entry.local_epoch)?;
         }
     }

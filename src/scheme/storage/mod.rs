@@ -23,10 +23,16 @@
 //! - [`CLEAR_LOOKS_SEALED`]: a value in clear that begins as a record under a loaded key does is refused. The
 //!   reference returns a relabelled record's bytes when its expiry or its tag was changed as well.
 //!
-//! Without a vector that shows it: a raft key's epoch is held against the registry as a storage key's is; a key that
-//! comes with a replay and that the registry knows already is a rollback; a key id is never rotated to another purpose;
-//! a key is never made active with an epoch below one that it was used with; [`Clear::Refused`] believes no value in
-//! clear once all are rewritten.
+//! - [`SIDECAR_IN_LOG`]: a sidecar that ends at an index which the log does not have, or where the log has no key
+//!   change, is refused: it would take the key changes of another log, or those up to a damaged index, for applied.
+//!   The reference lets every sidecar pass that is not behind.
+//!
+//! Without a vector that shows it: a raft key's epoch is raised in every load, also before the cut-over, and is held
+//! against the registry as a storage key's is; a key that comes with the log and that the registry knows at this
+//! process's epoch is a rollback, and halts before it is made active; an entry that is taken for applied must have left
+//! its key in the sidecar; rows are refused before the sidecar is written; one data key has one id; a sidecar that was
+//! cut over has what it seals with; a key id is never rotated to another purpose; a key is never made active with an
+//! epoch below one that it was used with; [`Clear::Refused`] believes no value in clear once all are rewritten.
 //!
 //! # What a caller must keep to
 //!
@@ -51,6 +57,7 @@ pub mod applier;
 pub mod budget;
 mod cache;
 pub mod compress;
+mod dek;
 pub mod epoch;
 mod error;
 pub mod guards;
@@ -87,8 +94,10 @@ pub const STRICT_JSON: &str = "strict-json";
 pub const REPLAY_IS_DONE: &str = "replay-is-done";
 /// Rule: a value in clear that begins as a record of a loaded key is refused.
 pub const CLEAR_LOOKS_SEALED: &str = "clear-looks-sealed";
+/// Rule: a sidecar ends at a key change of its log.
+pub const SIDECAR_IN_LOG: &str = "sidecar-in-log";
 /// Every rule by which this scheme is stricter than its reference.
-pub const RULES: [&str; 3] = [STRICT_JSON, REPLAY_IS_DONE, CLEAR_LOOKS_SEALED];
+pub const RULES: [&str; 4] = [STRICT_JSON, REPLAY_IS_DONE, CLEAR_LOOKS_SEALED, SIDECAR_IN_LOG];
 
 /// What a data key is for. Epochs and counts of the two are separate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -5,7 +5,7 @@
 //! write under the prefix, which elastickv says and was not seen to check.
 
 use super::Error;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::wire::Registration;
 use crate::disk::{Change, Store};
@@ -150,16 +150,17 @@ impl Registry<'_> {
     /// # Errors
     /// [`Error::Apply`] for a lower epoch (3) and for a row of another node (4); as [`find`](Self::find).
     pub fn register(&self, new: &Registration) -> Result<(), Error> {
-        Ok(self.0.commit(&self.change(new)?)?)
+        Ok(self.0.commit(&self.changes(&[*new])?)?)
     }
 
-    /// Registers an epoch that an entry already applied once registered: a row of the same node stays as it is.
+    /// Registers an epoch that an entry already applied once registered: a row of the same node stays where it is as
+    /// high, and is raised where it is not.
     ///
     /// # Errors
     /// [`Error::Apply`] for a row of another node; as [`find`](Self::find).
     pub fn ensure(&self, old: &Registration) -> Result<(), Error> {
         match self.find(old.dek_id, node_id16(old.full_node_id))? {
-            Some(row) if row.full_node_id == old.full_node_id => Ok(()),
+            Some(row) if row.full_node_id == old.full_node_id && row.last_seen >= old.local_epoch => Ok(()),
             _ => self.register(old),
         }
     }
@@ -176,7 +177,7 @@ impl Registry<'_> {
         if index <= self.applied_index()? {
             return self.ensure(new);
         }
-        let mut changes = self.change(new)?;
+        let mut changes = self.changes(&[*new])?;
         changes.push((applied_key(), Some(index.to_be_bytes().into())));
         Ok(self.0.commit(&changes)?)
     }
@@ -190,22 +191,34 @@ impl Registry<'_> {
         }
     }
 
-    fn change(&self, new: &Registration) -> Result<Vec<Change>, Error> {
-        let row = self.find(new.dek_id, node_id16(new.full_node_id))?;
-        let first_seen = match row {
-            None => new.local_epoch,
-            Some(row) if row.full_node_id != new.full_node_id => {
-                return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
-            }
-            Some(row) if row.last_seen > new.local_epoch => {
-                return Err(Error::Apply("a node registers a lower epoch than it had"));
-            }
-            Some(row) if row.last_seen == new.local_epoch => return Ok(Vec::new()),
-            Some(row) => row.first_seen,
-        };
-        let key = encode_key(new.dek_id, node_id16(new.full_node_id));
-        let row = Writer { full_node_id: new.full_node_id, first_seen, last_seen: new.local_epoch };
-        Ok(vec![(key.into(), Some(row.encode().into()))])
+    /// What [`register`](Self::register) would commit for these, one after the other: to be refused before anything else
+    /// is changed, and committed after it.
+    ///
+    /// # Errors
+    /// As `register`.
+    pub(super) fn changes(&self, new: &[Registration]) -> Result<Vec<Change>, Error> {
+        let mut rows = BTreeMap::<[u8; KEY_LEN], Writer>::new();
+        for new in new {
+            let key = encode_key(new.dek_id, node_id16(new.full_node_id));
+            let row = match rows.get(&key) {
+                Some(row) => Some(*row),
+                None => self.find(new.dek_id, node_id16(new.full_node_id))?,
+            };
+            let first_seen = match row {
+                None => new.local_epoch,
+                Some(row) if row.full_node_id != new.full_node_id => {
+                    return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
+                }
+                Some(row) if row.last_seen > new.local_epoch => {
+                    return Err(Error::Apply("a node registers a lower epoch than it had"));
+                }
+                Some(row) if row.last_seen == new.local_epoch => continue,
+                Some(row) => row.first_seen,
+            };
+            let (full_node_id, last_seen) = (new.full_node_id, new.local_epoch);
+            rows.insert(key, Writer { full_node_id, first_seen, last_seen });
+        }
+        Ok(rows.into_iter().map(|(key, row)| (key.into(), Some(row.encode().into()))).collect())
     }
 }
 
@@ -245,9 +258,12 @@ mod tests {
         assert_eq!(row(), Some((3, 8)));
         assert_eq!(registry.register(&at(7)).unwrap_err().spec_name(), "ErrEncryptionApply");
         registry.ensure(&at(7)).unwrap();
+        assert_eq!(row(), Some((3, 8)));
+        registry.ensure(&at(9)).unwrap();
+        assert_eq!(row(), Some((3, 9)), "what was registered is put back where the row is lower");
         let other = Registration { full_node_id: NODE + 0x1_0000, ..at(9) };
         assert!(registry.register(&other).is_err() && registry.ensure(&other).is_err());
-        assert_eq!(row(), Some((3, 8)));
+        assert_eq!(row(), Some((3, 9)));
     }
 
     #[test]

@@ -9,11 +9,13 @@ use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine;
 use crate::envelope::aad::VALUE_HEADER_LEN;
 use crate::envelope::{Header, Record};
+use crate::scheme::storage::guards::LogScanner;
 use crate::scheme::storage::proposal::FRAME_LEN;
 use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use crate::scheme::storage::{
-    Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, SnapshotHeader, Start, load, registry,
+    Form, Kek, LocalKek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, SnapshotHeader, Start, load,
+    registry,
 };
 
 /// Bytes as a log entry, a registry row and a snapshot header: refused, or the same bytes come back.
@@ -51,55 +53,108 @@ pub fn sidecar(data: &[u8]) {
 const NODE: u64 = 7;
 const KEYS: u8 = 5;
 
-/// Bytes as what happens to a node: entries of a log that need not make sense, restarts, values. It may halt and refuse
-/// to start; it never issues a nonce twice under a key.
+/// Bytes as what happens to a node: entries of a log that need not make sense, values, restarts with a replay from
+/// anywhere. It may halt and refuse to start; it never issues a nonce twice under a key.
 ///
 /// # Panics
 /// When it does.
 pub fn applier(data: &[u8]) {
-    nonces_issued(data);
+    told(data);
 }
 
-/// [`applier`]; how many nonces were issued.
-fn nonces_issued(data: &[u8]) -> usize {
+/// What came of a sequence.
+#[derive(Default)]
+struct Told {
+    issued: HashSet<(u32, Nonce)>,
+    /// Starts that replayed something and were let through by every guard.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test of the target counts them"))]
+    replays: usize,
+}
+
+impl Told {
+    /// A value and an entry, each sealed where it is by now; whether the node could.
+    fn seal(&mut self, sealer: &Sealer, proposals: &Proposals, active: Option<u32>) -> bool {
+        if let Some(key_id) = active.and_then(NonZeroU32::new) {
+            let Some(nonce) = nonce_of_value(sealer, key_id) else { return false };
+            assert!(self.issued.insert((key_id.get(), nonce)), "a value's nonce is issued twice");
+        }
+        proposals.key_id().is_none() || self.propose(proposals, b"entry").is_some()
+    }
+
+    /// What goes into the log.
+    fn propose(&mut self, proposals: &Proposals, entry: &[u8]) -> Option<Vec<u8>> {
+        let data = proposals.seal(0, entry).ok()?;
+        if let Some(key_id) = proposals.key_id() {
+            let header = Header::decode(&data[FRAME_LEN..]).expect("what was sealed decodes");
+            assert!(self.issued.insert((key_id, header.nonce)), "an entry's nonce is issued twice");
+        }
+        Some(data)
+    }
+}
+
+/// The log: index 1 first.
+struct Log(Vec<Vec<u8>>);
+
+impl LogScanner for Log {
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> std::io::Result<()> {
+        let entries = (1..).zip(&self.0).filter(|(index, _)| (first..=last).contains(index));
+        entries.for_each(|(index, data)| entry(index, data));
+        Ok(())
+    }
+}
+
+fn told(data: &[u8]) -> Told {
     let kek: Arc<dyn Kek> = Arc::new(LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key"));
     let disk: Arc<dyn Disk> = Arc::new(Recorder::with_dir("/data"));
-    let file = Arc::new(SidecarFile::new(disk, "/data/keys.json"));
     let store = Arc::<Memory>::default();
-    let mut issued = HashSet::<(u32, Nonce)>::new();
-    let mut rest = data;
+    let (mut told, mut log, mut rest) = (Told::default(), Log(Vec::new()), data);
     // Each round is a process: it ends at a restart, at a halt, or with the bytes.
     loop {
+        let Some(([from], after)) = rest.split_first_chunk() else { return told };
+        rest = after;
         let loaded = load(Start {
             encryption_enabled: true,
             kek: Some(Arc::clone(&kek)),
-            sidecar: Some(Arc::clone(&file)),
+            sidecar: Some(Arc::new(SidecarFile::new(Arc::clone(&disk), "/data/keys.json"))),
             store: Arc::clone(&store) as Arc<dyn Store>,
             engine: engine::find("sealmark").expect("the engine of our own choice always exists"),
             full_node_id: NODE,
             peers: Vec::new(),
             snapshot_cutover: 0,
         });
-        let Ok(node) = loaded.and_then(|loaded| loaded.ready(0, None)) else { return issued.len() };
+        let Ok(mut loaded) = loaded else { return told };
+        let sealer = loaded.sealer();
+        let from = usize::from(*from) % (log.0.len() + 1);
+        for (index, data) in (1..).zip(&log.0).skip(from) {
+            let entry = loaded.proposals.open(index, data).expect("what was sealed opens");
+            if loaded.applier.apply(index, &entry).is_err() {
+                return told;
+            }
+            let active = loaded.cache().active_storage();
+            if !told.seal(&sealer, &loaded.proposals, active) {
+                return told;
+            }
+        }
+        let Ok(node) = loaded.ready(log.0.len() as u64, Some(&log)) else { return told };
+        told.replays += usize::from(from < log.0.len());
         let mut applier = node.applier;
         loop {
-            let Some(([what, a, b, c], after)) = rest.split_first_chunk() else { return issued.len() };
+            let Some(([what, a, b], after)) = rest.split_first_chunk() else { return told };
             rest = after;
             if what % 8 == 7 {
                 break;
             }
-            let Some(entry) = entry(&*kek, *what, *a, *b, &mut rest) else { return issued.len() };
-            if applier.apply(u64::from(*c), &entry).is_err() {
+            let Some(entry) = entry(&*kek, *what, *a, *b, &mut rest) else { return told };
+            let Some(data) = told.propose(&node.proposals, &entry) else { break };
+            log.0.push(data);
+            if applier.apply(log.0.len() as u64, &entry).is_err() {
+                // As if it had never been committed: with it, no start would come to an end.
+                log.0.pop();
                 break;
             }
-            if let Some(key_id) = applier.cache().active_storage().and_then(NonZeroU32::new) {
-                let Some(nonce) = nonce_of_value(&node.sealer, key_id) else { break };
-                assert!(issued.insert((key_id.get(), nonce)), "a value's nonce is issued twice");
-            }
-            if let Some(key_id) = node.proposals.key_id() {
-                let Ok(data) = node.proposals.seal(0, b"entry") else { break };
-                let header = Header::decode(&data[FRAME_LEN..]).expect("what was sealed decodes");
-                assert!(issued.insert((key_id, header.nonce)), "an entry's nonce is issued twice");
+            let active = applier.cache().active_storage();
+            if !told.seal(&node.sealer, &node.proposals, active) {
+                break;
             }
         }
     }
@@ -191,14 +246,16 @@ mod tests {
     #[test]
     fn no_sequence_of_entries_and_restarts_repeats_a_nonce() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let mut issued = 0;
+        let (mut issued, mut replays) = (0, 0);
         for _ in 0..400 {
             let mut data = bytes(&mut rng, 400);
-            // A bootstrap at index 1 first, or nearly every sequence would end at once.
-            data[..4].copy_from_slice(&[1, 1 + KEYS * 2, 0, 1]);
-            issued += nonces_issued(&data);
+            // A bootstrap first, or nearly every sequence would end at once.
+            data[..4].copy_from_slice(&[0, 1, 1 + KEYS * 2, 0]);
+            let told = told(&data);
+            issued += told.issued.len();
+            replays += told.replays;
         }
-        println!("{issued} nonces");
-        assert!(issued > 1_000, "{issued} nonces: the sequences end too soon");
+        println!("{issued} nonces, {replays} replays");
+        assert!(issued > 1_000 && replays > 100, "{issued} nonces, {replays} replays: they end too soon");
     }
 }

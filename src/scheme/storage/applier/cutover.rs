@@ -3,14 +3,16 @@
 use super::super::registry::Registry;
 use super::super::wire::Rotation;
 use super::super::{Error, Purpose};
-use super::{Applier, Keys, is_done};
+use super::{Applier, Keys, check_left, is_done};
 
 impl Applier {
     pub(super) fn enable_storage(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
         check_cutover(new, Purpose::Storage)?;
         let before = keys.sidecar.read()?;
         let stale = new.dek_id != before.active_storage;
-        if !is_done(&before, index) && !stale && !before.storage_envelope_active {
+        if is_done(&before, index) {
+            check_left(&before, Purpose::Storage, new.dek_id)?;
+        } else if !stale && !before.storage_envelope_active {
             Registry(&*self.store).register(&new.proposer)?;
             keys.sidecar.update(|sidecar| {
                 sidecar.storage_envelope_active = true;
@@ -28,6 +30,9 @@ impl Applier {
         }
         check_cutover(new, Purpose::Raft)?;
         let before = keys.sidecar.read()?;
+        if is_done(&before, index) {
+            check_left(&before, Purpose::Raft, new.dek_id)?;
+        }
         if before.raft_envelope_cutover_index != 0 {
             let sidecar = self.finish(keys, index)?;
             return self.install(&sidecar);

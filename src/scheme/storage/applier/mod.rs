@@ -4,10 +4,12 @@
 //! was applied before is applied again after a restart and must then change nothing; the reference resets an epoch or
 //! halts there, ours does neither (the rule `replay-is-done` of the scheme's docs).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::dek::insert_distinct;
 use super::registry::Registry;
 use super::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use super::{Error, Kek, Purpose, Sidecar, SidecarFile, StateCache, epoch, sidecar};
@@ -80,16 +82,19 @@ pub struct Applier {
     cache: Arc<StateCache>,
     installers: Vec<Installer>,
     clock: fn() -> SystemTime,
+    /// The last epoch that the registry had of this node, by key, when this process began.
+    own_rows: HashMap<u32, u16>,
 }
 
 impl Applier {
-    /// An applier that knows what the sidecar says, where there is one.
+    /// An applier that knows what the sidecar says, where there is one, and what the registry has of this node so far.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::find`].
+    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::of_node`].
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
-        let cache = Arc::default();
-        let applier = Self { keys, store, identity, cache, installers: Vec::new(), clock: SystemTime::now };
+        let own_rows = Registry(&*store).of_node(identity.full_node_id)?;
+        let (cache, installers, clock) = (Arc::default(), Vec::new(), SystemTime::now as fn() -> SystemTime);
+        let applier = Self { keys, store, identity, cache, installers, clock, own_rows };
         if let Some(sidecar) = applier.sidecar()? {
             applier.refresh(&sidecar)?;
         }
@@ -178,20 +183,30 @@ impl Applier {
         }
         let registry = Registry(&*self.store);
         let before = keys.sidecar.find()?;
-        let done = before.as_ref().is_some_and(|sidecar| is_done(sidecar, index));
-        if done || is_bootstrapped(before.as_ref(), new)? {
-            // Its rows may be missing: the power may have gone between the sidecar and them.
-            new.rows.iter().try_for_each(|row| registry.ensure(row))?;
-            return self.finish(keys, index).map(drop);
-        }
         let brought = [
             (Purpose::Storage, new.storage_id, &new.wrapped_storage),
             (Purpose::Raft, new.raft_id, &new.wrapped_raft),
         ];
+        let done = before.as_ref().filter(|sidecar| is_done(sidecar, index));
+        if let Some(sidecar) = done {
+            for (purpose, key_id, wrapped) in brought {
+                check_brought(keys, sidecar, purpose, key_id, wrapped)?;
+            }
+        }
+        if done.is_some() || is_bootstrapped(before.as_ref(), new)? {
+            // Its rows may be missing: the power may have gone between the sidecar and them.
+            new.rows.iter().try_for_each(|row| registry.ensure(row))?;
+            return self.finish(keys, index).map(drop);
+        }
         let [storage, raft] =
             brought.map(|(purpose, key_id, wrapped)| keys.kek.unwrap(purpose, key_id, wrapped));
-        let (storage, raft) = (storage?, raft?);
-        keys.keystore.insert_all(&[(new.storage_id, &*storage), (new.raft_id, &*raft)])?;
+        let deks = [(new.storage_id, storage?), (new.raft_id, raft?)];
+        for (purpose, key_id, _) in brought {
+            self.check_epoch(before.as_ref(), purpose, key_id)?;
+        }
+        // Before the sidecar is written: an entry that halts must not be done when it comes again.
+        let rows = registry.changes(&new.rows)?;
+        insert_distinct(&keys.keystore, &deks)?;
         let sidecar = keys.sidecar.update_or_begin(|sidecar| {
             for (purpose, key_id, wrapped) in brought {
                 self.add_key(sidecar, purpose, key_id, wrapped, 0);
@@ -200,7 +215,7 @@ impl Applier {
             sidecar.applied(index);
             Ok(sidecar.clone())
         })?;
-        new.rows.iter().try_for_each(|row| registry.register(row))?;
+        self.store.commit(&rows)?;
         self.refresh(&sidecar)
     }
 
@@ -210,34 +225,50 @@ impl Applier {
             return Err(Error::Apply("the proposer's row is of another key"));
         }
         let registry = Registry(&*self.store);
-        if keys.sidecar.find()?.is_some_and(|sidecar| is_done(&sidecar, index)) {
+        let before = keys.sidecar.find()?;
+        if let Some(sidecar) = before.as_ref().filter(|sidecar| is_done(sidecar, index)) {
+            check_brought(keys, sidecar, purpose, dek_id, &new.wrapped)?;
             registry.ensure(&new.proposer)?;
-            return self.refresh(&keys.sidecar.read()?);
+            return self.turn_to(purpose, sidecar);
         }
         let dek = keys.kek.unwrap(purpose, dek_id, &new.wrapped)?;
-        keys.keystore.set(dek_id, &*dek)?;
+        self.check_epoch(before.as_ref(), purpose, dek_id)?;
+        let rows = registry.changes(&[new.proposer])?;
+        insert_distinct(&keys.keystore, &[(dek_id, dek)])?;
         let sidecar = keys.sidecar.update(|sidecar| {
-            let epoch = self.identity.epoch(purpose);
-            if let Some(old) = sidecar.entry(dek_id) {
-                if old.purpose != purpose {
-                    return Err(Error::Apply("the key is there for another purpose"));
-                }
-                if old.local_epoch > epoch {
-                    return Err(Error::Apply(
-                        "this node has used the key with a higher epoch: start it anew",
-                    ));
-                }
-            }
-            self.add_key(sidecar, purpose, dek_id, &new.wrapped, epoch);
+            self.add_key(sidecar, purpose, dek_id, &new.wrapped, self.identity.epoch(purpose));
             sidecar.activate(purpose, dek_id);
             sidecar.applied(index);
             Ok(sidecar.clone())
         })?;
-        registry.register(&new.proposer)?;
+        self.store.commit(&rows)?;
+        self.turn_to(purpose, &sidecar)
+    }
+
+    /// Seals under the active key of that sidecar from here on.
+    fn turn_to(&self, purpose: Purpose, sidecar: &Sidecar) -> Result<(), Error> {
         if purpose == Purpose::Raft {
-            self.install(&sidecar)?;
+            self.install(sidecar)?;
         }
-        self.refresh(&sidecar)
+        self.refresh(sidecar)
+    }
+
+    /// That no process of this node has sealed under that key with this one's epoch: neither the sidecar nor the
+    /// registry as this process found it know of any. Asked before the key is made active, for then it seals.
+    fn check_epoch(&self, before: Option<&Sidecar>, purpose: Purpose, key_id: u32) -> Result<(), Error> {
+        let epoch = self.identity.epoch(purpose);
+        if let Some(old) = before.and_then(|sidecar| sidecar.entry(key_id)) {
+            if old.purpose != purpose {
+                return Err(Error::Apply("the key is there for another purpose"));
+            }
+            if old.local_epoch > epoch {
+                return Err(Error::Apply("this node has used the key with a higher epoch: start it anew"));
+            }
+        }
+        match self.own_rows.get(&key_id) {
+            Some(last_seen) if *last_seen >= epoch => Err(Error::LocalEpochRollback(key_id)),
+            _ => Ok(()),
+        }
     }
 
     /// Raises the applied index and lets the write path see the sidecar.
@@ -287,6 +318,34 @@ impl Applier {
 /// Whether the entry at that index was applied before. Index 0 says nothing.
 fn is_done(sidecar: &Sidecar, index: u64) -> bool {
     index != 0 && index <= sidecar.raft_applied_index
+}
+
+/// That an entry which the sidecar says it has applied has left its key there. Otherwise the key would be lost in silence:
+/// the sidecar is of another log, or its index is damaged.
+fn check_left<'a>(sidecar: &'a Sidecar, purpose: Purpose, key_id: u32) -> Result<&'a sidecar::Entry, Error> {
+    sidecar.entry(key_id).filter(|entry| entry.purpose == purpose).ok_or(Error::Apply(
+        "the sidecar has applied it and has not its key: it is of another log, or damaged",
+    ))
+}
+
+/// [`check_left`], and that it is the same key. A wrap under a KEK that was given up since, by a rewrap, tells nothing.
+fn check_brought(
+    keys: &Keys,
+    sidecar: &Sidecar,
+    purpose: Purpose,
+    key_id: u32,
+    wrapped: &[u8],
+) -> Result<(), Error> {
+    if check_left(sidecar, purpose, key_id)?.wrapped == wrapped {
+        return Ok(());
+    }
+    match keys.kek.unwrap(purpose, key_id, wrapped) {
+        Ok(dek) if keys.keystore.keys().holds(key_id, &dek) == Some(false) => {
+            Err(Error::Apply("the sidecar has another key under its id: it is of another log"))
+        }
+        Ok(_) | Err(Error::Unwrap) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the sidecar has exactly what the bootstrap brings.

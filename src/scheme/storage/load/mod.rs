@@ -4,11 +4,11 @@
 //! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
 //! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`] for them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::applier::{self, Applier, Identity};
+use super::dek::insert_distinct;
 use super::guards::{self, Gap, LogScanner};
 use super::metrics::{CountedKek, Counters, Metrics};
 use super::registry::Registry;
@@ -65,15 +65,13 @@ pub struct Loaded {
     store: Arc<dyn Store>,
     /// The keys whose epochs were raised.
     bumped: Vec<(Purpose, u32)>,
-    /// The last epoch that the registry had of this node, by key, before the replay.
-    own_rows: HashMap<u32, u16>,
 }
 
 /// Loads a node, up to where its engine opens and replays.
 ///
 /// # Errors
 /// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`], [`guards::check_configuration`],
-/// [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage and, once cut over, for raft.
+/// [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage, then for raft.
 pub fn load(start: Start) -> Result<Loaded, Error> {
     if start.snapshot_cutover != 0 {
         // A sidecar that does not read is the next guard's to name.
@@ -95,7 +93,6 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
 
     let mut identity = Identity { full_node_id: start.full_node_id, storage_epoch: 0, raft_epoch: 0 };
     let (mut keys, mut bumped) = (None, Vec::new());
-    let own_rows = registry.of_node(start.full_node_id)?;
     if let (true, Some(kek), Some(file)) = (start.encryption_enabled, kek, start.sidecar) {
         let keystore = Arc::new(Keystore::new(start.engine));
         if let Some(sidecar) = &sidecar {
@@ -104,7 +101,9 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
                 identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
                 bumped.push((Purpose::Storage, sidecar.active_storage));
             }
-            if sidecar.active_raft != 0 && sidecar.raft_envelope_cutover_index != 0 {
+            // Before the cut-over as well, which the reference does not: the cut-over may come at any time, and
+            // an epoch that was used once already must not be what it begins with.
+            if sidecar.active_raft != 0 {
                 identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
                 bumped.push((Purpose::Raft, sidecar.active_raft));
             }
@@ -129,22 +128,20 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
         counters,
         store: start.store,
         bumped,
-        own_rows,
     })
 }
 
 /// Unwraps every key of the sidecar that has bytes, also the retired ones, and loads them at once.
 ///
 /// # Errors
-/// [`Error::Unwrap`]; [`Error::Envelope`] for two entries of one number with different keys.
+/// [`Error::Unwrap`]; [`Error::SameDek`]; [`Error::Envelope`] for two entries of one number with different keys.
 pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<(), Error> {
     let entries = sidecar.entries();
     let wrapped = entries.iter().filter(|(_, entry)| !entry.wrapped.is_empty());
     let deks = wrapped
         .map(|(key_id, entry)| Ok((*key_id, kek.unwrap(entry.purpose, *key_id, &entry.wrapped)?)))
         .collect::<Result<Vec<_>, Error>>()?;
-    let deks: Vec<(u32, &[u8])> = deks.iter().map(|(key_id, dek)| (*key_id, &dek[..])).collect();
-    Ok(keystore.insert_all(&deks)?)
+    insert_distinct(keystore, &deks)
 }
 
 /// A node that may serve clients.
@@ -182,9 +179,15 @@ impl Loaded {
         self.applier.cache()
     }
 
-    /// A sealer for what the log replays before the node is ready; the scheme's documentation says why the node must
-    /// then be registered at once.
+    /// A sealer for what the log replays, before the node is ready and after: it refuses [`Origin::Direct`]. The scheme's
+    /// documentation says why the node must then be registered at once.
+    ///
+    /// [`Origin::Direct`]: super::Origin::Direct
     pub fn sealer(&self) -> Sealer {
+        self.direct_sealer().replaying()
+    }
+
+    fn direct_sealer(&self) -> Sealer {
         let cipher = self.keystore.clone().map(Cipher::from).unwrap_or_default();
         let (nonces, budget) = (Arc::clone(&self.storage_nonces), Arc::clone(&self.budget));
         Sealer::new(cipher, nonces, Arc::clone(self.cache()), budget).counting(Arc::clone(&self.counters))
@@ -194,21 +197,23 @@ impl Loaded {
     ///
     /// # Errors
     /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] for
-    /// storage, then raft; [`guards::check_log`].
+    /// storage, then raft; [`guards::check_log`], with the log's entries opened.
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
         if let Some(sidecar) = self.applier.sidecar()? {
             for purpose in [Purpose::Storage, Purpose::Raft] {
                 self.check_epoch(&sidecar, purpose)?;
             }
-            gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner)?;
+            let open = |index, data: &[u8]| self.proposals.open(index, data);
+            gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner, &open)?;
         }
-        let sealer = self.sealer();
+        let sealer = self.direct_sealer();
         Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
     }
 
-    /// That no nonce of this process's epoch was issued before, under the key that was active when it was loaded and
-    /// under the one that is now. Raft epochs are looked at once cut over, which the reference does not.
+    /// That no nonce of this process's epoch was issued before under the key that was active when it was loaded, and
+    /// that the registry knows this node under the one that is now, which came with the replay: whether it knew
+    /// this epoch before was the applier's to see. Raft epochs are looked at as well, which the reference does not.
     fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
         let identity = self.applier.identity();
         let (registry, node) = (Registry(&*self.store), identity.full_node_id);
@@ -223,24 +228,17 @@ impl Loaded {
             guards::check_epoch_after_bump(registry, key_id, node, epoch, sealing)?;
         }
         let active = sidecar.active(purpose);
-        let raft_in_clear = purpose == Purpose::Raft && sidecar.raft_envelope_cutover_index == 0;
-        if active == 0 || bumped == Some(active) || raft_in_clear {
+        if active == 0 || bumped == Some(active) {
             return Ok(());
         }
-        // It came with the replay, and so has this epoch. A row from before the replay says that it had come once
-        // already and that the sidecar has forgotten it.
-        let row = guards::check_slot(registry, active, node)?;
-        let unraised = purpose == Purpose::Raft && bumped.is_none();
-        let forgotten = self.own_rows.get(&active).is_some_and(|last_seen| {
-            // Before the cut-over a raft key is registered and not used, and its epoch is not raised.
-            *last_seen > epoch || (*last_seen == epoch && !unraised)
-        });
-        if forgotten || (row.is_none() && sealing) {
-            return Err(Error::LocalEpochRollback(active));
+        match guards::check_slot(registry, active, node)? {
+            None if sealing => Err(Error::LocalEpochRollback(active)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
+#[cfg(test)]
+mod history;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,10 @@ use std::io;
 use super::*;
 use crate::disk::{Memory, Recorder};
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
-use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, rotation, row, sidecar_with};
+use crate::scheme::storage::proposal::seal_proposal;
+use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, keystore, rotation, row, sidecar_with};
 use crate::scheme::storage::value::SEALED_OVERHEAD;
-use crate::scheme::storage::wire::Subtag;
+use crate::scheme::storage::wire::{ROTATION, Subtag};
 use crate::scheme::storage::{Clear, Origin};
 
 fn start(file: Option<&Arc<SidecarFile>>, store: &Arc<Memory>) -> Start {
@@ -29,7 +30,10 @@ fn epoch_of(file: &SidecarFile, key_id: u32) -> u16 {
 
 #[test]
 fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched() {
-    let (disk, file) = sidecar_with(|sidecar| sidecar.raft_envelope_cutover_index = 11);
+    let (disk, file) = sidecar_with(|sidecar| {
+        sidecar.raft_envelope_cutover_index = 11;
+        sidecar.raft_applied_index = 11;
+    });
     let steps = disk.steps().len();
     let with = |snapshot_cutover, sidecar, kek| {
         load(Start { snapshot_cutover, kek, ..start(sidecar, &Arc::default()) })
@@ -49,13 +53,17 @@ fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched(
     assert!(matches!(unreadable, Error::SidecarJson(_)), "{unreadable}");
 }
 
-/// A log with key changes at these indexes, or one that cannot be read.
-struct Log(Option<Vec<u64>>);
+/// A log with key changes at these indexes and values at the others up to its last, or one that cannot be read.
+struct Log(Option<(u64, Vec<u64>)>);
 
 impl LogScanner for Log {
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool> {
-        let indexes = self.0.as_ref().ok_or_else(|| io::Error::other("unreadable"))?;
-        Ok(indexes.iter().any(|index| (after + 1..=through).contains(index)))
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
+        let (end, changes) = self.0.as_ref().ok_or_else(|| io::Error::other("unreadable"))?;
+        for index in first..=last.min(*end) {
+            let opcode = if changes.contains(&index) { ROTATION } else { 0x10 };
+            entry(index, &seal_proposal(index, &[opcode], None).unwrap());
+        }
+        Ok(())
     }
 }
 
@@ -65,16 +73,63 @@ fn a_sidecar_that_missed_a_key_change_keeps_its_node_from_serving() {
         let (_, file) = sidecar_with(|sidecar| sidecar.raft_applied_index = applied);
         let loaded = load(start(Some(&file), &Arc::default())).unwrap();
         let node = loaded.ready(engine, log.as_ref().map(|log| log as &dyn LogScanner));
-        node.map(|node| node.gap).map_err(|error| error.spec_name())
+        node.map(|node| node.gap).map_err(|error| match error {
+            Error::SidecarNotOfRaftLog { .. } => "not of the log",
+            error => error.spec_name(),
+        })
     };
+    let log = |last, changes: &[u64]| Some(Log(Some((last, changes.to_vec()))));
     let behind = Err("ErrSidecarBehindRaftLog");
-    assert_eq!(ready(5, 9, Some(Log(Some(vec![7])))), behind);
-    assert_eq!(ready(5, 9, Some(Log(Some(vec![9])))), behind);
+    assert_eq!(ready(5, 9, log(9, &[5, 7])), behind);
+    assert_eq!(ready(5, 9, log(9, &[5, 9])), behind);
     assert_eq!(ready(5, 9, None), behind, "a log that nobody searches may hide one");
     assert_eq!(ready(5, 9, Some(Log(None))), Err("OTHER"), "nor does one that cannot be read pass");
-    assert_eq!(ready(5, 9, Some(Log(Some(vec![5, 10])))), Ok(Gap::None));
+    assert_eq!(ready(5, 9, log(10, &[5, 10])), Ok(Gap::None));
+    assert_eq!(ready(7, 6, log(7, &[5, 7])), Ok(Gap::None), "applied, and not noted before the crash");
+    for (applied, engine, log) in [
+        (6, 9, log(9, &[5, 7])),
+        (92, 9, log(9, &[5])),
+        (6, 4, log(4, &[4])),
+        (6, 4, log(9, &[4])),
+        (6, 4, None),
+    ] {
+        assert_eq!(ready(applied, engine, log), Err("not of the log"), "{applied}, {engine}");
+    }
     assert_eq!(ready(5, 5, None), Ok(Gap::None));
     assert_eq!(ready(0, 9, None), Ok(Gap::Unknown));
+}
+
+#[test]
+fn a_key_change_that_was_missed_is_found_behind_the_raft_cut_over_as_well() {
+    let ready = |entries: &[(u64, Vec<u8>)]| {
+        let (_, file) = sidecar_with(|sidecar| {
+            sidecar.raft_envelope_cutover_index = 5;
+            sidecar.raft_applied_index = 5;
+        });
+        let loaded = load(start(Some(&file), &Arc::default())).unwrap();
+        let node = loaded.ready(9, Some(&Sealed(entries.to_vec())));
+        node.map(|node| node.gap).map_err(|error| error.spec_name())
+    };
+    let cipher = Cipher::from(keystore(&[2]));
+    let sealed = |index: u64, payload: &[u8]| {
+        (index, seal_proposal(index, payload, Some((&cipher, 2, [9; 12]))).unwrap())
+    };
+    let value = sealed(7, &[0x10]);
+    assert_eq!(ready(&[value.clone()]), Ok(Gap::None));
+    assert_eq!(ready(&[value.clone(), sealed(8, &[ROTATION])]), Err("ErrSidecarBehindRaftLog"));
+    let mut altered = value.clone();
+    *altered.1.last_mut().unwrap() ^= 1;
+    assert_eq!(ready(&[altered]), Err("ErrSidecarBehindRaftLog"), "what does not open may be one");
+}
+
+struct Sealed(Vec<(u64, Vec<u8>)>);
+
+impl LogScanner for Sealed {
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
+        let within = self.0.iter().filter(|(index, _)| (first..=last).contains(index));
+        within.for_each(|(index, data)| entry(*index, data));
+        Ok(())
+    }
 }
 
 #[test]

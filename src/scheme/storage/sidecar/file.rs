@@ -2,23 +2,34 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Sidecar;
 use crate::disk::Disk;
 use crate::scheme::storage::Error;
 
 /// The one file that a node's sidecar lives in. Share it: two of the same file would lose each other's changes.
+///
+/// After a write that failed it says nothing more: the file may hold what a power cut takes away again, and whoever
+/// took that for done would go on from there. A new process finds out what is there, and makes it last by the first
+/// epoch that it raises.
 pub struct SidecarFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    writing: Mutex<()>,
+    state: Mutex<State>,
+}
+
+/// Whether what the file says is on the medium.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sure,
+    Unsure,
 }
 
 impl SidecarFile {
     /// The sidecar of that path, which need not be there yet.
     pub fn new(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Self {
-        Self { disk, path: path.into(), writing: Mutex::new(()) }
+        Self { disk, path: path.into(), state: Mutex::new(State::Sure) }
     }
 
     /// The disk that it is on.
@@ -31,34 +42,31 @@ impl SidecarFile {
         &self.path
     }
 
-    /// Reads it.
+    /// Reads it, once nobody writes it.
     ///
     /// # Errors
-    /// As [`Sidecar::read`].
+    /// [`Error::SidecarUnsure`] after a write that failed; as [`Sidecar::read`].
     pub fn read(&self) -> Result<Sidecar, Error> {
+        let _nobody_writes = self.sure()?;
         Sidecar::read(&self.disk, &self.path)
     }
 
     /// Reads it, where there is one.
     ///
     /// # Errors
-    /// As [`Sidecar::read`].
+    /// As [`read`](Self::read).
     pub fn find(&self) -> Result<Option<Sidecar>, Error> {
-        match self.read() {
-            Ok(sidecar) => Ok(Some(sidecar)),
-            Err(Error::Disk(error)) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.read())
     }
 
     /// Reads it, changes it and writes it; nothing is written where nothing changed.
     ///
     /// # Errors
-    /// As [`Sidecar::read`], those of `change`, as [`Sidecar::write`].
+    /// As [`read`](Self::read), those of `change`, as [`Sidecar::write`].
     pub fn update<R>(&self, change: impl FnOnce(&mut Sidecar) -> Result<R, Error>) -> Result<R, Error> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.read()?;
-        self.write_changed(before.clone(), Some(before), change)
+        let state = self.sure()?;
+        let before = Sidecar::read(&self.disk, &self.path)?;
+        self.write_changed(state, before.clone(), Some(before), change)
     }
 
     /// [`update`](Self::update), beginning with an empty sidecar where there is none.
@@ -69,22 +77,43 @@ impl SidecarFile {
         &self,
         change: impl FnOnce(&mut Sidecar) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.find()?;
-        self.write_changed(before.clone().unwrap_or_default(), before, change)
+        let state = self.sure()?;
+        let before = found(Sidecar::read(&self.disk, &self.path))?;
+        self.write_changed(state, before.clone().unwrap_or_default(), before, change)
+    }
+
+    /// The file for this thread alone, where what it says is on the medium.
+    fn sure(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Sure => Ok(state),
+            State::Unsure => Err(Error::SidecarUnsure(self.path.clone())),
+        }
     }
 
     fn write_changed<R>(
         &self,
+        mut state: MutexGuard<'_, State>,
         mut sidecar: Sidecar,
         before: Option<Sidecar>,
         change: impl FnOnce(&mut Sidecar) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let result = change(&mut sidecar)?;
         if before.as_ref() != Some(&sidecar) {
+            sidecar.check()?;
+            *state = State::Unsure;
             sidecar.write(&self.disk, &self.path)?;
+            *state = State::Sure;
         }
         Ok(result)
+    }
+}
+
+fn found(read: Result<Sidecar, Error>) -> Result<Option<Sidecar>, Error> {
+    match read {
+        Ok(sidecar) => Ok(Some(sidecar)),
+        Err(Error::Disk(error)) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -141,6 +141,33 @@ impl Sidecar {
         Ok(())
     }
 
+    /// That it can be a node's: once it says anything at all, it has an active key of both purposes, is sealing where it
+    /// was cut over, and was cut over at an entry that it has applied. What does not may have lost a bit, and would
+    /// let values go in clear, or epochs stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::SidecarInconsistent`].
+    pub fn check_whole(&self) -> Result<(), Error> {
+        let (storage, raft) = (self.storage_envelope_cutover_index, self.raft_envelope_cutover_index);
+        let last_cutover = storage.max(raft);
+        let begun = self.storage_envelope_active || !self.keys.is_empty();
+        if !begun && self.raft_applied_index.max(last_cutover) == 0 {
+            return Ok(());
+        }
+        let refused = |why| Err(Error::SidecarInconsistent(why));
+        if self.active_storage == 0 || self.active_raft == 0 {
+            return refused("it has begun, and one of its purposes has no active key");
+        }
+        if storage != 0 && !self.storage_envelope_active {
+            return refused("values were cut over, and are not sealed");
+        }
+        // Version 1 may not say what it has applied.
+        if self.raft_applied_index != 0 && self.raft_applied_index < last_cutover {
+            return refused("it was cut over at an entry that it has not applied");
+        }
+        Ok(())
+    }
+
     /// The active key's id; 0 for none.
     pub fn active(&self, purpose: Purpose) -> u32 {
         match purpose {

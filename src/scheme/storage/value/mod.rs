@@ -85,6 +85,8 @@ pub struct Sealer {
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     compress: bool,
+    /// The node may not serve clients yet.
+    replaying: bool,
 }
 
 impl Sealer {
@@ -95,13 +97,19 @@ impl Sealer {
         cache: Arc<StateCache>,
         budget: Arc<Budget>,
     ) -> Self {
-        Self { cipher, nonces, cache, budget, counters: Arc::default(), compress: false }
+        Self { cipher, nonces, cache, budget, counters: Arc::default(), compress: false, replaying: false }
     }
 
     /// Counts what it cannot read with a node's other numbers.
     #[must_use]
     pub fn counting(mut self, counters: Arc<Counters>) -> Self {
         self.counters = counters;
+        self
+    }
+
+    /// Refuses what comes from clients, whatever the cache says.
+    pub(super) fn replaying(mut self) -> Self {
+        self.replaying = true;
         self
     }
 
@@ -156,7 +164,7 @@ impl Sealer {
             cipher: self.cipher.keystore().is_some(),
             active: self.cache.active_storage(),
             cutover: Some(self.cache.storage_envelope_active()),
-            registered: Some(self.cache.registered()),
+            registered: Some(!self.replaying && self.cache.registered()),
             direct: origin == Origin::Direct,
         };
         let form = gate.form()?;

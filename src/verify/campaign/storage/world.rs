@@ -17,7 +17,7 @@ use crate::scheme::storage::guards::LogScanner;
 use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::proposal::{FRAME_LEN, open_proposal};
 use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
-use crate::scheme::storage::wire::{self, Bootstrap, Entry, Rotation, Subtag};
+use crate::scheme::storage::wire::{Bootstrap, Entry, Rotation, Subtag};
 use crate::scheme::storage::{
     Applier, Clear, Dek, Error, Kek, LocalKek, Node, Origin, Proposals, Purpose, Sealer, Sidecar,
     SidecarFile, Start, kek, load,
@@ -37,8 +37,6 @@ pub(super) struct World {
     pub kek: Arc<dyn Kek>,
     /// As the engine has it: index 1 first.
     log: Vec<Vec<u8>>,
-    /// Indexes of the log whose entries change the sidecar.
-    relevant: Vec<u64>,
     /// Entries that were applied without a failure.
     applied: usize,
     records: Vec<(Vec<u8>, Vec<u8>)>,
@@ -73,7 +71,6 @@ impl World {
             defect,
             kek: Arc::new(kek),
             log: Vec::new(),
-            relevant: Vec::new(),
             applied: 0,
             records: Vec::new(),
             issued: HashSet::new(),
@@ -152,8 +149,7 @@ impl World {
         for index in rng.random_range(0..=self.applied)..self.log.len() {
             self.apply(&mut loaded.applier, &sealer, &proposals, &file, index)?;
         }
-        let scanner = Scanner(self.relevant.clone());
-        let node = loaded.ready(self.log.len() as u64, Some(&scanner))?;
+        let node = loaded.ready(self.log.len() as u64, Some(&Scanner(&self.log)))?;
         let mut process = Process { node, file };
         if self.log.is_empty() {
             self.bootstrap(&mut process)?;
@@ -218,11 +214,13 @@ impl World {
             self.issue(header.key_id, header.nonce)?;
         }
         self.log.push(data);
-        if entry.first().is_some_and(|opcode| wire::is_sidecar_relevant(*opcode)) {
-            self.relevant.push(index);
+        let (Process { node, file }, at) = (process, self.log.len() - 1);
+        let mut apply = || self.apply(&mut node.applier, &node.sealer, &node.proposals, file, at);
+        match apply() {
+            // An engine may try an entry again before it gives up.
+            Err(Fail::Refused(_)) => apply(),
+            applied => applied,
         }
-        let Process { node, file } = process;
-        self.apply(&mut node.applier, &node.sealer, &node.proposals, file, self.log.len() - 1)
     }
 
     /// Applies the entry at that place of the log.
@@ -301,11 +299,13 @@ impl World {
     }
 }
 
-/// Searches the log by what the world knows of it.
-struct Scanner(Vec<u64>);
+/// The log, index 1 first.
+struct Scanner<'a>(&'a [Vec<u8>]);
 
-impl LogScanner for Scanner {
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> std::io::Result<bool> {
-        Ok(self.0.iter().any(|index| *index > after && *index <= through))
+impl LogScanner for Scanner<'_> {
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> std::io::Result<()> {
+        let entries = (1..).zip(self.0).filter(|(index, _)| (first..=last).contains(index));
+        entries.for_each(|(index, data)| entry(index, data));
+        Ok(())
     }
 }

@@ -3,16 +3,19 @@
 use std::io;
 
 use super::sidecar::{disk_with, file_on};
-use super::{Judgement, Node, Problem, array, decimal, ends_by_name, integer, named, without_cipher};
+use super::{
+    Judgement, Node, Problem, Ruling, array, decimal, ends_by_name, integer, named, ruled, without_cipher,
+};
 use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::envelope::nonce::node_id16;
 use crate::scheme::storage::guards::{
     LogScanner, check_configuration, check_epoch_after_bump, check_log, check_node_ids,
 };
 use crate::scheme::storage::kek::KEK_LEN;
+use crate::scheme::storage::proposal::{open_proposal, seal_proposal};
 use crate::scheme::storage::registry::{Registry, Writer, encode_key};
-use crate::scheme::storage::wire::is_sidecar_relevant;
-use crate::scheme::storage::{Kek, LocalKek, SidecarFile, SnapshotHeader};
+use crate::scheme::storage::wire::{ROTATION, is_sidecar_relevant};
+use crate::scheme::storage::{Error, Kek, LocalKek, SIDECAR_IN_LOG, SidecarFile, SnapshotHeader};
 use crate::verify::Case;
 
 pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
@@ -35,7 +38,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     }
     for (i, node) in root.member("sidecar_behind_log")?.elements()?.enumerate() {
         let log = Log::read(&node)?;
-        cases.push(without_cipher(format!("sidecar_behind_log/{i}"), move || log.judge()));
+        cases.push(ruled(format!("sidecar_behind_log/{i}"), false, move |_| log.judge()));
     }
     let opcodes = root.member("relevant_opcodes")?;
     let opcodes: Vec<u8> =
@@ -176,22 +179,29 @@ impl Log {
         })
     }
 
-    fn judge(&self) -> Judgement {
+    fn judge(&self) -> Ruling {
         let scanner = self.scanner.as_ref().map(|scanner| scanner as &dyn LogScanner);
-        let seen = check_log(self.sidecar, self.engine, scanner);
+        let open = |index, data: &[u8]| open_proposal(data, index, 0, None);
+        let seen = check_log(self.sidecar, self.engine, scanner, &open);
+        let ahead = matches!(seen, Err(Error::SidecarNotOfRaftLog { .. })) && self.sidecar > self.engine;
+        if self.expect.is_empty() && ahead {
+            return Ok(Some(SIDECAR_IN_LOG));
+        }
         if self.expect == "OTHER" && named(&seen) == Some("ErrSidecarBehindRaftLog") {
             return Err("a log that cannot be searched is taken for one with a gap".into());
         }
-        ends_by_name("check_log", named(&seen), &self.expect)
+        ends_by_name("check_log", named(&seen), &self.expect).map(|()| None)
     }
 }
 
 impl LogScanner for Scanner {
-    fn has_sidecar_relevant(&self, after: u64, through: u64) -> io::Result<bool> {
-        match self {
-            Self::Entries(indexes) => Ok(indexes.iter().any(|index| *index > after && *index <= through)),
-            Self::Fails => Err(io::Error::other("the vector's own")),
+    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
+        let Self::Entries(indexes) = self else { return Err(io::Error::other("the vector's own")) };
+        let entries = indexes.iter().filter(|index| (first..=last).contains(index));
+        for index in entries {
+            entry(*index, &seal_proposal(*index, &[ROTATION], None).map_err(io::Error::other)?);
         }
+        Ok(())
     }
 }
 

@@ -239,7 +239,8 @@ fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule()
         by(scheme::storage::CLEAR_LOOKS_SEALED),
         ["reads/rebadge-exp-changed-GAP", "reads/rebadge-tag-broken-GAP"]
     );
-    assert_eq!(ruled.len(), 11);
+    assert_eq!(by(scheme::storage::SIDECAR_IN_LOG), ["sidecar_behind_log/1"]);
+    assert_eq!(ruled.len(), 12);
     assert!(ruled.iter().all(|(_, rule)| scheme::storage::RULES.contains(rule)));
 }
 
