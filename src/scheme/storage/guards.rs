@@ -224,13 +224,16 @@ pub fn check_cutovers(
         (sidecar.storage_envelope_cutover_index, Subtag::EnableStorage),
         (sidecar.raft_envelope_cutover_index, Subtag::EnableRaft),
     ] {
+        if cutover == 0 {
+            continue;
+        }
         let mut there = true;
         let visited = scanner.visit(cutover, cutover, &mut |_, data| {
             let entry = open(cutover, data).and_then(|payload| Entry::decode(&payload));
             there = matches!(entry, Ok(Some(Entry::Rotation(Rotation { subtag: of, .. }))) if of == subtag);
         });
         visited.map_err(|error| Error::LogScan(error.to_string()))?;
-        if cutover != 0 && !there {
+        if !there {
             return Err(Error::SidecarInconsistent(
                 "the log has no cut-over where it says that there is one",
             ));
