@@ -174,18 +174,23 @@ pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), E
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
-    match disk.remove(&temporary) {
-        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
-            return Err(io_error("removing the stale", &temporary)(reason));
-        }
-        _ => {}
-    }
+    remove_stale(disk, &temporary)?;
     let written = write_and_rename(disk, &temporary, path, bytes);
     if written.is_err() {
         // It has failed already: whether this helps or not changes nothing for the caller.
         let _ = disk.remove(&temporary);
     }
     written
+}
+
+/// A process that died may have left one, and the next may have its id: in a container that is often 1.
+fn remove_stale(disk: &dyn Disk, temporary: &Path) -> Result<(), Error> {
+    match disk.remove(temporary) {
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("removing the stale", temporary)(reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_and_rename(disk: &dyn Disk, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -215,8 +220,13 @@ pub fn parent(path: &Path) -> &Path {
 pub fn probe(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<(), Error> {
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let unique = format!("{prefix}{}-{}.tmp", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
+    probe_as(disk, dir, unique)
+}
+
+fn probe_as(disk: &dyn Disk, dir: &Path, unique: String) -> Result<(), Error> {
     let temporary = dir.join(&unique);
     let last = dir.join(unique + ".final");
+    remove_stale(disk, &temporary)?;
     let mut file = disk.create(&temporary).map_err(io_error("creating", &temporary))?;
     let probed = (|| {
         file.write_all(b"probe").map_err(io_error("writing", &temporary))?;
@@ -299,14 +309,32 @@ mod tests {
         assert_eq!(disk.names(), [PathBuf::from(FILE)]);
         let missing = probe(&disk, Path::new("/absent"), ".probe-").unwrap_err();
         assert!(missing.is_not_found(), "{missing}");
-        // Create, write, sync, rename, sync of the folder.
-        for (step, typed) in [(0, false), (1, false), (2, true), (3, false), (4, true)] {
+        // Remove, create, write, sync, rename, sync of the folder.
+        for (step, typed) in [(0, false), (1, false), (2, false), (3, true), (4, false), (5, true)] {
             let disk = with(b"old");
             disk.plan(6 + step, Fault::Io);
             let error = probe(&disk, Path::new("/data"), ".probe-").unwrap_err();
             assert_eq!(matches!(error, Error::UnsupportedFilesystem { .. }), typed, "{step}: {error}");
             assert_eq!(disk.names(), [PathBuf::from(FILE)], "{step}");
         }
+    }
+
+    #[test]
+    fn a_probe_that_died_at_any_step_does_not_stand_in_the_way_of_the_next() {
+        // The next process counts from the beginning, and may have the same id.
+        let probe = |disk: &Recorder| probe_as(disk, Path::new("/data"), ".probe-1-0.tmp".into());
+        let mut stale = 0;
+        for step in 0..7 {
+            let disk = with(b"old");
+            disk.plan(6 + step, Fault::Power);
+            assert!(probe(&disk).is_err(), "it dies at step {step}");
+            for left in disk.after_power_loss() {
+                stale += usize::from(left.names().len() > 1);
+                probe(&left).unwrap();
+                assert_eq!(left.names(), [PathBuf::from(FILE)], "{step}");
+            }
+        }
+        assert!(stale >= 5, "{stale} left a file");
     }
 
     #[test]

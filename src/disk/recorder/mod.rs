@@ -148,10 +148,10 @@ fn fail(fault: Option<Fault>) -> io::Result<()> {
 }
 
 impl Recorder {
-    /// An empty disk with that one folder, which is there for good.
+    /// An empty disk with that one folder and the one that it is in, which are there for good.
     pub fn with_dir(dir: impl Into<PathBuf>) -> Self {
-        let recorder = Self::default();
-        recorder.state().dirs.insert(dir.into());
+        let (recorder, dir) = (Self::default(), dir.into());
+        recorder.state().dirs.extend([parent(&dir).into(), dir]);
         recorder
     }
 

@@ -2,7 +2,8 @@
 //!
 //! SP 800-38D asks for a bound on one key's use; elastickv's design proposes a rotation at 90 % and does not build it.
 //! Counting costs the write path nothing: the nonce source counts already, and a key's use is what was issued since
-//! it became active.
+//! it became active. Only what a client asks of this node is refused: a value or an entry of the replicated log is
+//! sealed and counted in any case, or the cluster would halt, and the rotation that helps could not pass.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -20,7 +21,7 @@ pub enum Use {
     Within,
     /// Rotate now: nine tenths are used.
     RotationDue,
-    /// Nothing more is sealed under it.
+    /// It seals nothing more that a client asks for.
     UsedUp,
 }
 
@@ -47,18 +48,30 @@ impl Budget {
         Self { limit, key_id, issued_before, past: Mutex::new(BTreeMap::new()) }
     }
 
-    /// That a value may be sealed under the key, where so many nonces were issued with its own.
-    ///
-    /// Threads that see a new key at once may count a few values to the other one: the bound is not that sharp.
+    /// That one more value may be sealed under the key, where so many nonces were issued.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
     #[inline]
     pub fn check(&self, key_id: u32, issued: u64) -> Result<(), Error> {
+        let used =
+            if self.key_id.load(Ordering::Acquire) == key_id { self.used(issued) } else { self.past(key_id) };
+        if used >= self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
+    }
+
+    /// Counts a value under the key, where so many nonces were issued with its own.
+    ///
+    /// Threads that see a new key at once may count a few values to the other one: the bound is not that sharp.
+    #[inline]
+    pub fn count(&self, key_id: u32, issued: u64) {
         if self.key_id.load(Ordering::Acquire) != key_id {
             self.turn_to(key_id, issued.saturating_sub(1));
         }
-        if self.used(issued) > self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn past(&self, key_id: u32) -> u64 {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).get(&key_id).copied().unwrap_or(0)
     }
 
     /// Counts under another key from here on, and from where it was left when it had been active before.
@@ -114,13 +127,17 @@ mod tests {
         let budget = Budget::new(10);
         for issued in 1..=10 {
             assert_eq!(budget.state(issued - 1), if issued < 10 { Use::Within } else { Use::RotationDue });
-            budget.check(7, issued).unwrap();
+            budget.check(7, issued - 1).unwrap();
+            budget.count(7, issued);
         }
         assert_eq!(budget.state(10), Use::UsedUp);
-        assert!(matches!(budget.check(7, 11), Err(Error::KeyUsedUp(7))));
-        budget.check(8, 12).unwrap();
+        assert!(matches!(budget.check(7, 10), Err(Error::KeyUsedUp(7))));
+        budget.count(7, 11);
+        assert_eq!(budget.used(11), 11, "what is replicated is counted past the limit");
+        budget.check(8, 11).unwrap();
+        budget.count(8, 12);
         assert_eq!((budget.used(12), budget.state(12)), (1, Use::Within));
-        assert_eq!(budget.writes(12), [(7, 11), (8, 1)].into(), "the refused one took its nonce");
-        assert!(budget.check(7, 13).is_err(), "a key that comes back is as used as it was");
+        assert_eq!(budget.writes(12), [(7, 11), (8, 1)].into());
+        assert!(budget.check(7, 12).is_err(), "a key that comes back is as used as it was");
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! elastickv `internal/encryption/local_epoch.go`. On every load, before the first nonce, the epoch of a key goes up
 //! by one, durably. A warning above 0xFF00 is ours.
+//!
+//! A new key goes on from the epoch of the process that it comes to. A node id therefore has 65,535 starts in all, and
+//! no rotation gives it more: a node that nears the end leaves, and joins again under a new raft id.
 
 use super::{Error, SidecarFile};
 
-/// The last epoch; a key that has reached it seals nothing in a later load.
+/// The last epoch; a node that has reached it does not start again under its id.
 pub const LAST: u16 = 0xffff;
-/// Epochs above this are nearly used up: rotate the key.
+/// Epochs above this are nearly used up: let the node join again under a new raft id.
 pub const WARN_ABOVE: u16 = 0xff00;
 
 /// Raises the epoch of a key by one and returns it once it is durable.
@@ -23,7 +26,7 @@ pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
     })
 }
 
-/// Whether so few epochs are left that the key should be rotated.
+/// Whether so few epochs are left that the node should join again under a new raft id.
 pub const fn nearly_used_up(epoch: u16) -> bool {
     epoch > WARN_ABOVE
 }

@@ -16,11 +16,16 @@ pub enum Error {
     #[error(transparent)]
     Disk(#[from] disk::Error),
     /// Others than its owner may read or write the KEK file.
-    #[error("the KEK file has mode {0:04o}: take all rights from group and others (chmod 0600)")]
-    InsecureKekFile(u32),
+    #[error("the KEK file {} has mode {mode:04o}: take all rights from group and others (chmod 0600)", path.display())]
+    InsecureKekFile {
+        /// The file.
+        path: PathBuf,
+        /// Its rights.
+        mode: u32,
+    },
     /// The KEK source does not give 32 bytes of key.
-    #[error("the KEK is unusable: {0}")]
-    Kek(&'static str),
+    #[error("the KEK is unusable: {0}; give 32 bytes of key: raw in a file, or in padded Base64")]
+    Kek(String),
     /// A wrapped key is not of 60 bytes, or was wrapped under another KEK, or altered.
     #[error(
         "the wrapped data key does not open: another KEK, or damage; restore the right KEK or the sidecar"
@@ -40,7 +45,9 @@ pub enum Error {
     #[error("the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged")]
     SidecarKeyIdFormat(String),
     /// A key's name is 0.
-    #[error("the sidecar names a key {0:?}: key id 0 is reserved")]
+    #[error(
+        "the sidecar names a key {0:?}, and key id 0 is reserved: it is damaged; restore it whole or resync"
+    )]
     SidecarReservedKeyId(String),
     /// A key is for neither storage nor raft.
     #[error("the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged")]
@@ -81,18 +88,21 @@ pub enum Error {
     )]
     SameDek(u32, u32),
     /// The sidecar lacks a key that is asked for.
-    #[error("the sidecar has no key {0}")]
+    #[error("the sidecar has no key {0}: look for its id in keys.json, or resync the node")]
     KeyNotInSidecar(u32),
 
-    /// All 65,535 epochs of a key are used.
-    #[error("the epochs of key {0} are used up: rotate the data key from another node, then start again")]
+    /// All 65,535 starts that a node id has are used.
+    #[error(
+        "this node's epochs of key {0} are used up, and a new key would go on from the last: \
+         let the node leave, and join again under a new raft id"
+    )]
     LocalEpochExhausted(u32),
 
     /// A registry key is not of the 27 bytes that it should be.
-    #[error("a key of the writer registry is malformed: the table is damaged")]
+    #[error("a key of the writer registry is malformed: its store is damaged; resync the node")]
     RegistryKeyMalformed,
     /// A registry value is not of 12 bytes.
-    #[error("a value of the writer registry is malformed: the table is damaged")]
+    #[error("a value of the writer registry is malformed: its store is damaged; resync the node")]
     RegistryValueMalformed,
     /// A user's key lies under the registry's prefix.
     #[error("the key begins with !encryption|writers|, which is reserved: choose another")]
@@ -145,10 +155,13 @@ pub enum Error {
     )]
     ClearValue,
     /// A compressed value does not unpack within its bound.
-    #[error("the value does not decompress within {0} bytes")]
+    #[error(
+        "the value does not decompress within {0} bytes, and is authentic: it was written by another program; \
+         read it with that one, or delete it"
+    )]
     Decompress(usize),
     /// A key has sealed as many values as it may.
-    #[error("key {0} has sealed all it may in this process: rotate the data key")]
+    #[error("key {0} has sealed all it may in this process: rotate the data key, then try again")]
     KeyUsedUp(u32),
 
     /// Encryption is off and there is a sidecar.
@@ -158,7 +171,10 @@ pub enum Error {
     #[error("encryption is enabled without a KEK: configure its source")]
     KekRequiredWithFlag,
     /// The KEK does not open a key of the sidecar.
-    #[error("the KEK does not open key {0} of the sidecar: configure the KEK that wrapped it")]
+    #[error(
+        "the KEK does not open key {0} of the sidecar: configure the KEK that wrapped it; \
+         if it is the right one, the wrap is damaged: resync the node"
+    )]
     KekMismatch(u32),
     /// Two members of the cluster share the 16 bits that nonces carry.
     #[error("the nodes {0:#018x} and {1:#018x} have the same low 16 bits: give one another raft id")]
@@ -200,7 +216,7 @@ pub enum Error {
         sidecar: u64,
     },
     /// The log could not be searched.
-    #[error("the log could not be searched: {0}")]
+    #[error("the log could not be searched: {0}; mend what it says, and start again")]
     LogScan(String),
     /// A snapshot begins with a magic of this family that is not known.
     #[error("the snapshot is of a newer release: upgrade this node")]
@@ -223,7 +239,7 @@ impl Error {
             Self::Envelope(error) => error.spec_name(),
             Self::Disk(disk::Error::UnsupportedFilesystem { .. }) => "ErrUnsupportedFilesystem",
             Self::Disk(error) if error.is_not_found() => "ErrNotExist",
-            Self::InsecureKekFile(_) => "ErrInsecureKEKFile",
+            Self::InsecureKekFile { .. } => "ErrInsecureKEKFile",
             Self::SidecarVersion(_) => "ErrSidecarVersion",
             Self::SidecarKeyIdFormat(_) => "ErrSidecarKeyIDFormat",
             Self::SidecarReservedKeyId(_) => "ErrSidecarReservedKeyID",

@@ -5,7 +5,7 @@
 use std::io;
 
 use super::registry::{Registry, Writer};
-use super::wire::is_sidecar_relevant;
+use super::wire::{Entry, Rotation, Subtag, is_sidecar_relevant};
 use super::{Error, Kek, Purpose, Sidecar, SidecarFile, epoch};
 use crate::disk;
 use crate::envelope::nonce::node_id16;
@@ -169,7 +169,7 @@ pub enum Gap {
 /// one is in the log. One that is ahead of the log is of another, and would take that many entries for applied.
 ///
 /// # Errors
-/// [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`]; either also where there is something to search and
+/// [`Error::SidecarInconsistent`] as `open`; [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`]; either also where there is something to search and
 /// no scanner; [`Error::LogScan`].
 pub fn check_log(
     sidecar: u64,
@@ -180,13 +180,19 @@ pub fn check_log(
     if sidecar == 0 {
         return Ok(Gap::Unknown);
     }
-    let (mut own, mut missed) = (None, false);
+    let (mut own, mut missed, mut inconsistent) = (None, false, None);
     match scanner {
         None => missed = sidecar < engine,
         Some(scanner) => scanner
             .visit(sidecar, engine.max(sidecar), &mut |index, data| {
-                let opcode = open(index, data).map(|payload| payload.first().copied());
-                let relevant = opcode.map_or(true, |opcode| opcode.is_some_and(is_sidecar_relevant));
+                let relevant = match open(index, data) {
+                    Ok(payload) => payload.first().is_some_and(|opcode| is_sidecar_relevant(*opcode)),
+                    Err(Error::SidecarInconsistent(why)) => {
+                        inconsistent = Some(why);
+                        true
+                    }
+                    Err(_) => true,
+                };
                 if index == sidecar {
                     own = Some(relevant);
                 } else {
@@ -195,10 +201,45 @@ pub fn check_log(
             })
             .map_err(|error| Error::LogScan(error.to_string()))?,
     }
+    if let Some(why) = inconsistent {
+        return Err(Error::SidecarInconsistent(why));
+    }
     if own == Some(false) || (own.is_none() && sidecar > engine) {
         return Err(Error::SidecarNotOfRaftLog { sidecar, engine });
     }
     if missed { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
+}
+
+/// That the sidecar was cut over where the log says so, as far as the log goes back: one bit of a damaged index is
+/// enough to leave sealed entries unopened. Ours alone.
+///
+/// # Errors
+/// [`Error::SidecarInconsistent`]; [`Error::LogScan`].
+pub fn check_cutovers(
+    sidecar: &Sidecar,
+    scanner: &dyn LogScanner,
+    open: &dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error>,
+) -> Result<(), Error> {
+    for (cutover, subtag) in [
+        (sidecar.storage_envelope_cutover_index, Subtag::EnableStorage),
+        (sidecar.raft_envelope_cutover_index, Subtag::EnableRaft),
+    ] {
+        if cutover == 0 {
+            continue;
+        }
+        let mut there = true;
+        let visited = scanner.visit(cutover, cutover, &mut |_, data| {
+            let entry = open(cutover, data).and_then(|payload| Entry::decode(&payload));
+            there = matches!(entry, Ok(Some(Entry::Rotation(Rotation { subtag: of, .. }))) if of == subtag);
+        });
+        visited.map_err(|error| Error::LogScan(error.to_string()))?;
+        if !there {
+            return Err(Error::SidecarInconsistent(
+                "the log has no cut-over where it says that there is one",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.

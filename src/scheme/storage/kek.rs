@@ -5,6 +5,7 @@
 //! is ours alone. A key management service is one more [`Kek`]. elastickv's `ErrNilFileWrapper` has no equal here:
 //! a [`LocalKek`] exists only with its key.
 
+use std::env::VarError;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -86,16 +87,17 @@ impl LocalKek {
     /// [`Error::InsecureKekFile`]; [`Error::Kek`] for another length.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let io = |reason| crate::disk::Error::Io { doing: "reading the KEK file", path: path.into(), reason };
+        let unusable = |why| Error::Kek(format!("{} {why}", path.display()));
         let mut file = open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         if !metadata.is_file() {
-            return Err(Error::Kek("it is no regular file"));
+            return Err(unusable("is no regular file"));
         }
         #[cfg(unix)]
         {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
             if mode & 0o077 != 0 {
-                return Err(Error::InsecureKekFile(mode));
+                return Err(Error::InsecureKekFile { path: path.into(), mode });
             }
         }
         let mut bytes = Zeroizing::new([0; KEK_LEN + 1]);
@@ -108,7 +110,7 @@ impl LocalKek {
         }
         match bytes[..len].try_into() {
             Ok(key) => Self::new(key),
-            Err(_) => Err(Error::Kek("the file is not of exactly 32 bytes")),
+            Err(_) => Err(unusable("is not of exactly 32 bytes")),
         }
     }
 
@@ -119,9 +121,9 @@ impl LocalKek {
     pub fn from_base64(text: &str) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new([0; KEK_LEN + 3]);
         let len = STANDARD.decode_slice(text.trim_ascii(), &mut bytes[..]);
-        let len = len.map_err(|_| Error::Kek("it is not padded Base64 of 32 bytes"))?;
-        let key = bytes[..len].try_into().map_err(|_| Error::Kek("it is not Base64 of 32 bytes"))?;
-        Self::new(key)
+        let refused = || Error::Kek("the text is not padded Base64 of 32 bytes".into());
+        let len = len.map_err(|_| refused())?;
+        Self::new(bytes[..len].try_into().map_err(|_| refused())?)
     }
 
     /// The KEK in [`KEK_VARIABLE`]. Other processes of this user can read the variable: a file is the better place.
@@ -129,8 +131,15 @@ impl LocalKek {
     /// # Errors
     /// [`Error::Kek`] when it is not set, or not Base64 of 32 bytes.
     pub fn from_env() -> Result<Self, Error> {
-        let text = std::env::var(KEK_VARIABLE).map_err(|_| Error::Kek("ELASTICKV_KEK_BASE64 is not set"))?;
-        Self::from_base64(&Zeroizing::new(text))
+        let unusable = |why| Error::Kek(format!("{KEK_VARIABLE} {why}"));
+        match std::env::var(KEK_VARIABLE) {
+            Ok(text) => Self::from_base64(&Zeroizing::new(text)),
+            Err(VarError::NotPresent) => Err(unusable("is not set")),
+            Err(VarError::NotUnicode(text)) => {
+                drop(Zeroizing::new(text.into_encoded_bytes()));
+                Err(unusable("is not Unicode, so no Base64"))
+            }
+        }
     }
 
     fn aad(&self, purpose: Purpose, key_id: u32) -> Vec<u8> {
@@ -214,6 +223,8 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     const DEK: [u8; DEK_LEN] = [7; DEK_LEN];
@@ -283,11 +294,17 @@ mod tests {
             assert!(ends.contains(&expected), "{ends}, not {expected}");
             return;
         }
+        let encoded = |bytes: &[u8]| Some(OsString::from(STANDARD.encode(bytes)));
         for (value, ends) in [
-            (Some(STANDARD.encode([9; 32])), "opened true"),
-            (Some(STANDARD.encode([8; 32])), "another KEK"),
-            (Some(STANDARD.encode([9; 31])), "not Base64 of 32 bytes"),
-            (Some("!".into()), "not padded Base64"),
+            (encoded(&[9; 32]), "opened true"),
+            (encoded(&[8; 32]), "another KEK"),
+            (encoded(&[9; 31]), "not padded Base64 of 32 bytes"),
+            (Some("!".into()), "not padded Base64 of 32 bytes"),
+            #[cfg(unix)]
+            (
+                Some(std::os::unix::ffi::OsStringExt::from_vec(vec![0xff; 44])),
+                "ELASTICKV_KEK_BASE64 is not Unicode",
+            ),
             (None, "ELASTICKV_KEK_BASE64 is not set"),
         ] {
             let mut child = std::process::Command::new(std::env::current_exe().unwrap());

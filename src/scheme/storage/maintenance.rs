@@ -2,18 +2,24 @@
 //!
 //! Both change this node's sidecar only, in one durable write; nothing goes through the log.
 
-use super::registry::PREFIX;
+use subtle::ConstantTimeEq;
+
+use super::registry::is_reserved;
 use super::value::read;
-use super::{Clear, Error, Kek, Purpose, SidecarFile, rewrite};
+use super::{Clear, Error, Kek, Purpose, Sidecar, SidecarFile, rewrite};
 use crate::disk::Store;
 use crate::envelope::Cipher;
 
-/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many there were.
-/// Each new wrap is opened and compared before the file is written.
+/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many were not so
+/// already. Each new wrap is opened and compared before the file is written.
+///
+/// Stop the node first, and start it with `new`: one that runs goes on with `old`, and the next key that the log brings
+/// it lies under that one. Such a sidecar, which no KEK opens whole, is mended by calling this again. The log must
+/// bring no key under `old` any more, so apply all rotations before, on every member.
 ///
 /// # Errors
-/// [`Error::KekMismatch`] for a key that `old` does not open; those of `new`; as [`SidecarFile::update`]. Then the file
-/// is as it was.
+/// [`Error::KekMismatch`] for a key that neither opens; those of `new`; as [`SidecarFile::update`]. Then the file is as
+/// it was.
 pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize, Error> {
     file.update(|sidecar| {
         let mut count = 0;
@@ -23,12 +29,17 @@ pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize,
             let Some(entry) = sidecar.keys.get_mut(&name).filter(|entry| !entry.wrapped.is_empty()) else {
                 continue;
             };
-            let dek = old.unwrap(entry.purpose, key_id, &entry.wrapped).map_err(|error| match error {
-                Error::Unwrap => Error::KekMismatch(key_id),
-                other => other,
-            })?;
+            let dek = match old.unwrap(entry.purpose, key_id, &entry.wrapped) {
+                Ok(dek) => dek,
+                Err(Error::Unwrap) => match new.unwrap(entry.purpose, key_id, &entry.wrapped) {
+                    Ok(_) => continue,
+                    Err(Error::Unwrap) => return Err(Error::KekMismatch(key_id)),
+                    Err(error) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            };
             let wrapped = new.wrap(entry.purpose, key_id, &dek)?;
-            if *new.unwrap(entry.purpose, key_id, &wrapped)? != *dek {
+            if !bool::from(new.unwrap(entry.purpose, key_id, &wrapped)?.ct_eq(&*dek)) {
                 return Err(Error::Unwrap);
             }
             entry.wrapped = wrapped;
@@ -50,7 +61,9 @@ pub enum Evidence {
     },
     /// For a raft key.
     Raft {
-        /// The last index sealed under the key.
+        /// The last index sealed under the key, as the whole log says: [`Proposals::last_index`] knows only of this process.
+        ///
+        /// [`Proposals::last_index`]: super::Proposals::last_index
         last_index: u64,
         /// The log is gone up to here, on every member.
         compacted_index: u64,
@@ -73,32 +86,43 @@ pub fn retire(
     key_id: u32,
     evidence: Evidence,
 ) -> Result<(), Error> {
-    let needed = |why| Err(Error::KeyStillNeeded(key_id, why));
-    file.update(|sidecar| {
+    let needed = |why| Error::KeyStillNeeded(key_id, why);
+    let idle = |sidecar: &Sidecar| {
         let purpose = sidecar.entry(key_id).ok_or(Error::KeyNotInSidecar(key_id))?.purpose;
         if sidecar.active(purpose) == key_id {
-            return needed("it is active: rotate first");
+            Err(needed("it is active: rotate first"))
+        } else {
+            Ok(purpose)
         }
-        match (purpose, evidence) {
-            (Purpose::Storage, Evidence::Storage { min_retained_ts, youngest_ts }) => {
-                if !rewrite::is_done(store, sidecar.active_storage)? {
-                    return needed("values have not all been rewritten under the active key");
-                }
-                if youngest_ts >= min_retained_ts {
-                    return needed("a reader may still ask for what it sealed");
-                }
-                if count_under(cipher, store, key_id)? != 0 {
-                    return needed("there are values under it");
-                }
+    };
+    let sidecar = file.read()?;
+    match (idle(&sidecar)?, evidence) {
+        (Purpose::Storage, Evidence::Storage { min_retained_ts, youngest_ts }) => {
+            if !rewrite::is_done(store, sidecar.active_storage)? {
+                return Err(needed("values have not all been rewritten under the active key"));
             }
-            (Purpose::Raft, Evidence::Raft { last_index, compacted_index, snapshot_index }) => {
-                if compacted_index < last_index || snapshot_index <= last_index {
-                    return needed("the log still has entries under it, or no later snapshot");
-                }
+            if youngest_ts >= min_retained_ts {
+                return Err(needed("a reader may still ask for what it sealed"));
             }
-            _ => return needed("the evidence is for a key of the other purpose"),
+            if count_under(cipher, store, key_id)? != 0 {
+                // The rewriting ended before the key was active once more.
+                rewrite::begin_again(store, sidecar.active_storage)?;
+                return Err(needed("there are values under it: rewrite them, which begins anew"));
+            }
         }
-        if let Some(entry) = sidecar.entry_mut(key_id) {
+        (Purpose::Raft, Evidence::Raft { last_index, compacted_index, snapshot_index }) => {
+            if compacted_index < last_index || snapshot_index <= last_index {
+                return Err(needed("the log still has entries under it, or no later snapshot"));
+            }
+        }
+        _ => return Err(needed("the evidence is for a key of the other purpose")),
+    }
+    file.update(|now| {
+        // Nobody waits for the scan; so a rotation may have come between, and values with it.
+        if now.active_storage != sidecar.active_storage || now.active_raft != sidecar.active_raft {
+            return Err(needed("the active keys changed meanwhile: try again"));
+        }
+        if let Some(entry) = now.entry_mut(key_id) {
             entry.wrapped.clear();
         }
         Ok(())
@@ -118,7 +142,7 @@ pub fn count_under(cipher: &Cipher, store: &dyn Store, key_id: u32) -> Result<u6
     let (mut count, mut after) = (0, None::<Vec<u8>>);
     loop {
         let rows = store.scan(b"", after.as_deref(), ROWS)?;
-        for (key, stored) in rows.iter().filter(|(key, _)| !key.starts_with(PREFIX)) {
+        for (key, stored) in rows.iter().filter(|(key, _)| !is_reserved(key)) {
             count += u64::from(read(Some(cipher), Clear::Allowed, key, stored)?.key_id == Some(key_id));
         }
         match rows.last() {
@@ -135,7 +159,8 @@ mod tests {
     use super::*;
     use crate::disk::Memory;
     use crate::scheme::storage::kek::Binding;
-    use crate::scheme::storage::testing::{kek, keystore, sidecar_with, wrapped};
+    use crate::scheme::storage::testing::{applier, kek, keystore, rotation, sidecar_with, wrapped};
+    use crate::scheme::storage::wire::Subtag;
     use crate::scheme::storage::{LocalKek, sidecar};
 
     #[test]
@@ -150,8 +175,27 @@ mod tests {
             assert_eq!(*new.unwrap(entry.purpose, key_id, &entry.wrapped).unwrap(), [key_id as u8; 32]);
         }
         let before = file.read().unwrap();
-        assert_eq!(rewrap(&file, &*kek(), &new).unwrap_err().spec_name(), "ErrKEKMismatch");
+        assert_eq!(rewrap(&file, &*kek(), &new).unwrap(), 0, "they are under it already");
+        let third = LocalKek::new(&[7; 32]).unwrap();
+        assert_eq!(rewrap(&file, &*kek(), &third).unwrap_err().spec_name(), "ErrKEKMismatch");
         assert_eq!(file.read().unwrap(), before);
+    }
+
+    #[test]
+    fn a_key_that_came_to_a_running_node_after_a_rewrap_is_wrapped_anew_by_the_next() {
+        let (disk, file) = sidecar_with(|_| {});
+        let new = LocalKek::new(&[8; 32]).unwrap();
+        let mut running = applier(&disk, Arc::<Memory>::default(), 1);
+        rewrap(&file, &*kek(), &new).unwrap();
+        running.apply(6, &rotation(Subtag::Rotate, Purpose::Raft, 3, 1).encode()).unwrap();
+        let opens = |kek: &dyn Kek| {
+            let sidecar = file.read().unwrap();
+            let opens = |(id, e): (u32, &sidecar::Entry)| kek.unwrap(e.purpose, id, &e.wrapped).is_ok();
+            sidecar.entries().into_iter().map(opens).collect::<Vec<_>>()
+        };
+        assert_eq!((opens(&*kek()), opens(&new)), (vec![false, false, true], vec![true, true, false]));
+        assert_eq!(rewrap(&file, &*kek(), &new).unwrap(), 1);
+        assert_eq!(opens(&new), [true; 3]);
     }
 
     fn with_old_raft_key() -> Arc<SidecarFile> {

@@ -1,4 +1,5 @@
-//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no code for them.
+//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no code for them;
+//! `rotation_due` is ours.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::budget::Use;
 use super::value::SEALED_OVERHEAD;
 use super::{Dek, Error, Kek, Purpose, Sidecar};
 use crate::envelope;
@@ -77,8 +79,10 @@ pub struct Metrics {
     pub counters: Arc<Counters>,
     /// The keys, where there is a sidecar.
     pub sidecar: Option<Sidecar>,
-    /// Values sealed under each key in this process load.
+    /// Values, and log entries, sealed under each key in this process load.
     pub writes_per_dek: BTreeMap<u32, u64>,
+    /// How far the budget of each purpose's key is.
+    pub usage: [(Purpose, Use); 2],
     /// The last log index seen under each raft key in this process load.
     pub last_proposed_index: BTreeMap<u32, u64>,
 }
@@ -113,7 +117,14 @@ impl fmt::Display for Metrics {
         }
         family("decrypt_failures", "counter", "Stored values and log entries that did not open.", &failures)?;
         let writes = labelled(&self.writes_per_dek);
-        family("writes_per_dek", "gauge", "Values sealed under a key since this process began.", &writes)?;
+        let help = "Values and entries sealed under a key since this process began.";
+        family("writes_per_dek", "gauge", help, &writes)?;
+        let due = self.usage.iter().fold(String::new(), |mut text, (purpose, usage)| {
+            let _ = writeln!(text, "{{purpose=\"{purpose}\"}} {}", u8::from(*usage != Use::Within));
+            text
+        });
+        let help = "1 when the active key has sealed nine tenths of what it may: rotate it.";
+        family("rotation_due", "gauge", help, &due)?;
         let proposed = labelled(&self.last_proposed_index);
         let help = "Last log index proposed under a raft key.";
         family("last_proposed_index_per_raft_dek", "gauge", help, &proposed)?;
@@ -154,6 +165,7 @@ mod tests {
             counters,
             sidecar: Some(sidecar),
             writes_per_dek: [(7, 3)].into(),
+            usage: [(Purpose::Storage, Use::Within), (Purpose::Raft, Use::RotationDue)],
             last_proposed_index: [(8, 40)].into(),
         };
         let text = metrics.to_string();
@@ -165,6 +177,8 @@ mod tests {
             "elastickv_encryption_decrypt_failures_total{reason=\"truncated\"} 1",
             "elastickv_encryption_decrypt_failures_total{reason=\"bad_version\"} 1",
             "elastickv_encryption_writes_per_dek{dek_id=\"7\"} 3",
+            "elastickv_encryption_rotation_due{purpose=\"storage\"} 0",
+            "elastickv_encryption_rotation_due{purpose=\"raft\"} 1",
             "# TYPE elastickv_encryption_last_proposed_index_per_raft_dek gauge",
             "elastickv_encryption_last_proposed_index_per_raft_dek{dek_id=\"8\"} 40",
             "elastickv_encryption_value_overhead_bytes 43",

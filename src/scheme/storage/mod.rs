@@ -1,7 +1,7 @@
 //! The storage scheme: keys that survive crashes, restarts, rotation and replication without ever repeating a nonce.
 //!
-//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and no stored byte is returned
-//! unauthenticated while a key that sealed it is loaded. It follows elastickv's `internal/encryption` and its store
+//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and, under [`Clear::Refused`], no stored
+//! byte is returned unauthenticated. It follows elastickv's `internal/encryption` and its store
 //! glue at d9a031d0, byte for byte; the record itself is [`crate::envelope`].
 //!
 //! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
@@ -14,15 +14,13 @@
 //! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these names, told
 //! by what was done and not by which case it was:
 //!
-//! - [`STRICT_JSON`]: a sidecar with a member that is missing where there is no default (`keys`), null, there twice or
-//!   in other case, or with Base64 that is not canonical, is refused. Go's reader takes the last, or ignores it.
+//! - [`STRICT_JSON`]: a sidecar with a member that is missing where there is no default (`keys`; in version 2 with active
+//!   keys, any but `created`), null, there twice or in other case, or with Base64 that is not canonical, is refused.
+//!   Go's reader takes the last, or ignores it.
 //! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does not halt;
-//!   rows that it registered are put back where they are missing. The reference resets a key's epoch when a bootstrap
+//!   rows that it registered are put back where they are missing or lower. The reference resets a key's epoch when a bootstrap
 //!   is replayed, so that nonces would repeat, and halts on it after a rotation; it also halts on a registration that
 //!   is replayed after a later one, which is why the registry here remembers an index as well.
-//! - [`CLEAR_LOOKS_SEALED`]: a value in clear that begins as a record under a loaded key does is refused. The
-//!   reference returns a relabelled record's bytes when its expiry or its tag was changed as well.
-//!
 //! - [`SIDECAR_IN_LOG`]: a sidecar that ends at an index which the log does not have, or where the log has no key
 //!   change, is refused: it would take the key changes of another log, or those up to a damaged index, for applied.
 //!   The reference lets every sidecar pass that is not behind.
@@ -31,7 +29,8 @@
 //! against the registry as a storage key's is; a key that comes with the log and that the registry knows at this
 //! process's epoch is a rollback, and halts before it is made active; an entry that is taken for applied must have left
 //! its key in the sidecar; rows are refused before the sidecar is written; one data key has one id; a sidecar that was
-//! cut over has what it seals with; a key id is never rotated to another purpose; a key is never made active with an
+//! cut over has what it seals with, and was cut over where the log says so; an entry that is sealed is not believed to
+//! be from before the cut-over; a key id is never rotated to another purpose; a key is never made active with an
 //! epoch below one that it was used with; [`Clear::Refused`] believes no value in clear once all are rewritten.
 //!
 //! # What a caller must keep to
@@ -44,12 +43,23 @@
 //! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
 //!   its registration may not start again.
 //! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
-//! - One [`SidecarFile`] for a file, in one process.
+//! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
+//!   a lock on it would stay with the old one. A registry in a redb database beside it keeps a second process out, for
+//!   its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.
+//! - One writer to the rows of the store while [`rewrite::step`] runs.
+//! - 65,535 starts of a node under one raft id; see [`epoch`].
 //!
 //! # What it does not see
 //!
-//! A row that is deleted reads as one that was never written, and a store that is rolled back as a whole together
-//! with sidecar, registry and log shows nothing.
+//! - A row that is deleted reads as one that was never written. A tombstone is in clear, and nobody authenticates it:
+//!   whoever can write to the store can forge one, also under [`Clear::Refused`].
+//! - Under [`Clear::Allowed`], a sealed value that was replaced by one in clear, or by its own record relabelled, with
+//!   its expiry or its tag changed as well: the bytes that lie there are returned. Values from before the cut-over
+//!   may begin with any bytes, so that nothing tells the two apart. Rewrite all values, then read by [`Clear::Refused`].
+//! - A store that is rolled back as a whole together with sidecar, registry and log. Nor sidecar and registry that are
+//!   restored together while the log goes on: no guard knows of what was sealed since, and nonces repeat.
+//! - The sidecar is not authenticated, only held against itself, the registry and the log. Whoever can write it can have
+//!   values and entries go in clear; and a cut-over index that is damaged shows only as long as the log goes back to it.
 
 use std::fmt;
 
@@ -92,12 +102,10 @@ pub use value::{Clear, Form, Origin, Sealer};
 pub const STRICT_JSON: &str = "strict-json";
 /// Rule: what was applied is not applied again.
 pub const REPLAY_IS_DONE: &str = "replay-is-done";
-/// Rule: a value in clear that begins as a record of a loaded key is refused.
-pub const CLEAR_LOOKS_SEALED: &str = "clear-looks-sealed";
 /// Rule: a sidecar ends at a key change of its log.
 pub const SIDECAR_IN_LOG: &str = "sidecar-in-log";
 /// Every rule by which this scheme is stricter than its reference.
-pub const RULES: [&str; 4] = [STRICT_JSON, REPLAY_IS_DONE, CLEAR_LOOKS_SEALED, SIDECAR_IN_LOG];
+pub const RULES: [&str; 3] = [STRICT_JSON, REPLAY_IS_DONE, SIDECAR_IN_LOG];
 
 /// What a data key is for. Epochs and counts of the two are separate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Error;
+use super::budget::Use;
 use super::metrics::Counters;
+use super::{Budget, Error};
 use crate::aead::Nonce;
 use crate::envelope::{self, Aad, Cipher, Header, NonceSource};
 
@@ -35,7 +36,7 @@ pub fn seal_proposal(
 /// the sidecar is 0 for "not yet".
 ///
 /// # Errors
-/// [`Error::WireMalformed`] for a frame that is cut; [`Error::RaftUnwrapFailed`] where it must be opened and is not, also
+/// [`Error::WireMalformed`] for a frame that is cut; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`] where it must be opened and is not, also
 /// without a cipher. The engine then halts.
 pub fn open_proposal(
     data: &[u8],
@@ -43,7 +44,11 @@ pub fn open_proposal(
     cutover_index: u64,
     cipher: Option<&Cipher>,
 ) -> Result<Vec<u8>, Error> {
-    let payload = data.get(FRAME_LEN..).ok_or(Error::WireMalformed("the engine's frame is cut"))?;
+    let (frame, payload) =
+        data.split_at_checked(FRAME_LEN).ok_or(Error::WireMalformed("the engine's frame is cut"))?;
+    if frame[0] != VERSION {
+        return Err(Error::WireVersion(frame[0]));
+    }
     let cutover = if cutover_index == 0 { u64::MAX } else { cutover_index };
     if index <= cutover {
         return Ok(payload.to_vec());
@@ -59,6 +64,7 @@ pub struct Proposals {
     cipher: Cipher,
     nonces: Arc<NonceSource>,
     counters: Arc<Counters>,
+    budget: Budget,
     state: Mutex<State>,
 }
 
@@ -73,7 +79,7 @@ struct State {
 impl Proposals {
     /// Seals under the cipher's keys, with nonces of that source, once it is told that the log is cut over.
     pub fn new(cipher: Cipher, nonces: Arc<NonceSource>, counters: Arc<Counters>) -> Self {
-        Self { cipher, nonces, counters, state: Mutex::default() }
+        Self { cipher, nonces, counters, budget: Budget::default(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,17 +104,38 @@ impl Proposals {
     pub fn seal(&self, id: u64, payload: &[u8]) -> Result<Vec<u8>, Error> {
         match self.key_id() {
             None => seal_proposal(id, payload, None),
-            Some(key_id) => seal_proposal(id, payload, Some((&self.cipher, key_id, self.nonces.next()?))),
+            Some(key_id) => {
+                let nonce = self.nonces.next()?;
+                self.budget.count(key_id, self.nonces.issued());
+                seal_proposal(id, payload, Some((&self.cipher, key_id, nonce)))
+            }
         }
+    }
+
+    /// How far the budget of the key that sealed last is. No entry is refused for it, or the rotation could not pass.
+    pub fn usage(&self) -> Use {
+        self.budget.state(self.nonces.issued())
+    }
+
+    /// Entries sealed under each key in this process load.
+    pub fn writes(&self) -> BTreeMap<u32, u64> {
+        self.budget.writes(self.nonces.issued())
     }
 
     /// The payload of what the engine has in its log at `index`, and notes the key that it was sealed under.
     ///
     /// # Errors
-    /// As [`open_proposal`]; what did not open is counted.
+    /// As [`open_proposal`], and what did not open is counted; [`Error::SidecarInconsistent`] for what opens and is taken
+    /// for an entry from before the cut-over, whose index is damaged then.
     pub fn open(&self, index: u64, data: &[u8]) -> Result<Vec<u8>, Error> {
         let cutover = self.state().sealing.map_or(0, |(_, cutover)| cutover);
         let payload = open_proposal(data, index, cutover, Some(&self.cipher));
+        let in_clear = cutover == 0 || index <= cutover;
+        if in_clear && payload.as_ref().is_ok_and(|payload| self.cipher.open(payload, &Aad::Raft).is_ok()) {
+            return Err(Error::SidecarInconsistent(
+                "an entry is sealed that it says is from before the cut-over",
+            ));
+        }
         if let Err(error) = &payload {
             self.counters.refused(error);
         } else if cutover != 0 && index > cutover {
@@ -120,7 +147,10 @@ impl Proposals {
         payload
     }
 
-    /// The last index that was seen under each raft key in this process load: what [retiring](super::maintenance) asks.
+    /// The last index that was seen under each raft key in this process load, for its metrics. [Retiring] asks for the
+    /// last of the whole log, which may be from before.
+    ///
+    /// [Retiring]: super::maintenance
     pub fn last_index(&self) -> BTreeMap<u32, u64> {
         self.state().last_index.clone()
     }
@@ -145,6 +175,8 @@ mod tests {
             assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
         }
         assert!(open_proposal(&clear[..8], 1, 0, None).is_err());
+        let newer = [&[2][..], &clear[1..]].concat();
+        assert!(matches!(open_proposal(&newer, 1, 0, None), Err(Error::WireVersion(2))));
     }
 
     #[test]
@@ -164,5 +196,8 @@ mod tests {
         }
         assert_eq!(proposals.last_index(), [(1, 3), (2, 9)].into());
         assert_eq!(proposals.open(10, &clear).unwrap_err().spec_name(), "ErrRaftUnwrapFailed");
+        proposals.install(2, 9);
+        assert!(matches!(proposals.open(9, &second), Err(Error::SidecarInconsistent(_))));
+        assert_eq!((proposals.usage(), proposals.writes()), (Use::Within, [(1, 1), (2, 1)].into()));
     }
 }

@@ -59,9 +59,14 @@ pub fn decode_key(bytes: &[u8]) -> Result<(u32, u16), Error> {
     }
 }
 
-/// Whether a scan of users' keys must pass over this one: it has exactly a row's shape.
+/// Whether it has exactly a row's shape: what the reference's scans of users' keys pass over.
 pub fn is_row(key: &[u8]) -> bool {
     decode_key(key).is_ok()
+}
+
+/// Whether a scan of users' keys must pass over this one: the scheme's own rows and cursors lie there, and no user's.
+pub fn is_reserved(key: &[u8]) -> bool {
+    key.starts_with(PREFIX)
 }
 
 /// That a user may write this key.
@@ -69,7 +74,7 @@ pub fn is_row(key: &[u8]) -> bool {
 /// # Errors
 /// [`Error::ReservedPrefix`].
 pub fn check_user_key(key: &[u8]) -> Result<(), Error> {
-    if key.starts_with(PREFIX) { Err(Error::ReservedPrefix) } else { Ok(()) }
+    if is_reserved(key) { Err(Error::ReservedPrefix) } else { Ok(()) }
 }
 
 impl Writer {
@@ -283,5 +288,6 @@ mod tests {
         assert!(check_user_key(b"!encryption|writer").is_ok());
         assert!(check_user_key(b"!encryption|writers|x").is_err());
         assert!(is_row(&encode_key(0, 0)) && !is_row(&encode_key(0, 0)[..26]));
+        assert!(is_reserved(&encode_key(0, 0)) && is_reserved(&applied_key()) && !is_row(&applied_key()));
     }
 }

@@ -4,10 +4,14 @@
 //! Each step commits new values and cursor together, so that a crash repeats nothing but the step. Values that are in
 //! clear from before the cut-over are sealed; tombstones stay as they are. Nothing here checks that all members have
 //! cut over: run it when they have.
+//!
+//! A step reads its rows and then commits them anew, and a store has no commit that asks whether they are still there:
+//! what is deleted or written between the two under the very same key and timestamp comes back. Versions are
+//! immutable, so that only the collection of old ones does that: let it wait for each step.
 
 use std::num::NonZeroU32;
 
-use super::registry::PREFIX;
+use super::registry::{PREFIX, is_reserved};
 use super::value::{Read, SEALED_OVERHEAD, read};
 use super::{Clear, Error, Form, Sealer};
 use crate::disk::{Change, Store};
@@ -25,7 +29,7 @@ pub enum Progress {
 ///
 /// # Errors
 /// [`Error::Disk`]; as [`read`] for a value that is not authentic, which stops the rewriting there; as
-/// [`Sealer::seal_as`].
+/// [`Sealer::check_budget`] and [`Sealer::seal_as`].
 pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize) -> Result<Progress, Error> {
     let cursor = Cursor::find(store, key_id.get())?;
     if cursor == Cursor::Done {
@@ -37,13 +41,14 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
     };
     let rows = store.scan(b"", after, limit.max(1))?;
     let mut changes: Vec<Change> = Vec::new();
-    for (key, stored) in rows.iter().filter(|(key, _)| !key.starts_with(PREFIX)) {
+    for (key, stored) in rows.iter().filter(|(key, _)| !is_reserved(key)) {
         let Some((user_key, version)) = key.split_last_chunk::<8>() else { continue };
         let old = read(Some(sealer.cipher()), Clear::Allowed, key, stored)?;
         if old.key_id == Some(key_id.get()) || old.header.tombstone {
             continue;
         }
         let Read { header, value, .. } = old;
+        sealer.check_budget(key_id)?;
         let mut new = vec![0; value.len() + SEALED_OVERHEAD];
         let commit_ts = !u64::from_be_bytes(*version);
         let form = Form::Sealed(key_id);
@@ -67,6 +72,14 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
 /// [`Error::Disk`].
 pub fn is_done(store: &dyn Store, key_id: u32) -> Result<bool, Error> {
     Ok(Cursor::find(store, key_id)? == Cursor::Done)
+}
+
+/// Lets the rewriting under that key begin anew: values were sealed under others since.
+///
+/// # Errors
+/// [`Error::Disk`].
+pub fn begin_again(store: &dyn Store, key_id: u32) -> Result<(), Error> {
+    Ok(store.commit(&[(Cursor::key(key_id), None)])?)
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -171,6 +184,14 @@ mod tests {
         assert_eq!(step(&store, &sealer, NEW, 4).unwrap(), Progress::Done(0));
         assert_eq!(count_under(sealer.cipher(), &store, 3).unwrap(), 0);
         check(&store, sealer.cipher());
+        // The old key is active once more for a while, and then the new one again: its cursor says that it is done.
+        let key = pebble_key(b"later", 7);
+        let mut later = vec![0; 1 + SEALED_OVERHEAD];
+        sealer.seal_as(Form::Sealed(OLD), b"later", 7, 0, b"v", &mut later).unwrap();
+        store.commit(&[(key, Some(later))]).unwrap();
+        assert_eq!(step(&store, &sealer, NEW, 99).unwrap(), Progress::Done(0));
+        assert!(matches!(retire(), Err(Error::KeyStillNeeded(3, _))));
+        assert_eq!(step(&store, &sealer, NEW, 99).unwrap(), Progress::Done(1));
         retire().unwrap();
         assert_eq!(sealer.cipher().keystore().unwrap().ids(), [1, 2]);
     }

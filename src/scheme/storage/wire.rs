@@ -178,7 +178,6 @@ impl Bootstrap {
             return Err(Error::WireMalformed("the rows are not as many as declared"));
         }
         let rows = (0..count).map(|_| reader.row()).collect::<Result<_, _>>()?;
-        reader.end()?;
         Ok(Self { storage_id, wrapped_storage, raft_id, wrapped_raft, rows })
     }
 }

@@ -50,7 +50,7 @@ impl Identity {
         }
     }
 
-    /// Whether so few epochs are left for that purpose that its key should be rotated.
+    /// Whether so few epochs are left for that purpose that the node should join again under a new raft id.
     pub fn epoch_nearly_used_up(&self, purpose: Purpose) -> bool {
         epoch::nearly_used_up(self.epoch(purpose))
     }

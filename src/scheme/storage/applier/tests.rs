@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::disk::{Disk, Memory, Recorder};
-use crate::scheme::storage::testing::{FILE, NODE, applier, bootstrap, rotation, row};
+use crate::scheme::storage::load::hydrate;
+use crate::scheme::storage::testing::{FILE, NODE, applier, bootstrap, kek, rotation, row};
 
 fn sidecar(disk: &Recorder) -> Sidecar {
     Sidecar::read(disk, std::path::Path::new(FILE)).unwrap()
@@ -50,15 +51,29 @@ fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
     for cut in 0..=whole.steps().len() {
         let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default() as Arc<dyn Store>);
         disk.plan(cut, crate::disk::Fault::Power);
-        let done = applier(&disk, store, 0).apply(5, &bootstrap().encode()).is_ok();
+        let done = applier(&disk, Arc::clone(&store), 0).apply(5, &bootstrap().encode()).is_ok();
         assert_eq!(done, cut == whole.steps().len());
+        let rows = store.scan(b"", None, 9).unwrap();
+        assert_eq!(rows.len(), if done { 2 } else { 0 }, "no row is there before its key");
         for left in disk.after_power_loss() {
-            let mut again = applier(&left, Arc::<Memory>::default(), 0);
+            // Each goes on from what was in the registry.
+            let store = Arc::<Memory>::default();
+            store
+                .commit(&rows.iter().cloned().map(|(key, row)| (key, Some(row))).collect::<Vec<_>>())
+                .unwrap();
+            let mut again = applier(&left, Arc::clone(&store) as Arc<dyn Store>, 0);
+            let keystore = Arc::clone(&again.keys.as_ref().unwrap().keystore);
+            if let Some(sidecar) = again.sidecar().unwrap() {
+                hydrate(&sidecar, &*kek(), &keystore).unwrap();
+            }
             again.apply(5, &bootstrap().encode()).unwrap();
-            let (seen, ids) = (sidecar(&left), again.keys.as_ref().unwrap().keystore.ids());
+            let seen = sidecar(&left);
             assert_eq!((seen.active_storage, seen.active_raft, seen.raft_applied_index), (1, 2, 5));
-            assert_eq!(Registry(&*again.store).writers(1).unwrap().len(), 1);
-            assert!(ids.is_empty() || ids == [1, 2]);
+            assert_eq!(keystore.ids(), [1, 2]);
+            for (key_id, dek) in [(1, [1; 32]), (2, [2; 32])] {
+                assert_eq!(keystore.keys().dek(key_id), Some(&dek));
+                assert_eq!(Registry(&*store).writers(key_id).unwrap().len(), 1);
+            }
         }
     }
 }
@@ -110,6 +125,43 @@ fn an_installer_that_fails_halts_and_one_that_comes_later_is_called_at_once() {
     let mut again = applier(&disk, store, 0).with_installer(record).unwrap();
     again.apply(6, &enable).unwrap();
     assert_eq!(*calls.lock().unwrap(), [(2, 6), (2, 6)]);
+}
+
+#[test]
+fn an_entry_whose_row_is_refused_is_not_done_when_it_comes_again() {
+    let (disk, _, mut applier) = begun();
+    let other = Registration { full_node_id: NODE + 0x1_0000, ..row(3, 0) };
+    applier.apply(6, &Entry::Registration(other).encode()).unwrap();
+    let before = sidecar(&disk);
+    let rotate = rotation(Subtag::Rotate, Purpose::Storage, 3, 0).encode();
+    for _ in 0..2 {
+        assert!(applier.apply(7, &rotate).is_err());
+        assert_eq!(sidecar(&disk), before);
+    }
+    let Entry::Bootstrap(mut twice) = bootstrap() else { unreachable!() };
+    twice.rows.push(Registration { full_node_id: NODE + 0x1_0000, ..row(1, 0) });
+    let (disk, empty) = (Recorder::with_dir("/data"), Arc::<Memory>::default());
+    let mut applier = super::super::testing::applier(&disk, empty, 0);
+    assert!(applier.apply(5, &Entry::Bootstrap(twice).encode()).is_err(), "its own rows collide");
+    assert!(applier.sidecar().unwrap().is_none());
+}
+
+#[test]
+fn a_raft_rotation_whose_installer_failed_installs_when_it_is_tried_again() {
+    let (_, _, applier) = begun();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&calls);
+    let fails_once: Installer = Box::new(move |key_id, cutover| {
+        let mut calls = record.lock().unwrap();
+        calls.push((key_id, cutover));
+        if calls.len() == 2 { Err(Error::Apply("the engine refused")) } else { Ok(()) }
+    });
+    let mut applier = applier.with_installer(fails_once).unwrap();
+    applier.apply(6, &rotation(Subtag::EnableRaft, Purpose::Raft, 2, 0).encode()).unwrap();
+    let rotate = rotation(Subtag::Rotate, Purpose::Raft, 3, 0).encode();
+    assert!(applier.apply(7, &rotate).is_err());
+    applier.apply(7, &rotate).unwrap();
+    assert_eq!(*calls.lock().unwrap(), [(2, 6), (3, 6), (3, 6)]);
 }
 
 #[test]

@@ -3,17 +3,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::aead::Nonce;
 use crate::disk::{Disk, Fault, Memory, Recorder};
-use crate::envelope::aad::VALUE_HEADER_LEN;
+use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Header, Record};
-use crate::scheme::storage::Origin;
 use crate::scheme::storage::proposal::FRAME_LEN;
 use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, rotation, row, sidecar_with, wrapped};
 use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Subtag};
+use crate::scheme::storage::{Clear, Origin};
 
 fn start(disk: &Recorder, store: &Arc<Memory>) -> Start {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -232,4 +233,63 @@ fn one_data_key_under_two_ids_is_refused_from_the_log_and_from_the_sidecar() {
         sidecar.entry_mut(2).unwrap().wrapped = copied;
     });
     assert!(matches!(Replayed::load(&disk, &Arc::default()), Err(Error::SameDek(1, 2))));
+}
+
+#[test]
+fn threads_that_seal_while_a_key_is_rotated_repeat_no_nonce_and_every_value_opens() {
+    let mut node = Replayed::load(&sidecar_with(|_| {}).0, &Arc::default()).unwrap();
+    let enable = rotation(Subtag::EnableStorage, Purpose::Storage, 1, 1);
+    node.apply(&mut Issued::default(), 6, &enable).unwrap();
+    let (sealer, rotated) = (node.loaded.sealer(), AtomicBool::new(false));
+    let values = std::thread::scope(|scope| {
+        let seal = || {
+            let mut values = Vec::new();
+            // Each thread goes on for a while after the last rotation.
+            let mut left = 100;
+            while left > 0 {
+                let mut stored = vec![0; 1 + SEALED_OVERHEAD];
+                sealer.seal_into(b"user", 9, 0, b"v", Origin::Replicated, &mut stored).unwrap();
+                values.push(stored);
+                left -= i32::from(rotated.load(Ordering::Relaxed));
+            }
+            values
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(seal)).collect();
+        for (index, key_id) in (7..).zip(3..9) {
+            let rotate = rotation(Subtag::Rotate, Purpose::Storage, key_id, 1).encode();
+            node.loaded.applier.apply(index, &rotate).unwrap();
+        }
+        rotated.store(true, Ordering::Relaxed);
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    let (mut issued, key) = (Issued::default(), pebble_key(b"user", 9));
+    for stored in &values {
+        let header = Record::decode(&stored[VALUE_HEADER_LEN..]).unwrap().header;
+        issued.issue(header.key_id, header.nonce);
+        assert_eq!(sealer.read(Clear::Refused, &key, stored).unwrap().value, b"v");
+    }
+    assert!(issued.0.iter().any(|(key_id, _)| *key_id == 8) && values.len() >= 400);
+}
+
+#[test]
+fn a_sealer_for_the_replay_serves_no_client() {
+    let store = Arc::<Memory>::default();
+    let (disk, _) = sidecar_with(|_| {});
+    let mut node = Replayed::load(&disk, &store).unwrap();
+    let enable = rotation(Subtag::EnableStorage, Purpose::Storage, 1, 1);
+    // Its proposer's row registers this process, as a replayed one would one that was rolled back.
+    node.apply(&mut Issued::default(), 6, &enable).unwrap();
+    assert!(node.loaded.cache().registered());
+    let seal = |sealer: &Sealer| {
+        let mut stored = vec![0; 1 + SEALED_OVERHEAD];
+        sealer.seal_into(b"user", 9, 0, b"v", Origin::Direct, &mut stored).map(drop)
+    };
+    assert!(matches!(seal(&node.sealer), Err(Error::WriterNotRegistered)));
+    let Replayed { mut loaded, .. } = Replayed::load(&disk, &store).unwrap();
+    loaded.applier.apply(7, &Entry::Registration(row(1, 2)).encode()).unwrap();
+    assert!(matches!(loaded.ready(6, None), Err(Error::LocalEpochRollback(1))), "nor is it ready by that");
+    let mut served = Replayed::load(&disk, &store).unwrap().loaded.ready(6, None).unwrap();
+    assert!(matches!(seal(&served.sealer), Err(Error::WriterNotRegistered)));
+    served.applier.apply(8, &Entry::Registration(row(1, 3)).encode()).unwrap();
+    seal(&served.sealer).unwrap();
 }

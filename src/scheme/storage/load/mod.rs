@@ -167,7 +167,8 @@ impl Node {
         Ok(Metrics {
             counters: Arc::clone(&self.counters),
             sidecar: self.applier.sidecar()?,
-            writes_per_dek: self.sealer.writes(),
+            writes_per_dek: [self.sealer.writes(), self.proposals.writes()].into_iter().flatten().collect(),
+            usage: [(Purpose::Storage, self.sealer.usage()), (Purpose::Raft, self.proposals.usage())],
             last_proposed_index: self.proposals.last_index(),
         })
     }
@@ -197,7 +198,7 @@ impl Loaded {
     ///
     /// # Errors
     /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] for
-    /// storage, then raft; [`guards::check_log`], with the log's entries opened.
+    /// storage, then raft; [`guards::check_log`], with the log's entries opened; [`guards::check_cutovers`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
         if let Some(sidecar) = self.applier.sidecar()? {
@@ -206,6 +207,9 @@ impl Loaded {
             }
             let open = |index, data: &[u8]| self.proposals.open(index, data);
             gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner, &open)?;
+            if let Some(scanner) = scanner {
+                guards::check_cutovers(&sidecar, scanner, &open)?;
+            }
         }
         let sealer = self.direct_sealer();
         Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })

@@ -115,7 +115,13 @@ fn a_key_change_that_was_missed_is_found_behind_the_raft_cut_over_as_well() {
         (index, seal_proposal(index, payload, Some((&cipher, 2, [9; 12]))).unwrap())
     };
     let value = sealed(7, &[0x10]);
-    assert_eq!(ready(&[value.clone()]), Ok(Gap::None));
+    let enable =
+        |purpose, subtag| (5, seal_proposal(5, &rotation(subtag, purpose, 2, 0).encode(), None).unwrap());
+    assert_eq!(ready(&[value.clone()]), Ok(Gap::None), "the cut-over is compacted away");
+    let cut_over = enable(Purpose::Raft, Subtag::EnableRaft);
+    assert_eq!(ready(&[cut_over, value.clone()]), Ok(Gap::None));
+    let not_cut_over = enable(Purpose::Storage, Subtag::EnableStorage);
+    assert_eq!(ready(&[not_cut_over, value.clone()]), Err("OTHER"), "its index is another entry's");
     assert_eq!(ready(&[value.clone(), sealed(8, &[ROTATION])]), Err("ErrSidecarBehindRaftLog"));
     let mut altered = value.clone();
     *altered.1.last_mut().unwrap() ^= 1;
@@ -208,6 +214,8 @@ fn what_a_node_does_is_in_its_numbers() {
             "decrypt_failures_total{reason=\"bad_version\"} 1",
             "writes_per_dek{dek_id=\"1\"} 3",
             "writes_per_dek{dek_id=\"3\"} 1",
+            "writes_per_dek{dek_id=\"2\"} 1",
+            "rotation_due{purpose=\"raft\"} 0",
             "last_proposed_index_per_raft_dek{dek_id=\"2\"} 4",
             "kek_unwrap_seconds_count 3",
             "sidecar_raft_index 4",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Sidecar;
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::scheme::storage::Error;
 
 /// The one file that a node's sidecar lives in. Share it: two of the same file would lose each other's changes.
@@ -69,16 +69,25 @@ impl SidecarFile {
         self.write_changed(state, before.clone(), Some(before), change)
     }
 
-    /// [`update`](Self::update), beginning with an empty sidecar where there is none.
+    /// [`update`](Self::update), beginning with an empty sidecar where there is none. Its folder may be as new: the name
+    /// of that is made to last as well.
     ///
     /// # Errors
-    /// As `update`.
+    /// As `update`; [`Error::Disk`] when the folder above cannot be synced.
     pub fn update_or_begin<R>(
         &self,
         change: impl FnOnce(&mut Sidecar) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let state = self.sure()?;
         let before = found(Sidecar::read(&self.disk, &self.path))?;
+        if before.is_none() {
+            let above = disk::parent(disk::parent(&self.path));
+            self.disk.sync_dir(above).map_err(|reason| disk::Error::UnsupportedFilesystem {
+                doing: "syncing the folder",
+                path: above.into(),
+                reason,
+            })?;
+        }
         self.write_changed(state, before.clone().unwrap_or_default(), before, change)
     }
 
@@ -126,6 +135,7 @@ impl fmt::Debug for SidecarFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Recorder, Step};
     use crate::scheme::storage::testing::sidecar_with;
 
     #[test]
@@ -149,11 +159,14 @@ mod tests {
 
     #[test]
     fn an_absent_file_is_begun_only_where_that_is_asked_for() {
-        let disk: Arc<dyn Disk> = Arc::new(crate::disk::Recorder::with_dir("/data"));
-        let file = SidecarFile::new(disk, "/data/new.json");
+        let disk = Recorder::with_dir("/data");
+        let file = SidecarFile::new(Arc::new(disk.clone()) as Arc<dyn Disk>, "/data/new.json");
         assert_eq!(file.update(|_| Ok(())).unwrap_err().spec_name(), "ErrNotExist");
         assert!(file.find().unwrap().is_none());
         file.update_or_begin(|_| Ok(())).unwrap();
         assert_eq!(file.find().unwrap(), Some(Sidecar::default()));
+        let synced = disk.steps().into_iter().filter(|step| matches!(step, Step::SyncDir(_)));
+        let folders = ["/", "/data"].map(|dir| Step::SyncDir(dir.into()));
+        assert_eq!(synced.collect::<Vec<_>>(), folders, "the name of a new folder lasts as well");
     }
 }

@@ -96,6 +96,9 @@ impl Sidecar {
         if !(1..=VERSION).contains(&raw.version) {
             return Err(Error::SidecarVersion(raw.version));
         }
+        if let Some(name) = raw.missing() {
+            return Err(Error::SidecarJson(format!("{name} is missing")));
+        }
         let mut keys = BTreeMap::new();
         for (name, entry) in raw.keys.0 {
             check_name(&name)?;
@@ -103,15 +106,16 @@ impl Sidecar {
                 return Err(Error::SidecarPurpose { key: name, purpose: entry.purpose });
             };
             let json::Entry { wrapped, created, local_epoch, .. } = entry;
-            keys.insert(name, Entry { purpose, wrapped: wrapped.0, created, local_epoch });
+            let (wrapped, local_epoch) = (wrapped.unwrap_or_default().0, local_epoch.unwrap_or_default());
+            keys.insert(name, Entry { purpose, wrapped, created, local_epoch });
         }
         let sidecar = Self {
-            raft_applied_index: raw.raft_applied_index,
-            storage_envelope_active: raw.storage_envelope_active,
-            storage_envelope_cutover_index: raw.storage_envelope_cutover_index,
-            raft_envelope_cutover_index: raw.raft_envelope_cutover_index,
-            active_storage: raw.active.storage,
-            active_raft: raw.active.raft,
+            raft_applied_index: raw.raft_applied_index.unwrap_or_default(),
+            storage_envelope_active: raw.storage_envelope_active.unwrap_or_default(),
+            storage_envelope_cutover_index: raw.storage_envelope_cutover_index.unwrap_or_default(),
+            raft_envelope_cutover_index: raw.raft_envelope_cutover_index.unwrap_or_default(),
+            active_storage: raw.active.storage.unwrap_or_default(),
+            active_raft: raw.active.raft.unwrap_or_default(),
             keys,
         };
         sidecar.check_active()?;

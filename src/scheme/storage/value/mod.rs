@@ -72,7 +72,7 @@ impl Gate {
 pub enum Origin {
     /// From a client of this node: refused until the node is registered.
     Direct,
-    /// Out of the replicated log: never refused.
+    /// Out of the replicated log: never refused, neither for a registration nor for a budget.
     Replicated,
 }
 
@@ -125,7 +125,7 @@ impl Sealer {
         &self.cipher
     }
 
-    /// How far the active key's budget is: at nine tenths a rotation is due.
+    /// How far the budget of the key that sealed last is: at nine tenths a rotation is due.
     pub fn usage(&self) -> Use {
         self.budget.state(self.nonces.issued())
     }
@@ -147,8 +147,8 @@ impl Sealer {
     /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for a user key under the registry's prefix; as [`Gate::form`];
-    /// [`Error::KeyUsedUp`]; [`Error::Envelope`], also where `out` is too short.
+    /// [`Error::ReservedPrefix`] for a user key under the registry's prefix; as [`Gate::form`]; for [`Origin::Direct`]
+    /// as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -168,13 +168,25 @@ impl Sealer {
             direct: origin == Origin::Direct,
         };
         let form = gate.form()?;
+        if let (Form::Sealed(key_id), Origin::Direct) = (form, origin) {
+            self.check_budget(key_id)?;
+        }
         self.seal_as(form, user_key, commit_ts, expire_at, value, out)
     }
 
-    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate.
+    /// That the key may seal one more value that nobody else has sealed already.
     ///
     /// # Errors
-    /// [`Error::KeyUsedUp`]; [`Error::Envelope`].
+    /// [`Error::KeyUsedUp`].
+    #[inline]
+    pub fn check_budget(&self, key_id: NonZeroU32) -> Result<(), Error> {
+        self.budget.check(key_id.get(), self.nonces.issued())
+    }
+
+    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the budget.
+    ///
+    /// # Errors
+    /// [`Error::Envelope`].
     #[inline]
     pub fn seal_as(
         &self,
@@ -195,7 +207,7 @@ impl Sealer {
             false => (0, Cow::Borrowed(value)),
         };
         let nonce = self.nonces.next()?;
-        self.budget.check(key_id, self.nonces.issued())?;
+        self.budget.count(key_id, self.nonces.issued());
         let header = Header { flag, key_id, nonce };
         // Not an array of zeros: writing a kilobyte of them would cost a fifth of sealing one.
         let mut stack = ArrayVec::<u8, STACK_KEY_LEN>::new();
@@ -237,10 +249,11 @@ fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> 
 /// Which values in clear are believed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Clear {
-    /// Those that no key opens: as long as values from before the cut-over may be there.
+    /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to the store
+    /// can then put any value in clear in the place of a sealed one.
     #[default]
     Allowed,
-    /// Tombstones alone: once every value has been rewritten.
+    /// Empty tombstones alone, which are not authentic either: once every value has been rewritten.
     Refused,
 }
 
@@ -299,26 +312,19 @@ fn retyped(error: envelope::Error) -> Error {
     }
 }
 
-/// Refuses a body in clear that any loaded key opens, or that begins as a record of a loaded key does: with both its
-/// expiry and its tag changed, the latter is all that shows.
+/// Refuses a body in clear that any loaded key opens. What its first bytes say is not asked: a client may have written
+/// them. A record whose expiry or tag was changed as well is not found by this.
 fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &[u8]) -> Result<(), Error> {
     let Some(keystore) = cipher.keystore() else { return Ok(()) };
     if body.len() < OVERHEAD {
         return Ok(());
-    }
-    let ids = keystore.ids();
-    if let Ok(Header { flag, key_id, .. }) = Header::decode(body)
-        && flag & !FLAG_SNAPPY == 0
-        && ids.binary_search(&key_id).is_ok()
-    {
-        return Err(Error::ReadIntegrity);
     }
     let mut candidates = ArrayVec::<u64, 2>::new();
     candidates.push(expire_at);
     if expire_at != 0 {
         candidates.push(0);
     }
-    for key_id in ids {
+    for key_id in keystore.ids() {
         for &expire_at in &candidates {
             let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
             for flag in [0, FLAG_SNAPPY] {

@@ -70,16 +70,27 @@ fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refuse
 }
 
 #[test]
-fn a_key_that_is_used_up_seals_nothing_more() {
+fn a_key_that_is_used_up_seals_nothing_more_for_clients() {
     let sealer = sealer(2);
     assert_eq!(sealer.usage(), Use::Within);
     sealed(&sealer, 0, b"1");
     sealed(&sealer, 0, b"2");
     assert_eq!(sealer.usage(), Use::UsedUp);
     let mut out = [0; 1 + SEALED_OVERHEAD];
-    let refused = sealer.seal_into(b"user", 9, 0, b"3", Origin::Replicated, &mut out);
+    let refused = sealer.seal_into(b"user", 9, 0, b"3", Origin::Direct, &mut out);
     assert!(matches!(refused, Err(Error::KeyUsedUp(7))));
     assert_eq!(out, [0; 1 + SEALED_OVERHEAD]);
+    sealer.seal_into(b"user", 9, 0, b"3", Origin::Replicated, &mut out).unwrap();
+    assert_eq!(sealer.writes(), [(7, 3)].into(), "what is replicated is sealed, and counted");
+}
+
+#[test]
+fn a_clients_value_in_clear_that_begins_as_a_record_reads_back() {
+    let sealer = sealer(10);
+    let value = [&[1, 0, 0, 0, 0, 7][..], &[9; 40]].concat();
+    let clear = [&ValueHeader::default().encode()[..], &value].concat();
+    let read = read_back(&sealer, &clear).unwrap();
+    assert_eq!((read.key_id, read.value), (None, value));
 }
 
 #[test]

@@ -271,6 +271,12 @@ impl World {
         }
     }
 
+    /// How many records are in clear.
+    #[cfg(test)]
+    pub fn in_clear(&self) -> usize {
+        self.records.iter().filter(|(_, stored)| stored[0] & 0b110 == 0).count()
+    }
+
     /// That the sidecar on that disk has every key, and opens every record and every entry of the log.
     pub fn check(&self, disk: &Recorder) -> Result<(), Found> {
         let lost = |error: Error| Found::Lost(error.to_string());

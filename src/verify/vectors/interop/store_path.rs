@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    Judgement, Node, Problem, Ruling, array, ends_by_name, id_of, integer, named, on_engine, ruled, same,
-};
+use super::{Judgement, Node, Problem, array, ends_by_name, id_of, integer, named, on_engine, same};
 use crate::engine::Engine;
 use crate::envelope::keystore::DEK_LEN;
-use crate::envelope::{Cipher, Header, Keystore, State, ValueHeader};
+use crate::envelope::{Cipher, Keystore};
 use crate::scheme::storage::value::{Gate, read as read_value};
-use crate::scheme::storage::{CLEAR_LOOKS_SEALED, Clear, Error, Form};
+use crate::scheme::storage::{Clear, Form};
 use crate::verify::Case;
 
 pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
@@ -26,7 +24,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     }
     for node in root.member("reads")?.elements()? {
         let (row, deks) = (Stored::read(&node)?, Arc::clone(&deks));
-        cases.push(ruled(id_of("reads", &node)?, true, move |engine| row.judge(&deks, engine)));
+        cases.push(on_engine(id_of("reads", &node)?, move |engine| row.judge(&deks, engine)));
     }
     Ok(cases)
 }
@@ -102,7 +100,7 @@ impl Stored {
         })
     }
 
-    fn judge(&self, deks: &[(u32, [u8; DEK_LEN])], engine: &'static dyn Engine) -> Ruling {
+    fn judge(&self, deks: &[(u32, [u8; DEK_LEN])], engine: &'static dyn Engine) -> Judgement {
         let loaded = match self.loaded {
             Loaded::Both => deks,
             Loaded::OnlySecond => &deks[1..],
@@ -115,21 +113,10 @@ impl Stored {
         let cipher = Cipher::from(Arc::new(keystore));
         let cipher = (!loaded.is_empty()).then_some(&cipher);
         let seen = read_value(cipher, Clear::Allowed, &self.pebble_key, &self.stored_value);
-        if self.expect.is_empty() && matches!(seen, Err(Error::ReadIntegrity)) && self.looks_sealed(loaded) {
-            return Ok(Some(CLEAR_LOOKS_SEALED));
-        }
         ends_by_name("read", named(&seen), &self.expect)?;
         if let (Ok(read), Some(plaintext)) = (seen, &self.plaintext) {
             same("read", &read.value, plaintext)?;
         }
-        Ok(None)
-    }
-
-    /// Whether it is in clear and begins as a record of one of those keys does.
-    fn looks_sealed(&self, deks: &[(u32, [u8; DEK_LEN])]) -> bool {
-        let Ok((header, body)) = ValueHeader::decode(&self.stored_value) else { return false };
-        let record = Header::decode(body);
-        header.state == State::Clear
-            && record.is_ok_and(|record| deks.iter().any(|(id, _)| *id == record.key_id))
+        Ok(())
     }
 }
