@@ -153,6 +153,9 @@ pub trait LogScanner {
     fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()>;
 }
 
+/// Gives the payload of an entry at that index, or why it does not open: [`Proposals::open`](super::Proposals::open).
+pub type Open<'a> = dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error> + 'a;
+
 /// What came of looking for key changes that the sidecar missed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gap {
@@ -175,7 +178,7 @@ pub fn check_log(
     sidecar: u64,
     engine: u64,
     scanner: Option<&dyn LogScanner>,
-    open: &dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error>,
+    open: &Open<'_>,
 ) -> Result<Gap, Error> {
     if sidecar == 0 {
         return Ok(Gap::Unknown);
@@ -215,11 +218,7 @@ pub fn check_log(
 ///
 /// # Errors
 /// [`Error::SidecarInconsistent`]; [`Error::LogScan`].
-pub fn check_cutovers(
-    sidecar: &Sidecar,
-    scanner: &dyn LogScanner,
-    open: &dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error>,
-) -> Result<(), Error> {
+pub fn check_cutovers(sidecar: &Sidecar, scanner: &dyn LogScanner, open: &Open<'_>) -> Result<(), Error> {
     for (cutover, subtag) in [
         (sidecar.storage_envelope_cutover_index, Subtag::EnableStorage),
         (sidecar.raft_envelope_cutover_index, Subtag::EnableRaft),

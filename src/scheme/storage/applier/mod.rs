@@ -322,7 +322,7 @@ fn is_done(sidecar: &Sidecar, index: u64) -> bool {
 
 /// That an entry which the sidecar says it has applied has left its key there. Otherwise the key would be lost in silence:
 /// the sidecar is of another log, or its index is damaged.
-fn check_left<'a>(sidecar: &'a Sidecar, purpose: Purpose, key_id: u32) -> Result<&'a sidecar::Entry, Error> {
+fn check_left(sidecar: &Sidecar, purpose: Purpose, key_id: u32) -> Result<&sidecar::Entry, Error> {
     sidecar.entry(key_id).filter(|entry| entry.purpose == purpose).ok_or(Error::Apply(
         "the sidecar has applied it and has not its key: it is of another log, or damaged",
     ))

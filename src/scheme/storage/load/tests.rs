@@ -117,7 +117,7 @@ fn a_key_change_that_was_missed_is_found_behind_the_raft_cut_over_as_well() {
     let value = sealed(7, &[0x10]);
     let enable =
         |purpose, subtag| (5, seal_proposal(5, &rotation(subtag, purpose, 2, 0).encode(), None).unwrap());
-    assert_eq!(ready(&[value.clone()]), Ok(Gap::None), "the cut-over is compacted away");
+    assert_eq!(ready(std::slice::from_ref(&value)), Ok(Gap::None), "the cut-over is compacted away");
     let cut_over = enable(Purpose::Raft, Subtag::EnableRaft);
     assert_eq!(ready(&[cut_over, value.clone()]), Ok(Gap::None));
     let not_cut_over = enable(Purpose::Storage, Subtag::EnableStorage);
