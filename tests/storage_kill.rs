@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmark::disk::{Disk, Os, Store, Table};
+use sealmark::disk::{Disk, Os, Redb, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{Cipher, Keystore};
@@ -80,9 +80,8 @@ impl LogScanner for Log {
 
 /// What the child does until it is killed. It says on stdout each stored value, as it is acknowledged.
 fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let disk: Arc<dyn Disk> = Arc::new(Os);
     let mut log = Log::open(folder)?;
-    let store: Arc<dyn Store> = Arc::new(Table::open(disk, &folder.join("registry"))?);
+    let store: Arc<dyn Store> = Arc::new(Redb::open(&Os, &folder.join("registry"))?);
     let mut loaded = load(Start {
         encryption_enabled: true,
         kek: Some(wrapper()),

@@ -24,7 +24,7 @@ use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sealmark::aead::Nonce;
-use sealmark::disk::{Disk, Fault, Recorder};
+use sealmark::disk::{Fault, Recorder};
 use sealmark::engine;
 use sealmark::envelope::{Cipher, Keystore};
 use sealmark::scheme::storage::load::hydrate;
@@ -96,7 +96,7 @@ impl Cluster {
         let member = self.members.get_mut(&id).expect("a member");
         let disk = member.disk.after_restart();
         member.disk = disk.clone();
-        let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
+        let log = Log::open(&disk).map_err(|error| error.to_string())?;
         let rng = &mut self.rng;
         let from = |last: u64| rng.random_range(0..=last + 1);
         let machine = Machine::start(id, &disk, log.clone(), Arc::clone(&self.checker), from)
@@ -132,7 +132,7 @@ impl Cluster {
         self.net.members.lock().unwrap().remove(&id);
         let _ = raft.shutdown().await;
         if power {
-            let mut left = member.disk.after_power_loss();
+            let mut left = member.disk.some_after_power_loss(4, |of| self.rng.random_range(0..of));
             member.disk = left.swap_remove(self.rng.random_range(0..left.len()));
         }
     }
@@ -304,7 +304,8 @@ fn check(id: u64, disk: &Recorder, checker: &Checker) -> Outcome<()> {
             return Err(format!("member {id}: a record reads as another"));
         }
     }
-    let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
+    // Its process has the log open still.
+    let log = Log::open(&disk.after_restart()).map_err(|error| error.to_string())?;
     for entry in log.entries().map_err(|error| error.to_string())? {
         if let openraft::EntryPayload::Normal(data) = &entry.payload {
             let cutover = sidecar.raft_envelope_cutover_index;

@@ -1,4 +1,4 @@
-//! One member: its log and votes in a table on its disk, its state machine, and the storage scheme within it.
+//! One member: its log and votes in a database on its disk, its state machine, and the storage scheme within it.
 
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -12,7 +12,7 @@ use openraft::{
     SnapshotMeta, StorageError, StorageIOError, StoredMembership, Vote,
 };
 use sealmark::aead::Nonce;
-use sealmark::disk::{Disk, Recorder, Store, Table};
+use sealmark::disk::{Disk, Recorder, Redb, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use sealmark::envelope::{NonceSource, Record};
@@ -41,9 +41,9 @@ pub fn kek() -> Arc<dyn Kek> {
     Arc::new(LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key"))
 }
 
-/// A table of the log: entries under their index, and what else must last.
+/// A database of the log: entries under their index, and what else must last.
 #[derive(Clone, Debug)]
-pub struct Log(Arc<Table>);
+pub struct Log(Arc<Redb>);
 
 fn entry_key(index: u64) -> Vec<u8> {
     [b"e", &index.to_be_bytes()[..]].concat()
@@ -54,8 +54,8 @@ fn failed(error: impl ToString) -> Failure {
 }
 
 impl Log {
-    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, sealmark::disk::Error> {
-        Ok(Self(Arc::new(Table::open(disk, Path::new("/data/log"))?)))
+    pub fn open(disk: &Recorder) -> Result<Self, sealmark::disk::Error> {
+        Ok(Self(Arc::new(Redb::open(disk, Path::new("/data/log"))?)))
     }
 
     fn put(&self, key: &[u8], value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -169,8 +169,7 @@ impl Machine {
     ) -> Result<Self, String> {
         let text = |error: sealmark::scheme::storage::Error| error.to_string();
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let store =
-            Table::open(Arc::clone(&shared), Path::new("/data/registry")).map_err(|e| e.to_string())?;
+        let store = Redb::open(disk, Path::new("/data/registry")).map_err(|e| e.to_string())?;
         let file = Arc::new(SidecarFile::new(shared, SIDECAR));
         let mut loaded = load(Start {
             encryption_enabled: true,
