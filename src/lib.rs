@@ -22,8 +22,7 @@
 //!
 //! Without any, there are [`aead`], [`engine`] with our own engines, and [`envelope`]. `scheme` adds `scheme` and `disk`;
 //! `cli` (default) adds the rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as
-//! engines; `openssl` adds the system's OpenSSL, and `openssl-vendored` one built from source; `redb` adds an embedded
-//! database as a store of the schemes.
+//! engines; `openssl` adds the system's OpenSSL, and `openssl-vendored` one built from source.
 //!
 //! # An engine of one's own
 //!

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealmark::disk::{Disk, Os, Store, Table};
+use sealmark::disk::{Disk, Os, Redb, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{Cipher, Keystore};
@@ -30,9 +30,6 @@ use sealmark::scheme::storage::{
 
 /// The folder that a child works in; a process with it is one.
 const FOLDER: &str = "SEALMARK_KILL_FOLDER";
-/// The store of a child's registry.
-const STORE: &str = "SEALMARK_KILL_STORE";
-const STORES: &[&str] = if cfg!(feature = "redb") { &["table", "redb"] } else { &["table"] };
 const NODE: u64 = 0xbeef;
 const KILLS: u64 = 25;
 
@@ -45,11 +42,7 @@ fn sidecar_file(folder: &Path) -> SidecarFile {
 }
 
 fn registry(folder: &Path) -> Result<Arc<dyn Store>, sealmark::disk::Error> {
-    #[cfg(feature = "redb")]
-    if std::env::var(STORE).is_ok_and(|store| store == "redb") {
-        return Ok(Arc::new(sealmark::disk::Redb::open(&folder.join("registry.redb"))?));
-    }
-    Ok(Arc::new(Table::open(Arc::new(Os), &folder.join("registry"))?))
+    Ok(Arc::new(Redb::open(&Os, &folder.join("registry"))?))
 }
 
 /// The log: a file of lengths and entries, each synced before it counts. An entry that is cut does not.
@@ -157,11 +150,10 @@ fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Starts a child, lets it write for a while, and kills it; what it said, whole lines only.
-fn life(folder: &Path, store: &str, wait: Duration) -> Vec<(u64, Vec<u8>)> {
+fn life(folder: &Path, wait: Duration) -> Vec<(u64, Vec<u8>)> {
     let mut child = Command::new(std::env::current_exe().expect("this test is a file"))
         .args(["--exact", "a_child_that_waits_to_be_killed", "--nocapture"])
         .env(FOLDER, folder)
-        .env(STORE, store)
         .stdout(Stdio::piped())
         .spawn()
         .expect("this test can be started again");
@@ -193,16 +185,12 @@ fn a_child_that_waits_to_be_killed() {
 
 #[test]
 fn no_kill_repeats_a_nonce_or_loses_a_value() {
-    STORES.iter().for_each(|store| kill_again_and_again(store));
-}
-
-fn kill_again_and_again(store: &str) {
     let folder = tempfile::tempdir().expect("a folder for files that are not kept");
     let (mut values, mut issued) = (Vec::new(), HashSet::new());
     let mut clear = 0;
     for kill in 0..KILLS {
         // From before the child has loaded to well into its writing.
-        let said = life(folder.path(), store, Duration::from_millis(5 + kill * 37 % 300));
+        let said = life(folder.path(), Duration::from_millis(5 + kill * 37 % 300));
         for (ts, stored) in said {
             if stored[0] == 0 {
                 clear += 1;
@@ -213,7 +201,7 @@ fn kill_again_and_again(store: &str) {
             values.push((ts, stored));
         }
     }
-    assert!(issued.len() > 100, "{store}: {} values in {KILLS} lives: nothing was tested", values.len());
+    assert!(issued.len() > 100, "{} values in {KILLS} lives: nothing was tested", values.len());
     let sidecar = Sidecar::read(&Os, &folder.path().join("keys.json")).expect("the sidecar is whole");
     let keystore = Keystore::new(engine::find("sealmark").expect("our own engine is always there"));
     hydrate(&sidecar, &*wrapper(), &keystore).expect("the KEK opens every key");
@@ -223,7 +211,7 @@ fn kill_again_and_again(store: &str) {
         assert_eq!(value.value, ts.to_be_bytes());
     }
     println!(
-        "{store}: {} values in {KILLS} lives, {clear} in clear, {} keys",
+        "{} values in {KILLS} lives, {clear} in clear, {} keys",
         values.len(),
         sidecar.keys.len()
     );

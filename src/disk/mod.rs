@@ -1,4 +1,4 @@
-//! The disk: files that survive a power cut, a small table of rows, and a recorder that cuts the power.
+//! The disk: files that survive a power cut, a database of rows, and a recorder that cuts the power.
 //!
 //! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the operating
 //! system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes mean.
@@ -11,17 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 mod os;
 mod recorder;
-#[cfg(feature = "redb")]
 mod redb;
 mod store;
-mod table;
 
-#[cfg(feature = "redb")]
 pub use self::redb::Redb;
 pub use os::Os;
 pub use recorder::{Fault, Recorder, Step};
 pub use store::{Change, Memory, Row, Store};
-pub use table::Table;
 
 /// What a file system must offer. Paths are handed on as they are.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -42,6 +38,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// The system's; [`io::ErrorKind::AlreadyExists`] where something has that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
+
+    /// Opens a file that is there, for reading and writing in place and for this holder alone until it is dropped.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] where there is none, [`io::ErrorKind::WouldBlock`] where another holds
+    /// it. A system without locks does not tell.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
 
     /// Gives a file another name in the same folder, in place of what had that name.
     ///
@@ -77,6 +80,39 @@ pub trait NewFile {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// A file that is read and written in place. Any number of threads share it.
+pub trait OpenFile: Send + Sync + fmt::Debug {
+    /// How many bytes it has.
+    ///
+    /// # Errors
+    /// The system's.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills `out` with the bytes from there on.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::UnexpectedEof`] where the file ends before.
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Puts bytes there, in place of what was there and behind it; a gap before them is zeros.
+    ///
+    /// # Errors
+    /// The system's; part of the bytes may be there.
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts it to that length, or lengthens it by zeros.
+    ///
+    /// # Errors
+    /// The system's.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+
+    /// Returns when its bytes and its length are on the medium.
+    ///
+    /// # Errors
+    /// The system's. What was written is then lost, whatever a later call says.
+    fn sync(&self) -> io::Result<()>;
+}
+
 impl<D: Disk + ?Sized> Disk for Arc<D> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         (**self).read(path)
@@ -88,6 +124,10 @@ impl<D: Disk + ?Sized> Disk for Arc<D> {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         (**self).create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        (**self).open(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -127,17 +167,28 @@ pub enum Error {
         /// Its reason.
         reason: io::Error,
     },
-    /// A table's file is not what was written.
-    #[error("{}: the table is damaged ({why}): restore it from a replica", path.display())]
+    /// Another process has the database open, or another part of this one.
+    #[error("{}: it is in use: stop the process that has it open", path.display())]
+    InUse {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A database's file is not what was written.
+    #[error("{}: the database is damaged ({why}): restore it from a replica", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
-    /// An embedded database refused.
-    #[error("the database refused: {0}")]
-    Database(String),
+    /// The database refused.
+    #[error("{}: the database refused: {why}: open it anew", path.display())]
+    Database {
+        /// Its file.
+        path: PathBuf,
+        /// Its reason.
+        why: String,
+    },
 }
 
 impl Error {

@@ -1,10 +1,10 @@
 //! The operating system's own files.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Disk, NewFile};
+use super::{Disk, NewFile, OpenFile};
 
 /// The disk of this machine.
 #[derive(Clone, Copy, Default, Debug)]
@@ -27,6 +27,15 @@ impl Disk for Os {
         Ok(Box::new(options.open(path)?))
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::Error(reason)) if reason.kind() == io::ErrorKind::Unsupported => {}
+            locked => locked?,
+        }
+        Ok(Box::new(file))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -47,6 +56,59 @@ impl NewFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
+    }
+}
+
+impl OpenFile for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, out, at)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, mut at: u64, mut out: &mut [u8]) -> io::Result<()> {
+        while !out.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(self, out, at)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => {
+                    out = &mut out[count..];
+                    at += count as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, at)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, mut at: u64, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_write(self, bytes, at)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => {
+                    bytes = &bytes[count..];
+                    at += count as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.set_len(size)
+    }
+
+    /// The length is data: without it the bytes are not found.
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 
@@ -80,6 +142,27 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Os.create(&path).is_err(), "it is there already");
         assert!(durable_write(&Os, &folder.path().join("absent/x"), b"").unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn a_file_is_written_in_place_by_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        assert_eq!(Os.open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        durable_write(&Os, &path, b"0123").unwrap();
+        let file = Os.open(&path).unwrap();
+        assert_eq!(Os.open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        file.write_at(2, b"ab").unwrap();
+        file.write_at(6, b"cd").unwrap();
+        file.sync().unwrap();
+        let mut bytes = [9; 8];
+        file.read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"01ab\0\0cd");
+        assert_eq!(file.read_at(1, &mut bytes).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        file.set_size(3).unwrap();
+        assert_eq!(file.size().unwrap(), 3);
+        drop(file);
+        Os.open(&path).unwrap();
     }
 
     #[test]

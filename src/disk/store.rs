@@ -45,39 +45,26 @@ impl Store for Memory {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), Error> {
-        apply(&mut self.rows.write().unwrap_or_else(PoisonError::into_inner), changes);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in changes {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
         Ok(())
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
-        Ok(range(&self.rows.read().unwrap_or_else(PoisonError::into_inner), prefix, after, limit))
-    }
-}
-
-pub(super) fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &[Change]) {
-    for (key, value) in changes {
-        match value {
-            Some(value) => rows.insert(key.clone(), value.clone()),
-            None => rows.remove(key),
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
         };
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = rows.range::<[u8], _>((from, Bound::Unbounded));
+        let found = rows.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
-}
-
-pub(super) fn range(
-    rows: &BTreeMap<Vec<u8>, Vec<u8>>,
-    prefix: &[u8],
-    after: Option<&[u8]>,
-    limit: usize,
-) -> Vec<Row> {
-    let from = match after {
-        Some(after) if after >= prefix => Bound::Excluded(after),
-        _ => Bound::Included(prefix),
-    };
-    rows.range::<[u8], _>((from, Bound::Unbounded))
-        .take_while(|(key, _)| key.starts_with(prefix))
-        .take(limit)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 /// What every store must do, for the tests of each.

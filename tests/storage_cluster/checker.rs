@@ -49,7 +49,8 @@ pub fn check(id: u64, disk: &Recorder, checker: &Checker) -> Outcome<()> {
             return Err(format!("member {id}: a record reads as another"));
         }
     }
-    let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
+    // Its process has the log open still.
+    let log = Log::open(&disk.after_restart()).map_err(|error| error.to_string())?;
     for entry in log.entries().map_err(|error| error.to_string())? {
         if let openraft::EntryPayload::Normal(data) = &entry.payload {
             let cutover = sidecar.raft_envelope_cutover_index;

@@ -1,4 +1,4 @@
-//! A member's log and votes, in a table on its disk.
+//! A member's log and votes, in a database on its disk.
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
@@ -10,14 +10,14 @@ use openraft::{
     AnyError, Entry, EntryPayload, LogId, LogState, OptionalSend, RaftLogReader, StorageError,
     StorageIOError, Vote,
 };
-use sealmark::disk::{Disk, Store, Table};
+use sealmark::disk::{Recorder, Redb, Store};
 use sealmark::scheme::storage::guards::LogScanner;
 
 use crate::Types;
 
-/// A table of the log: entries under their index, and what else must last.
+/// A database of the log: entries under their index, and what else must last.
 #[derive(Clone, Debug)]
-pub struct Log(Arc<Table>);
+pub struct Log(Arc<Redb>);
 
 pub type Failure = StorageError<u64>;
 
@@ -30,8 +30,8 @@ pub fn failed(error: impl ToString) -> Failure {
 }
 
 impl Log {
-    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, sealmark::disk::Error> {
-        Ok(Self(Arc::new(Table::open(disk, Path::new("/data/log"))?)))
+    pub fn open(disk: &Recorder) -> Result<Self, sealmark::disk::Error> {
+        Ok(Self(Arc::new(Redb::open(disk, Path::new("/data/log"))?)))
     }
 
     pub fn put(&self, key: &[u8], value: &impl serde::Serialize) -> Result<(), Failure> {

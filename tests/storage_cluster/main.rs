@@ -86,7 +86,7 @@ impl Cluster {
         let member = self.members.get_mut(&id).expect("a member");
         let disk = member.disk.after_restart();
         member.disk = disk.clone();
-        let log = Log::open(Arc::new(disk.clone()) as Arc<dyn Disk>).map_err(|error| error.to_string())?;
+        let log = Log::open(&disk).map_err(|error| error.to_string())?;
         let rng = &mut self.rng;
         let from = |last: u64| rng.random_range(0..=last + 1);
         let machine = Machine::start(id, &disk, log.clone(), Arc::clone(&self.checker), self.defect, from)
@@ -122,7 +122,7 @@ impl Cluster {
         self.net.members.lock().unwrap().remove(&id);
         let _ = raft.shutdown().await;
         if power {
-            let mut left = member.disk.after_power_loss();
+            let mut left = member.disk.some_after_power_loss(4, |of| self.rng.random_range(0..of));
             member.disk = left.swap_remove(self.rng.random_range(0..left.len()));
         }
     }

@@ -8,7 +8,7 @@ use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{
     Entry, EntryPayload, LogId, OptionalSend, RaftSnapshotBuilder, SnapshotMeta, StoredMembership,
 };
-use sealmark::disk::{Disk, Recorder, Table};
+use sealmark::disk::{Disk, Recorder, Redb};
 use sealmark::engine;
 use sealmark::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use sealmark::envelope::nonce::node_id16;
@@ -76,8 +76,7 @@ impl Machine {
     ) -> Result<Self, String> {
         let text = |error: sealmark::scheme::storage::Error| error.to_string();
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let store =
-            Table::open(Arc::clone(&shared), Path::new("/data/registry")).map_err(|e| e.to_string())?;
+        let store = Redb::open(disk, Path::new("/data/registry")).map_err(|e| e.to_string())?;
         let file = Arc::new(SidecarFile::new(shared, SIDECAR));
         let mut loaded = load(Start {
             encryption_enabled: true,

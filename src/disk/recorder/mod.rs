@@ -1,20 +1,27 @@
 //! A disk in memory that records every step, fails where it is told to, and knows what a power loss may leave.
 //!
-//! POSIX promises little. Bytes that were not synced may be there in part, in full, as zeros or not at all, and of
-//! the names changed since their folder was synced any may have changed and any not, each rename as a whole. The
-//! states of [`Recorder::after_power_loss`] are all of these within a bound: the last six changes of names
-//! vary, those before them were made; the unsynced bytes of each file that is still named are absent, there by half,
-//! zeros, or there. Not here: bytes that rot, sectors that tear, folders that are made or removed.
+//! POSIX promises little. What was written and not synced may be there in part, in full, as zeros or not at all, and of
+//! the names changed since their folder was synced any may have changed and any not, each rename as a whole. So each
+//! unsynced change of a file is lost, there by half, there, or, where it lengthened the file, zeros; a change of its
+//! length is lost or there; and a change of a name is. [`Recorder::some_after_power_loss`] draws from all of these,
+//! [`Recorder::after_power_loss`] lists them within a bound: the last six changes of names and the last three of each
+//! file that still has a name vary, those before them were made. Not here: bytes that rot, sectors that tear in more
+//! than two, folders that are made or removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, NewFile, parent};
+use super::{Disk, NewFile, OpenFile, parent};
+use image::Image;
 
-/// Unsynced changes of names that vary freely after a power loss: 2^6 subsets.
+mod image;
+
+/// Unsynced changes of names that vary in the list: 2^6 subsets.
 const FREE_NAMES: usize = 6;
+/// Unsynced changes of each file that do: at most 4^3 outcomes.
+const FREE_EDITS: usize = 3;
 
 /// What was asked of the disk, done or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +30,10 @@ pub enum Step {
     Create(PathBuf),
     /// So many bytes were put behind those it had.
     Write(PathBuf, usize),
+    /// So many bytes were put at that place.
+    WriteAt(PathBuf, u64, usize),
+    /// It was cut or lengthened to that.
+    SetSize(PathBuf, u64),
     /// Its bytes were synced.
     Sync(PathBuf),
     /// It was given another name.
@@ -46,15 +57,26 @@ pub enum Fault {
     ReadOnly,
 }
 
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 struct File {
     /// The name that it was made under.
     path: PathBuf,
-    bytes: Vec<u8>,
-    /// How many of them are on the medium.
-    synced: usize,
+    /// As it is read.
+    now: Image,
+    /// As it is on the medium for certain.
+    synced: Image,
+    /// What lies between the two.
+    unsynced: Vec<Edit>,
     /// A sync failed: no later one helps.
     lost: bool,
+    /// Somebody has it open in place.
+    held: bool,
+}
+
+#[derive(Debug)]
+enum Edit {
+    Write(usize, Vec<u8>),
+    SetLen(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -174,40 +196,57 @@ impl Recorder {
         self.state().names.keys().cloned().collect()
     }
 
-    /// Every disk, none twice, that may be found when the power comes back, without faults and without history.
+    /// Every disk within the bound, none twice, that may be found when the power comes back, without faults and without
+    /// history.
     pub fn after_power_loss(&self) -> Vec<Self> {
         let state = self.state();
-        let mut found = BTreeSet::<BTreeMap<PathBuf, Vec<u8>>>::new();
-        let free = state.unsynced.len().min(FREE_NAMES);
-        let (made, varying) = state.unsynced.split_at(state.unsynced.len() - free);
-        for chosen in 0..1_u32 << free {
-            let mut names = state.synced_names.clone();
-            made.iter().for_each(|change| change.make(&mut names));
-            for (i, change) in varying.iter().enumerate() {
-                if chosen >> i & 1 == 1 {
-                    change.make(&mut names);
+        let mut found = Vec::new();
+        // What was chosen of how many, at each of the choices of a disk: counted up until all were.
+        let mut choices: Vec<(usize, usize)> = Vec::new();
+        loop {
+            let mut at = 0;
+            let files = state.left(FREE_NAMES, FREE_EDITS, &mut |of| {
+                if at == choices.len() {
+                    choices.push((0, of));
+                }
+                at += 1;
+                choices[at - 1].0
+            });
+            push_new(&mut found, files);
+            while let Some((chosen, of)) = choices.pop() {
+                if chosen + 1 < of {
+                    choices.push((chosen + 1, of));
+                    break;
                 }
             }
-            let mut disks = vec![BTreeMap::new()];
-            for (path, &file) in &names {
-                let contents = state.files[file].after_power_loss();
-                let with = |disk: &BTreeMap<PathBuf, Vec<u8>>, bytes: &Vec<u8>| {
-                    let mut disk = disk.clone();
-                    disk.insert(path.clone(), bytes.clone());
-                    disk
-                };
-                disks = disks.iter().flat_map(|disk| contents.iter().map(|c| with(disk, c))).collect();
+            if choices.is_empty() {
+                break;
             }
-            found.extend(disks);
         }
         found.into_iter().map(|files| Self::holding(state.dirs.clone(), files)).collect()
     }
 
-    fn holding(dirs: BTreeSet<PathBuf>, contents: BTreeMap<PathBuf, Vec<u8>>) -> Self {
+    /// Up to `most` of the disks that may be found, none twice: that on which everything unsynced is lost, that on which
+    /// it is there, and others by `draw`, which is given a number of outcomes and says which one it is to be.
+    pub fn some_after_power_loss(&self, most: usize, mut draw: impl FnMut(usize) -> usize) -> Vec<Self> {
+        let state = self.state();
+        let mut found = Vec::new();
+        for i in 0..most {
+            let files = state.left(usize::MAX, usize::MAX, &mut |of| match i {
+                0 => 0,
+                1 => of - 1,
+                _ => draw(of),
+            });
+            push_new(&mut found, files);
+        }
+        found.into_iter().map(|files| Self::holding(state.dirs.clone(), files)).collect()
+    }
+
+    fn holding(dirs: BTreeSet<PathBuf>, contents: Files) -> Self {
         let mut state = State { dirs, ..State::default() };
-        for (path, bytes) in contents {
+        for (path, now) in contents {
             state.names.insert(path.clone(), state.files.len());
-            state.files.push(File { path, synced: bytes.len(), bytes, lost: false });
+            state.files.push(File { path, synced: now.clone(), now, ..File::default() });
         }
         state.synced_names = state.names.clone();
         Self(Arc::new(Mutex::new(state)))
@@ -216,18 +255,94 @@ impl Recorder {
     /// The same disk as a reboot without a power loss would find it: everything is there, no fault is planned.
     pub fn after_restart(&self) -> Self {
         let state = self.state();
-        let contents =
-            state.names.iter().map(|(path, &file)| (path.clone(), state.files[file].bytes.clone()));
+        let contents = state.names.iter().map(|(path, &file)| (path.clone(), state.files[file].now.clone()));
         Self::holding(state.dirs.clone(), contents.collect())
     }
 }
 
+/// A disk's files by their names.
+type Files = BTreeMap<PathBuf, Image>;
+
+fn push_new(found: &mut Vec<Files>, files: Files) {
+    if !found.contains(&files) {
+        found.push(files);
+    }
+}
+
+impl State {
+    /// What is left after a power loss, when so many last changes vary as chosen, each from `0`, lost, to the last, there.
+    fn left(&self, names: usize, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Files {
+        let mut left = self.synced_names.clone();
+        let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(names));
+        made.iter().for_each(|change| change.make(&mut left));
+        for change in varying {
+            if choose(2) == 1 {
+                change.make(&mut left);
+            }
+        }
+        left.into_iter().map(|(path, file)| (path, self.files[file].left(edits, choose))).collect()
+    }
+}
+
 impl File {
-    /// What may be found of it, each once.
-    fn after_power_loss(&self) -> BTreeSet<Vec<u8>> {
-        let (synced, rest) = self.bytes.split_at(self.synced);
-        let with = |more: &[u8]| [synced, more].concat();
-        [with(&[]), with(&rest[..rest.len() / 2]), with(&vec![0; rest.len()]), with(rest)].into()
+    /// Changes what is read, and maybe the medium.
+    fn edit(&mut self, edit: Edit) {
+        edit.make(&mut self.now);
+        self.unsynced.push(edit);
+    }
+
+    /// Whatever became of a write: all of it, half or nothing.
+    fn write(&mut self, at: usize, bytes: &[u8], fault: Option<Fault>) {
+        let done = match fault {
+            None => bytes,
+            Some(Fault::NoSpace) => &bytes[..bytes.len() / 2],
+            Some(_) => return,
+        };
+        self.edit(Edit::Write(at, done.to_vec()));
+    }
+
+    fn sync(&mut self, fault: Option<Fault>) {
+        self.lost |= fault.is_some();
+        if !self.lost {
+            self.synced = self.now.clone();
+            self.unsynced.clear();
+        }
+    }
+
+    fn left(&self, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Image {
+        let mut left = self.synced.clone();
+        let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(edits));
+        made.iter().for_each(|edit| edit.make(&mut left));
+        varying.iter().for_each(|edit| edit.choose(&mut left, choose));
+        left
+    }
+}
+
+impl Edit {
+    fn make(&self, image: &mut Image) {
+        match self {
+            Self::Write(at, bytes) => image.write(*at, bytes),
+            Self::SetLen(len) => image.set_len(*len),
+        }
+    }
+
+    fn choose(&self, image: &mut Image, choose: &mut dyn FnMut(usize) -> usize) {
+        match self {
+            Self::SetLen(len) => {
+                if choose(2) == 1 {
+                    image.set_len(*len);
+                }
+            }
+            Self::Write(at, bytes) => {
+                let longer = at + bytes.len() > image.len();
+                match choose(if longer { 4 } else { 3 }) {
+                    0 => {}
+                    1 => image.write(*at, &bytes[..bytes.len() / 2]),
+                    2 if longer => image.write(*at, &vec![0; bytes.len()]),
+                    _ => image.write(*at, bytes),
+                }
+            }
+        }
     }
 }
 
@@ -235,7 +350,7 @@ impl Disk for Recorder {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state();
         state.alive()?;
-        Ok(state.files[state.file(path)?].bytes.clone())
+        Ok(state.files[state.file(path)?].now.to_vec())
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -257,7 +372,17 @@ impl Disk for Recorder {
         let file = state.files.len();
         state.files.push(File { path: path.into(), ..File::default() });
         state.change(NameChange::Link(path.into(), file));
-        Ok(Box::new(Handle { disk: self.clone(), file }))
+        Ok(Box::new(New(Handle { disk: self.clone(), file })))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        let mut state = self.state();
+        state.alive()?;
+        let file = state.file(path)?;
+        if std::mem::replace(&mut state.files[file].held, true) {
+            return Err(failure(ErrorKind::WouldBlock, "another has it open"));
+        }
+        Ok(Box::new(Held(Handle { disk: self.clone(), file })))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -297,35 +422,91 @@ impl Disk for Recorder {
     }
 }
 
+#[derive(Debug)]
 struct Handle {
     disk: Recorder,
     file: usize,
 }
 
-impl NewFile for Handle {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl Handle {
+    /// Takes a step, and lets it do to the file what its fault, if any, lets it do.
+    fn step(
+        &self,
+        step: impl FnOnce(PathBuf) -> Step,
+        act: impl FnOnce(&mut File, Option<Fault>),
+    ) -> io::Result<()> {
         let mut state = self.disk.state();
         let path = state.files[self.file].path.clone();
-        let fault = state.begin(Step::Write(path, bytes.len()))?;
-        let done = match fault {
-            None => bytes,
-            Some(Fault::NoSpace) => &bytes[..bytes.len() / 2],
-            Some(_) => &[],
-        };
-        state.files[self.file].bytes.extend_from_slice(done);
+        let fault = state.begin(step(path))?;
+        act(&mut state.files[self.file], fault);
         fail(fault)
+    }
+}
+
+struct New(Handle);
+
+impl NewFile for New {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let step = |path| Step::Write(path, bytes.len());
+        self.0.step(step, |file, fault| file.write(file.now.len(), bytes, fault))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let path = state.files[self.file].path.clone();
-        let fault = state.begin(Step::Sync(path))?;
-        let file = &mut state.files[self.file];
-        file.lost |= fault.is_some();
-        if !file.lost {
-            file.synced = file.bytes.len();
+        self.0.step(Step::Sync, File::sync)
+    }
+}
+
+/// Let go of when it is dropped.
+#[derive(Debug)]
+struct Held(Handle);
+
+/// A place or length of a file as one of this machine's memory.
+fn place(at: u64) -> io::Result<usize> {
+    usize::try_from(at).map_err(|_| failure(ErrorKind::FileTooLarge, "more than this machine's memory"))
+}
+
+impl OpenFile for Held {
+    fn size(&self) -> io::Result<u64> {
+        let state = self.0.disk.state();
+        state.alive()?;
+        Ok(state.files[self.0.file].now.len() as u64)
+    }
+
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.0.disk.state();
+        state.alive()?;
+        if state.files[self.0.file].now.read(place(at)?, out) {
+            Ok(())
+        } else {
+            Err(failure(ErrorKind::UnexpectedEof, "the file ends before"))
         }
-        fail(fault)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let from = place(at)?;
+        self.0.step(|path| Step::WriteAt(path, at, bytes.len()), |file, fault| file.write(from, bytes, fault))
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        let len = place(size)?;
+        self.0.step(
+            |path| Step::SetSize(path, size),
+            |file, fault| {
+                if fault.is_none() {
+                    file.edit(Edit::SetLen(len));
+                }
+            },
+        )
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.step(Step::Sync, File::sync)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.disk.state().files[self.0.file].held = false;
     }
 }
 

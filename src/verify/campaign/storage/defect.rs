@@ -1,10 +1,10 @@
 //! Defects that can be planted in a node, each of which the campaign must find.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use super::careless::Careless;
 use super::world::NODE;
-use crate::disk::{Disk, NewFile, Recorder, Store};
+use crate::disk::{Disk, Recorder, Store};
 use crate::scheme::storage::registry::Registry;
 use crate::scheme::storage::wire::{self, Registration};
 use crate::scheme::storage::{Error, SidecarFile};
@@ -14,6 +14,8 @@ use crate::scheme::storage::{Error, SidecarFile};
 pub enum Defect {
     /// A folder is not synced after a rename.
     DirSyncSkipped,
+    /// The registry's commits are not synced.
+    CommitNotSynced,
     /// The raised epoch is used and not kept.
     BumpForgotten,
     /// A bootstrap that is replayed takes the epochs back to 0, as in the reference.
@@ -26,7 +28,9 @@ impl Defect {
     /// The disk as a node with that defect, if any, uses it.
     pub(super) fn disk(planted: Option<Self>, disk: &Recorder) -> Arc<dyn Disk> {
         match planted {
-            Some(Self::DirSyncSkipped) => Arc::new(NoDirSync(disk.clone())),
+            Some(defect @ (Self::DirSyncSkipped | Self::CommitNotSynced)) => {
+                Arc::new(Careless(disk.clone(), defect))
+            }
             _ => Arc::new(disk.clone()),
         }
     }
@@ -50,31 +54,6 @@ impl Defect {
             sidecar.keys.values_mut().for_each(|entry| entry.local_epoch = 0);
             Ok(())
         })
-    }
-}
-
-/// A disk that forgets to sync folders.
-#[derive(Debug)]
-struct NoDirSync(Recorder);
-
-impl Disk for NoDirSync {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        self.0.read(path)
-    }
-    fn exists(&self, path: &Path) -> std::io::Result<bool> {
-        self.0.exists(path)
-    }
-    fn create(&self, path: &Path) -> std::io::Result<Box<dyn NewFile>> {
-        self.0.create(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> std::io::Result<()> {
-        self.0.remove(path)
-    }
-    fn sync_dir(&self, _: &Path) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

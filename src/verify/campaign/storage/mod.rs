@@ -1,9 +1,9 @@
 //! The crash campaign of the storage scheme: a node that is bootstrapped, cut over, rotated and restarted, stopped by a
 //! fault at every step that it asks of its disk.
 //!
-//! A story is a list of operations drawn from a seed. It is told once for each step and fault; each disk that may then
-//! be found starts a node through all guards, replays the log from anywhere that an engine may, tells the rest of the
-//! story (half of the time stopped a second time) and is checked: no nonce was issued twice under a key, every key that
+//! A story is a list of operations drawn from a seed. It is told once for each step and fault; from the worst, the best
+//! and a drawn one of the disks that may then be found, a node starts through all guards, replays the log from anywhere
+//! that an engine may, tells the rest of the story (half of the time stopped a second time) and is checked: no nonce was issued twice under a key, every key that
 //! the log brought is there, every record opens, and the node starts. The log itself is taken to be durable. Defects can
 //! be planted, which must be found.
 
@@ -17,6 +17,7 @@ use crate::engine;
 use crate::scheme::storage::Purpose;
 use crate::verify::{Case, Check, Outcome, Set};
 
+mod careless;
 mod defect;
 mod world;
 
@@ -29,6 +30,9 @@ pub const SCHEME: &str = "storage";
 const STORIES: u64 = 12;
 /// Operations of a story after its bootstrap.
 const OPS: usize = 7;
+/// Disks that are tried, at most, of those that a power loss may leave at a step: everything unsynced lost, everything
+/// there, and one that is drawn, another for each step, fault and story.
+const LEFT: usize = 3;
 
 const DIR: &str = "/data";
 
@@ -136,7 +140,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 }
                 Err(Stop::Failed(_, rest)) => rest,
             };
-            let mut found = disk.after_power_loss();
+            let mut found = after_power_loss(&disk, &mut rng);
             if fault != Fault::Power {
                 found.push(disk.after_restart());
             }
@@ -147,6 +151,11 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
         }
         tally.steps += 1;
     }
+}
+
+/// The disks that are tried of those that a power loss may leave.
+fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
+    disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

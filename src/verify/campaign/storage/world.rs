@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Defect, Found, Op, Stop};
 use crate::aead::Nonce;
-use crate::disk::{Disk, Fault, Recorder, Store, Table};
+use crate::disk::{Disk, Fault, Recorder, Redb, Store};
 use crate::engine;
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Cipher, Header, Keystore, Record};
@@ -89,7 +89,8 @@ impl World {
         for (i, op) in ops.iter().enumerate() {
             let rest = &ops[i + 1..];
             if *op == Op::Restart {
-                process = self.start(&disk.clone(), rng).map_err(|fail| stop(fail, rest))?;
+                drop(process);
+                process = self.start(disk, rng).map_err(|fail| stop(fail, rest))?;
             } else {
                 self.operate(&mut process, *op).map_err(|fail| stop(fail, rest))?;
             }
@@ -101,7 +102,7 @@ impl World {
     pub fn go_on(mut self, left: &Recorder, mut rest: &[Op], rng: &mut ChaCha8Rng) -> Result<(), Found> {
         let mut disk = left.clone();
         if rng.random() {
-            disk.plan(rng.random_range(0..40), Fault::Power);
+            disk.plan(rng.random_range(0..80), Fault::Power);
             match self.play(&disk, rest, rng) {
                 Ok(()) => rest = &[],
                 Err(Stop::Broken(found)) => return Err(found),
@@ -112,7 +113,7 @@ impl World {
                     rest = left;
                 }
             }
-            let mut disks = disk.after_power_loss();
+            let mut disks = after_power_loss(&disk, rng);
             disk = disks.swap_remove(rng.random_range(0..disks.len()));
         }
         match self.play(&disk, rest, rng) {
@@ -125,8 +126,7 @@ impl World {
     /// Starts a process: guards, replay, guards, registration.
     fn start(&mut self, disk: &Recorder, rng: &mut ChaCha8Rng) -> Result<Process, Fail> {
         let shared = Defect::disk(self.defect, disk);
-        let store: Arc<dyn Store> =
-            Arc::new(Table::open(Arc::clone(&shared), Path::new(REGISTRY)).map_err(Error::from)?);
+        let store: Arc<dyn Store> = Arc::new(Redb::open(&shared, Path::new(REGISTRY)).map_err(Error::from)?);
         let file = Arc::new(SidecarFile::new(shared, SIDECAR));
         if let Some(defect) = self.defect {
             defect.before_load(&file, &*store)?;

@@ -1,0 +1,109 @@
+//! The bytes of a file, in pages that its copies share until one of them is written.
+
+use std::sync::{Arc, LazyLock};
+
+/// As large as a database's pages: a copy that differs by one of them owns one.
+const PAGE_LEN: usize = 4096;
+
+type Page = Arc<[u8; PAGE_LEN]>;
+
+static ZEROS: LazyLock<Page> = LazyLock::new(|| Arc::new([0; PAGE_LEN]));
+
+/// Bytes. What the last page has behind them is zeros.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Image {
+    len: usize,
+    pages: Vec<Page>,
+}
+
+impl Image {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Fills `out` from there on; not, where the file ends before.
+    #[must_use]
+    pub(super) fn read(&self, at: usize, out: &mut [u8]) -> bool {
+        let inside = at.checked_add(out.len()).is_some_and(|end| end <= self.len);
+        if inside {
+            pieces(at, out.len(), |page, from, piece| {
+                let len = piece.len();
+                out[piece].copy_from_slice(&self.pages[page][from..][..len]);
+            });
+        }
+        inside
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.pages.len() * PAGE_LEN);
+        self.pages.iter().for_each(|page| bytes.extend_from_slice(&page[..]));
+        bytes.truncate(self.len);
+        bytes
+    }
+
+    /// Puts bytes there, if there are any; a gap before them is zeros.
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.set_len(self.len.max(at + bytes.len()));
+        pieces(at, bytes.len(), |page, from, piece| {
+            let piece = &bytes[piece];
+            if piece == &ZEROS[..] {
+                self.pages[page] = Arc::clone(&ZEROS);
+            } else {
+                Arc::make_mut(&mut self.pages[page])[from..][..piece.len()].copy_from_slice(piece);
+            }
+        });
+    }
+
+    /// Cuts it to that length, or lengthens it by zeros.
+    pub(super) fn set_len(&mut self, len: usize) {
+        self.pages.resize(len.div_ceil(PAGE_LEN), Arc::clone(&ZEROS));
+        if len < self.len && !len.is_multiple_of(PAGE_LEN) {
+            Arc::make_mut(&mut self.pages[len / PAGE_LEN])[len % PAGE_LEN..].fill(0);
+        }
+        self.len = len;
+    }
+}
+
+/// Cuts a range of a file at its pages: each with its page, its place in that, and its part of the range.
+fn pieces(at: usize, len: usize, mut each: impl FnMut(usize, usize, std::ops::Range<usize>)) {
+    let mut done = 0;
+    while done < len {
+        let from = (at + done) % PAGE_LEN;
+        let piece = (PAGE_LEN - from).min(len - done);
+        each((at + done) / PAGE_LEN, from, done..done + piece);
+        done += piece;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_a_vector_whose_copies_share_pages() {
+        let (mut image, mut model) = (Image::default(), Vec::new());
+        for (i, at) in [0, 5, 4_090, 4_096, 9_000, 20_000, 8_191].into_iter().enumerate() {
+            let bytes = vec![i as u8 + 1; [1, 4_096, 12, 10_000][i % 4]];
+            model.resize(model.len().max(at + bytes.len()), 0);
+            model[at..at + bytes.len()].copy_from_slice(&bytes);
+            image.write(at, &bytes);
+            assert_eq!(image.to_vec(), model, "{at}");
+            let mut out = vec![0; bytes.len()];
+            assert!(image.read(at, &mut out) && out == bytes, "{at}");
+        }
+        let copy = image.clone();
+        image.write(5_000, b"x");
+        let shared = copy.pages.iter().zip(&image.pages).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+        assert_eq!(shared, copy.pages.len() - 1);
+        assert_eq!(copy.to_vec(), model);
+        for len in [4_096, 4_000, 7_000, 0] {
+            image.set_len(len);
+            model.resize(len, 0);
+            assert_eq!((image.len(), image.to_vec()), (len, model.clone()));
+        }
+        assert!(!image.read(0, &mut [0]) && image.read(0, &mut []));
+    }
+}

@@ -1,0 +1,67 @@
+//! A disk that leaves out a sync: two of the defects that are planted.
+
+use std::io;
+use std::path::Path;
+
+use super::Defect;
+use crate::disk::{Disk, NewFile, OpenFile, Recorder};
+
+/// A disk without the syncs that its defect leaves out.
+#[derive(Debug)]
+pub(super) struct Careless(pub Recorder, pub Defect);
+
+impl Disk for Careless {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.read(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.0.exists(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        self.0.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        let file = self.0.open(path)?;
+        Ok(if self.1 == Defect::CommitNotSynced { Box::new(Unsynced(file)) } else { file })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.1 == Defect::DirSyncSkipped { Ok(()) } else { self.0.sync_dir(dir) }
+    }
+}
+
+#[derive(Debug)]
+struct Unsynced(Box<dyn OpenFile>);
+
+impl OpenFile for Unsynced {
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(at, out)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(at, bytes)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.0.set_size(size)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
