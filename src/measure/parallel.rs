@@ -1,11 +1,13 @@
 //! Batches of seals on all cores at once.
 //!
-//! Every core has a thread, pinned to it where the system allows, that seals messages of its own in a buffer of its
-//! own; all share one key, as a server's threads do. An operation is one message, so its time is that of a pass
-//! over the messages of all threads.
+//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's threads
+//! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
+//! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
+//! operation is one message, so its time is that of a pass over the messages of all cores.
 
-use std::hint::black_box;
-use std::sync::{Mutex, OnceLock};
+use std::hint::{black_box, spin_loop};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -14,70 +16,117 @@ use super::{Batch, Error};
 use crate::engine::Engine;
 use crate::timing::{self, Pass};
 
-/// The threads: one for each core that this process may use.
-pub(super) fn pool() -> &'static ThreadPool {
-    static POOL: OnceLock<ThreadPool> = OnceLock::new();
-    POOL.get_or_init(|| {
+/// A thread for each core that this process may use, but for the last, which [`pin`](timing::pin) gives to the measuring
+/// thread. None on a single core.
+fn others() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| {
         let cores = timing::cores();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).max(cores.len());
+        let all = std::thread::available_parallelism().map_or(1, usize::from).max(cores.len());
         let pin =
             move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));
-        ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .start_handler(pin)
-            .build()
-            .expect("threads can be started")
-    })
+        let builder = ThreadPoolBuilder::new().num_threads(all - 1).start_handler(pin);
+        (all > 1).then(|| builder.build().expect("threads can be started"))
+    });
+    pool.as_ref()
+}
+
+/// What the other threads share with the measuring one.
+struct Crew {
+    /// Each thread's messages.
+    shares: Vec<Mutex<Messages>>,
+    /// Threads that are awake and ready, of the pass that comes.
+    ready: AtomicUsize,
+    begin: AtomicBool,
+    /// Threads that are done, of the pass that is on.
+    done: AtomicUsize,
+}
+
+impl Crew {
+    fn work(&self, thread: usize) {
+        let mut share = self.shares[thread].lock().expect("each thread has its own");
+        share.restore();
+        self.ready.fetch_add(1, Ordering::Release);
+        while !self.begin.load(Ordering::Acquire) {
+            spin_loop();
+        }
+        seal(&mut share);
+        drop(share);
+        self.done.fetch_add(1, Ordering::Release);
+    }
+
+    fn wait_for_all(&self, counter: &AtomicUsize) {
+        while counter.load(Ordering::Acquire) < self.shares.len() {
+            spin_loop();
+        }
+    }
 }
 
 struct Seals {
-    /// Each thread's messages.
-    shares: Vec<Mutex<Messages>>,
+    own: Messages,
+    crew: Arc<Crew>,
 }
 
 /// `count` seals for each core.
 pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+    let threads = others().map_or(0, ThreadPool::current_num_threads);
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
-    let shares = (0..pool().current_num_threads()).map(share).collect::<Result<_, Error>>()?;
-    Ok(Box::new(Seals { shares }))
+    let crew = Crew {
+        shares: (0..threads).map(share).collect::<Result<_, Error>>()?,
+        ready: AtomicUsize::new(0),
+        begin: AtomicBool::new(false),
+        done: AtomicUsize::new(threads),
+    };
+    Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, crew: Arc::new(crew) }))
 }
 
-impl Seals {
-    fn each(&mut self) -> impl Iterator<Item = &mut Messages> {
-        self.shares.iter_mut().map(|share| share.get_mut().expect("no thread panicked"))
+/// Seals every message in place.
+#[inline]
+fn seal(all: &mut Messages) {
+    for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
+        let done = all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
+        all.refused += usize::from(done.is_err());
     }
+    black_box(&all.tags);
 }
 
 impl Pass for Seals {
     fn reset(&mut self) {
-        for share in self.each() {
-            share.restore();
+        self.own.restore();
+        // A pass that was made ready and never run.
+        self.crew.begin.store(true, Ordering::Release);
+        self.crew.wait_for_all(&self.crew.done);
+        if let Some(others) = others() {
+            self.crew.ready.store(0, Ordering::Relaxed);
+            self.crew.done.store(0, Ordering::Relaxed);
+            self.crew.begin.store(false, Ordering::Release);
+            let crew = Arc::clone(&self.crew);
+            others.spawn_broadcast(move |thread| crew.work(thread.index()));
+            self.crew.wait_for_all(&self.crew.ready);
         }
     }
 
     fn run(&mut self) {
-        let shares = &self.shares;
-        pool().broadcast(|thread| {
-            let mut share = shares[thread.index()].lock().expect("each thread has its own");
-            let all = &mut *share;
-            for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
-                let done =
-                    all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
-                all.refused += usize::from(done.is_err());
-            }
-            black_box(&all.tags);
-        });
+        self.crew.begin.store(true, Ordering::Release);
+        seal(&mut self.own);
+        self.crew.wait_for_all(&self.crew.done);
     }
 
     fn count(&self) -> u64 {
-        let share = |share: &Mutex<Messages>| share.lock().map_or(0, |share| share.nonces.len() as u64);
-        self.shares.iter().map(share).sum()
+        (self.own.nonces.len() * (1 + self.crew.shares.len())) as u64
+    }
+}
+
+impl Drop for Seals {
+    fn drop(&mut self) {
+        self.crew.begin.store(true, Ordering::Release);
     }
 }
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.each().try_for_each(|share| share.all_sealed())
+        self.own.all_sealed()?;
+        self.crew.shares.iter().try_for_each(|share| share.lock().expect("no thread panicked").all_sealed())
     }
 }
 
@@ -90,12 +139,17 @@ mod tests {
 
     #[test]
     fn every_core_seals_its_share() {
-        let threads = pool().current_num_threads() as u64;
-        assert!(threads >= 1);
+        let threads = 1 + others().map_or(0, |others| others.current_num_threads() as u64);
         let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 1000), 3).unwrap();
         assert_eq!(batch.count(), 3 * threads);
         assert!(batch.check().is_err(), "not run yet");
         assert_eq!(pass(&mut *batch), Ok(()));
+        batch.reset();
+        batch.reset();
+        batch.run();
+        assert_eq!(batch.check(), Ok(()), "a pass that was made ready twice");
+        batch.reset();
+        drop(batch);
         let mut wrong = seals(Broken::with(Fault::FlipsTag), &of(Alg::Aes256Gcm, 100), 2).unwrap();
         assert!(pass(&mut *wrong).is_err());
     }
