@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// `seal/*` leaves `latency/seal/...` out. Several may be given, with commas between them. All suites are searched
     /// unless --suite is given.
     filter: Option<String>,
-    /// How much to measure: quick (under 90 seconds), standard, full.
+    /// How much to measure: quick (under two minutes), standard, full.
     #[arg(long, value_enum)]
     suite: Option<SuiteName>,
     /// Only this engine; may be given several times. All when left out.

@@ -5,7 +5,7 @@
 //! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
 //! operation is one message, so its time is that of a pass over the messages of all cores.
 
-use std::hint::{black_box, spin_loop};
+use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -50,7 +50,7 @@ impl Crew {
         while !self.begin.load(Ordering::Acquire) {
             spin_loop();
         }
-        seal(&mut share);
+        share.seal();
         drop(share);
         self.done.fetch_add(1, Ordering::Release);
     }
@@ -80,16 +80,6 @@ pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Res
     Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, crew: Arc::new(crew) }))
 }
 
-/// Seals every message in place.
-#[inline]
-fn seal(all: &mut Messages) {
-    for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags) {
-        let done = all.key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
-        all.refused += usize::from(done.is_err());
-    }
-    black_box(&all.tags);
-}
-
 impl Pass for Seals {
     fn reset(&mut self) {
         self.own.restore();
@@ -108,7 +98,7 @@ impl Pass for Seals {
 
     fn run(&mut self) {
         self.crew.begin.store(true, Ordering::Release);
-        seal(&mut self.own);
+        self.own.seal();
         self.crew.wait_for_all(&self.crew.done);
     }
 

@@ -68,7 +68,7 @@ impl Plan {
     pub fn new(suite: Suite, engines: Vec<&'static dyn Engine>) -> Self {
         let (processes, seconds) = match suite {
             Suite::Quick => (5, 60),
-            Suite::Standard => (12, 300),
+            Suite::Standard => (12, 260),
             Suite::Full => (12, 900),
         };
         let budget = Duration::from_secs(seconds);
