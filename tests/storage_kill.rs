@@ -210,9 +210,5 @@ fn no_kill_repeats_a_nonce_or_loses_a_value() {
         let value = read(Some(&cipher), Clear::Allowed, &pebble_key(b"k", *ts), stored).expect("it opens");
         assert_eq!(value.value, ts.to_be_bytes());
     }
-    println!(
-        "{} values in {KILLS} lives, {clear} in clear, {} keys",
-        values.len(),
-        sidecar.keys.len()
-    );
+    println!("{} values in {KILLS} lives, {clear} in clear, {} keys", values.len(), sidecar.keys.len());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealmark::aead::Nonce;
-use sealmark::disk::{Disk, Recorder};
+use sealmark::disk::Recorder;
 use sealmark::engine;
 use sealmark::envelope::{Cipher, Keystore};
 use sealmark::scheme::storage::load::hydrate;

@@ -24,7 +24,7 @@ use std::time::Duration;
 use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sealmark::disk::{Disk, Fault, Recorder};
+use sealmark::disk::{Fault, Recorder};
 use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use sealmark::scheme::storage::{Identity, Purpose, kek as data_key};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Defect, Found, Op, Stop};
+use super::{Defect, Found, Op, Stop, after_power_loss};
 use crate::aead::Nonce;
 use crate::disk::{Disk, Fault, Recorder, Redb, Store};
 use crate::engine;
@@ -42,7 +42,7 @@ pub(super) struct World {
     records: Vec<(Vec<u8>, Vec<u8>)>,
     issued: HashSet<(u32, Nonce)>,
     /// Every key that went into the log, from key 1 on.
-    deks: Vec<Dek>,
+    pub deks: Vec<Dek>,
     last_ts: u64,
 }
 

@@ -197,7 +197,7 @@ impl Log {
 impl LogScanner for Scanner {
     fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
         let Self::Entries(indexes) = self else { return Err(io::Error::other("the vector's own")) };
-        let entries = indexes.iter().filter(|index| (first..=last).contains(index));
+        let entries = indexes.iter().filter(|index| (first..=last).contains(*index));
         for index in entries {
             entry(*index, &seal_proposal(*index, &[ROTATION], None).map_err(io::Error::other)?);
         }
