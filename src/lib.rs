@@ -12,17 +12,18 @@
 //! | 8 | `cli` | arguments, tables, progress, exit codes |
 //! | 7 | `report` | result files, and every page drawn from them |
 //! | 6 | `verify`, `measure` | is it right? how fast? |
-//! | 5 | `scheme` | whole designs built from records |
+//! | 5 | [`scheme`] | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
 //! | 3 | [`engine`] | every AEAD behind one trait |
 //! | 2 | [`aead`], `timing`, `trace` | the kernels; the clock, interleaved rounds, intervals; single-stepping |
-//! | 1 | `host`, `disk` | which CPU this is; files that survive a power cut |
+//! | 1 | `host`, [`disk`] | which CPU this is; files that survive a power cut |
 //!
 //! # Features
 //!
-//! Without any, there are [`aead`], [`engine`] with our own engines, and [`envelope`]. `scheme` adds `scheme` and `disk`;
-//! `cli` (default) adds the rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as
-//! engines; `openssl` adds the system's OpenSSL, and `openssl-vendored` one built from source.
+//! Without any, there are [`aead`], [`engine`] with our own engines, [`envelope`], [`scheme`] and [`disk`]. `cli`
+//! (default) adds the rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as engines;
+//! `redb` adds a database as a store of the schemes; `openssl` adds the system's OpenSSL, and `openssl-vendored` one
+//! built from source.
 //!
 //! # An engine of one's own
 //!
@@ -32,7 +33,6 @@
 pub mod aead;
 #[cfg(feature = "cli")]
 mod cli;
-#[cfg(feature = "scheme")]
 pub mod disk;
 pub mod engine;
 pub mod envelope;
@@ -42,7 +42,6 @@ pub mod host;
 pub mod measure;
 #[cfg(feature = "cli")]
 pub mod report;
-#[cfg(feature = "scheme")]
 pub mod scheme;
 #[cfg(feature = "cli")]
 pub mod timing;

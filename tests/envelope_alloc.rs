@@ -109,7 +109,6 @@ fn lookups_and_nonces_allocate_nothing() {
     assert_eq!(allocations(|| (0..100).for_each(|_| found())), 0);
 }
 
-#[cfg(feature = "scheme")]
 #[test]
 fn a_value_is_written_through_the_whole_store_path_without_an_allocation() {
     use sealmark::scheme::storage::value::{SEALED_OVERHEAD, read};

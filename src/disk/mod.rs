@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 mod os;
 mod recorder;
+#[cfg(feature = "redb")]
 mod redb;
 mod store;
 
+#[cfg(feature = "redb")]
 pub use self::redb::Redb;
 pub use os::Os;
 pub use recorder::{Fault, Recorder, Step};

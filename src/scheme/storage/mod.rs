@@ -44,8 +44,8 @@
 //!   its registration may not start again.
 //! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
 //! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
-//!   a lock on it would stay with the old one. A registry in a redb database beside it keeps a second process out, for
-//!   its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.
+//!   a lock on it would stay with the old one. A registry in a redb database (feature `redb`) beside it keeps a second
+//!   process out, for its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.
 //! - One writer to the rows of the store while [`rewrite::step`] runs.
 //! - 65,535 starts of a node under one raft id; see [`epoch`].
 //!

@@ -117,7 +117,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::disk::{Memory, Recorder, Redb};
+    use crate::disk::Memory;
     use crate::envelope::aad::pebble_key;
     use crate::envelope::{Cipher, NonceSource, State, ValueHeader};
     use crate::scheme::storage::maintenance::{Evidence, count_under, retire};
@@ -196,8 +196,11 @@ mod tests {
         assert_eq!(sealer.cipher().keystore().unwrap().ids(), [1, 2]);
     }
 
+    #[cfg(feature = "redb")]
     #[test]
     fn a_power_cut_at_any_step_resumes_and_ends_with_the_same_values() {
+        use crate::disk::{Recorder, Redb};
+
         let path = std::path::Path::new("/data/values");
         let open = |disk: &Recorder| Redb::open(disk, path).unwrap();
         let keys = sealer(&[1, 2, 3]);

@@ -3,9 +3,9 @@
 //!
 //! A story is a list of operations drawn from a seed. It is told once for each step and fault; from the worst, the best
 //! and a drawn one of the disks that may then be found, a node starts through all guards, replays the log from anywhere
-//! that an engine may, tells the rest of the story (half of the time stopped a second time) and is checked: no nonce was issued twice under a key, every key that
-//! the log brought is there, every record opens, and the node starts. The log itself is taken to be durable. Defects can
-//! be planted, which must be found.
+//! that an engine may, tells the rest of the story (half of the time stopped a second time) and is checked: no nonce was
+//! issued twice under a key, every key that the log brought is there, every record opens, and the node starts. The log
+//! itself is taken to be durable. Defects can be planted, which must be found.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +19,7 @@ use crate::verify::{Case, Check, Outcome, Set};
 
 mod careless;
 mod defect;
+mod rows;
 mod world;
 
 pub use defect::Defect;
@@ -28,8 +29,8 @@ use world::World;
 pub const SCHEME: &str = "storage";
 /// Stories in the set; each is a case.
 const STORIES: u64 = 12;
-/// Operations of a story after its bootstrap.
-const OPS: usize = 7;
+/// Operations of a story after its bootstrap: more where each has fewer steps.
+const OPS: usize = if cfg!(feature = "redb") { 7 } else { 10 };
 /// Disks that are tried, at most, of those that a power loss may leave at a step: everything unsynced lost, everything
 /// there, and one that is drawn, another for each step, fault and story.
 const LEFT: usize = 3;
@@ -41,7 +42,14 @@ pub fn set(seed: u64) -> Set {
     let story = |i| Case { id: format!("story/{i}"), check: Box::new(Story(seed.wrapping_mul(1_000) + i)) };
     Set {
         name: format!("{PREFIX}{SCHEME}"),
-        source: "generated: a node stopped at every step of its disk, over 10,000 histories".into(),
+        source: format!(
+            "generated: a node stopped at every step of {}",
+            if cfg!(feature = "redb") {
+                "its sidecar and of its registry in redb"
+            } else {
+                "its sidecar (with the feature redb, of its registry too)"
+            }
+        ),
         declared: STORIES,
         must_run: Default::default(),
         cases: (0..STORIES).map(story).collect(),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::rows::Rows;
 use super::{Defect, Found, Op, Stop, after_power_loss};
 use crate::aead::Nonce;
-use crate::disk::{Disk, Fault, Recorder, Redb, Store};
+use crate::disk::{Disk, Fault, Recorder};
 use crate::engine;
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Cipher, Header, Keystore, Record};
@@ -24,7 +25,6 @@ use crate::scheme::storage::{
 };
 
 pub(super) const SIDECAR: &str = "/data/keys.json";
-pub(super) const REGISTRY: &str = "/data/registry";
 /// The node.
 pub(super) const NODE: u64 = 0x5ea1_0000_0000_0007;
 /// The opcode of an entry that writes a value: none of the scheme's.
@@ -34,6 +34,8 @@ const VALUE: u8 = 0x10;
 #[derive(Clone)]
 pub(super) struct World {
     defect: Option<Defect>,
+    /// The writer registry.
+    rows: Rows,
     pub kek: Arc<dyn Kek>,
     /// As the engine has it: index 1 first.
     log: Vec<Vec<u8>>,
@@ -69,6 +71,7 @@ impl World {
         let kek = LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key of some backend");
         Self {
             defect,
+            rows: Rows::default(),
             kek: Arc::new(kek),
             log: Vec::new(),
             applied: 0,
@@ -126,7 +129,7 @@ impl World {
     /// Starts a process: guards, replay, guards, registration.
     fn start(&mut self, disk: &Recorder, rng: &mut ChaCha8Rng) -> Result<Process, Fail> {
         let shared = Defect::disk(self.defect, disk);
-        let store: Arc<dyn Store> = Arc::new(Redb::open(&shared, Path::new(REGISTRY)).map_err(Error::from)?);
+        let store = self.rows.open(&shared).map_err(Error::from)?;
         let file = Arc::new(SidecarFile::new(shared, SIDECAR));
         if let Some(defect) = self.defect {
             defect.before_load(&file, &*store)?;
