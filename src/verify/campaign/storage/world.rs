@@ -71,7 +71,7 @@ impl World {
         let kek = LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key of some backend");
         Self {
             defect,
-            rows: Rows::default(),
+            rows: Default::default(),
             kek: Arc::new(kek),
             log: Vec::new(),
             applied: 0,
