@@ -20,11 +20,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store's own.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Makes all of these changes, or on an error none or all; when it returns without one they survive a power cut.
+    /// Makes all of these changes, or on an error none or all, if the rows that were `seen` are there as they were; when
+    /// it returns without an error the changes survive a power cut. `false`, and nothing is changed, where a row is not.
     ///
     /// # Errors
     /// The store's own.
-    fn commit(&self, changes: &[Change]) -> Result<(), Error>;
+    fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error>;
+
+    /// Makes all of these changes, whatever is there.
+    ///
+    /// # Errors
+    /// As [`commit_if`](Self::commit_if).
+    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+        self.commit_if(&[], changes).map(drop)
+    }
 
     /// Up to `limit` rows in the order of their keys: those whose key begins with `prefix` and is above `after`.
     ///
@@ -44,15 +53,18 @@ impl Store for Memory {
         Ok(self.rows.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+    fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error> {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.iter().any(|(key, value)| rows.get(key) != Some(value)) {
+            return Ok(false);
+        }
         for (key, value) in changes {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),
             };
         }
-        Ok(())
+        Ok(true)
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
@@ -77,6 +89,12 @@ pub(super) fn behaves(store: &dyn Store) {
     assert_eq!(store.get(b"b").unwrap().as_deref(), Some(&b"22"[..]));
     assert_eq!(store.get(b"ab").unwrap().as_deref(), Some(&b""[..]));
     assert_eq!(store.get(b"\xff").unwrap(), None);
+    let (row, gone) = ((b"b".to_vec(), b"22".to_vec()), (b"\xff".to_vec(), b"4".to_vec()));
+    assert!(!store.commit_if(&[row.clone(), gone], &[put(b"b", b"3")]).unwrap());
+    assert!(!store.commit_if(&[(b"b".to_vec(), b"2".to_vec())], &[put(b"b", b"3")]).unwrap());
+    assert_eq!(store.get(b"b").unwrap().as_deref(), Some(&b"22"[..]));
+    assert!(store.commit_if(&[row], &[put(b"b", b"3")]).unwrap());
+    assert_eq!(store.get(b"b").unwrap().as_deref(), Some(&b"3"[..]));
     let keys = |prefix: &[u8], after: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
         store.scan(prefix, after, limit).unwrap().into_iter().map(|(key, _)| key).collect()
     };

@@ -23,7 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition};
+use ::redb::{
+    Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+};
 
 use super::{Change, Disk, Error, OpenFile, Recorder, Row, Store, durable_write, io_error};
 
@@ -102,15 +104,23 @@ fn empty(path: &Path) -> Result<Vec<u8>, Error> {
     disk.create(name).map_err(failed)?;
     let stopped = Arc::<AtomicBool>::default();
     let new = database(disk.open(name).map_err(failed)?, Arc::clone(&stopped), path)?;
-    write(&new, &[]).map_err(|error| refused("making", path, error))?;
+    write(&new, &[], &[]).map_err(|error| refused("making", path, error))?;
     stopped.store(true, Ordering::Release);
     disk.read(name).map_err(failed)
 }
 
-fn write(database: &Database, changes: &[Change]) -> Result<(), ::redb::Error> {
+/// Whether the rows were as they were seen, and the changes made.
+fn write(database: &Database, seen: &[Row], changes: &[Change]) -> Result<bool, ::redb::Error> {
     let mut begun = database.begin_write()?;
     begun.set_two_phase_commit(true);
     let mut rows = begun.open_table(ROWS)?;
+    for (key, value) in seen {
+        if rows.get(&key[..])?.is_none_or(|found| found.value() != value) {
+            drop(rows);
+            begun.abort()?;
+            return Ok(false);
+        }
+    }
     for (key, value) in changes {
         match value {
             Some(value) => rows.insert(&key[..], &value[..])?,
@@ -118,7 +128,8 @@ fn write(database: &Database, changes: &[Change]) -> Result<(), ::redb::Error> {
         };
     }
     drop(rows);
-    Ok(begun.commit()?)
+    begun.commit()?;
+    Ok(true)
 }
 
 fn refused(doing: &'static str, path: &Path, error: ::redb::Error) -> Error {
@@ -142,12 +153,9 @@ impl Store for Redb {
         Ok(value.map(|value| value.value().to_vec()))
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+    fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error> {
         self.sure()?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        write(&self.database, changes).map_err(|error| {
+        write(&self.database, seen, changes).map_err(|error| {
             self.unsure.store(true, Ordering::Release);
             self.refused("committing to", error)
         })

@@ -46,7 +46,6 @@
 //! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
 //!   a lock on it would stay with the old one. A registry in a redb database (feature `redb`) beside it keeps a second
 //!   process out, for its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.
-//! - One writer to the rows of the store while [`rewrite::step`] runs.
 //! - 65,535 starts of a node under one raft id; see [`epoch`].
 //!
 //! # What it does not see

@@ -5,21 +5,20 @@
 //! clear from before the cut-over are sealed; tombstones stay as they are. Nothing here checks that all members have
 //! cut over: run it when they have.
 //!
-//! A step reads its rows and then commits them anew, and a store has no commit that asks whether they are still there:
-//! what is deleted or written between the two under the very same key and timestamp comes back. Versions are
-//! immutable, so that only the collection of old ones does that: let it wait for each step.
+//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come back.
 
 use std::num::NonZeroU32;
 
 use super::registry::{PREFIX, is_reserved};
 use super::value::{Read, SEALED_OVERHEAD, read};
 use super::{Clear, Error, Form, Sealer};
-use crate::disk::{Change, Store};
+use crate::disk::{Change, Row, Store};
 
 /// How far a rewriting is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
-    /// So many values were rewritten in this step, and there may be more.
+    /// So many values were rewritten in this step, and there may be more. None, where a row was changed between the
+    /// step's reading it and its commit.
     More(u64),
     /// So many, and there are no more.
     Done(u64),
@@ -40,7 +39,7 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         _ => None,
     };
     let rows = store.scan(b"", after, limit.max(1))?;
-    let mut changes: Vec<Change> = Vec::new();
+    let (mut seen, mut changes): (Vec<Row>, Vec<Change>) = Default::default();
     for (key, stored) in rows.iter().filter(|(key, _)| !is_reserved(key)) {
         let Some((user_key, version)) = key.split_last_chunk::<8>() else { continue };
         let old = read(Some(sealer.cipher()), Clear::Allowed, key, stored)?;
@@ -54,6 +53,7 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         let form = Form::Sealed(key_id);
         let len = sealer.seal_as(form, user_key, commit_ts, header.expire_at, &value, &mut new)?;
         new.truncate(len);
+        seen.push((key.clone(), stored.clone()));
         changes.push((key.clone(), Some(new)));
     }
     let rewritten = changes.len() as u64;
@@ -62,7 +62,9 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         _ => Cursor::Done,
     };
     changes.push((Cursor::key(key_id.get()), Some(next.encode())));
-    store.commit(&changes)?;
+    if !store.commit_if(&seen, &changes)? {
+        return Ok(Progress::More(0));
+    }
     Ok(if next == Cursor::Done { Progress::Done(rewritten) } else { Progress::More(rewritten) })
 }
 
@@ -228,6 +230,42 @@ mod tests {
             cut += 1;
         }
         assert!(cut >= 18 && states > cut, "{cut} cuts, {states} states");
+    }
+
+    /// A store in which a row is deleted as soon as it was read.
+    #[derive(Debug)]
+    struct Collected<'a>(&'a Memory, Vec<u8>);
+
+    impl Store for Collected<'_> {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, crate::disk::Error> {
+            self.0.get(key)
+        }
+
+        fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, crate::disk::Error> {
+            self.0.commit_if(seen, changes)
+        }
+
+        fn scan(
+            &self,
+            prefix: &[u8],
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Vec<Row>, crate::disk::Error> {
+            let found = self.0.scan(prefix, after, limit);
+            self.0.commit(&[(self.1.clone(), None)])?;
+            found
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_while_a_step_reads_does_not_come_back() {
+        let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+        fill(&store, &sealer);
+        let key = pebble_key(&[5], 7);
+        let collected = Collected(&store, key.clone());
+        assert_eq!(step(&collected, &sealer, NEW, 99).unwrap(), Progress::More(0));
+        assert_eq!(step(&collected, &sealer, NEW, 99).unwrap(), Progress::Done(10));
+        assert_eq!(store.get(&key).unwrap(), None);
     }
 
     #[test]
