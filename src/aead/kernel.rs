@@ -91,7 +91,7 @@ impl<L: Lanes> Last<'_, L> {
         macro_rules! as_many {
             ($data:ident, $sum:ident, $($n:literal)+) => {
                 match vectors {
-                    $($n if $n <= L::LAST => {
+                    $($n if const { $n <= L::LAST } => {
                         self.vectors::<$n, ROUNDS, SEAL>($sum, base, $data, part, blocks, tag)
                     },)+
                     _ => unreachable!("the caller leaves no more than LAST vectors"),

@@ -135,7 +135,7 @@ unsafe fn bulk<
             each!(I < N / S, {
                 let to = at.add(turn * wide + span::<L>(I * S));
                 let from = if SEAL { to.wrapping_sub(wide) } else { to };
-                let states = if DONE == 0 {
+                let states = if const { DONE == 0 } {
                     whitened::<L, S>(&mut counter, key)
                 } else {
                     table.states::<S, ROUNDS>(key, j0, &mut counter, turn * (N / S) + I)
@@ -151,7 +151,7 @@ unsafe fn bulk<
                 y = L::reduce(sum);
             }
         }
-        if DONE != 0 {
+        if const { DONE != 0 } {
             table.wipe();
         }
     }

@@ -10,7 +10,7 @@ pub(super) const fn span<L: Lanes>(n: usize) -> usize {
     16 * L::BLOCKS * n
 }
 
-/// Rounds 1 to 13 written out, with `$round` a constant in `$body`; those a key lacks fold away.
+/// Rounds 1 to 13 written out, with `$round` a constant in `$body`; those a key lacks are not compiled.
 macro_rules! rounds {
     ($round:ident, $body:block) => {
         rounds!(@ $round, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13)
@@ -18,12 +18,13 @@ macro_rules! rounds {
     (@ $round:ident, $body:block, $($n:literal)+) => {
         $({
             const $round: usize = $n;
-            if $round < ROUNDS $body
+            if const { $round < ROUNDS } $body
         })+
     };
 }
 
-/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16.
+/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is not compiled:
+/// without the `const` in its condition, half of the build would go into code that is then thrown away.
 ///
 /// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured at
 /// 2 to 6 times the time.
@@ -35,7 +36,7 @@ macro_rules! each {
     (@ $i:ident, $n:expr, $body:block, $($k:literal)+) => {
         $({
             const $i: usize = $k;
-            if $i < $n $body
+            if const { $i < $n } $body
         })+
     };
 }
@@ -74,6 +75,11 @@ pub(super) unsafe fn whitened<L: Lanes, const A: usize>(
     }
 }
 
+/// Whether a pair of products is computed in that round of AES, counted from 1: each has an even share.
+const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool {
+    round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
+}
+
 /// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`, while hashing `H` vectors
 /// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
 ///
@@ -107,15 +113,14 @@ pub(super) unsafe fn step<
             return sum;
         }
         rounds!(R, {
-            if R > DONE {
+            if const { R > DONE } {
                 each!(I < A, { states[I] = L::round(states[I], &keys[R]) });
-                // This round's share of the products; the pair that waits for `y` comes last.
-                let share = |rounds: usize| rounds * (H / 2) / (ROUNDS - 1 - DONE);
                 each!(PAIR < H / 2, {
-                    if (share(R - 1 - DONE)..share(R - DONE)).contains(&PAIR) {
+                    // The pair that waits for `y` comes last.
+                    if const { is_due(PAIR, H / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
                         let i = 2 * (PAIR + 1) % H;
                         let mut first = L::elements(L::load(ciphertext.add(width * i)));
-                        if i == 0 {
+                        if const { 2 * (PAIR + 1) % H == 0 } {
                             first = L::add_first(first, y);
                         }
                         let second = L::elements(L::load(ciphertext.add(width * (i + 1))));
@@ -147,7 +152,7 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize,
         return unsafe { L::all_rounds::<V, ROUNDS>(states, keys) };
     }
     rounds!(R, {
-        if R > DONE {
+        if const { R > DONE } {
             each!(I < V, {
                 // SAFETY: the caller's contract is that of `Lanes`.
                 states[I] = unsafe { L::round(states[I], &keys[R]) };

@@ -14,8 +14,8 @@ mod vaes256;
 #[cfg(target_arch = "x86_64")]
 mod vaes512;
 
-/// Every backend that was compiled in, quickest last.
-pub const BACKENDS: &[Backend] = &[
+/// Every backend that was compiled in, quickest last. A static, so that the kernels are compiled here and nowhere else.
+pub static BACKENDS: &[Backend] = &[
     portable::BACKEND,
     #[cfg(target_arch = "x86_64")]
     aesni::BACKEND,
