@@ -120,7 +120,7 @@ pub(super) unsafe fn step<
                     if const { is_due(PAIR, H / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
                         let i = 2 * (PAIR + 1) % H;
                         let mut first = L::elements(L::load(ciphertext.add(width * i)));
-                        if const { 2 * (PAIR + 1) % H == 0 } {
+                        if i == 0 {
                             first = L::add_first(first, y);
                         }
                         let second = L::elements(L::load(ciphertext.add(width * (i + 1))));
