@@ -39,10 +39,14 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         _ => None,
     };
     let rows = store.scan(b"", after, limit.max(1))?;
+    let next = match rows.last() {
+        Some((key, _)) if rows.len() == limit.max(1) => Cursor::After(key.clone()),
+        _ => Cursor::Done,
+    };
     let (mut seen, mut changes): (Vec<Row>, Vec<Change>) = Default::default();
-    for (key, stored) in rows.iter().filter(|(key, _)| !is_reserved(key)) {
+    for (key, stored) in rows.into_iter().filter(|(key, _)| !is_reserved(key)) {
         let Some((user_key, version)) = key.split_last_chunk::<8>() else { continue };
-        let old = read(Some(sealer.cipher()), Clear::Allowed, key, stored)?;
+        let old = read(Some(sealer.cipher()), Clear::Allowed, &key, &stored)?;
         if old.key_id == Some(key_id.get()) || old.header.tombstone {
             continue;
         }
@@ -53,14 +57,10 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         let form = Form::Sealed(key_id);
         let len = sealer.seal_as(form, user_key, commit_ts, header.expire_at, &value, &mut new)?;
         new.truncate(len);
-        seen.push((key.clone(), stored.clone()));
         changes.push((key.clone(), Some(new)));
+        seen.push((key, stored));
     }
     let rewritten = changes.len() as u64;
-    let next = match rows.last() {
-        Some((key, _)) if rows.len() == limit.max(1) => Cursor::After(key.clone()),
-        _ => Cursor::Done,
-    };
     changes.push((Cursor::key(key_id.get()), Some(next.encode())));
     if !store.commit_if(&seen, &changes)? {
         return Ok(Progress::More(0));
