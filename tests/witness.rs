@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 fn tests() -> u32 {
     let own = find("sealmark").expect("the engine of our own choice always exists");
     let engines: [&'static dyn Engine; 2] = [&DOUBLE, own];
-    let witnesses = witness::take(&engines, &[Alg::Aes256Gcm], &mut |_| {});
+    let witnesses = witness::take(&engines, &[Alg::Aes256Gcm], &|_| {});
     if let Err(why) = witnesses.find(DOUBLE.name(), Alg::Aes256Gcm, 1024) {
         println!("!!!!!!!! NOT TRACED: {why}");
         return 0;

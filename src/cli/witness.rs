@@ -8,7 +8,7 @@ use crate::measure::witness;
 /// Takes them with a progress line.
 pub(super) fn take(engines: &[&'static dyn Engine], algs: &[Alg]) -> Witnesses {
     let bar = progress::spinner("tracing");
-    let witnesses = witness::take(engines, algs, &mut |engine| bar.set_message(engine.to_owned()));
+    let witnesses = witness::take(engines, algs, &|engine| bar.set_message(engine.to_owned()));
     bar.finish_and_clear();
     witnesses
 }

@@ -14,7 +14,7 @@ use super::{Engines, Error, Workload, suite};
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
 use crate::host::Host;
-use crate::timing::pin;
+use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
 /// The name and version of the JSON that a [`Traced`] is written as.
@@ -157,11 +157,12 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
 }
 
 /// Runs on a thread that stays on one core, as the process that it starts then does: what changes places at every
-/// step should not have to change cores.
+/// step should not have to change cores. Each thread of the pool has a core of its own.
 fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let tracer = scope.spawn(|| {
-            pin();
+        let nth = rayon::current_thread_index().unwrap_or(0);
+        let tracer = scope.spawn(move || {
+            pin_to(nth);
             run()
         });
         tracer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -4,6 +4,8 @@
 //! and batches have no witness of their own: they are told by that of the seal. Where nothing can be traced, the
 //! witnesses say so, and what they would have stood beside goes on without.
 
+use rayon::prelude::*;
+
 use super::{Engines, Op, Row, suite, trace};
 use crate::aead::Alg;
 use crate::engine::witness::{Length, Witnesses};
@@ -13,18 +15,25 @@ use crate::trace::Witness;
 /// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
 const STEPS: u64 = 20_000;
 
-/// Takes the witnesses of every engine that can run, with these key sizes. `progress` is told before each engine.
+/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told before each.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
-pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &mut dyn FnMut(&str)) -> Witnesses {
+pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&str) + Sync)) -> Witnesses {
+    let able = engines.iter().copied().filter(|engine| engine.available().is_ok());
+    let each = able.flat_map(|engine| algs.iter().map(move |&alg| (engine, alg)));
+    let each = each.filter(|(engine, alg)| engine.supports(Shape::usual(*alg)));
+    let all: Vec<_> =
+        each.flat_map(|(engine, alg)| Length::ALL.map(|length| (engine, alg, length))).collect();
+    let found: Vec<_> = all
+        .par_iter()
+        .map(|&(engine, alg, length)| {
+            progress(engine.name());
+            one(engine, alg, length)
+        })
+        .collect();
     let mut witnesses = Witnesses::default();
-    for &engine in engines.iter().filter(|engine| engine.available().is_ok()) {
-        progress(engine.name());
-        for &alg in algs.iter().filter(|&&alg| engine.supports(Shape::usual(alg))) {
-            for length in Length::ALL {
-                witnesses.keep(engine.name(), alg, length, one(engine, alg, length));
-            }
-        }
+    for ((engine, alg, length), found) in all.into_iter().zip(found) {
+        witnesses.keep(engine.name(), alg, length, found);
     }
     witnesses
 }

@@ -35,10 +35,16 @@ pub fn cores() -> &'static [CoreId] {
 
 /// Pins the calling thread to the last core that it may use; the first serves most interrupts.
 pub fn pin() -> Pinning {
+    pin_to(0)
+}
+
+/// Pins the calling thread to a core that it may use: 0 is the last one, 1 the one before it, and so on, round and
+/// round.
+pub fn pin_to(nth: usize) -> Pinning {
     if !cfg!(target_os = "linux") {
         return Pinning::Not("this system has no call that binds a thread to a core");
     }
-    let Some(core) = cores().last().copied() else {
+    let Some(core) = cores().iter().rev().cycle().nth(nth).copied() else {
         return Pinning::Not("the system does not say which cores this thread may use");
     };
     if core_affinity::set_for_current(core) {

@@ -4,6 +4,7 @@
 //! has the name of its mapping. Not here: lines of source, and functions that were inlined into others.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind, elf};
 
@@ -48,7 +49,7 @@ struct Mapped {
     file: String,
     /// What to add to an address in memory for the one in the file.
     shift: u64,
-    symbols: Vec<Symbol>,
+    symbols: Arc<[Symbol]>,
 }
 
 /// Every function of the files that some addresses are in.
@@ -112,30 +113,69 @@ fn read(map: Map) -> Result<Mapped, Error> {
     // A file that is gone, or no file at all, has no symbols to read; another one may stand in its place. This program
     // itself can be read even so.
     let itself = std::fs::read_link(ITSELF).is_ok_and(|link| link.as_os_str() == map.path.as_str());
-    let Ok(data) = std::fs::read(if itself { ITSELF } else { &map.path }) else {
+    let table = if itself { this_program() } else { Table::read(&map.path) };
+    let Some(table) = table else {
         let shift = map.start.wrapping_neg();
-        return Ok(Mapped { map, file, shift, symbols: Vec::new() });
+        return Ok(Mapped { map, file, shift, symbols: Arc::default() });
     };
     let bad = |reason: String| Error::Symbols { file: file.clone(), reason };
-    let program = object::File::parse(&*data).map_err(|e| bad(e.to_string()))?;
+    let table = table.map_err(&bad)?;
     // A mapping begins at a page, which may hold the end of another segment too.
     let len = map.end - map.start;
-    let segment = program.segments().find(|segment| {
-        let (at, size) = segment.file_range();
-        is_code(segment.flags()) && at < map.offset + len && map.offset < at + size
-    });
+    let segment = table
+        .code
+        .iter()
+        .find(|segment| segment.at < map.offset + len && map.offset < segment.at + segment.size);
     let segment = segment.ok_or_else(|| bad("no segment of code is where it is mapped".into()))?;
-    let there = segment.address().wrapping_sub(segment.file_range().0).wrapping_add(map.offset);
-    let named = |symbol: object::Symbol<'_, '_>| {
-        let is_code = symbol.kind() == SymbolKind::Text && symbol.is_definition();
-        let name = symbol.name().ok().filter(|name| is_code && !name.is_empty())?;
-        Some(Symbol { address: symbol.address(), size: symbol.size(), name: name.to_owned() })
-    };
-    let mut symbols: Vec<_> = program.symbols().chain(program.dynamic_symbols()).filter_map(named).collect();
-    symbols.sort();
-    symbols.dedup();
-    let shift = there.wrapping_sub(map.start);
-    Ok(Mapped { map, file, shift, symbols })
+    let shift = segment.address.wrapping_sub(segment.at).wrapping_add(map.offset).wrapping_sub(map.start);
+    Ok(Mapped { map, file, shift, symbols: table.symbols })
+}
+
+/// The table of this program, which is large and is read once.
+fn this_program() -> Option<Result<Table, String>> {
+    static TABLE: OnceLock<Option<Result<Table, String>>> = OnceLock::new();
+    TABLE.get_or_init(|| Table::read(ITSELF)).clone()
+}
+
+/// What an ELF file says of its code.
+#[derive(Clone, Debug)]
+struct Table {
+    code: Vec<Segment>,
+    /// In the order of their addresses.
+    symbols: Arc<[Symbol]>,
+}
+
+/// A segment: where it is in the file, and at which address the file wants it.
+#[derive(Clone, Debug)]
+struct Segment {
+    at: u64,
+    size: u64,
+    address: u64,
+}
+
+impl Table {
+    /// `None` where there is no such file; an error where it is not an ELF file.
+    fn read(path: &str) -> Option<Result<Self, String>> {
+        let data = std::fs::read(path).ok()?;
+        Some(object::File::parse(&*data).map(|program| Self::of(&program)).map_err(|e| e.to_string()))
+    }
+
+    fn of(program: &object::File<'_>) -> Self {
+        let code = program.segments().filter(|segment| is_code(segment.flags())).map(|segment| {
+            let (at, size) = segment.file_range();
+            Segment { at, size, address: segment.address() }
+        });
+        let named = |symbol: object::Symbol<'_, '_>| {
+            let is_code = symbol.kind() == SymbolKind::Text && symbol.is_definition();
+            let name = symbol.name().ok().filter(|name| is_code && !name.is_empty())?;
+            Some(Symbol { address: symbol.address(), size: symbol.size(), name: name.to_owned() })
+        };
+        let mut symbols: Vec<_> =
+            program.symbols().chain(program.dynamic_symbols()).filter_map(named).collect();
+        symbols.sort();
+        symbols.dedup();
+        Self { code: code.collect(), symbols: symbols.into() }
+    }
 }
 
 fn is_code(flags: SegmentFlags) -> bool {
