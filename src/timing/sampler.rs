@@ -1,18 +1,24 @@
 //! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
 //!
 //! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as reach the
-//! target time; `reset` runs before each pass and is not timed.
+//! target time; `reset` runs before each pass and is not timed. Where it takes far longer than the pass does, a turn
+//! is fewer passes.
 //!
 //! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is told by
 //! the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it gave ratios that
 //! moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower quantiles are no better,
 //! they hang on a few passes. What it leaves out, the slow calls, is what tails are for.
 
+use std::time::Instant;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::Clock;
+
+/// How many times its timed nanoseconds a turn may last, resets and all.
+const PATIENCE: f64 = 10.0;
 
 /// What can be timed.
 pub trait Pass {
@@ -33,7 +39,7 @@ pub struct Sampler {
     pub clock: Clock,
     /// Rounds; one turn of every contestant in each.
     pub rounds: usize,
-    /// Timed nanoseconds of a turn; one pass at least.
+    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all, is over.
     pub target_ns: f64,
     /// Seed of the order within the rounds.
     pub seed: u64,
@@ -76,13 +82,14 @@ impl Sampler {
     /// One turn: notes of each pass the nanoseconds for one operation.
     fn turn<P: Pass + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
         let mut spent_ns = 0.0;
+        let began = Instant::now();
         loop {
             contestant.reset();
             let ns = self.clock.time(|| contestant.run());
             passes.push(ns / contestant.count().max(1) as f64);
             // A pass that takes nothing must not run for ever: it counts as what it may be off by.
             spent_ns += ns.max(self.clock.error_ns());
-            if spent_ns >= target_ns {
+            if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
                 return;
             }
         }
