@@ -20,8 +20,8 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ::redb::{
     Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
@@ -41,6 +41,8 @@ pub struct Redb {
     stopped: Arc<AtomicBool>,
     /// A commit failed, and may or may not be on the disk: only opening it anew can tell.
     unsure: AtomicBool,
+    /// Held for a commit: one that waits for another must see that it failed, on which redb would panic.
+    committing: Mutex<()>,
 }
 
 impl Redb {
@@ -63,9 +65,14 @@ impl Redb {
         }
         let stopped = Arc::<AtomicBool>::default();
         let database = database(file, Arc::clone(&stopped), path)?;
-        let store = Self { database, path: path.into(), stopped, unsure: AtomicBool::new(false) };
+        let store = Self::of(database, stopped, path);
         store.rows()?;
         Ok(store)
+    }
+
+    fn of(database: Database, stopped: Arc<AtomicBool>, path: &Path) -> Self {
+        let (unsure, committing) = Default::default();
+        Self { database, path: path.into(), stopped, unsure, committing }
     }
 
     fn rows(&self) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, Error> {
@@ -75,10 +82,11 @@ impl Redb {
     }
 
     fn sure(&self) -> Result<(), Error> {
-        if self.unsure.load(Ordering::Acquire) {
-            return Err(Error::Database { path: self.path.clone(), why: "a commit failed".into() });
-        }
-        Ok(())
+        if self.unsure.load(Ordering::Acquire) { Err(self.failed()) } else { Ok(()) }
+    }
+
+    fn failed(&self) -> Error {
+        Error::Database { path: self.path.clone(), why: "a commit failed".into() }
     }
 
     fn refused(&self, doing: &'static str, error: impl Into<::redb::Error>) -> Error {
@@ -154,6 +162,7 @@ impl Store for Redb {
     }
 
     fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error> {
+        let _alone = self.committing.lock().map_err(|_| self.failed())?;
         self.sure()?;
         write(&self.database, seen, changes).map_err(|error| {
             self.unsure.store(true, Ordering::Release);

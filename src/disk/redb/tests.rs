@@ -151,6 +151,54 @@ fn after_a_failed_step_the_store_says_nothing_until_it_is_opened_again() {
     assert_eq!(failed.len(), stages().len(), "each of the commits fails somewhere");
 }
 
+/// A file whose syncs take long and then fail.
+#[derive(Debug)]
+struct Failing(Box<dyn OpenFile>, Arc<AtomicBool>);
+
+impl OpenFile for Failing {
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+
+    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(at, out)
+    }
+
+    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(at, bytes)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.0.set_size(size)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if !self.1.load(Ordering::Acquire) {
+            return self.0.sync();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        Err(io::Error::other("no more"))
+    }
+}
+
+#[test]
+fn commits_that_wait_for_one_that_fails_fail() {
+    let disk = Recorder::with_dir("/data");
+    drop(open(&disk).unwrap());
+    let (path, stopped, failing) = (Path::new(FILE), Arc::default(), Arc::<AtomicBool>::default());
+    let file = Failing(disk.open(path).unwrap(), Arc::clone(&failing));
+    let store = Redb::of(database(Box::new(file), Arc::clone(&stopped), path).unwrap(), stopped, path);
+    store.commit(&[put(1, b"1")]).unwrap();
+    failing.store(true, Ordering::Release);
+    std::thread::scope(|scope| {
+        let store = &store;
+        let commits = [2, 3, 4, 5].map(|key| scope.spawn(move || store.commit(&[put(key, b"1")])));
+        for commit in commits {
+            assert!(commit.join().expect("no panic").is_err());
+        }
+    });
+}
+
 #[test]
 fn a_flipped_bit_is_refused_or_was_in_nothing_that_counts() {
     let disk = Recorder::with_dir("/data");
