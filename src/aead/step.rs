@@ -23,8 +23,8 @@ macro_rules! rounds {
     };
 }
 
-/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is not compiled:
-/// without the `const` in its condition, half of the build would go into code that is then thrown away.
+/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is not
+/// compiled: without the `const` in its condition, half of the build would go into code that is then thrown away.
 ///
 /// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured at
 /// 2 to 6 times the time.

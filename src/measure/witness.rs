@@ -15,7 +15,8 @@ use crate::trace::Witness;
 /// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
 const STEPS: u64 = 20_000;
 
-/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told before each.
+/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told before
+/// each.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
 pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&str) + Sync)) -> Witnesses {
