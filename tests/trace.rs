@@ -11,13 +11,23 @@ use sealmark::engine::{Engine, Shape, engines};
 use serde_json::Value;
 
 fn sealmark(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sealmark")).args(arguments).output().expect("the command can be run")
+    sealmark_with(&[], arguments)
+}
+
+/// The command with more variables in its environment.
+fn sealmark_with(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
+    command.envs(variables.iter().copied()).args(arguments).output().expect("the command can be run")
 }
 
 /// A trace as JSON; `None`, loudly, where nothing can be traced.
 fn trace(workload: &str, engine: &str, more: &[&str]) -> Option<Value> {
+    trace_with(&[], workload, engine, more)
+}
+
+fn trace_with(variables: &[(&str, &str)], workload: &str, engine: &str, more: &[&str]) -> Option<Value> {
     let arguments = [&["trace", workload, "--engine", engine, "--format", "json"], more].concat();
-    let output = sealmark(&arguments);
+    let output = sealmark_with(variables, &arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(3) {
         // Past the test's own capture of what it prints.
@@ -219,6 +229,57 @@ fn every_engine_of_ours_is_confirmed_with_every_key_size() {
         }
     }
     assert!(seen >= 6);
+}
+
+/// Bit 57 of the first word: AES-NI.
+#[cfg(all(target_arch = "x86_64", feature = "peers"))]
+const WITHOUT_AES: (&str, &str) = ("OPENSSL_ia32cap", "~0x200000000000000");
+
+#[test]
+#[cfg(all(target_arch = "x86_64", feature = "peers"))]
+fn a_variable_that_masks_the_cpu_masks_it_for_the_trace_too() {
+    if !std::arch::is_x86_feature_detected!("aes") {
+        let _ = writeln!(std::io::stderr(), "!!!!!!!! NOT TRIED: this CPU has no AES-NI to be masked");
+        return;
+    }
+    let workload = "seal/aes-256-gcm/1024";
+    let Some(usual) = trace(workload, "aws-lc", &[]) else { return };
+    assert!(usual["trace"]["witness"]["aes"]["width"].is_string(), "{}", usual["trace"]["witness"]);
+    assert!(usual["environment"].is_null(), "{}", usual["environment"]);
+    let masked = trace_with(&[WITHOUT_AES], workload, "aws-lc", &[]).expect("traced before");
+    assert_eq!(masked["trace"]["witness"]["aes"], Value::Null, "the code without AES-NI");
+    let recorded = serde_json::json!([{ "name": WITHOUT_AES.0, "value": WITHOUT_AES.1 }]);
+    assert_eq!(masked["environment"], recorded);
+    let ours = trace_with(&[WITHOUT_AES], workload, "sealmark/portable", &[]).expect("traced before");
+    assert_eq!(ours["environment"], Value::Null, "ours does not listen to it");
+
+    let engine = ["--engine", "aws-lc", "--format", "json"];
+    let bench = [&["bench", workload, "--processes", "1"][..], &engine].concat();
+    let verify = [&["verify", "--set", "contract"][..], &engine].concat();
+    for arguments in [bench, verify] {
+        let output = sealmark_with(&[WITHOUT_AES], &arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("warning: OPENSSL_ia32cap=\"~0x200000000000000\" was set"), "{errors}");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(found["engines"][0]["environment"], recorded, "{arguments:?}");
+        let of =
+            if arguments[0] == "bench" { &found["rows"][0] } else { &found["engines"][0]["witnesses"][4] };
+        assert!(of["witness"].is_object() && of["witness"]["aes"].is_null(), "{arguments:?}: {of}");
+    }
+}
+
+#[test]
+fn the_way_is_the_same_whatever_the_callers_environment() {
+    let filler = "x".repeat(100_000);
+    let once = |variables: &[(&str, &str)]| {
+        let trace = trace_with(variables, "seal/aes-256-gcm/1024", "sealmark", &[])?;
+        Some((trace["trace"]["instructions"].clone(), trace["trace"]["digest"].clone()))
+    };
+    let Some(first) = once(&[]) else { return };
+    for len in [0, 1, 7, 8, 16, 100, 4096, filler.len()] {
+        let found = once(&[("SEALMARK_TEST_FILLER", &filler[..len]), ("PATH", &filler[..len / 2])]);
+        assert_eq!(found.as_ref(), Some(&first), "{len} bytes more");
+    }
 }
 
 /// Where a filter on system calls forbids tracing, as in many containers.

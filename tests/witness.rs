@@ -2,7 +2,8 @@
 //! a measurement and in a verification. Called with arguments this program is the processes that it measures and
 //! traces.
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -45,7 +46,14 @@ static DOUBLE: Double = Double("sealmark/vaes512");
 #[cfg(not(target_arch = "x86_64"))]
 static DOUBLE: Double = Double("sealmark/armv8");
 
+/// Where a process of this program writes the environment that it sees, if it is told to.
+const ENVIRONMENTS: &str = "SEALMARK_TEST_ENVIRONMENTS";
+
 fn main() -> ExitCode {
+    if let (Some(folder), Some(verb)) = (std::env::var_os(ENVIRONMENTS), std::env::args().nth(1)) {
+        let seen = format!("{:?}", std::env::vars_os().collect::<Vec<_>>());
+        std::fs::write(Path::new(&folder).join(verb), seen).expect("the folder is there");
+    }
     let done = match std::env::args().nth(1).as_deref() {
         Some("worker") => measure::worker_main(&[&DOUBLE]),
         Some(measure::trace::VERB) => measure::trace::step_main(&[&DOUBLE]),
@@ -77,7 +85,29 @@ fn tests() -> u32 {
     assert_eq!(witnesses.refute("sealmark"), None, "this CPU's own choice is what it is called");
     its_times_are_taken_away(&engines, &witnesses, &why);
     it_is_put_to_no_case(&engines, &witnesses, &why);
-    3
+    what_is_measured_and_what_is_traced_see_the_same_environment();
+    4
+}
+
+/// The tests themselves once more, as a process with a folder to write to.
+fn what_is_measured_and_what_is_traced_see_the_same_environment() {
+    if std::env::var_os(ENVIRONMENTS).is_some() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::current_exe().expect("this test is a file");
+    let mut again = Command::new(program);
+    again
+        .env(ENVIRONMENTS, folder.path())
+        .env("SEALMARK_TEST_ODD", "\u{e9} = 1")
+        .env("OPENSSL_ia32cap", "~0x1");
+    assert!(again.status().expect("this test can be run").success());
+    let of = |verb: &str| std::fs::read_to_string(folder.path().join(verb)).expect("it was run");
+    let (measured, traced) = (of("worker"), of(measure::trace::VERB));
+    assert_eq!(measured, traced);
+    for expected in ["SEALMARK_TEST_ODD", "OPENSSL_ia32cap", "PATH"] {
+        assert!(traced.contains(expected), "{expected} is not in {traced}");
+    }
 }
 
 fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {

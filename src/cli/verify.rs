@@ -75,6 +75,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         let witnesses = super::witness::take(&chosen, &Alg::ALL);
         let plan = Plan { require: args.require.clone(), witnesses, ..Plan::new(chosen, sets, args.seed) };
         let report = verify(&plan);
+        report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
         if let Some(path) = &args.output {
             report::write(path, &report)?;
         }

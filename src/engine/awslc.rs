@@ -30,6 +30,11 @@ impl Engine for AwsLc {
         Residue::Zeros
     }
 
+    /// It masks what `cpuid` says before it chooses its code.
+    fn variables(&self) -> &[&str] {
+        &["OPENSSL_ia32cap", "OPENSSL_armcap", "OPENSSL_ppccap"]
+    }
+
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
         let algorithm = match alg {
             Alg::Aes128Gcm => &aead::AES_128_GCM,

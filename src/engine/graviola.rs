@@ -51,6 +51,11 @@ impl Engine for Graviola {
         Residue::Zeros
     }
 
+    /// A debug build of it listens to these, one for each feature of the CPU.
+    fn variables(&self) -> &[&str] {
+        if cfg!(debug_assertions) { &["GRAVIOLA_CPU_DISABLE_*"] } else { &[] }
+    }
+
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
         if alg == Alg::Aes192Gcm {
             return Err(Error::Unsupported);

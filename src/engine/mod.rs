@@ -103,6 +103,12 @@ pub trait Engine: Send + Sync {
     /// [`Error::KeyLength`], [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error>;
 
+    /// The environment variables that change what it executes; one that ends with `*` stands for all that begin like
+    /// it. Those that are set are recorded with every result.
+    fn variables(&self) -> &[&str] {
+        &[]
+    }
+
     /// The first part of the name, up to a slash: what `vectors/index.toml` counts by.
     fn family(&self) -> &str {
         let name = self.name();

@@ -37,6 +37,23 @@ impl Engine for OpenSsl {
         Residue::Plaintext
     }
 
+    /// It masks what `cpuid` says before it chooses its code; its configuration may name another provider, and the
+    /// loader another library.
+    fn variables(&self) -> &[&str] {
+        &[
+            "OPENSSL_ia32cap",
+            "OPENSSL_armcap",
+            "OPENSSL_ppccap",
+            "OPENSSL_s390xcap",
+            "OPENSSL_riscvcap",
+            "OPENSSL_CONF*",
+            "OPENSSL_MODULES",
+            "OPENSSL_ENGINES",
+            "LD_LIBRARY_PATH",
+            "DYLD_LIBRARY_PATH",
+        ]
+    }
+
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
         if bytes.len() != alg.key_len() {
             return Err(Error::KeyLength);

@@ -1,15 +1,17 @@
-//! Which CPU this is.
+//! Which CPU this is, and which environment processes get.
 //!
 //! A result belongs to a [`Host`]; its fingerprint says which results may be compared as "the same machine".
 //! `std` decides which features there are; [`second_opinion`] only reports where another crate disagrees.
 //! Not here: clock rates, cache sizes and counts of sockets, which a virtual machine invents.
 
+pub mod environment;
 mod feature;
 mod identity;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use environment::Variable;
 pub use feature::{Disagreement, second_opinion};
 
 /// The machine that a result was obtained on.

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::host::Host;
+use crate::host::{Host, Variable};
 use crate::timing::{Interval, Pass};
 use crate::trace::Witness;
 
@@ -318,6 +318,9 @@ pub struct EngineVersion {
     /// Why it was not measured; absent when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// The environment variables that were set and change what it executes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
 }
 
 /// What the clock could tell, and whether the measuring thread kept to one core.

@@ -15,7 +15,7 @@ use super::worker::{self, contestants};
 use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe, witness};
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
-use crate::host::Host;
+use crate::host::{Host, environment};
 use crate::timing::{Clock, interval};
 
 /// What to measure, and how much of it.
@@ -163,8 +163,11 @@ pub fn run(
             in_process(&job, &plan.engines, &mut sheet, stop, &mut note)?;
         } else {
             let program = std::env::current_exe()?;
-            let spawn =
-                || Command::new(&program).arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            let spawn = || {
+                let mut command = Command::new(&program);
+                environment::give(&mut command);
+                command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+            };
             fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
         }
     }
@@ -201,6 +204,7 @@ fn version(engine: &dyn Engine) -> EngineVersion {
         name: engine.name().to_owned(),
         version: engine.version(),
         unavailable: engine.available().err(),
+        environment: environment::steering(engine.variables()),
     }
 }
 

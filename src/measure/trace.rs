@@ -4,6 +4,17 @@
 //! stepped through a fourth run, which is checked like the others. The same batch with an engine whose calls do
 //! nothing tells what is the harness': the loop over messages, the call through the trait, an envelope around it.
 //! A workload too long to be stepped is traced at a smaller size, and the result says at which.
+//!
+//! The traced process should execute what a measured one does. Both are this program, with pipes as standard input and
+//! output, the caller's folder, limits and signal mask, and the same environment (`host::environment`). They differ in
+//! this, and it does not change the code that an engine chooses:
+//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by addresses. A
+//!   copy may take another way where a buffer lies otherwise; that is counted as it falls at the fixed addresses.
+//! - Core and thread: the traced process is bound to one core before it starts and works on its first thread; a measured
+//!   one binds a second thread. Engines choose once, for the process.
+//! - The argument: a verb of this program, which no engine reads.
+//! - Being traced: `ptrace` keeps every register as it is, and no engine asks whether it is traced.
+//! - The amount: one call after three to be warm, not thousands.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -13,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{Engines, Error, Workload, suite};
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
-use crate::host::Host;
+use crate::host::{Host, Variable, environment};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -42,6 +53,9 @@ pub struct Traced {
     pub engine: String,
     /// Its version.
     pub version: String,
+    /// The environment variables that were set and change what it executes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
     /// Message bytes of each of its operations; 0 where there is no message.
     pub bytes: u64,
     /// Messages of the call.
@@ -146,6 +160,7 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
         workload: workload.path.clone(),
         engine: name.to_owned(),
         version: engine.version(),
+        environment: environment::steering(engine.variables()),
         bytes: size.bytes,
         messages: size.messages,
         declared: (size != declared).then_some(declared),
@@ -187,8 +202,7 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
     let wrong =
         |why: String| Error::Wrong { engine: job.engine.clone().unwrap_or_else(|| "nothing".into()), why };
     let said = |output: &[u8]| serde_json::from_slice::<Result<(), String>>(output);
-    // Lazy binding of a shared library would run at its first call, perhaps between the marks.
-    let program = Program { arguments: &[VERB], environment: &[("LD_BIND_NOW", "1")], cap, whole };
+    let program = Program { arguments: &[VERB], environment: &environment::for_children(), cap, whole };
     match trace::record(&program, &input) {
         Ok((trace, output)) => {
             said(&output)?.map_err(wrong)?;

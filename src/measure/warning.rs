@@ -1,7 +1,8 @@
 //! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not kept on its
-//! core. Each warning says what was seen, what it spoils and what to do.
+//! core, a variable that changes what an engine executes. Each warning says what was seen, what it spoils and what to do.
 
 use super::{Row, Run};
+use crate::host::environment;
 
 /// How wide an interval may be, in parts of its median, unless a plan says otherwise.
 pub const WITHIN: f64 = 0.10;
@@ -41,6 +42,10 @@ pub fn warnings(run: &Run) -> Vec<String> {
             clock.pinning
         ));
     }
+    let able = run.engines.iter().filter(|engine| engine.unavailable.is_none());
+    found.extend(environment::warnings(
+        able.map(|engine| (engine.name.as_str(), engine.environment.as_slice())),
+    ));
     found
 }
 

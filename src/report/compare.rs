@@ -9,6 +9,7 @@ use super::curve::curves;
 use super::number::{size, three};
 use super::speed::{distinct, time};
 use super::table::{Cell, Mark, Table};
+use crate::host::Variable;
 use crate::measure::{Row, Run};
 
 /// Tables over several runs, and why some are not in them.
@@ -85,12 +86,15 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
             .iter()
             .map(|rows| rows.iter().find(|row| row.bytes == bytes && row.engine == engine))
             .collect();
-        let first = found.iter().flatten().next().copied();
+        let first = found.iter().zip(runs).find_map(|(row, run)| Some(((*row)?, *run)));
         if found.iter().flatten().count() < 2 {
             continue;
         }
         let mut cells = vec![Cell::new(format!("{engine}, {}", size(bytes)))];
-        for row in &found {
+        for (row, run) in found.iter().zip(runs) {
+            let differ = |(first, of): (&Row, &Run), row: &Row| {
+                differ(first, row).or_else(|| otherwise_steered(of, run, &row.engine))
+            };
             let why = first.zip(*row).and_then(|(first, row)| differ(first, row));
             cells.push(match (row, why) {
                 (_, Some(why)) => {
@@ -124,6 +128,17 @@ fn differ(first: &Row, row: &Row) -> Option<String> {
     }
     let (ours, theirs) = (level(first)?, level(row)?);
     (ours != theirs).then(|| format!("its buffers are in {theirs}, the first's in {ours}"))
+}
+
+/// Why an engine may have executed other code in the second run: a variable that was set in one of them only.
+fn otherwise_steered(first: &Run, run: &Run, engine: &str) -> Option<String> {
+    let of = |run: &Run| -> Vec<Variable> {
+        let found = run.engines.iter().find(|listed| listed.name == engine);
+        found.map(|listed| listed.environment.clone()).unwrap_or_default()
+    };
+    let (ours, theirs) = (of(first), of(run));
+    let other = theirs.iter().find(|v| !ours.contains(v)).or(ours.iter().find(|v| !theirs.contains(v)))?;
+    Some(format!("{}={:?} was set for one of the two", other.name, other.value))
 }
 
 fn value(row: &Row, latency: bool) -> Cell {
@@ -228,6 +243,21 @@ mod tests {
         let far = compare(&[section(|_| {}), far]);
         assert!(far.tables.iter().flat_map(|table| &table.rows).all(|row| row[2].text == "not comparable"));
         assert!(far.refused[0].contains("L3"), "{:?}", far.refused);
+        let masked = compare(&[
+            section(|_| {}),
+            section(|run| {
+                let engine = run.engines.iter_mut().find(|engine| engine.name == "aws-lc").unwrap();
+                engine.environment = vec![Variable { name: "OPENSSL_ia32cap".into(), value: "~0x1".into() }];
+            }),
+        ]);
+        for row in masked.tables.iter().flat_map(|table| &table.rows) {
+            assert_eq!(row[2].text == "not comparable", row[0].text.starts_with("aws-lc, "), "{row:?}");
+        }
+        assert!(
+            masked.refused[0].contains("OPENSSL_ia32cap=\"~0x1\" was set for one"),
+            "{:?}",
+            masked.refused
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! them, which is `svg`.
 
 use super::number::{count, size, slug, three};
-use super::speed::{distinct, engines_of, processes, time};
+use super::speed::{distinct, engines_of, processes, steered, time};
 use super::table::{Cell, Mark, Table};
 use crate::measure::roofline::By;
 use crate::measure::{Estimate, Row, Run};
@@ -200,8 +200,9 @@ pub(super) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
     table.note(&format!(
         "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its median over \
          {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are left out, so nothing \
-         reaches it, but for a long message whose counter blocks share their first rounds.",
-        processes(run)
+         reaches it, but for a long message whose counter blocks share their first rounds.{}",
+        processes(run),
+        steered(run, &curve.engines),
     ))
 }
 
@@ -250,11 +251,12 @@ pub(super) fn table(run: &Run, curve: &Curve<'_>) -> Table {
     };
     table.note(&format!(
         "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its median \
-         time.{}{marked}",
+         time.{}{marked}{}",
         processes(run),
         quick * 100.0,
         slow * 100.0,
         curve.batches(),
+        steered(run, &curve.engines),
     ))
 }
 

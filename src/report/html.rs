@@ -188,17 +188,22 @@ fn engines(section: &Section) -> Table {
     use super::table::Cell;
     let verified = section.verify.iter().flat_map(|report| &report.engines);
     let measured = section.bench.iter().flat_map(|run| &run.engines);
-    let all = verified.map(|e| (&e.name, &e.version, &e.unavailable));
+    let all = verified.map(|e| (&e.name, &e.version, &e.unavailable, &e.environment));
+    let measured = measured.map(|e| (&e.name, &e.version, &e.unavailable, &e.environment));
     let mut seen = Vec::new();
     let mut table = Table::new("engines", "Engines", ["engine", "version", "on this CPU"]).words();
-    for (name, version, unavailable) in all.chain(measured.map(|e| (&e.name, &e.version, &e.unavailable))) {
+    for (name, version, unavailable, environment) in all.chain(measured) {
         if seen.contains(&name) {
             continue;
         }
         seen.push(name);
         let state = match unavailable {
             Some(reason) => Cell::new(format!("not available: {reason}")).mark(Mark::Quiet),
-            None => Cell::new("available"),
+            None if environment.is_empty() => Cell::new("available"),
+            None => {
+                let set: Vec<_> = environment.iter().map(|v| format!("{}={}", v.name, v.value)).collect();
+                Cell::new(format!("available, with {}", set.join(" ")))
+            }
         };
         table.push(vec![Cell::new(name), Cell::new(version), state]);
     }

@@ -66,6 +66,7 @@ pub fn report() -> Report {
             version: version(name).into(),
             unavailable: None,
             witnesses: Vec::new(),
+            environment: Vec::new(),
         })
         .collect();
     engines.push(EngineInfo {
@@ -73,6 +74,7 @@ pub fn report() -> Report {
         version: "0.1.0".into(),
         unavailable: Some("this CPU lacks avx512f".into()),
         witnesses: Vec::new(),
+        environment: Vec::new(),
     });
     Report {
         schema: verify::SCHEMA.into(),
@@ -189,6 +191,7 @@ pub fn run() -> Run {
                 name: name.into(),
                 version: version(name).into(),
                 unavailable: None,
+                environment: Vec::new(),
             })
             .collect(),
         rows,

@@ -6,6 +6,7 @@
 use super::curve::{curves, is_usual};
 use super::number::{count, counted, three};
 use super::table::{Cell, Mark, Table};
+use crate::host::environment;
 use crate::measure::{Estimate, Row, Run};
 
 /// The prefix of our own engines' names; every other engine is a peer.
@@ -51,6 +52,13 @@ pub(super) fn engines(run: &Run) -> Vec<&str> {
     let timed: Vec<&Row> = run.rows.iter().filter(|row| time(row).is_some()).collect();
     let listed = |name: &str| run.engines.iter().any(|engine| engine.name == name);
     engines_of(run, &timed).into_iter().filter(|name| *name != OWN || listed(name)).collect()
+}
+
+/// Which variables changed what some of these engines executed: sentences to follow others, or nothing.
+pub(super) fn steered(run: &Run, names: &[&str]) -> String {
+    let engines = run.engines.iter().filter(|engine| names.contains(&engine.name.as_str()));
+    let engines = engines.map(|engine| (engine.name.as_str(), engine.environment.as_slice()));
+    environment::warnings(engines).into_iter().map(|words| format!(" {words}")).collect()
 }
 
 /// `3 processes`, or `1 to 3 processes` where rows differ.

@@ -3,6 +3,7 @@
 use super::number::{count, plain, size, three};
 use super::speed::distinct;
 use super::table::{Cell, Table};
+use crate::host::environment;
 use crate::measure::trace::Traced;
 use crate::trace::{Change, Diff, Seen, Trace, Width};
 
@@ -35,6 +36,9 @@ pub fn sentence(traced: &Traced) -> String {
     } else {
         "\nAddress randomisation could not be turned off: counts may move from run to run."
     };
+    let steered =
+        environment::warnings([(traced.engine.as_str(), traced.environment.as_slice())].into_iter());
+    let steered: String = steered.into_iter().map(|words| format!("\n{words}")).collect();
     let seen = |seen: &Option<Seen>| match seen {
         None => "none".to_owned(),
         Some(seen) => {
@@ -43,7 +47,7 @@ pub fn sentence(traced: &Traced) -> String {
     };
     let (aes, multiply) = (seen(&trace.witness.aes), seen(&trace.witness.multiply));
     format!(
-        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a second.{addresses}\n\
+        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a second.{addresses}{steered}\n\
          widest AES instructions: {aes}\nwidest carry-less multiplies: {multiply}",
         traced.workload,
         traced.engine,
@@ -75,10 +79,13 @@ pub fn summary(all: &[Traced]) -> Table {
         _ => ("Instructions".to_owned(), workloads.iter().map(|path| (*path).to_owned()).collect()),
     };
     let columns = std::iter::once("engine").chain(names.iter().map(String::as_str));
-    let mut table = Table::new("instructions", &title, columns).note(
+    let steered = all.iter().map(|traced| (traced.engine.as_str(), traced.environment.as_slice()));
+    let steered = environment::warnings(distinct(steered).into_iter());
+    let steered: String = steered.into_iter().map(|words| format!(" {words}")).collect();
+    let mut table = Table::new("instructions", &title, columns).note(&format!(
         "Instructions of the engine for each byte of a message, or for each operation where there is no message, \
-         single-stepped and without the harness around it. Beside it the widest registers of AES instructions.",
-    );
+         single-stepped and without the harness around it. Beside it the widest registers of AES instructions.{steered}"
+    ));
     for engine in distinct(all.iter().map(|traced| traced.engine.as_str())) {
         let of = |workload: &str| all.iter().find(|t| t.workload == workload && t.engine == engine);
         let cells = workloads.iter().map(|workload| of(workload).map_or_else(Cell::none, per_byte));

@@ -9,6 +9,8 @@
 //! a loop over exclusive loads and stores never ends while it is single-stepped; the cap ends it. On other systems
 //! than Linux on x86-64 and aarch64 nothing can be traced, and [`record`] says so.
 
+use std::ffi::OsString;
+
 use serde::{Deserialize, Serialize};
 
 #[cfg(any(test, all(target_os = "linux", target_arch = "aarch64")))]
@@ -41,8 +43,8 @@ pub const MAX_STEPS: u64 = 2_000_000;
 pub struct Program<'a> {
     /// Its arguments, which should not depend on what is traced: their length moves the stack.
     pub arguments: &'a [&'a str],
-    /// Its whole environment.
-    pub environment: &'a [(&'a str, &'a str)],
+    /// Its whole environment, whose size moves the stack too.
+    pub environment: &'a [(OsString, OsString)],
     /// The most steps between its marks.
     pub cap: u64,
     /// Whether more steps than that are an error; else the trace ends there, and the program runs on freely.

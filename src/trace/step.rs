@@ -96,7 +96,7 @@ impl Tracee {
             .arg0("sealmark")
             .args(program.arguments)
             .env_clear()
-            .envs(program.environment.iter().copied())
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         // SAFETY: between fork and exec only async-signal-safe calls are allowed; `prepare` makes two system calls

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::engine::witness::Taken;
-use crate::host::Host;
+use crate::host::{Host, Variable, environment};
 
 mod aead_case;
 pub mod campaign;
@@ -159,13 +159,21 @@ pub struct EngineInfo {
     /// What the CPU really executed when it sealed, by key size and length; none where it was not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<Taken>,
+    /// The environment variables that were set and change what it executes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
 }
 
 impl EngineInfo {
     /// Asks an engine.
     pub fn of(engine: &dyn Engine) -> Self {
-        let (name, version) = (engine.name().into(), engine.version());
-        Self { name, version, unavailable: engine.available().err(), witnesses: Vec::new() }
+        Self {
+            name: engine.name().into(),
+            version: engine.version(),
+            unavailable: engine.available().err(),
+            witnesses: Vec::new(),
+            environment: environment::steering(engine.variables()),
+        }
     }
 }
 
@@ -190,4 +198,12 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl Report {
+    /// What the environment changed about the engines that took part: a sentence for each variable.
+    pub fn warnings(&self) -> Vec<String> {
+        let able = self.engines.iter().filter(|engine| engine.unavailable.is_none());
+        environment::warnings(able.map(|engine| (engine.name.as_str(), engine.environment.as_slice())))
+    }
 }
