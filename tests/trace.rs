@@ -288,18 +288,41 @@ mod forbidden {
     use std::io;
     use std::os::unix::process::CommandExt;
 
+    use nix::errno::Errno;
     use nix::libc;
 
     use super::*;
 
-    /// From here on this process and its children are refused `ptrace`.
-    fn refuse_ptrace() -> io::Result<()> {
+    const TRACEME: u32 = 0;
+
+    /// What `ptrace` is asked for, with the numbers of `sys/ptrace.h`: by the child, and then by its tracer.
+    const ASKS: &[(&str, u32)] = &[
+        ("TRACEME", TRACEME),
+        ("SETOPTIONS", 0x4200),
+        ("CONT", 7),
+        #[cfg(target_arch = "x86_64")]
+        ("PEEKUSER", 3),
+        #[cfg(target_arch = "aarch64")]
+        ("GETREGSET", 0x4204),
+        ("SINGLESTEP", 9),
+    ];
+
+    fn errno(errno: Errno) -> u32 {
+        libc::SECCOMP_RET_ERRNO | errno as u32
+    }
+
+    /// From here on this process and its children get `answer` when they ask `ptrace` for this, and no help of it.
+    fn refuse_ptrace(request: u32, answer: u32) -> io::Result<()> {
         let line = |code: u32, jf, k| libc::sock_filter { code: code as u16, jt: 0, jf, k };
+        let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         let filter = [
-            // The number of the call: is it `ptrace`? It is refused; all others are not.
-            line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-            line(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, libc::SYS_ptrace as u32),
-            line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+            // The number of the call, then its first argument: is it `ptrace`, asked for this? All else is allowed.
+            line(load, 0, 0),
+            line(equal, 3, libc::SYS_ptrace as u32),
+            line(load, 0, 16),
+            line(equal, 1, request),
+            line(libc::BPF_RET | libc::BPF_K, 0, answer),
             line(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
         ];
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
@@ -312,23 +335,56 @@ mod forbidden {
         if refused { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    fn sealmark(arguments: &[&str]) -> Output {
+    fn sealmark(request: u32, answer: u32, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
         #[expect(unsafe_code, reason = "the only way to do something in the child")]
         // SAFETY: `refuse_ptrace` makes system calls on its own stack and allocates nothing.
         unsafe {
-            command.pre_exec(refuse_ptrace)
+            command.pre_exec(move || refuse_ptrace(request, answer))
         };
         command.args(arguments).output().expect("a process may give up what it is allowed")
     }
 
-    #[test]
-    fn a_trace_ends_with_3_and_says_why() {
-        let output = sealmark(&["trace", "seal/aes-256-gcm/16", "--engine", "sealmark"]);
+    /// What each answer is called in the reason.
+    fn answers() -> Vec<(u32, String)> {
+        use Errno::{EACCES, EBUSY, EINVAL, EIO, ENOSYS, EPERM, ESRCH};
+        let all = [EPERM, EACCES, EIO, EINVAL, ESRCH, ENOSYS, EBUSY];
+        all.map(|answer| (errno(answer), io::Error::from(answer).to_string())).to_vec()
+    }
+
+    /// Of all engines: it is said once.
+    fn could_not_tell(what: &str, output: &Output, reason: &str) {
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{errors}");
-        assert!(errors.contains("the system forbids it") && errors.contains("ptrace(2)"), "{errors}");
-        assert!(output.stdout.is_empty());
+        assert_eq!(output.status.code(), Some(3), "{what}: {errors}");
+        assert!(errors.contains("the system does not let a process be traced"), "{what}: {errors}");
+        assert!(errors.contains(reason) && errors.contains("ptrace(2)"), "{what}: {errors}");
+        assert_eq!(errors.matches("no trace of").count(), 1, "{what}: once, not for each engine: {errors}");
+        assert!(output.stdout.is_empty(), "{what}");
+    }
+
+    #[test]
+    fn whatever_ptrace_answers_a_trace_ends_with_3_and_says_why_once() {
+        for (name, request) in ASKS {
+            for (answer, reason) in answers() {
+                let output = sealmark(*request, answer, &["trace", "seal/aes-256-gcm/16"]);
+                could_not_tell(&format!("{name}: {reason}"), &output, &reason);
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_killed_for_asking_leaves_the_question_open() {
+        for (answer, name) in [(libc::SECCOMP_RET_KILL_PROCESS, "kill"), (libc::SECCOMP_RET_TRAP, "trap")] {
+            let output = sealmark(TRACEME, answer, &["trace", "seal/aes-256-gcm/16"]);
+            could_not_tell(name, &output, "killed by SIGSYS");
+        }
+    }
+
+    #[test]
+    fn a_program_that_may_ask_in_vain_leaves_the_question_open() {
+        // Answered with "done", and nothing is: as an emulator may.
+        let output = sealmark(TRACEME, libc::SECCOMP_RET_ERRNO, &["trace", "seal/aes-256-gcm/16"]);
+        could_not_tell("nothing was done", &output, "exit status 2");
     }
 
     #[test]
@@ -337,21 +393,34 @@ mod forbidden {
             assert!(of.as_object().expect("an object").contains_key("witness"), "{of}");
             assert!(of["witness"].is_null(), "{of}");
             assert!(
-                of["no_witness"].as_str().is_some_and(|why| why.contains("the system forbids it")),
+                of["no_witness"].as_str().is_some_and(|why| why.contains("does not let a process be traced")),
                 "{of}"
             );
         };
+        let once = |output: &Output| {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(errors.matches("does not let a process be traced").count(), 1, "{errors}");
+        };
         let workload = "seal/aes-256-gcm/1024";
-        let engine = ["--engine", "sealmark", "--format", "json"];
-        let output = sealmark(&[&["bench", workload, "--processes", "1"][..], &engine].concat());
-        let run: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert!(run["rows"][0]["ns"]["median"].as_f64() > Some(0.0), "{run}");
-        reason(&run["rows"][0]);
-        let output = sealmark(&[&["verify", "--set", "contract"][..], &engine].concat());
-        assert_eq!(output.status.code(), Some(0));
-        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let witnesses = report["engines"][0]["witnesses"].as_array().expect("a list");
-        assert_eq!(witnesses.len(), 6);
-        witnesses.iter().for_each(reason);
+        for answer in [errno(Errno::EPERM), errno(Errno::EIO), libc::SECCOMP_RET_KILL_PROCESS] {
+            let sealmark = |arguments: &[&str]| sealmark(TRACEME, answer, arguments);
+            let engine = ["--engine", "sealmark", "--format", "json"];
+            let output = sealmark(&[&["bench", workload, "--processes", "1"][..], &engine].concat());
+            let run: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert!(run["rows"][0]["ns"]["median"].as_f64() > Some(0.0), "{run}");
+            reason(&run["rows"][0]);
+            once(&output);
+            let output = sealmark(&["verify", "--set", "contract", "--format", "json"]);
+            assert_eq!(output.status.code(), Some(0));
+            let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let engines = report["engines"].as_array().expect("a list");
+            let witnesses = engines.iter().filter_map(|engine| engine["witnesses"].as_array()).flatten();
+            assert!(witnesses.clone().count() >= 6);
+            witnesses.for_each(reason);
+            once(&output);
+        }
+        let text = sealmark(TRACEME, errno(Errno::EIO), &["verify", "--set", "contract"]);
+        let text = String::from_utf8_lossy(&text.stdout);
+        assert_eq!(text.matches("not traced:").count(), 1, "once, not for each engine: {text}");
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
 use crate::measure::{self, Workload, contestants, suite};
 use crate::report::{self, text};
-use crate::trace::{Diff, Error};
+use crate::trace::Diff;
 
 /// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register widths.
 ///
@@ -18,7 +18,7 @@ use crate::trace::{Diff, Error};
 /// engines are shown side by side: instructions for each byte, and the widest AES instructions.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong, 2 bad usage, 3 the system does not let a process be traced."
+    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for another reason: most often the system does not let a process be traced."
 )]
 pub(super) struct Args {
     /// The workload's path; `sealmark list workloads` names them all.
@@ -68,7 +68,15 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         bar.set_message(format!("{} on {}", workload.path, engine.name()));
         match trace::trace(workload, engine, args.seed) {
             Ok(traced) => all.push(traced),
-            Err(error) => end = end.max(told(error, workload, engine)?),
+            Err(error) => {
+                end = end.max(means(&error));
+                bar.suspend(|| {
+                    eprintln!("sealmark: no trace of {} on {}: {error}", workload.path, engine.name())
+                });
+                if all.is_empty() && is_of_the_system(&error) {
+                    break;
+                }
+            }
         }
         bar.inc(1);
     }
@@ -92,18 +100,19 @@ fn named(path: &str) -> anyhow::Result<&'static Workload> {
         .with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
 }
 
-/// Says why there is no trace, and what that means.
-fn told(error: measure::Error, workload: &Workload, engine: &dyn Engine) -> anyhow::Result<End> {
-    let call = format!("{} on {}", workload.path, engine.name());
-    let end = match &error {
-        measure::Error::Trace(
-            Error::Forbidden { .. } | Error::Unsupported | Error::Threads | Error::TooLong { .. },
-        ) => End::CouldNotTell,
+/// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves the
+/// question open.
+fn means(error: &measure::Error) -> End {
+    match error {
         measure::Error::Wrong { .. } => End::FoundSomething,
-        _ => return Err(error).context(format!("tracing {call}")),
-    };
-    eprintln!("sealmark: no trace of {call}: {error}");
-    Ok(end)
+        measure::Error::Trace(error) if error.is_a_crash() => End::FoundSomething,
+        _ => End::CouldNotTell,
+    }
+}
+
+/// Whether no other engine can be traced either.
+fn is_of_the_system(error: &measure::Error) -> bool {
+    matches!(error, measure::Error::Trace(error) if error.is_of_the_system())
 }
 
 fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {

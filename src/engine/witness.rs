@@ -78,6 +78,13 @@ impl Witnesses {
         self.0.get(engine).map_or(&[], Vec::as_slice)
     }
 
+    /// Why there is no witness at all, where every one is missing for the same reason.
+    pub fn none_because(&self) -> Option<&str> {
+        let mut all = self.0.values().flatten();
+        let first = all.next()?.no_witness.as_deref()?;
+        all.all(|taken| taken.no_witness.as_deref() == Some(first)).then_some(first)
+    }
+
     /// That of an engine for messages of a length.
     ///
     /// # Errors
@@ -170,6 +177,20 @@ mod tests {
         witnesses.keep("sealmark", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
         assert_eq!(witnesses.refute("sealmark"), None);
         assert_eq!(witnesses.find("sealmark", Alg::Aes256Gcm, 1024), Err("forbidden"));
+    }
+
+    #[test]
+    fn a_reason_that_all_share_is_said_once() {
+        let mut witnesses = Witnesses::default();
+        assert_eq!(witnesses.none_because(), None, "nothing was asked for");
+        witnesses.keep("ring", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
+        witnesses.keep("aws-lc", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
+        assert_eq!(witnesses.none_because(), Some("forbidden"));
+        witnesses.keep("aws-lc", Alg::Aes256Gcm, Length::Short, Err("it is wrong".into()));
+        assert_eq!(witnesses.none_because(), None);
+        let mut one = with("ring", Length::Long, None);
+        one.keep("aws-lc", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
+        assert_eq!(one.none_because(), None);
     }
 
     #[test]

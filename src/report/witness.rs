@@ -18,6 +18,13 @@ pub(super) fn table(section: &Section) -> Option<Table> {
          apart from everything else.",
     );
     let found = found(section);
+    // Where nothing could be traced, the reason is the system's, and is said once.
+    if let [Some(why)] = distinct(found.iter().map(|f| f.3.err()))[..] {
+        let none = || Cell::new("–").mark(Mark::Quiet);
+        let why = Cell::new(format!("not traced: {why}")).mark(Mark::Quiet);
+        table.push(vec![Cell::new("every engine"), none(), none(), none(), none(), why]);
+        return Some(table);
+    }
     let words = |witness: Result<&Witness, &str>| witness.map_or(["–"; 2], widths);
     let alike = |a: &Found<'_>, b: &Found<'_>| (a.0, a.2) == (b.0, b.2) && words(a.3) == words(b.3);
     for (i, &(engine, _, length, witness)) in found.iter().enumerate() {
@@ -125,6 +132,11 @@ mod tests {
                 ["aws-lc", "under 1 KiB", "256", "–", "–", "not traced: forbidden"],
             ]
         );
+        let run = section.bench.as_mut().unwrap();
+        for row in &mut run.rows {
+            (row.witness, row.no_witness) = (None, Some("forbidden".into()));
+        }
+        assert_eq!(drawn(&section), [["every engine", "–", "–", "–", "–", "not traced: forbidden"]]);
         section.bench = Some(sample::run());
         assert_eq!(table(&section), None, "a file from before there were witnesses");
     }

@@ -62,13 +62,16 @@ pub enum Error {
         std::env::consts::ARCH
     )]
     Unsupported,
-    /// The system does not let one process trace another.
-    #[error("the system forbids it: {what} ({error}); see ptrace(2), and seccomp or Yama in a container")]
-    Forbidden {
+    /// The system does not let one process trace another, whatever its reason.
+    #[error(
+        "the system does not let a process be traced: {what} ({how}); see ptrace(2): seccomp or Yama in a container, \
+         an emulator or another tracer may stand in the way"
+    )]
+    Refused {
         /// What it does not let us do.
         what: &'static str,
-        /// What it said.
-        error: std::io::Error,
+        /// What it said, or how the process ended.
+        how: String,
     },
     /// The process could not be started or spoken to.
     #[error("a process to be traced could not be started or spoken to")]
@@ -76,14 +79,14 @@ pub enum Error {
     /// It ended before its first mark.
     #[error("the traced process ended before its first mark ({how})")]
     NoMark {
-        /// How; empty where it said that all is well.
-        how: String,
+        /// How.
+        how: Ending,
         /// What it wrote to its standard output.
         output: Vec<u8>,
     },
     /// It ended between its marks, or badly after them.
-    #[error("the traced process ended: {0}")]
-    Ended(String),
+    #[error("the traced process ended between its marks, or badly after them ({0})")]
+    Ended(Ending),
     /// The work is done on several threads.
     #[error("it is done on several threads, of which only one can be stepped")]
     Threads,
@@ -101,6 +104,52 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl Error {
+    /// Whether it lies in this system, and not in what was to be traced: nothing else can be traced either.
+    pub fn is_of_the_system(&self) -> bool {
+        matches!(self, Self::Unsupported | Self::Refused { .. } | Self::Process(_))
+    }
+
+    /// Whether the program is to blame: it crashed of itself. A process that was killed, or that a filter of system
+    /// calls ended, was not.
+    pub fn is_a_crash(&self) -> bool {
+        match self {
+            Self::NoMark { how, .. } | Self::Ended(how) => how.is_a_crash(),
+            _ => false,
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// With this status; 0 says that all is well.
+    Status(i32),
+    /// By a signal of this name.
+    Signal(&'static str),
+}
+
+impl Ending {
+    /// Whether it crashed of itself: a panic, an abort, a bad access, an instruction that this CPU lacks.
+    pub fn is_a_crash(&self) -> bool {
+        /// What a Rust program that has panicked ends with.
+        const PANICKED: i32 = 101;
+        match self {
+            Self::Status(code) => *code == PANICKED,
+            Self::Signal(name) => ["SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"].contains(name),
+        }
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(code) => write!(f, "exit status {code}"),
+            Self::Signal(name) => write!(f, "killed by {name}"),
+        }
+    }
 }
 
 /// What was executed between the marks.

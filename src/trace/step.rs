@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{Error, Program, isa};
+use super::{Ending, Error, Program, isa};
 
 /// What was executed, before anything is made of it.
 pub(super) struct Recording {
@@ -102,15 +102,14 @@ impl Tracee {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed; `prepare` makes two system calls
         // and allocates nothing.
         unsafe { command.pre_exec(prepare) };
-        let child = command.spawn().map_err(|e| refused("a process may not ask to be traced", e))?;
+        let child = command.spawn().map_err(|e| refused(ASKS, e))?;
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("process numbers are positive i32"));
         let mut tracee = Self { child, pid, ended: false };
         match tracee.wait()? {
             Stop::Signal(Signal::SIGTRAP) => {}
-            Stop::Signal(signal) => {
-                return Err(Error::Ended(format!("{signal} before its first instruction")));
-            }
-            Stop::Ended(how) => return Err(Error::Ended(how)),
+            Stop::Signal(signal) => return Err(refused(ASKS, format!("it got {signal} instead"))),
+            // A filter of system calls may end it for asking; and where asking has no effect it runs, and gives up.
+            Stop::Ended(how) => return Err(refused(ASKS, how)),
         }
         ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL).map_err(forbidden)?;
         if let Some(mut stdin) = tracee.child.stdin.take() {
@@ -171,7 +170,7 @@ impl Tracee {
                     passed = true;
                 }
                 Stop::Signal(other) => signal = Some(other),
-                Stop::Ended(how) if how.is_empty() => return self.output(),
+                Stop::Ended(Ending::Status(0)) => return self.output(),
                 Stop::Ended(how) => return Err(Error::Ended(how)),
             }
         }
@@ -203,9 +202,8 @@ impl Tracee {
         loop {
             let stop = match waitpid(self.pid, None) {
                 Ok(WaitStatus::Stopped(_, signal)) => Stop::Signal(signal),
-                Ok(WaitStatus::Exited(_, 0)) => Stop::Ended(String::new()),
-                Ok(WaitStatus::Exited(_, code)) => Stop::Ended(format!("exit status {code}")),
-                Ok(WaitStatus::Signaled(_, signal, _)) => Stop::Ended(format!("{signal}")),
+                Ok(WaitStatus::Exited(_, code)) => Stop::Ended(Ending::Status(code)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Stop::Ended(Ending::Signal(signal.as_str())),
                 Ok(_) | Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(Error::Process(errno.into())),
             };
@@ -219,8 +217,8 @@ impl Tracee {
 enum Stop {
     /// It is about to get this signal; a trap is one, too.
     Signal(Signal),
-    /// It is no more; empty where it said that all is well.
-    Ended(String),
+    /// It is no more.
+    Ended(Ending),
 }
 
 /// What the child does before it becomes the program.
@@ -231,16 +229,17 @@ fn prepare() -> io::Result<()> {
     Ok(())
 }
 
+/// What failed where the process did not come as far as its first instruction.
+const ASKS: &str = "a process may not be started that asks to be traced";
+
+/// Whatever `ptrace` says: a filter may answer with any number, an emulator with `EIO`. None of them is a word about
+/// the program.
 fn forbidden(errno: Errno) -> Error {
-    refused("a process may not be traced", errno.into())
+    refused("a process may not be stopped, stepped or read", io::Error::from(errno))
 }
 
-/// What an error of the system means: whether it does not let us, or something else went wrong.
-fn refused(what: &'static str, error: io::Error) -> Error {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => Error::Forbidden { what, error },
-        _ => Error::Process(error),
-    }
+fn refused(what: &'static str, how: impl std::fmt::Display) -> Error {
+    Error::Refused { what, how: how.to_string() }
 }
 
 /// The address of the next instruction.
@@ -293,12 +292,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_forbids_is_told_from_what_fails() {
-        for errno in [Errno::EPERM, Errno::EACCES, Errno::ENOSYS] {
-            assert!(matches!(forbidden(errno), Error::Forbidden { .. }), "{errno}");
+    fn no_answer_of_ptrace_is_a_word_about_the_program() {
+        use Errno::{EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOSYS, EPERM, ESRCH};
+        for errno in [EPERM, EACCES, ENOSYS, EIO, EINVAL, ESRCH, EFAULT, EBUSY] {
+            let error = forbidden(errno);
+            assert!(error.is_of_the_system() && !error.is_a_crash(), "{errno}");
+            assert!(error.to_string().contains(&io::Error::from(errno).to_string()), "{errno}: {error}");
         }
-        for errno in [Errno::ENOENT, Errno::ESRCH, Errno::ENOMEM] {
-            assert!(matches!(forbidden(errno), Error::Process(_)), "{errno}");
+    }
+
+    #[test]
+    fn only_a_crash_is_the_programs_own_fault() {
+        let output = Vec::new;
+        for (how, crash) in [
+            (Ending::Signal("SIGSEGV"), true),
+            (Ending::Signal("SIGILL"), true),
+            (Ending::Status(101), true),
+            (Ending::Signal("SIGSYS"), false),
+            (Ending::Signal("SIGKILL"), false),
+            (Ending::Status(2), false),
+        ] {
+            for error in [Error::Ended(how.clone()), Error::NoMark { how: how.clone(), output: output() }] {
+                assert_eq!(error.is_a_crash(), crash, "{how}");
+                assert!(!error.is_of_the_system() && error.to_string().contains(&how.to_string()), "{error}");
+            }
         }
     }
 }
