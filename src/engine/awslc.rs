@@ -15,7 +15,7 @@ impl Engine for AwsLc {
     }
 
     fn version(&self) -> String {
-        version_of("aws-lc-rs")
+        version_of("aws-lc-rs", &["aws-lc-sys"])
     }
 
     fn available(&self) -> Result<(), String> {

@@ -15,7 +15,7 @@ impl Engine for Graviola {
     }
 
     fn version(&self) -> String {
-        version_of("graviola")
+        version_of("graviola", &[])
     }
 
     fn available(&self) -> Result<(), String> {

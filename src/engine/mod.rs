@@ -116,11 +116,58 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// The version of a dependency, from the lock file that this was built with.
+/// The version of a peer, and in brackets those of the packages that do its work: `aes-gcm 0.11.1 (aes 0.9.4)`.
+///
+/// `Cargo.toml` pins each of them exactly, so this is what was built, whatever lock file it was built with.
 #[cfg(feature = "peers")]
-fn version_of(package: &str) -> String {
-    let lock = include_str!("../../Cargo.lock");
-    let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{package}\""));
-    let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
-    version.unwrap_or("unknown").into()
+fn version_of(package: &str, parts: &[&str]) -> String {
+    let named = |name: &&str| format!("{name} {}", pinned(name).unwrap_or("unknown"));
+    let parts: Vec<String> = parts.iter().map(named).collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    named(&package) + &parts
+}
+
+/// The version that `Cargo.toml` pins a package to.
+#[cfg(feature = "peers")]
+fn pinned(package: &str) -> Option<&'static str> {
+    // As it is written here: on the package's own line. As cargo writes it for the registry: in the package's section.
+    let manifest = include_str!("../../Cargo.toml");
+    let (line, section) = (format!("{package} = "), format!("[dependencies.{package}]"));
+    let mut lines = manifest.lines().skip_while(|text| !text.starts_with(&line) && *text != section);
+    let text = lines.find(|text| text.contains("version = \"="))?;
+    text.split_once("version = \"=")?.1.split('"').next()
+}
+
+#[cfg(all(test, feature = "peers"))]
+mod tests {
+    use super::*;
+
+    /// Every version of a package in the lock file of this build.
+    fn locked(package: &str) -> Vec<&'static str> {
+        let lock = include_str!("../../Cargo.lock");
+        let name = format!("name = \"{package}\"");
+        let lines: Vec<_> = lock.lines().collect();
+        let found = lines.windows(2).filter(|pair| pair[0] == name);
+        found.filter_map(|pair| pair[1].strip_prefix("version = \"")?.strip_suffix('"')).collect()
+    }
+
+    #[test]
+    fn a_peers_version_names_what_does_its_work() {
+        for (engine, packages) in [
+            ("rustcrypto", &["aes-gcm", "aes", "ctr", "ghash", "polyval"][..]),
+            ("ring", &["ring"]),
+            ("aws-lc", &["aws-lc-rs", "aws-lc-sys"]),
+            ("graviola", &["graviola"]),
+        ] {
+            let version = find(engine).expect("it was compiled in").version();
+            for package in packages {
+                let pin = pinned(package).expect("it is pinned");
+                assert!(
+                    locked(package).contains(&pin),
+                    "{package} is pinned to {pin}, and another was built"
+                );
+                assert!(version.contains(&format!("{package} {pin}")), "{version}");
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ impl Engine for Ring {
     }
 
     fn version(&self) -> String {
-        version_of("ring")
+        version_of("ring", &[])
     }
 
     fn available(&self) -> Result<(), String> {

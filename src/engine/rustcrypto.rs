@@ -28,7 +28,7 @@ impl Engine for RustCrypto {
             (false, true) => ", soft GHASH",
             (false, false) => "",
         };
-        version_of("aes-gcm") + soft
+        version_of("aes-gcm", &["aes", "ctr", "ghash", "polyval"]) + soft
     }
 
     fn available(&self) -> Result<(), String> {
