@@ -71,6 +71,44 @@ fn by_cpufeatures() -> Vec<(&'static str, bool)> {
     Vec::new()
 }
 
+/// The features that go into version 1 of a host's fingerprint. It never changes: one that is asked for later stays out
+/// of it, or the host would get another name.
+pub(super) const IN_FINGERPRINT_1: &[&str] = &[
+    "sse2",
+    "sse3",
+    "ssse3",
+    "sse4.1",
+    "sse4.2",
+    "aes",
+    "pclmulqdq",
+    "avx",
+    "avx2",
+    "bmi1",
+    "bmi2",
+    "adx",
+    "movbe",
+    "sha",
+    "gfni",
+    "vaes",
+    "vpclmulqdq",
+    "avx512f",
+    "avx512bw",
+    "avx512cd",
+    "avx512dq",
+    "avx512vl",
+    "avx512ifma",
+    "avx512vbmi",
+    "avx512vbmi2",
+    "rdrand",
+    "neon",
+    "pmull",
+    "sha2",
+    "sha3",
+    "dit",
+    "sve",
+    "sve2",
+];
+
 /// The features that `std` detects, sorted.
 pub(super) fn detected() -> Vec<String> {
     let mut names: Vec<String> =

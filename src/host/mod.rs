@@ -17,7 +17,8 @@ pub use feature::{Disagreement, second_opinion};
 /// The machine that a result was obtained on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Host {
-    /// 16 hex digits over the members from `vendor` to `virtualised` except those marked otherwise.
+    /// The machine's name: hex digits over the members from `vendor` to `virtualised` except those marked otherwise. 16
+    /// of them and nothing else is version 1; a later one would begin with its number and a dash.
     pub fingerprint: String,
     /// The CPU's own name for itself. Shown, not part of the fingerprint.
     pub cpu: String,
@@ -29,7 +30,8 @@ pub struct Host {
     pub model: u32,
     /// CPU stepping.
     pub stepping: u32,
-    /// CPU features that matter to AES-GCM and that `std` detects, sorted.
+    /// CPU features that matter to AES-GCM and that `std` detects, sorted. One that a later version of Sealmark asks for
+    /// is not part of the fingerprint.
     pub features: Vec<String>,
     /// `linux`, `macos`, `windows`.
     pub os: String,
@@ -69,10 +71,12 @@ impl Host {
     }
 
     /// The first 16 hex digits of SHA-256 over vendor, family, model, stepping, features, system, architecture
-    /// and virtualisation, one line each. Clock rate, kernel and microcode stay out: they change on one machine.
+    /// and virtualisation, one line each. Clock rate, kernel and microcode stay out: they change on one machine. So do
+    /// features that are not on a list that never changes: another question must not give the machine another name.
     pub fn compute_fingerprint(&self) -> String {
-        let mut features = self.features.clone();
-        features.sort();
+        let known = |feature: &&str| feature::IN_FINGERPRINT_1.contains(feature);
+        let mut features: Vec<&str> = self.features.iter().map(String::as_str).filter(known).collect();
+        features.sort_unstable();
         let text = format!(
             "vendor {}\nfamily {}\nmodel {}\nstepping {}\nfeatures {}\nos {}\narch {}\nvirtualised {:?}\n",
             self.vendor,
@@ -122,7 +126,10 @@ mod tests {
             |h| h.family += 1,
             |h| h.model += 1,
             |h| h.stepping += 1,
-            |h| h.features.push("zz-another".into()),
+            |h| match h.features.iter().position(|feature| feature == "aes") {
+                Some(place) => drop(h.features.remove(place)),
+                None => h.features.push("aes".into()),
+            },
             |h| h.os.push('x'),
             |h| h.arch.push('x'),
             |h| h.virtualised = if h.virtualised == Some(true) { Some(false) } else { Some(true) },
@@ -131,6 +138,46 @@ mod tests {
             let mut other = host.clone();
             change(&mut other);
             assert_ne!(other.compute_fingerprint(), host.fingerprint, "change {i}");
+        }
+    }
+
+    /// The host of the first committed baseline, whose folder has its name.
+    fn baseline() -> Host {
+        let features = "adx aes avx avx2 avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl                         bmi1 bmi2 gfni movbe pclmulqdq rdrand sha sse2 sse3 sse4.1 sse4.2 ssse3 vaes vpclmulqdq";
+        Host {
+            fingerprint: "7ce75b4a060cbea1".into(),
+            cpu: "Intel(R) Xeon(R) Processor".into(),
+            vendor: "GenuineIntel".into(),
+            family: 6,
+            model: 207,
+            stepping: 2,
+            features: features.split_whitespace().map(str::to_owned).collect(),
+            os: "linux".into(),
+            arch: "x86_64".into(),
+            virtualised: Some(true),
+            cores: 2,
+            kernel: None,
+            microcode: None,
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_host_never_changes() {
+        assert_eq!(baseline().compute_fingerprint(), "7ce75b4a060cbea1");
+        let mut arm = baseline();
+        (arm.vendor, arm.family, arm.model, arm.stepping) = ("Arm".into(), 8, 0xd0c, 0x31);
+        arm.features = ["neon", "aes", "pmull", "sha2"].map(str::to_owned).to_vec();
+        (arm.arch, arm.virtualised) = ("aarch64".into(), None);
+        assert_eq!(arm.compute_fingerprint(), "a211af094ce0a905");
+    }
+
+    #[test]
+    fn asking_for_one_more_feature_does_not_rename_the_host() {
+        let mut host = baseline();
+        for feature in ["avx10.2", "sm4", "zz"] {
+            host.features.push(feature.into());
+            host.features.sort();
+            assert_eq!(host.compute_fingerprint(), "7ce75b4a060cbea1", "with {feature}");
         }
     }
 
