@@ -18,6 +18,7 @@ mod arena;
 mod chain;
 mod cold;
 mod compare;
+mod coverage;
 mod cycles;
 mod envelope;
 mod group;
@@ -191,6 +192,10 @@ pub struct Row {
     /// Why there is no witness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_witness: Option<String>,
+    /// The probability with which the interval of this row covers the true median, where the row lost a
+    /// process and has fewer than the run's fullest; else it is the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<f64>,
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -226,6 +231,7 @@ impl Row {
             arena: None,
             witness: None,
             no_witness: None,
+            coverage: None,
             error: None,
         }
     }
@@ -279,8 +285,12 @@ pub struct Run {
     pub host: Host,
     /// The suite, or the filter that chose the workloads.
     pub suite: String,
-    /// The probability with which a row's interval covers the true median over processes: 0.938 with five of
-    /// them, 0.961 with twelve.
+    /// The run ended before all was measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// The probability with which the interval of a row that lost no process covers the true median over
+    /// processes:
+    /// 0.938 with five of them, 0.961 with twelve. A row that lost one says its own.
     pub coverage: f64,
     /// How wide an interval may be, in parts of its median, before the run warns of noise.
     #[serde(default = "usual_width")]

@@ -12,11 +12,11 @@ use super::process::fresh_process;
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
-use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, probe, witness};
+use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage, probe, witness};
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
 use crate::host::{Host, environment};
-use crate::timing::{Clock, interval};
+use crate::timing::Clock;
 
 /// What to measure, and how much of it.
 #[derive(Clone)]
@@ -173,14 +173,15 @@ pub fn run(
     }
     let mut rows = sheet.rows(&workloads, &plan.engines, &limits);
     witness::attach(&mut rows, &plan.witnesses);
-    let replicas = rows.iter().filter(|row| row.ns.is_some()).map(|row| row.samples.len()).min();
+    let coverage = coverage::state(&mut rows);
     Ok(Run {
         schema: SCHEMA.into(),
         sealmark: env!("CARGO_PKG_VERSION").into(),
         started,
         host: Host::detect(),
         suite: title(plan),
-        coverage: interval::coverage(replicas.unwrap_or(0)),
+        partial: stop.load(Ordering::Relaxed),
+        coverage,
         within: plan.within,
         seed: plan.seed,
         build: env!("SEALMARK_BUILD").into(),

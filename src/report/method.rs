@@ -30,7 +30,10 @@ pub(super) fn repeat(section: &Section) -> Markup {
             }
             @if let Some(run) = &section.bench {
                 dt { "Measured" }
-                dd { (plain(&run.started)) ", sealmark " (plain(&run.sealmark)) ", " (three(run.seconds)) " s" }
+                dd {
+                    (plain(&run.started)) ", sealmark " (plain(&run.sealmark)) ", " (three(run.seconds)) " s"
+                    @if run.partial { "; it ended before all was measured" }
+                }
                 dt { "Build" }
                 dd { (plain(&run.build)) }
                 dt { "Seed" }
@@ -55,7 +58,7 @@ pub(super) fn notes(section: &Section) -> Markup {
                       afresh. A process counts as one sample: its number is the lower quartile of its passes, since other \
                       work on the machine only ever adds to a pass." }
                 li { "A time is the median of those quartiles. Its interval covers the true median over processes \
-                      with a probability of " (three(run.coverage * 100.0)) " %, on this machine as it was then; \
+                      with a probability of " (speed::coverages(run)) ", on this machine as it was then; \
                       it says nothing about another machine." }
                 @if let Some(clock) = &run.clock {
                     li { "Reading the clock costs " (three(clock.overhead_ns)) " ns a pass, which is taken off; no pass is \

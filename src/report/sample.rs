@@ -139,6 +139,7 @@ pub fn row(op: &str, algorithm: &str, bytes: u64, engine: &str, samples: &[f64])
         arena: (bytes > 0).then(|| Arena { bytes: 32_768, level: "L1".into() }),
         witness: None,
         no_witness: None,
+        coverage: None,
         error: None,
     }
 }
@@ -179,6 +180,7 @@ pub fn run() -> Run {
         started: "2026-11-03T09:13:06Z".into(),
         host: host(),
         suite: "standard".into(),
+        partial: false,
         coverage: 0.75,
         within: measure::WITHIN,
         seed: 20_261_103,

@@ -8,6 +8,7 @@ use super::number::{count, counted, three};
 use super::table::{Cell, Mark, Table};
 use crate::host::environment;
 use crate::measure::{Estimate, Row, Run};
+use crate::timing::interval::coverage;
 
 /// The prefix of our own engines' names; every other engine is a peer.
 pub(super) const OWN: &str = "sealmark";
@@ -16,6 +17,49 @@ pub(super) const OWN: &str = "sealmark";
 pub(super) fn time(row: &Row) -> Option<Estimate> {
     let usable = |x: f64| x.is_finite() && x > 0.0;
     row.ns.filter(|ns| row.error.is_none() && [ns.median, ns.low, ns.high].into_iter().all(usable))
+}
+
+/// What is said of a row that has neither a time nor an error.
+pub(super) const NO_TIME: &str = "the file holds no time for it";
+
+/// Processes that a row's interval is over.
+pub(super) fn replicas(row: &Row) -> u64 {
+    if row.samples.is_empty() { row.processes.into() } else { row.samples.len() as u64 }
+}
+
+/// Processes of the rows with a time, each number once, the most first.
+fn all_replicas(run: &Run) -> Vec<u64> {
+    let timed = run.rows.iter().filter(|row| time(row).is_some());
+    let mut found: Vec<u64> = timed.map(replicas).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.dedup();
+    found
+}
+
+/// An interval in words: `8.00–12.5`, and of how many processes where the row lost one.
+pub(super) fn interval(run: &Run, row: &Row, low: f64, high: f64) -> String {
+    let lost = all_replicas(run).first().is_some_and(|&most| replicas(row) < most);
+    let of = if lost { format!(", {}", counted_processes(replicas(row))) } else { String::new() };
+    format!("{}–{}{of}", three(low), three(high))
+}
+
+fn counted_processes(n: u64) -> String {
+    format!("{} process{}", count(n), if n == 1 { "" } else { "es" })
+}
+
+/// How sure the intervals of a run are: `93.8 %`, or `93.8 % (5 processes), 87.5 % (4 processes)` where rows
+/// lost some. The rows say it themselves: files from before each row had its own claim what the poorest row
+/// could.
+pub(super) fn coverages(run: &Run) -> String {
+    let percent = |n: u64| format!("{} %", three(100.0 * coverage(n as usize)));
+    match all_replicas(run)[..] {
+        [] => "0 %".to_owned(),
+        [n] => percent(n),
+        ref several => {
+            let each = several.iter().map(|&n| format!("{} ({})", percent(n), counted_processes(n)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 /// Distinct values in the order in which they first appear.
@@ -63,12 +107,10 @@ pub(super) fn steered(run: &Run, names: &[&str]) -> String {
 
 /// `3 processes`, or `1 to 3 processes` where rows differ.
 pub(super) fn processes(run: &Run) -> String {
-    let numbers = || run.rows.iter().filter(|row| time(row).is_some()).map(|row| u64::from(row.processes));
-    match (numbers().min(), numbers().max()) {
-        (Some(low), Some(high)) if low < high => format!("{} to {} processes", count(low), count(high)),
-        (Some(n), _) if n != 1 => format!("{} processes", count(n)),
-        (Some(_), _) => "1 process".to_owned(),
-        (None, _) => "no process".to_owned(),
+    match all_replicas(run)[..] {
+        [] => "no process".to_owned(),
+        [n] => counted_processes(n),
+        [most, .., least] => format!("{} to {} processes", count(least), count(most)),
     }
 }
 
@@ -93,11 +135,11 @@ pub(super) fn other(run: &Run) -> Option<Table> {
         let of = |engine: &str| rows.iter().find(|row| row.workload == workload && row.engine == engine);
         let mut row = vec![Cell::new(workload)];
         for engine in &engines {
-            row.push(match of(engine).map(|row| time(row)) {
-                Some(Some(ns)) => {
-                    Cell::new(three(ns.median)).detail(format!("{}–{}", three(ns.low), three(ns.high)))
+            row.push(match of(engine).map(|row| (row, time(row))) {
+                Some((row, Some(ns))) => {
+                    Cell::new(three(ns.median)).detail(interval(run, row, ns.low, ns.high))
                 }
-                Some(None) => Cell::new("error").mark(Mark::Bad),
+                Some((_, None)) => Cell::error(),
                 None => Cell::none(),
             });
         }
@@ -113,7 +155,7 @@ pub(super) fn errors(run: &Run) -> Option<Table> {
     let mut table =
         Table::new("errors", "Measurements without a time", ["workload", "engine", "why"]).words();
     for row in run.rows.iter().filter(|row| time(row).is_none()) {
-        let why = row.error.as_deref().unwrap_or("the file holds no time for it");
+        let why = row.error.as_deref().unwrap_or(NO_TIME);
         table.push(vec![Cell::new(&row.workload), Cell::new(&row.engine), Cell::new(why).mark(Mark::Bad)]);
     }
     let found = table.rows.len() as u64;
@@ -145,6 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_lost_a_process_is_marked_and_the_others_keep_what_they_have() {
+        let mut run = sample::run();
+        assert_eq!(coverages(&run), "75.0 %");
+        let (whole, lost) = (run.rows[0].clone(), &mut run.rows[1]);
+        lost.samples.pop();
+        lost.processes = 2;
+        let lost = lost.clone();
+        run.coverage = 0.5;
+        assert_eq!(coverages(&run), "75.0 % (3 processes), 50.0 % (2 processes)");
+        assert_eq!(interval(&run, &whole, 8.0, 12.5), "8.00–12.5");
+        assert_eq!(interval(&run, &lost, 8.0, 12.5), "8.00–12.5, 2 processes");
+        assert_eq!(processes(&run), "2 to 3 processes");
+        assert_eq!(coverages(&by_hand(vec![])), "0 %");
+    }
+
+    #[test]
     fn a_row_with_an_error_has_no_time_even_when_the_file_gives_one() {
         let mut run = by_hand(vec![
             sample::row("seal", "a", 1000, "ring", &[100.0]),
@@ -154,7 +212,7 @@ mod tests {
         run.rows[0].error = Some("wrong tag".into());
         let curves = curves(&run);
         assert_eq!(curves[0].speed("ring", 1000), None);
-        assert_eq!(curve::table(&run, &curves[0]).rows[0][1], Cell::new("error").mark(Mark::Bad));
+        assert_eq!(curve::table(&run, &curves[0]).rows[0][1], Cell::error());
         let errors = errors(&run).unwrap();
         assert_eq!(errors.rows[0][2].text, "wrong tag");
         assert_eq!(errors.rows.len(), 1);

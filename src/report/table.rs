@@ -43,6 +43,11 @@ impl Cell {
         Self::new("–").mark(Mark::Quiet)
     }
 
+    /// A cell for what has no result, though it should.
+    pub fn error() -> Self {
+        Self::new("error").mark(Mark::Bad)
+    }
+
     /// With something in smaller type.
     pub fn detail(self, detail: impl AsRef<str>) -> Self {
         Self { detail: plain(detail.as_ref()), ..self }

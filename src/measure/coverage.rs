@@ -1,0 +1,36 @@
+//! How sure an interval is: that depends on the row, since a row may lose a process.
+//!
+//! The row with the fewest processes once spoke for all: one lost process made the whole run claim less than
+//! it had.
+
+use super::Row;
+use crate::timing::interval;
+
+/// Says in each row that has fewer processes than the fullest how sure its interval is, and gives the
+/// fullest's.
+pub(super) fn state(rows: &mut [Row]) -> f64 {
+    let full = rows.iter().map(|row| row.samples.len()).max().unwrap_or(0);
+    for row in rows {
+        let n = row.samples.len();
+        row.coverage = (0 < n && n < full).then(|| interval::coverage(n));
+    }
+    interval::coverage(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::suite;
+
+    #[test]
+    fn a_row_that_lost_a_process_speaks_for_itself_alone() {
+        let row = |samples: usize| Row {
+            samples: vec![1.0; samples],
+            ..Row::empty(suite::find("nonce").unwrap(), "sealmark")
+        };
+        let mut rows = [row(5), row(4), row(0), row(5)];
+        assert_eq!(state(&mut rows), 0.9375, "of five, as before one row lost one");
+        assert_eq!(rows.map(|row| row.coverage), [None, Some(0.875), None, None]);
+        assert_eq!(state(&mut []), 0.0);
+    }
+}
