@@ -263,3 +263,134 @@ fn an_output_that_takes_nothing_is_no_panic() {
     drop(reader);
     assert_eq!(listing(writer.into()).status.code(), Some(0));
 }
+
+#[test]
+fn an_output_that_cannot_be_written_ends_with_2_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "old").unwrap();
+    let bad = file.join("x.json");
+    for arguments in [
+        // Were it looked at later, there would be nothing to measure first.
+        &["bench", "no-such-workload", "-o", path(&bad)][..],
+        &["bench", "no-such-workload", "-o", path(folder.path())],
+        &["verify", "--set", "no-such-set", "-o", path(&bad)],
+        &["trace", "no-such-workload", "-o", path(&bad)],
+        &["run", "--engine", "sealmark", "-o", path(&file)],
+    ] {
+        let output = sealmark(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = errors(&output);
+        let place = arguments[arguments.len() - 1].trim_end_matches("/x.json");
+        assert!(said.contains(place) && !said.contains("no-such"), "{arguments:?}: {said}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+}
+
+/// Runs that are interrupted, of minutes if nobody did.
+#[cfg(target_os = "linux")]
+mod interrupted {
+    use std::process::{Child, Stdio};
+    use std::time::Duration;
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    fn start(file: &Path) -> Child {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sealmark"))
+            .args([
+                "bench",
+                "seal/aes,open/aes",
+                "--suite",
+                "standard",
+                "--engine",
+                "sealmark",
+                "-o",
+                path(file),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command can be run");
+        while !file.exists() {
+            assert_eq!(child.try_wait().expect("it is our child"), None, "it goes on until it is stopped");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child
+    }
+
+    fn signal(child: &Child, signal: Signal) {
+        kill(Pid::from_raw(child.id() as i32), signal).expect("it is our child");
+    }
+
+    fn assert_partial(file: &Path) {
+        let run: Value = serde_json::from_slice(&fs::read(file).expect("it was kept")).expect("JSON");
+        assert_eq!(run["partial"], true);
+        let rows = run["rows"].as_array().expect("a list");
+        assert!(!rows.is_empty() && rows.iter().all(|row| row["ns"]["median"].as_f64() > Some(0.0)), "{run}");
+        let drawn = sealmark(&["report", path(file), "--format", "text"]);
+        assert_ne!(drawn.status.code(), Some(2), "it can be read: {}", errors(&drawn));
+    }
+
+    #[test]
+    fn a_run_that_is_killed_leaves_what_was_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bench.json");
+        let mut child = start(&file);
+        signal(&child, Signal::SIGKILL);
+        assert_eq!(child.wait().unwrap().code(), None);
+        assert_partial(&file);
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_by_two_signals_of_one_moment_keeps_what_was_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bench.json");
+        let child = start(&file);
+        signal(&child, Signal::SIGINT);
+        // Signals that wait for a process are one; let the first be taken.
+        std::thread::sleep(Duration::from_millis(50));
+        signal(&child, Signal::SIGINT);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+        assert!(errors(&output).contains("stopped early"), "{}", errors(&output));
+        assert_partial(&file);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_is_replaced_while_it_measures_goes_on_as_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (program, other) = (folder.path().join("sealmark"), folder.path().join("other"));
+    let file = folder.path().join("bench.json");
+    fs::copy(env!("CARGO_BIN_EXE_sealmark"), &program).unwrap();
+    let child = Command::new(&program)
+        .args([
+            "bench",
+            "seal/aes-256-gcm/64",
+            "--suite",
+            "quick",
+            "--engine",
+            "sealmark",
+            "--processes",
+            "3",
+        ])
+        .args(["-o", path(&file)])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // It runs from here on, and its workers are not started yet.
+    fs::write(&other, "#!/bin/sh\nexit 9\n").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&other, &program).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let run: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(run["rows"][0]["processes"], 3, "{run}");
+}

@@ -1,18 +1,18 @@
 //! `sealmark bench`: workloads by engines.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
 
+use super::output::Output;
 use super::{End, Engines, Format, STOP, progress};
-use crate::measure::{self, Plan, Suite};
-use crate::report::{self, File, Report};
+use crate::measure::{self, Plan, Progress, Run, Suite};
+use crate::report::{File, Report};
 
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
 /// An engine with a wrong result gets a row with the error and no time, and the command ends with 1; so does one of ours
-/// that does not execute what its name claims. Each row says what its engine was seen to execute (`sealmark trace`).
+/// that does not execute what its name claims. A run that was stopped is partial, and ends with 3. Each row says what its engine was seen to execute (`sealmark trace`).
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
@@ -40,7 +40,8 @@ pub(super) struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also writes the JSON to this file.
+    /// Also writes the JSON to this file, at least once a second while it measures: until the run is done, the file says
+    /// that it is partial. Where the file exists already, that is FILE.partial.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -66,6 +67,7 @@ impl From<SuiteName> for Suite {
 }
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    let mut output = args.output.as_deref().map(Output::to).transpose()?;
     let filtered = if args.filter.is_some() { Suite::Full } else { Suite::Quick };
     let chosen = engines.named(&args.engines)?;
     if let Some(reason) = super::none_can_run(&chosen) {
@@ -82,9 +84,13 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         plan.processes = 5;
     }
     plan.witnesses = super::witness::take(&plan.engines, &plan.algs());
-    let run = measure(&plan)?;
-    if let Some(path) = &args.output {
-        report::write(path, &run)?;
+    let run = measure(&plan, &mut |run| {
+        if let Some(output) = &mut output {
+            output.keep(&run);
+        }
+    })?;
+    if let Some(output) = &output {
+        output.finish(&run)?;
     }
     let end = end_of(&run);
     match args.format {
@@ -97,17 +103,18 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     Ok(end)
 }
 
-/// Measures with a progress bar; the first Ctrl-C keeps what is finished.
-pub(super) fn measure(plan: &Plan) -> anyhow::Result<measure::Run> {
+/// Measures with a progress bar; the first Ctrl-C keeps what is finished. `keep` gets it as it comes.
+pub(super) fn measure(plan: &Plan, keep: &mut (dyn FnMut(Run) + Send)) -> anyhow::Result<Run> {
     super::heed_ctrl_c();
     let total = plan.workloads().len() as u64 * u64::from(plan.processes);
     let bar = progress::bar("measuring", total);
-    let run = measure::run(plan, &STOP, &mut |p| {
+    let mut show = |p: Progress<'_>| {
         bar.set_position(p.done as u64);
         bar.set_message(format!("process {} of {}: {}", p.process, p.processes, p.workload));
-    })?;
+    };
+    let run = measure::run_and_keep(plan, &STOP, &mut show, keep)?;
     bar.finish_and_clear();
-    if STOP.load(Ordering::SeqCst) {
+    if run.partial {
         eprintln!("stopped early: rows have fewer processes than planned, some may be missing");
     }
     for words in measure::warnings(&run) {
@@ -116,13 +123,35 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<measure::Run> {
     Ok(run)
 }
 
-/// A row with an error is something found; no row at all leaves the question open.
-pub(super) fn end_of(run: &measure::Run) -> End {
+/// A row with an error is something found; no row at all, or not all of them, leaves the question open.
+pub(super) fn end_of(run: &Run) -> End {
     if run.rows.iter().any(|row| row.error.is_some()) {
         End::FoundSomething
-    } else if run.rows.is_empty() {
+    } else if run.rows.is_empty() || run.partial {
         End::CouldNotTell
     } else {
         End::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::find;
+    use crate::measure::Row;
+
+    #[test]
+    fn a_run_that_is_not_whole_or_has_an_error_is_no_success() {
+        let engine = find("sealmark").expect("always there");
+        let mut plan = Plan::new(Suite::Quick, vec![engine]);
+        (plan.filter, plan.processes) = (Some("nonce".into()), 0);
+        plan.budget = std::time::Duration::from_millis(1);
+        let run = measure::run(&plan, &STOP, &mut |_| {}).expect("a run");
+        assert_eq!(end_of(&run), End::Fine);
+        assert_eq!(end_of(&Run { rows: Vec::new(), ..run.clone() }), End::CouldNotTell);
+        let mut partial = Run { partial: true, ..run };
+        assert_eq!(end_of(&partial), End::CouldNotTell);
+        partial.rows.push(Row::refused(plan.workloads()[0], engine, "wrong".into()));
+        assert_eq!(end_of(&partial), End::FoundSomething);
     }
 }

@@ -12,6 +12,7 @@ macro_rules! say {
 mod bench;
 mod host;
 mod list;
+mod output;
 mod profile;
 mod progress;
 mod report;
@@ -27,6 +28,7 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -133,15 +135,42 @@ fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
         .then(|| format!("no engine asked for can run here: {}", reasons.join("; ")))
 }
 
-/// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A second one ends at once.
+/// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A later one ends at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-fn heed_ctrl_c() {
-    let handled = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
+/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process of a group,
+/// and a wrapper among them forwards it once more.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    Stop,
+    Again,
+    EndAtOnce,
+}
+
+/// What a signal asks for that comes `now`, with the time of the first one.
+fn wish(first: &mut Option<Instant>, now: Instant) -> Wish {
+    match first {
+        None => {
+            *first = Some(now);
+            Wish::Stop
         }
-        eprintln!("stopping: what is finished is kept (once more to end at once)");
+        Some(first) if now.duration_since(*first) < SAME_WISH => Wish::Again,
+        Some(_) => Wish::EndAtOnce,
+    }
+}
+
+fn heed_ctrl_c() {
+    let mut first = None;
+    let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
+        Wish::Stop => {
+            STOP.store(true, Ordering::SeqCst);
+            eprintln!("stopping: what is finished is kept (once more, after a second, to end at once)");
+        }
+        Wish::Again => {}
+        Wish::EndAtOnce => std::process::exit(130),
     });
     if handled.is_err() {
         eprintln!("note: Ctrl-C cannot be caught here; it will end the run without a report");
@@ -249,6 +278,18 @@ mod tests {
         }
         assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
         assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
+    }
+
+    #[test]
+    fn a_second_signal_ends_at_once_but_not_within_the_same_moment() {
+        let (mut first, now) = (None, Instant::now());
+        let after = |ms| now + Duration::from_millis(ms);
+        assert_eq!(wish(&mut first, now), Wish::Stop);
+        for (ms, expected) in
+            [(0, Wish::Again), (3, Wish::Again), (999, Wish::Again), (1000, Wish::EndAtOnce)]
+        {
+            assert_eq!(wish(&mut first, after(ms)), expected, "{ms} ms after the first");
+        }
     }
 
     #[test]

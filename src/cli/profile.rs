@@ -53,6 +53,7 @@ mod sampled {
     const TOP: usize = 12;
 
     pub(crate) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+        super::super::output::check(&args.output)?;
         let engine = engines.named(std::slice::from_ref(&args.engine))?[0];
         if let Some(reason) = super::super::none_can_run(&[engine]) {
             eprintln!("sealmark: {reason}");

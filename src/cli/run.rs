@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
+use super::output::{self, Output};
 use super::{End, Engines, Format};
 use crate::aead::Alg;
 use crate::engine::Engine;
-use crate::measure::{Plan as BenchPlan, Row, Suite, witness};
+use crate::host::Host;
+use crate::measure::{Plan as BenchPlan, Row, Run, Suite, witness};
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan as VerifyPlan, Sets};
 
 /// Verifies every engine, measures those that are right, and writes a report.
 ///
 /// Two minutes at most. Ends with one plain sentence and the place of the report. An engine that verification finds
-/// wrong gets no time.
+/// wrong gets no time. What is finished is in the report's folder as it comes: verify.json before anything is measured,
+/// and bench.json while it is, marked partial until it is whole. A run that was stopped ends with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark run --engine ring --engine sealmark -o site/")]
 pub(super) struct Args {
@@ -39,11 +42,15 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         eprintln!("sealmark: {reason}");
         return Ok(End::CouldNotTell);
     }
+    let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&Host::detect().fingerprint));
+    for name in ["verify.json", "index.html"] {
+        output::check(&folder.join(name))?;
+    }
+    let mut output = Output::to(&folder.join("bench.json"))?;
     let witnesses = super::witness::take(&chosen, &Alg::ALL);
     let plan =
         VerifyPlan { witnesses: witnesses.clone(), ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1) };
     let verified = super::verify::verify(&plan);
-    let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&verified.host.fingerprint));
     report::write(&folder.join("verify.json"), &verified)?;
 
     let counted = chosen.into_iter().map(|engine| (engine, wrong_cases(&verified, engine)));
@@ -51,21 +58,24 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let verdict = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
     let mut files = vec![File::Verify(verified)];
     let right = right.into_iter().map(|(engine, _)| engine).collect();
-    let mut plan = BenchPlan { witnesses, ..BenchPlan::new(Suite::Quick, right) };
-    let measured = if plan.engines.is_empty() { None } else { Some(super::bench::measure(&plan)) };
+    let plan = BenchPlan { witnesses, ..BenchPlan::new(Suite::Quick, right) };
+    let refused = refused_rows(&plan, &wrong);
+    let with_refused = |mut run: Run| {
+        run.rows.extend(refused.iter().cloned());
+        run
+    };
+    let measured = if plan.engines.is_empty() {
+        None
+    } else {
+        Some(super::bench::measure(&plan, &mut |run| output.keep(&with_refused(run))))
+    };
     let (end, failed) = match measured {
         None => (verdict, None),
         Some(Err(error)) => (verdict, Some(error)),
-        Some(Ok(mut run)) => {
+        Some(Ok(run)) => {
             let end = if verdict == End::Fine { super::bench::end_of(&run) } else { verdict };
-            plan.engines = wrong.iter().map(|(engine, _)| *engine).collect();
-            for (engine, cases) in wrong {
-                let why = format!("{cases} cases came out wrong: no time");
-                let workloads = plan.workloads().into_iter().filter(|w| w.supported_by(engine));
-                run.rows.extend(workloads.map(|w| Row::refused(w, engine, why.clone())));
-            }
-            witness::attach(&mut run.rows, &plan.witnesses);
-            report::write(&folder.join("bench.json"), &run)?;
+            let run = with_refused(run);
+            output.finish(&run)?;
             files.push(File::Bench(run));
             (end, None)
         }
@@ -80,6 +90,21 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         None => Ok(end),
         Some(error) => Err(error.context("measuring; the verification is in the report")),
     }
+}
+
+/// The rows of the engines that got cases wrong: each workload, without a time.
+fn refused_rows(plan: &BenchPlan, wrong: &[(&'static dyn Engine, u64)]) -> Vec<Row> {
+    let engines = wrong.iter().map(|(engine, _)| *engine).collect();
+    let of_wrong = BenchPlan { engines, ..plan.clone() };
+    let mut rows = Vec::new();
+    for (engine, cases) in wrong {
+        let workloads = of_wrong.workloads().into_iter().filter(|w| w.supported_by(*engine));
+        rows.extend(
+            workloads.map(|w| Row::refused(w, *engine, format!("{cases} cases came out wrong: no time"))),
+        );
+    }
+    witness::attach(&mut rows, &plan.witnesses);
+    rows
 }
 
 /// The cases that an engine got wrong, in all sets.

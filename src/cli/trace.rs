@@ -46,6 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    args.output.as_deref().map_or(Ok(()), super::output::check)?;
     let workloads = args.workloads.iter().map(|path| named(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let chosen = engines.named(&args.engines)?;
     let before = args.diff.as_deref().map(read).transpose()?;

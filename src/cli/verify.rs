@@ -50,6 +50,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    args.output.as_deref().map_or(Ok(()), super::output::check)?;
     if args.self_test {
         return self_test(args);
     }

@@ -7,12 +7,14 @@
 pub mod environment;
 mod feature;
 mod identity;
+mod program;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use environment::Variable;
 pub use feature::{Disagreement, second_opinion};
+pub use program::program;
 
 /// The machine that a result was obtained on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]

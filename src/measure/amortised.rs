@@ -1,8 +1,13 @@
-//! Batches of seals that make a key now and then: what a message costs when its key seals only so many.
+//! Batches of seals that make a key now and then: what a message costs when its key seals only a few.
+//!
+//! Each key is of its own bytes, new in every pass, so that its messages show whether it was made.
 
 use std::hint::black_box;
 
+use super::compare::none_refused;
+use super::key::renew;
 use super::message::{Messages, Messaging};
+use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::Aead;
 use crate::engine::Engine;
@@ -13,33 +18,41 @@ struct Seals {
     shape: Messaging,
     all: Messages,
     per_key: usize,
+    /// The bytes of each key.
+    keys: Vec<Vec<u8>>,
+    /// Passes that were made ready.
+    passes: u64,
     /// The key in use, so that it is dropped within the pass that needs the next one.
     key: Option<Box<dyn Aead>>,
 }
 
-/// `count` seals of messages, with a key made for every `per_key` of them. It is the same key each time: an engine
-/// cannot know.
+/// `count` seals of messages, with a key made for every `per_key` of them.
 pub(super) fn seals(
     engine: &'static dyn Engine,
     shape: &Messaging,
     per_key: usize,
     count: usize,
 ) -> Result<Box<dyn Batch>, Error> {
-    let all = Messages::new(engine, shape, count)?;
-    Ok(Box::new(Seals { engine, shape: *shape, all, per_key: per_key.max(1), key: None }))
+    let (all, per_key) = (Messages::new(engine, shape, count)?, per_key.max(1));
+    let keys = vec![all.bytes.clone(); count.div_ceil(per_key)];
+    Ok(Box::new(Seals { engine, shape: *shape, all, per_key, keys, passes: 0, key: None }))
 }
 
 impl Pass for Seals {
     fn reset(&mut self) {
         self.all.restore();
+        self.passes += 1;
+        renew(&mut self.keys, self.passes);
     }
 
     fn run(&mut self) {
         let all = &mut self.all;
+        let mut keys = self.keys.iter();
         let slots = all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags);
         for (i, ((slot, nonce), tag)) in slots.enumerate() {
             if i % self.per_key == 0 {
-                self.key = self.engine.key(self.shape.alg, black_box(&all.bytes)).ok();
+                let bytes = keys.next();
+                self.key = bytes.and_then(|bytes| self.engine.key(self.shape.alg, black_box(bytes)).ok());
             }
             let done = self
                 .key
@@ -57,7 +70,17 @@ impl Pass for Seals {
 
 impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
-        self.all.all_sealed()
+        let all = &self.all;
+        none_refused(all.refused)?;
+        let mut messages = all.arena.iter().zip(all.plain.iter()).zip(&all.nonces).enumerate();
+        for bytes in &self.keys {
+            let other = reference(self.engine, self.shape.alg).key(self.shape.alg, bytes);
+            let other = other.map_err(|e| format!("the reference refused a key: {e}"))?;
+            for (i, (slots, nonce)) in messages.by_ref().take(self.per_key) {
+                all.compare_with(&*other, i, slots, nonce)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,14 @@ pub(super) fn none_refused(refused: usize) -> Result<(), String> {
     }
 }
 
+/// Whether every message of a pass was opened. One that no call looked at has no verdict that says so.
+pub(super) fn none_not_opened<E: std::fmt::Display>(verdicts: &[Result<(), E>]) -> Result<(), String> {
+    match verdicts.iter().enumerate().find_map(|(i, verdict)| Some((i, verdict.as_ref().err()?))) {
+        None => Ok(()),
+        Some((i, e)) => Err(format!("message {i} was refused, or never opened: {e}")),
+    }
+}
+
 /// Whether all that was opened is what was sealed. `what` is a message or a record.
 pub(super) fn all_opened<'a>(
     what: &str,
@@ -41,6 +49,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!(none_refused(0), Ok(()));
         assert!(none_refused(3).is_err_and(|why| why.contains('3')));
+        assert_eq!(none_not_opened(&[Ok::<_, &str>(())]), Ok(()));
+        assert!(none_not_opened(&[Ok(()), Err("no")]).is_err_and(|why| why.starts_with("message 1 ")));
         let (one, other) = ([&b"a"[..], b"b"], [&b"a"[..], b"c"]);
         assert_eq!(all_opened("message", one.into_iter(), one.into_iter()), Ok(()));
         let wrong = all_opened("message", one.into_iter(), other.into_iter());

@@ -2,6 +2,9 @@
 //!
 //! Sealing a record is what a writer does: take a nonce, find the key, compose the AAD, write header, ciphertext
 //! and tag. Opening one is what a reader does, of authentic records sealed with another engine.
+//!
+//! What a pass leaves is compared whole: each record is there, under the next nonce, and holds its own message; each
+//! message is there where the ciphertext was, and its call said so.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -21,6 +24,8 @@ use crate::envelope::{
 use crate::timing::Pass;
 
 const KEY_ID: u32 = 7;
+const NODE: u16 = 1;
+const EPOCH: u16 = 1;
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 /// The header of a stored value that a record follows.
 const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
@@ -47,6 +52,8 @@ struct Records {
     cipher: Cipher,
     other: Cipher,
     nonces: NonceSource,
+    /// Nonces that were issued before the pass.
+    before: u64,
     plain: Slots,
     records: Slots,
     refused: usize,
@@ -60,7 +67,8 @@ impl Records {
         Ok(Self {
             cipher: cipher(engine, seed)?,
             other: cipher(reference(engine, Alg::Aes256Gcm), seed)?,
-            nonces: NonceSource::new(1, 1),
+            nonces: NonceSource::new(NODE, EPOCH),
+            before: 0,
             plain,
             records: Slots::new(count, bytes + OVERHEAD),
             refused: 0,
@@ -68,6 +76,7 @@ impl Records {
     }
 
     fn wipe(&mut self) {
+        self.before = self.nonces.issued();
         self.records.iter_mut().for_each(|record| record.fill(0));
     }
 
@@ -75,10 +84,15 @@ impl Records {
         self.plain.iter().count() as u64
     }
 
-    /// Whether the reference opens every record to its message.
+    /// Whether every record has the next nonce, and the reference opens it to its message.
     fn all_sealed(&self) -> Result<(), String> {
         none_refused(self.refused)?;
+        let nonces = NonceSource::after(NODE, EPOCH, self.before);
         for (i, (record, plain)) in self.records.iter().zip(self.plain.iter()).enumerate() {
+            let nonce = nonces.next().map_err(|e| e.to_string())?;
+            if record[..HEADER_LEN] != header(nonce).encode() {
+                return Err(format!("record {i} does not begin with the header under the next nonce"));
+            }
             let mut record = record.to_vec();
             match self.other.open_in_place(&mut record, &AAD) {
                 Ok(opened) if opened == plain => {}
@@ -182,6 +196,7 @@ impl Batch for SealsMany {
 struct Opens {
     all: Records,
     sealed: Slots,
+    opened: Vec<bool>,
 }
 
 /// `count` authentic records of messages of `bytes` bytes, opened where they lie.
@@ -196,21 +211,22 @@ pub(super) fn opens(
     for (plain, record) in all.plain.iter().zip(sealed.iter_mut()) {
         all.other.seal_into(&header(all.nonces.next()?), &AAD, plain, record)?;
     }
-    Ok(Box::new(Opens { all, sealed }))
+    Ok(Box::new(Opens { all, sealed, opened: vec![false; count] }))
 }
 
 impl Pass for Opens {
     fn reset(&mut self) {
         self.all.records.copy_from(&self.sealed);
+        self.opened.fill(false);
     }
 
     fn run(&mut self) {
         let all = &mut self.all;
-        for record in all.records.iter_mut() {
-            let done = all.cipher.open_in_place(black_box(record), black_box(&AAD));
-            all.refused += usize::from(done.is_err());
+        for (record, opened) in all.records.iter_mut().zip(&mut self.opened) {
+            *opened = all.cipher.open_in_place(black_box(record), black_box(&AAD)).is_ok();
         }
         black_box(&mut all.records);
+        black_box(&self.opened);
     }
 
     fn count(&self) -> u64 {
@@ -220,7 +236,9 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
-        none_refused(self.all.refused)?;
+        if let Some(i) = self.opened.iter().position(|opened| !opened) {
+            return Err(format!("record {i} was refused, or never opened"));
+        }
         let bodies = self.all.records.iter().map(|record| &record[HEADER_LEN..record.len() - TAG_LEN]);
         all_opened("record", bodies, self.all.plain.iter())
     }

@@ -8,16 +8,12 @@
 use std::hint::black_box;
 
 use super::arena::Slots;
-use super::compare::refused_as;
-use super::message::{Messages, Messaging};
+use super::compare::{none_not_opened, refused_as};
+use super::message::{Messages, Messaging, NOT_YET, Verdict};
 use super::{Batch, Error};
 use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::timing::Pass;
-
-type Verdict = Result<(), aead::Error>;
-/// What no engine says of a message: it was not opened yet.
-const NOT_YET: Verdict = Err(aead::Error::Unsupported);
 
 /// The messages of one call: as many of the slots as there are tags.
 fn messages<'a>(
@@ -119,9 +115,7 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
-        for (i, verdict) in self.verdicts.iter().enumerate() {
-            verdict.map_err(|e| format!("message {i} was refused: {e}"))?;
-        }
+        none_not_opened(&self.verdicts)?;
         self.all.all_opened()
     }
 

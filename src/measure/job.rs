@@ -73,4 +73,16 @@ pub struct Measured {
     pub tails: Option<Quantiles>,
     /// The buffers that were walked through.
     pub arena: Option<Arena>,
+    /// Threads that shared the work; absent where the workload is of one thread by its nature.
+    pub threads: Option<u32>,
+    /// What one pass may be off by, in parts of it, where that is more than one in a hundred.
+    pub clock_error: Option<f64>,
+}
+
+impl Measured {
+    /// An engine and its time, of which nothing else is known.
+    pub fn new(engine: &str, ns: Result<f64, String>) -> Self {
+        let engine = engine.to_owned();
+        Self { engine, ns, cycles: None, tails: None, arena: None, threads: None, clock_error: None }
+    }
 }

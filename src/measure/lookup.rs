@@ -1,5 +1,8 @@
 //! Batches of nonces, and of key lookups: what sealing a record does before its cipher begins.
+//!
+//! Each operation leaves what it found in a place of its own: the nonce, or the address of the key.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::reference::reference;
 use super::{Batch, Error};
-use crate::aead::{Aead, Alg, Nonce, Tag};
+use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::envelope::{Keystore, NonceSource};
 use crate::timing::{self, Pass};
@@ -19,47 +22,47 @@ const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 
 struct Nonces {
     source: NonceSource,
-    count: u64,
     before: u64,
-    last: Option<Nonce>,
+    issued: Vec<Nonce>,
 }
+
+/// What no source issues: the write count begins with 1.
+const NOT_ISSUED: Nonce = [0; NONCE_LEN];
 
 /// `count` nonces from one source.
 pub(super) fn nonces(count: usize) -> Box<dyn Batch> {
-    Box::new(Nonces { source: NonceSource::new(1, 1), count: count as u64, before: 0, last: None })
+    Box::new(Nonces { source: NonceSource::new(1, 1), before: 0, issued: vec![NOT_ISSUED; count] })
 }
 
 impl Pass for Nonces {
     fn reset(&mut self) {
         self.before = self.source.issued();
-        self.last = None;
+        self.issued.fill(NOT_ISSUED);
     }
 
     fn run(&mut self) {
-        for _ in 0..self.count {
-            self.last = black_box(black_box(&self.source).next().ok());
+        for issued in &mut self.issued {
+            *issued = black_box(&self.source).next().unwrap_or(NOT_ISSUED);
         }
+        black_box(&self.issued);
     }
 
     fn count(&self) -> u64 {
-        self.count
+        self.issued.len() as u64
     }
 }
 
 impl Batch for Nonces {
     fn check(&mut self) -> Result<(), String> {
-        let issued = self.source.issued();
-        if issued != self.before + self.count {
-            return Err(format!("{} nonces were issued, not {}", issued - self.before, self.count));
+        for (writes, issued) in (self.before + 1..).zip(&self.issued) {
+            // Node 1, epoch 1, and the write count.
+            let mut expected = [0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            expected[4..].copy_from_slice(&writes.to_be_bytes());
+            if *issued != expected {
+                return Err(format!("write {writes} got the nonce {issued:02x?}"));
+            }
         }
-        // Node 1, epoch 1, and the write count, which begins with 1.
-        let mut expected = [0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        expected[4..].copy_from_slice(&issued.to_be_bytes());
-        if self.last == Some(expected) {
-            Ok(())
-        } else {
-            Err("the last nonce does not carry its count".into())
-        }
+        Ok(())
     }
 }
 
@@ -70,8 +73,14 @@ struct Lookups {
     keystore: Arc<Keystore>,
     other: &'static dyn Engine,
     ids: Vec<u32>,
-    found: usize,
+    /// The address of each key that was found; 0 where none was.
+    found: Vec<usize>,
     writer: Option<Writer>,
+}
+
+/// Where a key lies, which tells it from every other of a keystore.
+fn address(key: &dyn Aead) -> usize {
+    std::ptr::from_ref(key).cast::<()>().addr()
 }
 
 fn dek(id: u32) -> [u8; DEK_LEN] {
@@ -100,7 +109,8 @@ impl Lookups {
         let deks: Vec<_> = all.iter().map(|&id| dek(id)).collect();
         keystore.insert_all(&all.iter().zip(&deks).map(|(&id, dek)| (id, &dek[..])).collect::<Vec<_>>())?;
         let ids = (0..count).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
-        Ok(Self { keystore, other: reference(engine, Alg::Aes256Gcm), ids, found: 0, writer: None })
+        let (other, found) = (reference(engine, Alg::Aes256Gcm), vec![0; count]);
+        Ok(Self { keystore, other, ids, found, writer: None })
     }
 }
 
@@ -158,14 +168,15 @@ impl Drop for Writer {
 
 impl Pass for Lookups {
     fn reset(&mut self) {
-        self.found = 0;
+        self.found.fill(0);
     }
 
     fn run(&mut self) {
-        for &id in &self.ids {
+        for (&id, found) in self.ids.iter().zip(&mut self.found) {
             let keys = black_box(&self.keystore).keys();
-            self.found += usize::from(black_box(keys.find(black_box(id))).is_ok());
+            *found = black_box(keys.find(black_box(id))).map_or(0, address);
         }
+        black_box(&self.found);
     }
 
     fn count(&self) -> u64 {
@@ -176,18 +187,28 @@ impl Pass for Lookups {
 impl Batch for Lookups {
     fn check(&mut self) -> Result<(), String> {
         self.writer.as_ref().map_or(Ok(()), Writer::works)?;
-        if self.found != self.ids.len() {
-            return Err(format!("{} keys were found, not {}", self.found, self.ids.len()));
-        }
         let tag = |key: &dyn Aead| {
             let mut tag = Tag::default();
-            key.seal(&[1; 12], b"", &mut [], &mut tag).map_err(|e| e.to_string())?;
+            key.seal(&[1; NONCE_LEN], b"", &mut [], &mut tag).map_err(|e| e.to_string())?;
             Ok::<_, String>(tag.0)
         };
-        for &id in &self.ids {
-            let expected = self.other.key(Alg::Aes256Gcm, &dek(id)).map_err(|e| e.to_string())?;
-            if tag(self.keystore.keys().find(id).map_err(|e| e.to_string())?)? != tag(&*expected)? {
-                return Err(format!("the key of id {id} is another"));
+        let keys = self.keystore.keys();
+        let mut right = BTreeMap::new();
+        for (i, (&id, &found)) in self.ids.iter().zip(&self.found).enumerate() {
+            let expected = match right.get(&id) {
+                Some(&address) => address,
+                None => {
+                    let key = keys.find(id).map_err(|e| e.to_string())?;
+                    let other = self.other.key(Alg::Aes256Gcm, &dek(id)).map_err(|e| e.to_string())?;
+                    if tag(key)? != tag(&*other)? {
+                        return Err(format!("the key of id {id} is another"));
+                    }
+                    right.insert(id, address(key));
+                    address(key)
+                }
+            };
+            if found != expected {
+                return Err(format!("lookup {i} did not find the key of id {id}"));
             }
         }
         Ok(())
@@ -198,7 +219,7 @@ impl Batch for Lookups {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::testing::{Broken, Fault, pass, removed};
 
     #[test]
     fn nonces_and_lookups_are_counted_and_right() {
@@ -215,6 +236,23 @@ mod tests {
         for mut batch in [nonces(3), lookups(find("sealmark").unwrap(), 3).unwrap()] {
             batch.reset();
             assert!(batch.check().is_err());
+        }
+    }
+
+    #[test]
+    fn removed_work_shows_in_what_is_left() {
+        let (source, issued) = (NonceSource::new(1, 1), vec![NOT_ISSUED; 4]);
+        let mut nonces = Nonces { source, before: 0, issued };
+        assert_eq!(pass(&mut nonces), Ok(()));
+        for left in removed(&nonces.issued.clone(), &NOT_ISSUED) {
+            nonces.issued = left;
+            assert!(nonces.check().is_err_and(|why| why.contains("got the nonce")), "{:?}", nonces.issued);
+        }
+        let mut lookups = Lookups::new(find("sealmark").unwrap(), 4).unwrap();
+        assert_eq!(pass(&mut lookups), Ok(()));
+        for left in removed(&lookups.found.clone(), &0) {
+            lookups.found = left;
+            assert!(lookups.check().is_err_and(|why| why.contains("did not find")), "{:?}", lookups.found);
         }
     }
 

@@ -2,7 +2,10 @@
 //!
 //! `run` is `count` calls and nothing else: copies, nonces and keys are made before. A batch of opens holds
 //! authentic messages only, sealed by another engine, so the path that refuses is never timed.
-//! What the last timed run left is what `check` compares.
+//!
+//! What the last timed run left is what `check` compares, and each call leaves something that nothing else leaves: a
+//! seal its ciphertext and its tag under a nonce that no earlier pass used; an open its plaintext over the ciphertext
+//! that `reset` put there, and its verdict.
 
 use std::hint::black_box;
 
@@ -10,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arena::{Slots, drawn_from};
-use super::compare::{all_opened, none_refused, refused_as};
+use super::compare::{all_opened, none_not_opened, none_refused, refused_as};
 use super::reference::reference;
 use super::{Batch, Error};
 use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
@@ -107,9 +110,20 @@ impl Messages {
     }
 
     /// Compares message `i` with what the reference makes of it under `nonce`, whose tag it returns.
-    pub fn compare(&self, i: usize, (sealed, plain): (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
+    pub fn compare(&self, i: usize, slots: (&[u8], &[u8]), nonce: &Nonce) -> Result<Tag, String> {
+        self.compare_with(&*self.other, i, slots, nonce)
+    }
+
+    /// Compares message `i` with what that key of the reference makes of it under `nonce`, whose tag it returns.
+    pub fn compare_with(
+        &self,
+        other: &dyn Aead,
+        i: usize,
+        (sealed, plain): (&[u8], &[u8]),
+        nonce: &Nonce,
+    ) -> Result<Tag, String> {
         let (mut expected, mut tag) = (plain.to_vec(), Tag::default());
-        self.other
+        other
             .seal(nonce, &self.aad, &mut expected, &mut tag)
             .map_err(|e| format!("the reference refused message {i}: {e}"))?;
         if sealed != expected {
@@ -166,30 +180,38 @@ impl Batch for Seals {
     }
 }
 
+/// What an engine says of a message that it is to open.
+pub(super) type Verdict = Result<(), aead::Error>;
+/// What no engine says of a message: it was not opened yet.
+pub(super) const NOT_YET: Verdict = Err(aead::Error::Unsupported);
+
 struct Opens {
     all: Messages,
     sealed: Slots,
+    verdicts: Vec<Verdict>,
 }
 
 /// `count` opens of authentic messages.
 pub(super) fn opens(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
-    Ok(Box::new(Opens { all, sealed }))
+    Ok(Box::new(Opens { all, sealed, verdicts: vec![NOT_YET; count] }))
 }
 
 impl Pass for Opens {
     fn reset(&mut self) {
         self.all.arena.copy_from(&self.sealed);
+        self.verdicts.fill(NOT_YET);
     }
 
     fn run(&mut self) {
         let all = &mut self.all;
-        for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&all.tags) {
-            let done = all.key.open(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
-            all.refused += usize::from(done.is_err());
+        let calls = all.arena.iter_mut().zip(&all.nonces).zip(&all.tags).zip(&mut self.verdicts);
+        for (((slot, nonce), tag), verdict) in calls {
+            *verdict = all.key.open(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
         }
         black_box(&mut all.arena);
+        black_box(&self.verdicts);
     }
 
     fn count(&self) -> u64 {
@@ -199,16 +221,20 @@ impl Pass for Opens {
 
 impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
+        none_not_opened(&self.verdicts)?;
         self.all.all_opened()
     }
 
+    /// Every message with a forged tag: an empty one leaves nothing else that shows whether it was looked at.
     fn refuse_forgery(&mut self) -> Result<(), String> {
-        let first = self.sealed.iter().zip(&self.all.nonces).zip(&self.all.tags).next();
-        let Some(((sealed, nonce), tag)) = first else { return Ok(()) };
-        let mut forged = *tag;
-        forged.0[TAG_LEN - 1] ^= 1;
-        let opened = self.all.key.open(nonce, &self.all.aad, &mut sealed.to_vec(), &forged);
-        refused_as("message", opened, &aead::Error::NotAuthentic)
+        let all = &self.all;
+        for ((sealed, nonce), tag) in self.sealed.iter().zip(&all.nonces).zip(&all.tags) {
+            let mut forged = *tag;
+            forged.0[TAG_LEN - 1] ^= 1;
+            let opened = all.key.open(nonce, &all.aad, &mut sealed.to_vec(), &forged);
+            refused_as("message", opened, &aead::Error::NotAuthentic)?;
+        }
+        Ok(())
     }
 }
 

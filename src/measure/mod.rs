@@ -1,8 +1,10 @@
 //! How fast? Workloads, timed on every engine in interleaved rounds and in several fresh processes.
 //!
-//! Every timed operation is checked against another engine before and after, and one that opens must first refuse
-//! a forged message: an engine that is wrong gets a row with an error and no time. Where no other engine can be had,
-//! it is only compared with itself. Here the process is the unit of replication, and the lower quartile of its passes the
+//! Every timed operation leaves a result that is compared with another engine's after the first passes and after the
+//! last one that was timed; `reset` puts something else in its place before each. So work that was skipped, or done
+//! once for all, shows in what is left, and no timing is needed to tell. An engine that opens must also refuse forged
+//! messages, before and after. One that is wrong gets a row with an error and no time. Where no other engine can be
+//! had, it is only compared with itself. Here the process is the unit of replication, and the lower quartile of its passes the
 //! sample.
 //! Not here: whether a difference between two runs matters.
 
@@ -36,7 +38,6 @@ mod reference;
 mod reject;
 pub mod roofline;
 mod rotation;
-mod scaling;
 mod sheet;
 pub mod suite;
 mod tail;
@@ -50,7 +51,7 @@ pub mod worker;
 mod workload;
 
 pub use op::Op;
-pub use plan::{Plan, Progress, run};
+pub use plan::{Plan, Progress, run, run_and_keep};
 pub use suite::{Suite, workloads};
 pub use warning::{WITHIN, warnings};
 pub use worker::{contestants, worker_main};
@@ -60,14 +61,15 @@ pub use workload::{Engines, Level, Workload};
 ///
 /// `reset` restores the state that `run` starts from; `run` does exactly `count` operations and nothing else.
 pub trait Batch: Pass {
-    /// Compares what the last `run` left with what another engine makes of it.
+    /// Compares what the last `run` left with what another engine makes of it: of every operation, so that one that was
+    /// not done, or done only for another, is found.
     ///
     /// # Errors
     /// What differs, for a person to read.
     fn check(&mut self) -> Result<(), String>;
 
-    /// Opens one message whose tag has a flipped bit, which must not be authentic. A batch that opens nothing has
-    /// nothing to refuse.
+    /// Opens messages whose tags have a flipped bit, which must not be authentic. A batch that opens nothing has
+    /// nothing to refuse; one that times refusals opens authentic messages instead.
     ///
     /// # Errors
     /// What came instead, for a person to read.
@@ -178,8 +180,19 @@ pub struct Row {
     pub tails: Option<Tails>,
     /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a latency.
     pub gb_per_s: Option<f64>,
+    /// Threads that shared the work: one for each core, or as many as a quota of processor time allows. Absent where the
+    /// workload is of one thread by its nature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// What one pass may be off by for the clock's sake, in parts of it: the worst of all processes. Absent where that is
+    /// at most 0.01.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error: Option<f64>,
     /// Fresh processes that the interval is over; 0 when there is an error.
     pub processes: u32,
+    /// Why further processes gave no sample: each died, and most did not. Where most did, that is the error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// Each process's lower quartile of its passes, in nanoseconds for one operation, in the order in which the
     /// processes ran; none when there is an error.
     pub samples: Vec<f64>,
@@ -226,7 +239,10 @@ impl Row {
             limit: None,
             tails: None,
             gb_per_s: None,
+            threads: None,
+            clock_error: None,
             processes: 0,
+            lost: Vec::new(),
             samples: Vec::new(),
             arena: None,
             witness: None,
@@ -285,12 +301,12 @@ pub struct Run {
     pub host: Host,
     /// The suite, or the filter that chose the workloads.
     pub suite: String,
-    /// The run ended before all was measured.
+    /// Whether the run ended, or was ended, before it was done: rows have fewer processes than planned, and some are
+    /// missing. A run in progress says so too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// The probability with which the interval of a row that lost no process covers the true median over
-    /// processes:
-    /// 0.938 with five of them, 0.961 with twelve. A row that lost one says its own.
+    /// processes: 0.938 with five of them, 0.961 with twelve. A row that lost one says its own.
     pub coverage: f64,
     /// How wide an interval may be, in parts of its median, before the run warns of noise.
     #[serde(default = "usual_width")]

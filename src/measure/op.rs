@@ -1,4 +1,25 @@
 //! What a workload does: the operations, and what they are called.
+//!
+//! What proves that every operation of a timed pass was done, and done for itself:
+//!
+//! | operations | each leaves | instead of, after a reset |
+//! |---|---|---|
+//! | `seal`, `seal_batch`, `latency/seal`, `cold/seal`, `parallel/seal` | a ciphertext and a tag under a nonce that no pass had before, in its own slot | the message, and the tag under another nonce |
+//! | `amortised` | the same, under a key whose bytes no pass had before | the same |
+//! | `open`, `open_batch` | a message in its own slot, and a verdict | the ciphertext, and no verdict |
+//! | `reject` | a refusal, and in its slot what the engine declares to leave | no verdict, and the ciphertext |
+//! | `seal/record`, `seal_many` | a record under the next nonce, which opens to its own message | zeros |
+//! | `open/record` | a message in its own slot, and that it was opened | the record, and that it was not |
+//! | `seal_value`, `open_value` | a stored value that reads as its own message; the message | zeros; nothing |
+//! | `key` | a key in its own place that seals as one of its bytes, which no pass had before | the key of other bytes |
+//! | `nonce` | the nonce of its own write count | zeros |
+//! | `lookup`, `contended/lookup` | the address of the key of its own id | no address |
+//! | `header`, `aad`, `copy` | the whole header; the key id out of the AAD; the message | zeros |
+//! | `hydrate` | a keystore of every key, each of which seals right | no keystore |
+//! | `rotate` | its own key, on disk and loaded, the last one active | the node before |
+//!
+//! Not seen by results: an engine that opens a message in an earlier pass and remembers it, and a sidecar that is
+//! hydrated once and remembered, because each pass has the same input. The trace of a call counts such work.
 
 use serde::Deserialize;
 

@@ -4,6 +4,9 @@
 //! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
 //! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
 //! operation is one message, so its time is that of a pass over the messages of all cores.
+//!
+//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many threads: with
+//! more of them the system would stop all for most of each period, and the time would be the quota's.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,13 +19,17 @@ use super::{Batch, Error};
 use crate::engine::Engine;
 use crate::timing::{self, Pass};
 
-/// A thread for each core that this process may use, but for the last, which [`pin`](timing::pin) gives to the measuring
-/// thread. None on a single core.
+/// Threads that a batch is shared among.
+pub(super) fn threads() -> usize {
+    1 + others().map_or(0, ThreadPool::current_num_threads)
+}
+
+/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the measuring
+/// thread. None where it gets one.
 fn others() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| {
-        let cores = timing::cores();
-        let all = std::thread::available_parallelism().map_or(1, usize::from).max(cores.len());
+        let (cores, all) = (timing::cores(), timing::parallelism());
         let pin =
             move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));
         let builder = ThreadPoolBuilder::new().num_threads(all - 1).start_handler(pin);
@@ -69,7 +76,7 @@ struct Seals {
 
 /// `count` seals for each core.
 pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
-    let threads = others().map_or(0, ThreadPool::current_num_threads);
+    let threads = threads() - 1;
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
     let crew = Crew {
         shares: (0..threads).map(share).collect::<Result<_, Error>>()?,
@@ -129,7 +136,8 @@ mod tests {
 
     #[test]
     fn every_core_seals_its_share() {
-        let threads = 1 + others().map_or(0, |others| others.current_num_threads() as u64);
+        let threads = threads() as u64;
+        assert_eq!(threads, timing::parallelism() as u64);
         let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 1000), 3).unwrap();
         assert_eq!(batch.count(), 3 * threads);
         assert!(batch.check().is_err(), "not run yet");

@@ -10,32 +10,50 @@ use rand_chacha::ChaCha8Rng;
 use super::Batch;
 use super::arena::Slots;
 use super::envelope::AAD;
-use crate::envelope::{HEADER_LEN, Header};
+use crate::envelope::record::{HEADER_LEN, Header, VERSION};
 use crate::timing::Pass;
 
-/// The key ids that headers and AADs name: so many, from 1.
+/// Parts that carry key ids: 1 and up.
 struct Parts<const LEN: usize> {
     count: u32,
     write: fn(u32, &mut [u8; LEN]),
     written: Vec<[u8; LEN]>,
+    /// What the part of a key id is, written by other means.
+    right: fn(u32) -> [u8; LEN],
 }
 
 impl<const LEN: usize> Parts<LEN> {
-    fn batch(count: usize, write: fn(u32, &mut [u8; LEN])) -> Box<dyn Batch> {
-        Box::new(Self { count: count as u32, write, written: vec![[0; LEN]; count] })
+    fn batch(count: usize, write: fn(u32, &mut [u8; LEN]), right: fn(u32) -> [u8; LEN]) -> Box<dyn Batch> {
+        Box::new(Self { count: count as u32, write, written: vec![[0; LEN]; count], right })
     }
+}
+
+/// The nonce of every header.
+const NONCE: [u8; 12] = [7; 12];
+
+/// A header: version, flag, key id, nonce.
+fn right_header(key_id: u32) -> [u8; HEADER_LEN] {
+    let mut bytes = [0; HEADER_LEN];
+    bytes[0] = VERSION;
+    bytes[2..6].copy_from_slice(&key_id.to_be_bytes());
+    bytes[6..].copy_from_slice(&NONCE);
+    bytes
 }
 
 /// `count` headers, each written to its place.
 pub(super) fn headers(count: usize) -> Box<dyn Batch> {
-    Parts::<HEADER_LEN>::batch(count, |key_id, to| *to = Header { flag: 0, key_id, nonce: [7; 12] }.encode())
+    let write = |key_id, to: &mut _| *to = Header { flag: 0, key_id, nonce: NONCE }.encode();
+    Parts::<HEADER_LEN>::batch(count, write, right_header)
 }
 
-/// `count` storage AADs, each composed on the stack; their last bytes are what a pass leaves.
+/// `count` storage AADs, each composed on the stack, of which a pass leaves the key id. Leaving the whole would time a
+/// copy as long as the composing.
 pub(super) fn aads(count: usize) -> Box<dyn Batch> {
-    Parts::<4>::batch(count, |key_id, to| {
-        black_box(&AAD).compose(0, key_id, |bytes| to.copy_from_slice(&black_box(bytes)[2..6]));
-    })
+    Parts::<4>::batch(count, composed, u32::to_be_bytes)
+}
+
+fn composed(key_id: u32, to: &mut [u8; 4]) {
+    black_box(&AAD).compose(0, key_id, |bytes| to.copy_from_slice(&black_box(bytes)[2..6]));
 }
 
 impl<const LEN: usize> Pass for Parts<LEN> {
@@ -57,10 +75,8 @@ impl<const LEN: usize> Pass for Parts<LEN> {
 
 impl<const LEN: usize> Batch for Parts<LEN> {
     fn check(&mut self) -> Result<(), String> {
-        // Both have the key id, big-endian: the header behind version and flag, the other nothing else.
-        let at = if LEN == HEADER_LEN { 2 } else { 0 };
         for (key_id, written) in (1..=self.count).zip(&self.written) {
-            if written[at..at + 4] != key_id.to_be_bytes() {
+            if *written != (self.right)(key_id) {
                 return Err(format!("part {key_id} does not carry its key id"));
             }
         }
@@ -110,7 +126,7 @@ impl Batch for Copies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::testing::pass;
+    use crate::measure::testing::{pass, removed};
 
     #[test]
     fn parts_are_written_and_what_was_not_run_has_not_passed() {
@@ -119,6 +135,33 @@ mod tests {
             batch.reset();
             assert!(batch.check().is_err());
             assert_eq!(pass(&mut *batch), Ok(()));
+        }
+    }
+
+    #[test]
+    fn removed_work_shows_in_what_is_left() {
+        let write = |key_id, to: &mut _| *to = Header { flag: 0, key_id, nonce: NONCE }.encode();
+        let written = vec![[0; HEADER_LEN]; 4];
+        let mut headers = Parts { count: 4, write, written, right: right_header };
+        let mut aads = Parts { count: 4, write: composed, written: vec![[0; 4]; 4], right: u32::to_be_bytes };
+        assert_eq!((pass(&mut headers), pass(&mut aads)), (Ok(()), Ok(())));
+        for left in removed(&headers.written.clone(), &[0; HEADER_LEN]) {
+            headers.written = left;
+            assert!(headers.check().is_err_and(|why| why.contains("key id")), "{:?}", headers.written);
+        }
+        for left in removed(&aads.written.clone(), &[0; 4]) {
+            aads.written = left;
+            assert!(aads.check().is_err_and(|why| why.contains("key id")), "{:?}", aads.written);
+        }
+        for len in [64, 1024] {
+            let messages: Vec<Vec<u8>> = (1..=4).map(|i| vec![i; len]).collect();
+            let mut copies = Copies { plain: Slots::new(4, len), copied: Slots::new(4, len) };
+            copies.plain.iter_mut().zip(&messages).for_each(|(slot, message)| slot.copy_from_slice(message));
+            assert_eq!(pass(&mut copies), Ok(()));
+            for left in removed(&messages, &vec![0; len]) {
+                copies.copied.iter_mut().zip(&left).for_each(|(slot, left)| slot.copy_from_slice(left));
+                assert!(copies.check().is_err_and(|why| why.contains("was not copied")));
+            }
         }
     }
 }

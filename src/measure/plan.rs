@@ -1,21 +1,22 @@
 //! A plan and its run: several fresh processes, each measuring every workload, put together as rows.
 //!
-//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication.
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. They are this
+//! program itself, as it is executed, and not what its path names by now.
 
 use std::fmt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use super::process::fresh_process;
+use super::process::{self, Note, fresh_process};
 use super::sheet::Sheet;
 use super::suite::chooses;
 use super::worker::{self, contestants};
 use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage, probe, witness};
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
-use crate::host::{Host, environment};
+use crate::host::{self, Host, environment};
 use crate::timing::Clock;
 
 /// What to measure, and how much of it.
@@ -126,7 +127,7 @@ pub struct Progress<'a> {
     pub total: usize,
 }
 
-/// Measures. When `stop` becomes true, the run ends with what was finished.
+/// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
 ///
 /// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main).
 ///
@@ -137,60 +138,125 @@ pub fn run(
     stop: &AtomicBool,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Run, Error> {
-    let began = Instant::now();
-    let started = jiff::Timestamp::now().to_string();
+    run_and_keep(plan, stop, progress, &mut |_| {})
+}
+
+/// How often a run in progress is handed out, at most. After each process it is in any case.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Measures as [`run`], and hands what is finished to `keep` as it comes, marked partial: so that it can be on disk
+/// before something ends this process.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_and_keep(
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    keep: &mut (dyn FnMut(Run) + Send),
+) -> Result<Run, Error> {
     let workloads = plan.workloads();
     if workloads.is_empty() {
         return Err(Error::Nothing(title(plan)));
     }
+    let making = Making {
+        plan,
+        workloads: &workloads,
+        began: Instant::now(),
+        started: jiff::Timestamp::now().to_string(),
+        host: Host::detect(),
+        limits: probe::limits(&Clock::calibrate()),
+    };
     let job = plan.job(&workloads);
-    let limits = probe::limits(&Clock::calibrate());
+    let patience = process::patience(&job);
     let mut sheet = Sheet::default();
+    let mut kept = Instant::now();
     let processes = plan.processes.max(1);
+    let total = workloads.len() * processes as usize;
+    let mut all_done = 0;
     for process in 1..=processes {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let job = Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() };
-        let total = workloads.len() * processes as usize;
+        let job = without_hung(
+            Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
+            &mut sheet,
+        );
         let before = workloads.len() * (process as usize - 1);
         let mut finished = 0;
-        let mut note = |workload: &str| {
+        let mut note = |sheet: &Sheet, workload: &str| {
             finished += 1;
             progress(Progress { process, processes, workload, done: before + finished, total });
+            if kept.elapsed() >= KEEP_EVERY {
+                keep(making.run(sheet, true));
+                kept = Instant::now();
+            }
         };
         if plan.processes == 0 {
             in_process(&job, &plan.engines, &mut sheet, stop, &mut note)?;
-        } else {
-            let program = std::env::current_exe()?;
+        } else if !job.workloads.is_empty() && !job.engines.is_empty() {
             let spawn = || {
-                let mut command = Command::new(&program);
+                let mut command = host::program()?;
                 environment::give(&mut command);
                 command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
             };
-            fresh_process(job, &spawn, &mut sheet, stop, &mut note)?;
+            fresh_process(job, &spawn, patience, &mut sheet, stop, &mut note)?;
+        }
+        all_done += finished;
+        keep(making.run(&sheet, true));
+    }
+    // Workloads that died are not done either, but nobody stopped them.
+    let partial = stop.load(Ordering::Relaxed) && all_done < total;
+    Ok(making.run(&sheet, partial))
+}
+
+/// A run in the making: what is known of it besides what the workers say.
+struct Making<'a> {
+    plan: &'a Plan,
+    workloads: &'a [&'static Workload],
+    began: Instant,
+    started: String,
+    host: Host,
+    limits: Vec<probe::Limits>,
+}
+
+impl Making<'_> {
+    /// The run as far as it is.
+    fn run(&self, sheet: &Sheet, partial: bool) -> Run {
+        let plan = self.plan;
+        let mut rows = sheet.rows(self.workloads, &plan.engines, &self.limits);
+        witness::attach(&mut rows, &plan.witnesses);
+        let coverage = coverage::state(&mut rows);
+        Run {
+            schema: SCHEMA.into(),
+            sealmark: env!("CARGO_PKG_VERSION").into(),
+            started: self.started.clone(),
+            host: self.host.clone(),
+            suite: title(plan),
+            partial,
+            coverage,
+            within: plan.within,
+            seed: plan.seed,
+            build: env!("SEALMARK_BUILD").into(),
+            clock: sheet.clock.clone(),
+            limits: self.limits.clone(),
+            engines: plan.engines.iter().map(|&e| version(e)).collect(),
+            rows,
+            seconds: self.began.elapsed().as_secs_f64(),
         }
     }
-    let mut rows = sheet.rows(&workloads, &plan.engines, &limits);
-    witness::attach(&mut rows, &plan.witnesses);
-    let coverage = coverage::state(&mut rows);
-    Ok(Run {
-        schema: SCHEMA.into(),
-        sealmark: env!("CARGO_PKG_VERSION").into(),
-        started,
-        host: Host::detect(),
-        suite: title(plan),
-        partial: stop.load(Ordering::Relaxed),
-        coverage,
-        within: plan.within,
-        seed: plan.seed,
-        build: env!("SEALMARK_BUILD").into(),
-        clock: sheet.clock,
-        limits,
-        engines: plan.engines.iter().map(|&e| version(e)).collect(),
-        rows,
-        seconds: began.elapsed().as_secs_f64(),
-    })
+}
+
+/// A job without the engines and workloads that made an earlier process hang: each would cost its patience again.
+fn without_hung(mut job: Job, sheet: &mut Sheet) -> Job {
+    job.workloads.retain(|workload| !sheet.failures.contains_key(workload));
+    job.engines.retain(|engine| !sheet.hung.contains(engine));
+    for engine in sheet.hung.clone() {
+        for workload in &job.workloads {
+            sheet.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
+        }
+    }
+    job
 }
 
 fn title(plan: &Plan) -> String {
@@ -214,7 +280,7 @@ fn in_process(
     engines: &[&'static dyn Engine],
     sheet: &mut Sheet,
     stop: &AtomicBool,
-    note: &mut (dyn FnMut(&str) + Send),
+    note: Note<'_>,
 ) -> Result<(), Error> {
     let mut stopped = false;
     let result = worker::measure(job, engines, &mut |answer| {
@@ -222,7 +288,9 @@ fn in_process(
             stopped = true;
             return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
         }
-        sheet.take(answer, note);
+        if let Some(workload) = sheet.take(answer) {
+            note(sheet, &workload);
+        }
         Ok(())
     });
     if stopped { Ok(()) } else { result }
@@ -261,11 +329,9 @@ mod tests {
                 ("seal/aes-256-gcm/64", "seal", 64)
             );
             assert_eq!(row.arena.as_ref().map(|a| a.bytes % 64), Some(0));
-            // The scaling check may fail on a busy machine; a row without a time must then say so.
-            assert_eq!(row.ns.is_none(), row.error.is_some(), "{row:?}");
+            assert!(row.ns.is_some() && row.error.is_none(), "{row:?}");
             assert_eq!(row.gb_per_s.is_some(), row.ns.is_some());
         }
-        assert!(result.rows.iter().any(|row| row.ns.is_some()), "{:?}", result.rows);
         let clock = result.clock.unwrap();
         assert!(clock.grain_ns > 0.0 && clock.pinning.contains("pinned") && clock.rounds >= 11);
         assert!(result.build.starts_with("rustc "), "{}", result.build);
@@ -300,6 +366,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_all_cores_says_how_many_threads() {
+        let threads = |filter| {
+            let plan = plan(filter, vec![engine::find("sealmark").unwrap()]);
+            let row = go(&Plan { suite: Suite::Standard, ..plan }).rows.remove(0);
+            assert!(row.ns.is_some(), "{row:?}");
+            row.threads
+        };
+        assert_eq!(threads("parallel/seal/*/1024"), Some(crate::timing::parallelism() as u32));
+        assert_eq!(threads("seal/aes-256-gcm/1024"), None);
+    }
+
+    #[test]
     fn an_unavailable_engine_is_listed_with_its_reason_and_has_no_row() {
         let engines = vec![Broken::with(Fault::Unavailable), engine::find("sealmark").unwrap()];
         let result = go(&plan("open/aes-256-gcm/16", engines));
@@ -326,7 +404,37 @@ mod tests {
         let stop = AtomicBool::new(false);
         let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
         let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
-        assert_eq!(result.rows.len(), 2);
+        assert_eq!((result.rows.len(), result.partial), (2, true));
+    }
+
+    #[test]
+    fn a_run_in_progress_is_handed_out_as_partial_and_ends_whole() {
+        let plan = plan("seal/aes-256-gcm/64", vec![engine::find("sealmark").unwrap()]);
+        let mut kept = Vec::new();
+        let result = run_and_keep(&plan, &AtomicBool::new(false), &mut |_| {}, &mut |run| kept.push(run));
+        let result = result.unwrap();
+        assert!(!result.partial);
+        let last = kept.last().expect("one at least, after the last process");
+        assert!(kept.iter().all(|run| run.partial));
+        assert_eq!(last.rows, result.rows);
+        let text = serde_json::to_value(&result).unwrap();
+        assert!(text.get("partial").is_none(), "a whole run reads as those of earlier versions");
+        assert_eq!(serde_json::to_value(last).unwrap()["partial"], true);
+    }
+
+    #[test]
+    fn what_hung_is_not_asked_again_and_its_other_rows_do_not_pass_as_whole() {
+        let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
+        let mut sheet = Sheet::default();
+        sheet.hung.push("slow".into());
+        sheet.fail("seal/aes-256-gcm/64", None, "it hung".into());
+        let mut job = plan.job(&plan.workloads());
+        job.engines.push("slow".into());
+        let left = without_hung(job, &mut sheet);
+        assert_eq!(left.engines.len(), 1);
+        assert!(!left.workloads.iter().any(|path| path == "seal/aes-256-gcm/64"));
+        assert_eq!(sheet.cells.len(), left.workloads.len());
+        assert!(sheet.cells.values().all(|cell| cell.lost[0].contains("hung in an earlier process")));
     }
 
     #[test]

@@ -1,21 +1,29 @@
 //! Batches of messages whose tags are forged: what a refusal costs.
 //!
 //! A harness that times `open` on anything but authentic messages times this. So it has a name of its own.
+//!
+//! Each call leaves its verdict, and in the buffer what its engine declares to leave after a refusal. An engine that
+//! leaves the ciphertext as it came shows no more than the verdict; that it looks at tags at all is then seen when it
+//! opens the same messages with the tags that are theirs.
 
 use std::hint::black_box;
 
 use super::arena::Slots;
-use super::message::{Messages, Messaging};
+use super::compare::none_not_opened;
+use super::message::{Messages, Messaging, NOT_YET, Verdict};
 use super::{Batch, Error};
 use crate::aead::{self, TAG_LEN};
-use crate::engine::Engine;
+use crate::engine::{Engine, Residue};
 use crate::timing::Pass;
 
 struct Rejects {
     all: Messages,
+    residue: Residue,
     forged: Slots,
-    refused: usize,
+    verdicts: Vec<Verdict>,
 }
+
+const REFUSED: Verdict = Err(aead::Error::NotAuthentic);
 
 /// `count` messages, each with a flipped bit in its tag.
 pub(super) fn rejects(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
@@ -24,22 +32,23 @@ pub(super) fn rejects(engine: &dyn Engine, shape: &Messaging, count: usize) -> R
     for tag in &mut all.tags {
         tag.0[TAG_LEN - 1] ^= 1;
     }
-    Ok(Box::new(Rejects { all, forged, refused: 0 }))
+    Ok(Box::new(Rejects { all, residue: engine.residue(), forged, verdicts: vec![NOT_YET; count] }))
 }
 
 impl Pass for Rejects {
     fn reset(&mut self) {
         self.all.arena.copy_from(&self.forged);
-        self.refused = 0;
+        self.verdicts.fill(NOT_YET);
     }
 
     fn run(&mut self) {
         let all = &mut self.all;
-        for ((slot, nonce), tag) in all.arena.iter_mut().zip(&all.nonces).zip(&all.tags) {
-            let done = all.key.open(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
-            self.refused += usize::from(done == Err(aead::Error::NotAuthentic));
+        let calls = all.arena.iter_mut().zip(&all.nonces).zip(&all.tags).zip(&mut self.verdicts);
+        for (((slot, nonce), tag), verdict) in calls {
+            *verdict = all.key.open(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
         }
         black_box(&mut all.arena);
+        black_box(&self.verdicts);
     }
 
     fn count(&self) -> u64 {
@@ -49,16 +58,34 @@ impl Pass for Rejects {
 
 impl Batch for Rejects {
     fn check(&mut self) -> Result<(), String> {
-        match self.all.nonces.len() - self.refused {
-            0 => {}
-            n => return Err(format!("{n} messages with a forged tag were not refused as such")),
+        if let Some(i) = self.verdicts.iter().position(|verdict| *verdict != REFUSED) {
+            return Err(format!("message {i}, whose tag is forged, was not refused as such"));
         }
-        // An empty message has no plaintext to leave.
-        let left = self.all.arena.iter().zip(self.all.plain.iter());
-        match left.into_iter().position(|(left, plain)| !plain.is_empty() && left == plain) {
-            None => Ok(()),
-            Some(i) => Err(format!("refusing message {i} left its plaintext")),
+        for (i, ((left, plain), forged)) in
+            self.all.arena.iter().zip(self.all.plain.iter()).zip(self.forged.iter()).enumerate()
+        {
+            let as_declared = match self.residue {
+                Residue::Zeros => left.iter().all(|byte| *byte == 0),
+                Residue::Ciphertext => left == forged,
+                Residue::Plaintext => left == plain,
+            };
+            if !as_declared {
+                return Err(format!("refusing message {i} did not leave what the engine declares"));
+            }
         }
+        Ok(())
+    }
+
+    /// Here every message is forged, so what must not happen is that an authentic one is refused.
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        let all = &self.all;
+        let mut verdicts = Vec::new();
+        for ((forged, nonce), tag) in self.forged.iter().zip(&all.nonces).zip(&all.tags) {
+            let mut own = *tag;
+            own.0[TAG_LEN - 1] ^= 1;
+            verdicts.push(all.key.open(nonce, &all.aad, &mut forged.to_vec(), &own));
+        }
+        none_not_opened(&verdicts)
     }
 }
 

@@ -51,19 +51,20 @@ fn sidecar_of(kek: &LocalKek, keys: u32) -> Result<Sidecar, Error> {
     Ok(Sidecar { active_storage: keys, raft_applied_index: 1, keys: keys_by_name, ..Sidecar::default() })
 }
 
-/// That the keystore has the keys 1 to `last`, and that the first, the middle and the last seal as another engine's do.
+/// That the keystore has the keys 1 to `last`, and that each seals as another engine's does.
 fn all_loaded(keystore: &Keystore, last: u32, other: &dyn Engine) -> Result<(), String> {
     if !keystore.ids().into_iter().eq(1..=last) {
         return Err(format!("{} keys are loaded, not those from 1 to {last}", keystore.len()));
     }
+    let keys = keystore.keys();
     let tag = |key: &dyn Aead| {
         let mut tag = Tag::default();
         key.seal(&[1; NONCE_LEN], b"", &mut [], &mut tag).map_err(|error| error.to_string())?;
         Ok::<_, String>(tag.0)
     };
-    for key_id in [1, last / 2 + 1, last] {
+    for key_id in 1..=last {
         let expected = other.key(Alg::Aes256Gcm, &dek(key_id)).map_err(|error| error.to_string())?;
-        if tag(keystore.keys().find(key_id).map_err(|error| error.to_string())?)? != tag(&*expected)? {
+        if tag(keys.find(key_id).map_err(|error| error.to_string())?)? != tag(&*expected)? {
             return Err(format!("key {key_id} is another"));
         }
     }
@@ -135,6 +136,10 @@ struct Rotates {
 
 /// `count` rotations, one after the other, on a node that has so many keys.
 pub(super) fn rotates(engine: &'static dyn Engine, keys: u32, count: usize) -> Result<Box<dyn Batch>, Error> {
+    Ok(Box::new(rotates_of(engine, keys, count)?))
+}
+
+fn rotates_of(engine: &'static dyn Engine, keys: u32, count: usize) -> Result<Rotates, Error> {
     let kek = kek()?;
     let before = Recorder::with_dir("/data");
     let sidecar = sidecar_of(&kek, keys)?;
@@ -149,7 +154,7 @@ pub(super) fn rotates(engine: &'static dyn Engine, keys: u32, count: usize) -> R
     };
     let entries = (0..count as u32).map(|i| entry(keys + 1 + i)).collect::<Result<_, Error>>()?;
     let disk = before.after_restart();
-    Ok(Box::new(Rotates { engine, kek, keystore, keys, entries, before, disk, applier: None, halted: 0 }))
+    Ok(Rotates { engine, kek, keystore, keys, entries, before, disk, applier: None, halted: 0 })
 }
 
 impl Rotates {
@@ -221,6 +226,32 @@ mod tests {
             let mut batch = make(find("sealmark").unwrap(), 2, 2).unwrap();
             batch.reset();
             assert!(batch.check().is_err());
+        }
+    }
+
+    #[test]
+    fn removed_work_shows_in_what_is_left() {
+        let engine = find("sealmark").unwrap();
+        let (kek, count) = (kek().unwrap(), 4);
+        let sidecar = sidecar_of(&kek, 3).unwrap();
+        let mut hydrates = Hydrates { engine, kek, sidecar, loaded: Vec::new(), count, refused: 0 };
+        assert_eq!(pass(&mut hydrates), Ok(()));
+        for done in [0, 1, 2] {
+            hydrates.reset();
+            hydrates.count = done;
+            hydrates.run();
+            hydrates.count = count;
+            assert!(hydrates.check().is_err_and(|why| why.contains("not 4")), "{done}");
+        }
+        // Which entries are applied: none, the first, every other one, the last alone.
+        for kept in [&[][..], &[0], &[0, 2], &[3]] {
+            let mut rotates = rotates_of(engine, 3, count).unwrap();
+            rotates.reset();
+            let all = rotates.entries.clone();
+            rotates.entries = kept.iter().map(|&i: &usize| all[i].clone()).collect();
+            rotates.run();
+            rotates.entries = all;
+            assert!(rotates.check().is_err_and(|why| why.contains("is active among")), "{kept:?}");
         }
     }
 }

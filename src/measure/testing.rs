@@ -12,6 +12,16 @@ pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
     batch.check()
 }
 
+/// What a pass would have left of these results in each of four ways to leave work out: every other operation, all but
+/// the first, all but the first with its result copied, everything. `blank` is what a reset leaves. The fifth way, work
+/// that only earlier passes do, is a reset without a run.
+pub(super) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
+    let keep = |kept: fn(usize) -> bool| {
+        left.iter().enumerate().map(|(i, one)| if kept(i) { one.clone() } else { blank.clone() }).collect()
+    };
+    [keep(|i| i % 2 == 0), keep(|i| i == 0), vec![left[0].clone(); left.len()], keep(|_| false)]
+}
+
 /// Messages of that length, as the workloads have them.
 pub(super) fn of(alg: Alg, bytes: usize) -> Messaging {
     Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }

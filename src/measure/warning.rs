@@ -8,6 +8,8 @@ use crate::host::environment;
 pub const WITHIN: f64 = 0.10;
 /// The share of rows whose intervals may be wider.
 const EXCUSED: f64 = 0.10;
+/// What the clock may put a pass off by, in parts of it. Passes are aimed at half of that.
+const COARSE: f64 = 0.02;
 /// How far the slowest and the quickest clock of a run may be apart.
 const DRIFT: f64 = 0.05;
 
@@ -34,6 +36,32 @@ pub fn warnings(run: &Run) -> Vec<String> {
             "the core's clock moved between {low:.2} and {high:.2} GHz: nanoseconds are of no one clock. Cycles, percent \
              of the limit and ratios hold. Fix the clock where you may (on Linux: cpupower frequency-set -g performance, \
              and turbo off), or let the machine cool."
+        ));
+    }
+    let lost: Vec<&Row> = timed.iter().copied().filter(|row| !row.lost.is_empty()).collect();
+    if let Some(worst) = lost.iter().max_by_key(|row| row.lost.len()) {
+        found.push(format!(
+            "{} rows are of fewer processes than were started: {} on {} of {}, not {}, because {}. Look for what ends \
+             processes here; more of them (--processes) make up for it.",
+            lost.len(),
+            worst.workload,
+            worst.engine,
+            worst.processes,
+            worst.processes as usize + worst.lost.len(),
+            worst.lost[0],
+        ));
+    }
+    let coarse = timed.iter().filter_map(|row| Some((row.clock_error?, row)));
+    if let Some((error, row)) = coarse.clone().max_by(|(a, _), (b, _)| a.total_cmp(b))
+        && error > COARSE
+    {
+        found.push(format!(
+            "{} rows have passes that are short for this clock: on {} ({}) it may be off by {:.1} %. Their times are so \
+             much less certain than their intervals say. Run on a system with a finer clock.",
+            coarse.count(),
+            row.workload,
+            row.engine,
+            100.0 * error,
         ));
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.pinning.starts_with("not pinned")) {
@@ -90,6 +118,15 @@ mod tests {
         assert!(warnings(&run)[0].contains("too noisy"));
         run.within = 0.6;
         assert_eq!(warnings(&run), Vec::<String>::new(), "as wide as was asked for");
+        let row = run.rows.last_mut().unwrap();
+        row.lost.push("it was killed".into());
+        assert!(warnings(&run)[0].contains("because it was killed"));
+        run.rows.last_mut().unwrap().lost.clear();
+        run.rows.last_mut().unwrap().clock_error = Some(0.015);
+        assert_eq!(warnings(&run), Vec::<String>::new(), "noise of the first passes, which set the length");
+        run.rows.last_mut().unwrap().clock_error = Some(0.25);
+        assert!(warnings(&run)[0].contains("25.0 %"));
+        run.rows.last_mut().unwrap().clock_error = None;
         run.clock = Some(clock([2.0, 3.1], "not pinned: the system has no such call"));
         let words = warnings(&run).join("\n");
         assert!(words.contains("2.00 and 3.10 GHz") && words.contains("not pinned"), "{words}");

@@ -153,6 +153,11 @@ impl Workload {
         !matches!(self.op, Op::ParallelSeal | Op::ContendedLookup)
     }
 
+    /// Threads that share the work, where it is not one alone.
+    pub fn threads(&self) -> Option<u32> {
+        (self.op == Op::ParallelSeal).then(|| parallel::threads() as u32)
+    }
+
     /// What one operation asks of a CPU; `None` where that is not known, or not on one core.
     pub fn work(&self) -> Option<Work> {
         let flow = match self.op {

@@ -14,5 +14,5 @@ mod sampler;
 pub use clock::Clock;
 pub use cycle::spend_cycles;
 pub use interval::Interval;
-pub use pin::{Pinning, cores, pin, pin_to};
+pub use pin::{Pinning, cores, parallelism, pin, pin_to};
 pub use sampler::{Pass, Sampler, Samples};

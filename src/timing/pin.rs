@@ -4,6 +4,7 @@
 //! binding call, or only a hint, and the result says that it was not pinned.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use core_affinity::CoreId;
@@ -33,6 +34,20 @@ pub fn cores() -> &'static [CoreId] {
     CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
 }
 
+/// Threads that can run at once, when first asked, which is before any is pinned: one for each of the [`cores`], or fewer
+/// where a quota of processor time gives this process less. On Linux `std` reads both kinds of control groups and every
+/// group above this process's own; a quota of one core and a half is one thread.
+pub fn parallelism() -> usize {
+    static PARALLELISM: OnceLock<usize> = OnceLock::new();
+    *PARALLELISM.get_or_init(|| bounded(cores().len(), std::thread::available_parallelism().ok()))
+}
+
+/// The smaller of two counts of which either may be unknown; at least 1.
+fn bounded(cores: usize, quota: Option<NonZeroUsize>) -> usize {
+    let known = [NonZeroUsize::new(cores), quota];
+    known.into_iter().flatten().min().map_or(1, usize::from)
+}
+
 /// Pins the calling thread to the last core that it may use; the first serves most interrupts.
 pub fn pin() -> Pinning {
     pin_to(0)
@@ -41,6 +56,8 @@ pub fn pin() -> Pinning {
 /// Pins the calling thread to a core that it may use: 0 is the last one, 1 the one before it, and so on, round and
 /// round.
 pub fn pin_to(nth: usize) -> Pinning {
+    // A pinned thread can no longer ask: it sees one core.
+    parallelism();
     if !cfg!(target_os = "linux") {
         return Pinning::Not("this system has no call that binds a thread to a core");
     }
@@ -57,6 +74,27 @@ pub fn pin_to(nth: usize) -> Pinning {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quota_bounds_the_threads_and_cores_bound_a_quota() {
+        let quota = NonZeroUsize::new;
+        for (cores, quota, threads) in
+            [(8, quota(2), 2), (2, quota(8), 2), (4, None, 4), (0, quota(3), 3), (0, None, 1)]
+        {
+            assert_eq!(bounded(cores, quota), threads, "{cores} cores, {quota:?}");
+        }
+    }
+
+    #[test]
+    fn a_pinned_thread_does_not_hide_the_others() {
+        let before = parallelism();
+        std::thread::spawn(move || {
+            pin();
+            assert_eq!(parallelism(), before);
+        })
+        .join()
+        .unwrap();
+    }
 
     #[test]
     fn a_thread_is_pinned_or_says_why_not() {

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -35,9 +35,6 @@ pub(super) struct Recording {
     /// What the program wrote to its standard output.
     pub output: Vec<u8>,
 }
-
-/// What is executed in the place of a program's path: this program itself, by a name whose length never changes.
-const ITSELF: &str = "/proc/self/exe";
 
 /// Runs the program and records what it executes between its marks.
 pub(super) fn record(program: &Program<'_>, input: &[u8]) -> Result<Recording, Error> {
@@ -91,9 +88,8 @@ impl Drop for Tracee {
 impl Tracee {
     /// Starts the program; it stops before its first instruction, then waits for its input.
     fn start(program: &Program<'_>, input: &[u8]) -> Result<Self, Error> {
-        let mut command = Command::new(ITSELF);
+        let mut command = crate::host::program().map_err(Error::Process)?;
         command
-            .arg0("sealmark")
             .args(program.arguments)
             .env_clear()
             .envs(program.environment.iter().map(|(name, value)| (name, value)))

@@ -1,0 +1,338 @@
+//! Work that is not done, planted in five ways, shows in the results that a pass leaves; and the instructions of every
+//! workload grow with its operations. No time is looked at.
+//!
+//! Called with `worker` or `step` this program is the processes that it measures and traces; with `run KIND` it puts
+//! that kind through one whole run and ends with 0 if it was found (`ci/deep removed`); else it is the tests.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use sealmark::aead::{Aead, Alg, Error, Nonce, Tag};
+use sealmark::engine::{Engine, Residue, Shape, find};
+use sealmark::measure::{self, Batch, Engines, Op, Plan, Suite, Workload, trace, workloads};
+
+/// Which calls of an engine do their work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Removed {
+    /// All: nothing was removed.
+    Nothing,
+    /// Every other one.
+    Half,
+    /// The first one of a pass.
+    AllButFirst,
+    /// The first one of a pass, whose result the others copy.
+    Copied,
+    /// None.
+    Everything,
+    /// Those before a pass is timed.
+    WhenTimed,
+}
+
+const KINDS: [(Removed, &str); 5] = [
+    (Removed::Half, "planted/half"),
+    (Removed::AllButFirst, "planted/all-but-first"),
+    (Removed::Copied, "planted/copied"),
+    (Removed::Everything, "planted/everything"),
+    (Removed::WhenTimed, "planted/when-timed"),
+];
+
+/// Which of an engine's calls are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Calls {
+    /// Those that seal and open.
+    Messages,
+    /// Those that make keys.
+    Keys,
+}
+
+/// Bytes in place, and a tag.
+type Left = (Vec<u8>, [u8; 16]);
+
+struct Planted {
+    name: &'static str,
+    what: Calls,
+    state: Arc<State>,
+}
+
+struct State {
+    removed: Removed,
+    /// Calls since the pass began.
+    calls: AtomicUsize,
+    /// Calls before the passes are timed.
+    warm: AtomicUsize,
+    /// What the call left that is copied; or the bytes of the last key.
+    left: Mutex<Option<Left>>,
+}
+
+/// What is run as a whole: this one workload, and not its variants.
+const WORKLOAD: &str = "seal/aes-256-gcm/1638?";
+/// Its calls in the three passes before it is timed, sixteen each.
+const WARM: usize = 48;
+
+impl State {
+    /// Whether this call is one that does its work.
+    fn works(&self) -> bool {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.removed {
+            Removed::Nothing => true,
+            Removed::Half => call.is_multiple_of(2),
+            Removed::AllButFirst | Removed::Copied => call == 0,
+            Removed::Everything => false,
+            Removed::WhenTimed => call < self.warm.load(Ordering::Relaxed),
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<Left>> {
+        self.left.lock().expect("nobody panics")
+    }
+}
+
+impl Planted {
+    fn new(name: &'static str, removed: Removed, what: Calls) -> &'static Self {
+        let (calls, warm) = (AtomicUsize::new(0), AtomicUsize::new(WARM));
+        let state = Arc::new(State { removed, calls, warm, left: Mutex::new(None) });
+        Box::leak(Box::new(Self { name, what, state }))
+    }
+
+    /// A pass begins that is timed, or one before those.
+    fn begin(&self, timed: bool) {
+        self.state.calls.store(0, Ordering::Relaxed);
+        self.state.warm.store(if timed { 0 } else { usize::MAX }, Ordering::Relaxed);
+    }
+}
+
+fn right() -> &'static dyn Engine {
+    find("sealmark").expect("always there")
+}
+
+impl Engine for Planted {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn version(&self) -> String {
+        "0".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg)
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        match self.what {
+            Calls::Messages => Ok(Box::new(Key(Arc::clone(&self.state), right().key(alg, bytes)?))),
+            Calls::Keys => {
+                let mut left = self.state.left();
+                if self.state.works() {
+                    *left = Some((bytes.to_vec(), [0; 16]));
+                }
+                // The key that was made before, or one of nothing.
+                let zeros = vec![0; bytes.len()];
+                right().key(alg, left.as_ref().map_or(&zeros, |(bytes, _)| bytes))
+            }
+        }
+    }
+}
+
+struct Key(Arc<State>, Box<dyn Aead>);
+
+impl Key {
+    /// Does the call, or leaves out what is removed of it.
+    fn call(
+        &self,
+        in_out: &mut [u8],
+        tag: &mut [u8; 16],
+        work: impl FnOnce(&mut [u8], &mut [u8; 16]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.0.works() {
+            work(in_out, tag)?;
+            *self.0.left() = Some((in_out.to_vec(), *tag));
+        } else if let (Removed::Copied, Some((text, earlier))) = (self.0.removed, &*self.0.left())
+            && text.len() == in_out.len()
+        {
+            in_out.copy_from_slice(text);
+            *tag = *earlier;
+        }
+        Ok(())
+    }
+}
+
+impl Aead for Key {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        self.call(in_out, &mut tag.0, |in_out, to| {
+            let mut tag = Tag::default();
+            self.1.seal(nonce, aad, in_out, &mut tag)?;
+            *to = tag.0;
+            Ok(())
+        })
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        self.call(in_out, &mut tag.0.clone(), |in_out, _| self.1.open(nonce, aad, in_out, tag))
+    }
+}
+
+/// The engines that this program's own processes know.
+fn planted() -> Vec<&'static dyn Engine> {
+    KINDS.map(|(removed, name)| Planted::new(name, removed, Calls::Messages) as &dyn Engine).to_vec()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["worker"] => measure::worker_main(&planted()),
+        [trace::VERB] => trace::step_main(&planted()),
+        ["run", kind] => {
+            return match run(kind) {
+                Ok(why) => {
+                    println!("{kind}: found: {why}");
+                    ExitCode::SUCCESS
+                }
+                Err(why) => {
+                    println!("{kind}: NOT FOUND: {why}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        _ => {
+            removed_work_is_found_in_every_workload();
+            a_whole_run_gives_removed_work_no_time();
+            instructions_grow_with_operations();
+            println!("3 passed, 0 failed");
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A pass as the sampler runs it.
+fn pass(planted: &Planted, batch: &mut dyn Batch, timed: bool) {
+    batch.reset();
+    planted.begin(timed);
+    batch.run();
+}
+
+/// What is said of a batch whose passes were warm, and then timed.
+fn judged(workload: &Workload, planted: &'static Planted) -> Result<(), String> {
+    // Enough operations for every other key to have some.
+    const COUNT: usize = 4;
+    planted.begin(false);
+    let mut batch = workload.prepare(planted, COUNT).map_err(|e| e.to_string())?;
+    for _ in 0..3 {
+        pass(planted, &mut *batch, false);
+    }
+    if planted.state.removed == Removed::WhenTimed {
+        batch.check().expect("as long as it works it is right");
+    }
+    pass(planted, &mut *batch, true);
+    batch.check()?;
+    planted.begin(true);
+    batch.refuse_forgery()
+}
+
+fn removed_work_is_found_in_every_workload() {
+    let (mut tried, mut found) = (0, 0);
+    for workload in workloads().iter().filter(|w| w.engines == Engines::Each) {
+        // How long a message is does not matter here, nor how many share a key.
+        let (bytes, batch) = (workload.bytes.min(4096), workload.batch.min(2));
+        let workload = Workload { bytes, batch, ..workload.clone() };
+        let makes_keys = matches!(workload.op, Op::Key | Op::Amortised);
+        let seals = workload.op != Op::Key;
+        for what in [(seals, Calls::Messages), (makes_keys, Calls::Keys)] {
+            let (true, what) = what else { continue };
+            let control = judged(&workload, Planted::new("planted/nothing", Removed::Nothing, what));
+            assert_eq!(control, Ok(()), "{}: nothing was removed", workload.path);
+            for (removed, name) in KINDS {
+                tried += 1;
+                let said = judged(&workload, Planted::new(name, removed, what));
+                assert!(said.is_err(), "{}: {removed:?} of {what:?} is not seen", workload.path);
+                found += 1;
+            }
+        }
+    }
+    println!("removed work: {found} of {tried} found");
+    assert!(tried > 1000, "{tried}");
+}
+
+/// One run with that engine in a process of its own: the error of its row.
+fn run(kind: &str) -> Result<String, String> {
+    let engine = planted().into_iter().find(|engine| engine.name() == kind);
+    let engine = engine.ok_or_else(|| format!("no kind is called {kind}"))?;
+    let plan = Plan {
+        filter: Some(WORKLOAD.into()),
+        processes: 1,
+        budget: Duration::from_millis(100),
+        ..Plan::new(Suite::Quick, vec![engine, right()])
+    };
+    let run = measure::run(&plan, &AtomicBool::new(false), &mut |_| {}).map_err(|e| e.to_string())?;
+    let [of_planted, of_right, ..] = &run.rows[..] else { return Err(format!("{:?}", run.rows)) };
+    if of_right.ns.is_none() {
+        return Err(format!("the right engine has no time: {:?}", of_right.error));
+    }
+    match (&of_planted.error, of_planted.ns) {
+        (Some(why), None) => Ok(why.clone()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+fn a_whole_run_gives_removed_work_no_time() {
+    for (removed, name) in KINDS {
+        let why = run(name).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let expected = if removed == Removed::WhenTimed { "wrong after it was timed: " } else { "" };
+        let rest = why.strip_prefix(expected).unwrap_or_else(|| panic!("{name}: {why}"));
+        assert!(rest.contains("not the reference's"), "{name}: {why}");
+    }
+}
+
+/// Counted by the tracer, exactly: the second and the third operation of each kind cost what the harness and the engine
+/// take for one, so none is left out or done for another. Where the system forbids tracing, this says so and passes.
+fn instructions_grow_with_operations() {
+    /// How far the third operation's instructions may be from the second's: now and then one allocates.
+    const ALIKE: f64 = 0.1;
+    let mut seen: Vec<(Op, bool)> = Vec::new();
+    for workload in workloads().iter().filter(|w| w.on_one_core()) {
+        // One workload of each kind, of messages and of records. A sidecar is a hundred thousand steps.
+        let kind = (workload.op, workload.alg.is_some());
+        if seen.contains(&kind) || matches!(workload.op, Op::Hydrate | Op::Rotate) {
+            continue;
+        }
+        // A batch goes through the lanes of its kernel in groups.
+        let at_once = if matches!(workload.op, Op::SealBatch | Op::OpenBatch) { 8 } else { 1 };
+        let instructions = |operations: usize| {
+            let bytes = workload.bytes.min(64);
+            let workload = Workload { bytes, batch: operations * at_once, ..workload.clone() };
+            trace::trace(&workload, right(), 0).map(|traced| traced.trace.instructions)
+        };
+        let counts = match [1, 2, 3].map(instructions) {
+            [Ok(one), Ok(two), Ok(three)] => [one, two, three],
+            [Err(measure::Error::Trace(error)), ..] => {
+                println!("!!!!!!!! NOT TRACED: {}: {error}", workload.path);
+                return;
+            }
+            other => panic!("{}: {other:?}", workload.path),
+        };
+        let second = counts[1].saturating_sub(counts[0]) as f64;
+        let third = counts[2].saturating_sub(counts[1]) as f64;
+        println!("{:<32} {counts:?}", workload.path);
+        assert!(second > 0.0 && (third / second - 1.0).abs() < ALIKE, "{}: {counts:?}", workload.path);
+        seen.push(kind);
+    }
+    assert!(seen.len() >= 19, "{seen:?}");
+}
