@@ -1,6 +1,7 @@
 //! What `sealmark report` makes of results that are not all success: every format shows the failure in its
 //! own way, or the command says it on stderr; and the exit code is never that of success.
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "its helpers fail as a test does")]
 
 use std::fs;
 use std::path::Path;
@@ -364,14 +365,14 @@ fn splice_takes_one_run_and_ends_with_1_where_it_holds_a_failure() {
     fail(row(&mut run, WORKLOAD, ENGINE), Some(WHY));
     let folder = folder(&verify, &run);
     let target = folder.path().join("README.md");
-    let markers = "<!-- sealmark:errors -->\n<!-- /sealmark:errors -->\n<!-- sealmark:tails -->\nold\n\
-                   <!-- /sealmark:tails -->\n";
+    let markers = "<!-- sealmark:errors -->\n<!-- /sealmark:errors -->\n<!-- sealmark:cores -->\nold\n\
+                   <!-- /sealmark:cores -->\n";
     fs::write(&target, markers).unwrap();
     let arguments = ["--splice", target.to_str().unwrap()];
     let output = report(folder.path(), &arguments);
     let said = words(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("1 failure") && said.contains("left as they were: tails"), "{said}");
+    assert!(said.contains("1 failure") && said.contains("left as they were: cores"), "{said}");
     assert!(fs::read_to_string(&target).unwrap().contains(WHY));
     fs::write(folder.path().join("again.json"), run.to_string()).unwrap();
     let output = report(folder.path(), &arguments);
