@@ -8,12 +8,19 @@ use clap::ValueEnum;
 use super::End;
 use crate::measure::Run;
 use crate::report::agree::agreement;
-use crate::report::{self, File, Report, metric};
+use crate::report::finding::{Finding, Kind};
+use crate::report::{self, File, Report, Section, junit, metric, plain};
 
 /// Draws a report from result files: HTML, Markdown, CSV, what other tools read, or pictures for a README.
+///
+/// Results that hold a failure are drawn, and the command then ends with 1 and names the first failure on
+/// stderr: a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
+/// early. An engine that the CPU cannot run is no failure.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark report verify.json bench.json -o site/\n  sealmark report bench.json --format markdown\n  sealmark report first.json second.json --agree ring\n  sealmark report reports/baseline/my-host --splice README.md"
+    after_help = "Exit codes: 0 all in the files succeeded; 1 they hold a failure, or --agree found the runs apart; \
+                  2 bad usage, or a file that cannot be read; 3 the files hold no result.\n\n\
+                  Examples:\n  sealmark report verify.json bench.json -o site/\n  sealmark report bench.json --format markdown\n  sealmark report first.json second.json --agree ring\n  sealmark report reports/baseline/my-host --splice README.md"
 )]
 pub(super) struct Args {
     /// Result files of `verify` and `bench`, or folders of them.
@@ -25,8 +32,9 @@ pub(super) struct Args {
     /// Prints instead of writing files.
     #[arg(long, value_enum, conflicts_with = "output")]
     format: Option<Form>,
-    /// Whether two runs agree: of each row the ratio to this engine, with its interval over processes. Ends with 1 where
-    /// intervals overlap on fewer than 95 % of the rows.
+    /// Whether two runs agree: of each row the ratio to this engine, with its interval over processes. Ends
+    /// with 1 where intervals overlap on fewer than 95 % of the rows that both runs have, or where a run
+    /// holds a failure. Names the rows that it could not compare.
     #[arg(long, value_name = "ENGINE", conflicts_with_all = ["output", "format", "splice"])]
     agree: Option<String>,
     /// Replaces what stands between the markers `<!-- sealmark:NAME -->` of a Markdown file by the tables of these
@@ -43,13 +51,13 @@ enum Form {
     Markdown,
     /// One line for each tally and each row.
     Csv,
-    /// JUnit XML of the verification.
+    /// JUnit XML: a test case for each engine and set, and for each measurement.
     Junit,
-    /// github-action-benchmark, `customBiggerIsBetter`: GB/s.
+    /// github-action-benchmark, `customBiggerIsBetter`: GB/s, or operations a second; 0 for an error.
     Gha,
-    /// Bencher Metric Format: latency and throughput.
+    /// Bencher Metric Format: `latency` in nanoseconds, our own `gb-per-s`, and `errors`.
     Bmf,
-    /// Go's benchmark text, for benchstat: a line for each process.
+    /// Go's benchmark text, for benchstat: a line for each process; an error has the unit `errors`.
     Benchstat,
 }
 
@@ -62,21 +70,47 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
         return agree(&files, reference);
     }
     let report = Report::build(files);
+    match draw(args, &report) {
+        // Whoever read it has seen enough, which does not make a failure a success.
+        Err(error) if super::is_broken_pipe(&error) => {}
+        drawn => drawn?,
+    }
+    for (engine, why) in report.sections().iter().flat_map(Section::absent) {
+        eprintln!("note: {} did not run: {}", plain(&engine), plain(&why));
+    }
+    Ok(end_of(&report.findings()))
+}
+
+fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
+    let sections = report.sections();
     match (&args.format, &args.splice) {
         (Some(Form::Text), _) => say!("{}", report.text(super::width())),
         (Some(Form::Markdown), _) => say!("{}", report.markdown()),
         (Some(Form::Csv), _) => say!("{}", report.csv().trim_end()),
-        (Some(Form::Junit), _) => say!("{}", metric::junit(report.sections()).trim_end()),
-        (Some(Form::Gha), _) => say!("{}", metric::gha(report.sections()).trim_end()),
-        (Some(Form::Bmf), _) => say!("{}", metric::bmf(report.sections()).trim_end()),
-        (Some(Form::Benchstat), _) => say!("{}", metric::benchstat(report.sections()).trim_end()),
-        (None, Some(target)) => splice(target, &args.files, &report)?,
+        (Some(Form::Junit), _) => say!("{}", junit::junit(sections)?.trim_end()),
+        (Some(Form::Gha), _) => say!("{}", metric::gha(sections)?.trim_end()),
+        (Some(Form::Bmf), _) => say!("{}", metric::bmf(sections)?.trim_end()),
+        (Some(Form::Benchstat), _) => say!("{}", metric::benchstat(sections)?.trim_end()),
+        (None, Some(target)) => splice(target, &args.files, sections)?,
         (None, None) => {
             let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };
             say!("{}", report.write_html(dir)?.display());
         }
     }
-    Ok(End::Fine)
+    Ok(())
+}
+
+/// Names the first finding on stderr. Whatever was drawn of it, it never ends like success.
+fn end_of(findings: &[Finding]) -> End {
+    let Some(first) = findings.first() else { return End::Fine };
+    if findings.iter().all(|finding| finding.kind == Kind::Nothing) {
+        eprintln!("sealmark: {}", plain(&first.to_string()));
+        return End::CouldNotTell;
+    }
+    let failures = if findings.len() == 1 { "failure" } else { "failures" };
+    let first = plain(&first.to_string());
+    eprintln!("sealmark: these results hold {} {failures}; the first: {first}", findings.len());
+    End::FoundSomething
 }
 
 /// The share of rows on which two runs must agree.
@@ -89,13 +123,19 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
         bail!("--agree compares two runs of `bench`; these files hold {}", runs.len())
     };
     let found = agreement(one, other, reference);
+    for table in [&found.table, &found.left_out] {
+        if !table.rows.is_empty() {
+            say!("{}", report::text::table(table, super::width()));
+        }
+    }
+    let failures: Vec<Finding> = Report::build(files.to_vec()).findings();
     let (Some(share), Some(half), Some(most)) = (found.share(), found.within(0.5), found.within(AGREED))
     else {
+        if !failures.is_empty() {
+            return Ok(end_of(&failures));
+        }
         bail!("the two runs have no row of {reference} and another engine in common")
     };
-    if !found.table.rows.is_empty() {
-        say!("{}", report::text::table(&found.table, super::width()));
-    }
     say!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
     say!(
         "half of them are at most {:.2} % apart, {:.0} % of them {:.2} %",
@@ -103,21 +143,25 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
         100.0 * AGREED,
         100.0 * most
     );
-    Ok(if share >= AGREED { End::Fine } else { End::FoundSomething })
+    let end = if share >= AGREED { End::Fine } else { End::FoundSomething };
+    Ok(end.max(end_of(&failures)))
 }
 
-/// Puts the first section's tables and pictures between the markers of `target`.
-fn splice(target: &Path, files: &[PathBuf], report: &Report) -> anyhow::Result<()> {
+/// Puts a run's tables and pictures between the markers of `target`, and names the markers that stay as they
+/// were.
+fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Result<()> {
     let mut text =
         std::fs::read_to_string(target).with_context(|| format!("reading {}", target.display()))?;
-    let Some(section) = report.sections().first() else { bail!("there is nothing in these files") };
+    let [section] = sections else {
+        bail!("these files hold {} runs, and --splice draws one: name the files of one run", sections.len())
+    };
     let folder = files
         .iter()
         .find(|path| path.is_dir())
         .context("--splice draws pictures: name a folder of results")?;
     let command = format!("sealmark report {} --splice {}", folder.display(), target.display());
     let host = format!("{} ({})", section.host.cpu, section.host.fingerprint);
-    let mut spliced = 0;
+    let mut spliced = Vec::new();
     for (name, svg) in section.pictures() {
         let marker = format!("picture-{name}");
         if text.contains(&format!("<!-- sealmark:{marker} -->")) {
@@ -125,20 +169,28 @@ fn splice(target: &Path, files: &[PathBuf], report: &Report) -> anyhow::Result<(
             report::write_text(&path, &svg)?;
             let link = format!("![{name}: GB/s over message size, on {host}]({})", path.display());
             text = report::splice(&text, &marker, &link)?;
-            spliced += 1;
+            spliced.push(marker);
         }
     }
     for table in section.tables() {
         if text.contains(&format!("<!-- sealmark:{} -->", table.id)) {
             let body = format!("{}\nOn {host}; put here by `{command}`.", report::markdown(&table));
             text = report::splice(&text, &table.id, &body)?;
-            spliced += 1;
+            spliced.push(table.id);
         }
     }
-    if spliced == 0 {
+    if spliced.is_empty() {
         bail!("{} has none of the markers of these results", target.display());
     }
     report::write_text(target, &text)?;
-    say!("{}: {spliced} parts replaced", target.display());
+    say!("{}: {} parts replaced", target.display(), spliced.len());
+    // Another verb may own them; or this run has no such table, and the old one still stands there.
+    let left: Vec<&str> = report::markers(&text)
+        .into_iter()
+        .filter(|marker| !spliced.iter().any(|one| one == marker))
+        .collect();
+    if !left.is_empty() {
+        eprintln!("note: left as they were: {}", left.join(", "));
+    }
     Ok(())
 }

@@ -34,6 +34,16 @@ pub(super) fn engines(report: &Report) -> Vec<&str> {
     columns(report).into_iter().filter(|name| is_engine(report, name) && judged(name)).collect()
 }
 
+/// Engines that could run and were put to sets, and ran no case of any.
+pub(super) fn idle(report: &Report) -> Vec<&str> {
+    let tallies = |name: &str| {
+        let tallies: Vec<&Tally> = report.sets.iter().filter_map(|set| set.engines.get(name)).collect();
+        !tallies.is_empty() && tallies.iter().all(|tally| tally.ran() == 0)
+    };
+    let able = report.engines.iter().filter(|engine| engine.unavailable.is_none());
+    able.map(|engine| engine.name.as_str()).filter(|name| tallies(name)).collect()
+}
+
 /// Declared cases of the sets that at least one engine ran.
 pub(super) fn cases(report: &Report) -> u64 {
     let ran = |set: &&SetReport| set.engines.values().any(|t| t.agree + t.stricter + t.wrong > 0);

@@ -6,7 +6,7 @@
 
 use super::Section;
 use super::curve::curves;
-use super::number::{size, three};
+use super::number::{counted, size, three};
 use super::speed::{distinct, time};
 use super::table::{Cell, Mark, Table};
 use crate::measure::{Row, Run};
@@ -79,6 +79,7 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
         run.rows.iter().filter(usual).cloned().collect()
     };
     let rows: Vec<Vec<Row>> = runs.iter().map(|run| of(run)).collect();
+    let mut alone = Vec::new();
     let keys = distinct(rows.iter().flatten().map(|row| (row.bytes, row.engine.clone())));
     for (bytes, engine) in keys {
         let found: Vec<Option<&Row>> = rows
@@ -87,6 +88,7 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
             .collect();
         let first = found.iter().flatten().next().copied();
         if found.iter().flatten().count() < 2 {
+            alone.extend(first.map(|row| format!("{} on {engine}", row.workload)));
             continue;
         }
         let mut cells = vec![Cell::new(format!("{engine}, {}", size(bytes)))];
@@ -105,6 +107,13 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
             });
         }
         table.push(cells);
+    }
+    if let Some(first) = alone.first() {
+        let rest = match alone.len() {
+            1 => String::new(),
+            n => format!(" and {} of {op} {algorithm}", counted(n as u64 - 1, "more row")),
+        };
+        refused.push(format!("{first}{rest} cannot be compared: only one run has a row of it."));
     }
     (!table.rows.is_empty()).then_some(table)
 }
@@ -127,7 +136,7 @@ fn differ(first: &Row, row: &Row) -> Option<String> {
 }
 
 fn value(row: &Row, latency: bool) -> Cell {
-    let Some(ns) = time(row) else { return Cell::new("error").mark(Mark::Bad) };
+    let Some(ns) = time(row) else { return Cell::error() };
     let [median, low, high] = if latency {
         [ns.median, ns.low, ns.high]
     } else {
@@ -151,12 +160,16 @@ pub(super) fn ranks(run: &Run) -> Vec<Table> {
             curve.sizes.iter().map(|&bytes| places(curve, bytes)).collect();
         for engine in &curve.engines {
             let mut row = vec![Cell::new(engine)];
-            for places in &places {
+            for (&bytes, places) in curve.sizes.iter().zip(&places) {
                 let place = places.iter().find(|(name, _)| name == engine);
-                row.push(place.map_or_else(Cell::none, |(_, place)| {
-                    let mark = if place == "1" { Mark::Best } else { Mark::Plain };
-                    Cell::new(place).mark(mark)
-                }));
+                row.push(match place {
+                    Some((_, place)) => {
+                        let mark = if place == "1" { Mark::Best } else { Mark::Plain };
+                        Cell::new(place).mark(mark)
+                    }
+                    None if curve.has_failed(engine, bytes) => Cell::error(),
+                    None => Cell::none(),
+                });
             }
             table.push(row);
         }
@@ -228,6 +241,30 @@ mod tests {
         let far = compare(&[section(|_| {}), far]);
         assert!(far.tables.iter().flat_map(|table| &table.rows).all(|row| row[2].text == "not comparable"));
         assert!(far.refused[0].contains("L3"), "{:?}", far.refused);
+    }
+
+    #[test]
+    fn a_row_that_only_one_run_has_is_named_and_an_error_stays() {
+        let other = section(|run| {
+            run.rows.retain(|row| row.engine != "ring" || row.op != "seal");
+            let aws = run.rows.iter_mut().find(|row| row.engine == "aws-lc").unwrap();
+            aws.error = Some("wrong".into());
+        });
+        let compared = compare(&[section(|_| {}), other]);
+        let rest = "seal/aes-256-gcm/16 on ring and 7 more rows of seal aes-256-gcm cannot be compared: only one \
+                    run has a row of it.";
+        assert_eq!(compared.refused, [rest]);
+        let row = compared.tables[0].rows.iter().find(|row| row[0].text == "aws-lc, 16 B").unwrap();
+        assert_eq!(row[2], Cell::error());
+    }
+
+    #[test]
+    fn an_engine_with_an_error_has_no_place() {
+        let mut run = sample::run();
+        run.rows.iter_mut().find(|row| row.engine == "ring").unwrap().error = Some("wrong".into());
+        let table = &ranks(&run)[0];
+        let ring = table.rows.iter().find(|row| row[0].text == "ring").unwrap();
+        assert_eq!((&ring[1], ring[2].mark == Mark::Bad), (&Cell::error(), false));
     }
 
     #[test]

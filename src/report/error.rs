@@ -89,6 +89,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A format for programs has one place for each name, and two rows want it: one would hide the other.
+    #[error("{name} stands twice: {format} has one place for each name, so give it one run of each host")]
+    NameTwice {
+        /// The format.
+        format: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A text to splice into lacks the pair of marker comments.
     #[error("no <!-- sealmark:{marker} --> followed by <!-- /sealmark:{marker} -->")]
     NoMarker {

@@ -4,10 +4,40 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
+use super::finding::Kind;
 use super::number::plain;
+use super::speed::{NO_TIME, replicas, time};
 use super::table::{Cell, Mark, Table};
-use super::{Section, witness};
-use crate::measure::{Row, Tails};
+use super::{Report, Section, compare, sentence, witness};
+use crate::measure::{Row, Tails, warnings};
+use crate::timing::interval;
+
+/// Draws a whole report as Markdown.
+pub(super) fn report(report: &Report) -> String {
+    let sections = report.sections();
+    let mut out = format!("# Sealmark report\n\n{}\n", escape(&report.sentence()));
+    let compared = compare::compare(sections);
+    for words in sentence::changes(sections).iter().chain(&compared.refused) {
+        out += &format!("\n{}\n", escape(words));
+    }
+    for table in &compared.tables {
+        out += &format!("\n## {}\n\n{}", escape(&table.title), markdown(table));
+    }
+    for section in sections {
+        out += &format!("\n## {}\n\n", escape(&section.host.cpu));
+        if sections.len() > 1 {
+            out += &format!("{}\n\n", escape(&section.sentence()));
+        }
+        out += &format!("{}\n", escape(&sentence::origin(section)));
+        for words in section.bench.iter().flat_map(warnings) {
+            out += &format!("\nWarning: {}\n", escape(&words));
+        }
+        for table in section.tables() {
+            out += &format!("\n### {}\n\n{}", escape(&table.title), markdown(&table));
+        }
+    }
+    out
+}
 
 /// Draws one table as Markdown, without its heading.
 pub fn markdown(table: &Table) -> String {
@@ -47,7 +77,7 @@ pub(super) fn escape(words: &str) -> String {
     out.replace("://", "&#58;//").trim().to_owned()
 }
 
-const HEADER: [&str; 28] = [
+const HEADER: [&str; 29] = [
     "kind",
     "fingerprint",
     "cpu",
@@ -76,9 +106,12 @@ const HEADER: [&str; 28] = [
     "error",
     "aes",
     "multiplies",
+    "coverage",
 ];
 
-/// Every tally and every row as CSV: `kind` is `verify` or `bench`, `name` the set or the workload.
+/// Every tally and every row as CSV. `kind` is `verify` for a tally and `bench` for a row, whose `name` is
+/// the set or the workload; `finding` for what failed and is neither, such as a whole set, an engine or a run
+/// that ended early; `absent` for an engine that took no part. `error` says why there is no number.
 pub fn csv(sections: &[Section]) -> String {
     let mut out = String::new();
     line(&mut out, &HEADER.map(str::to_owned));
@@ -86,6 +119,19 @@ pub fn csv(sections: &[Section]) -> String {
         let head = |kind: &str, started: &str, sealmark: &str| {
             [kind, &section.host.fingerprint, &section.host.cpu, started, sealmark].map(words)
         };
+        let mut said = |kind: &str, name: &str, engine: &str, why: &str| {
+            let mut fields = head(kind, section.started(), "").to_vec();
+            fields.extend([words(name), words(engine)]);
+            fields.resize(HEADER.len(), String::new());
+            fields[ERROR] = words(why);
+            line(&mut out, &fields);
+        };
+        for finding in section.findings().iter().filter(|finding| finding.kind != Kind::Row) {
+            said("finding", &finding.place, &finding.engine, &finding.why);
+        }
+        for (engine, why) in section.absent() {
+            said("absent", "", &engine, &why);
+        }
         if let Some(report) = &section.verify {
             for set in &report.sets {
                 for (engine, tally) in &set.engines {
@@ -111,16 +157,18 @@ pub fn csv(sections: &[Section]) -> String {
     out
 }
 
+/// Where `error` stands.
+const ERROR: usize = 25;
+
 /// The fields from `bytes` on.
-fn bench(row: &Row) -> [String; 16] {
-    let ns = row.ns.filter(|_| row.error.is_none());
-    let ns =
+fn bench(row: &Row) -> [String; 17] {
+    let ns = time(row);
+    let timed = ns.is_some();
+    let [median, low, high] =
         ns.map_or([const { String::new() }; 3], |ns| [ns.median, ns.low, ns.high].map(|x| x.to_string()));
-    let [median, low, high] = ns;
-    let timed = row.error.is_none();
     let speed = row.gb_per_s.filter(|_| timed).map_or_else(String::new, |speed| speed.to_string());
     let samples: Vec<_> = row.samples.iter().filter(|_| timed).map(f64::to_string).collect();
-    let error = words(row.error.as_deref().unwrap_or_default());
+    let error = words(row.error.as_deref().unwrap_or_else(|| if ns.is_some() { "" } else { NO_TIME }));
     let (bytes, processes) = (row.bytes.to_string(), row.processes.to_string());
     let number = |x: Option<f64>| x.filter(|_| timed).map_or_else(String::new, |x| x.to_string());
     let cycles = number(row.cycles.map(|cycles| cycles.median));
@@ -136,8 +184,23 @@ fn bench(row: &Row) -> [String; 16] {
         None => [const { String::new() }; 2],
     };
     [
-        bytes, median, low, high, speed, cycles, limit, percent, p50, p99, p999, processes, samples, error,
-        aes, multiplies,
+        bytes,
+        median,
+        low,
+        high,
+        speed,
+        cycles,
+        limit,
+        percent,
+        p50,
+        p99,
+        p999,
+        processes,
+        samples,
+        error,
+        aes,
+        multiplies,
+        number(Some(interval::coverage(replicas(row) as usize))),
     ]
 }
 
@@ -185,15 +248,21 @@ mod tests {
     fn csv_has_every_tally_and_row_and_an_error_has_no_time() {
         let (verify, mut bench) = (sample::report(), sample::run());
         bench.rows[0].engine = "=cmd|\"x\",1".into();
-        let expected = 1 + verify.sets.iter().map(|set| set.engines.len()).sum::<usize>() + bench.rows.len();
+        let expected = 3 + verify.sets.iter().map(|set| set.engines.len()).sum::<usize>() + bench.rows.len();
         let report = Report::build(vec![File::Verify(verify), File::Bench(bench.clone())]);
         let rows = parse(&csv(report.sections()));
         assert_eq!(rows.len(), expected);
         assert!(rows.iter().all(|row| row.len() == HEADER.len()));
         let column = |name: &str| HEADER.iter().position(|column| *column == name).unwrap();
         assert_eq!(rows.iter().filter(|row| row[6] == "'=cmd|\"x\",1").count(), 1, "no formula");
-        let wrong: Vec<_> = rows.iter().skip(1).filter(|row| !row[column("error")].is_empty()).collect();
-        assert_eq!(wrong.len(), 1);
+        assert_eq!(column("error"), ERROR);
+        let failed = |kind: &str| {
+            let failed = rows.iter().skip(1).filter(|row| row[0] == kind && !row[ERROR].is_empty());
+            failed.collect::<Vec<_>>()
+        };
+        let wrong = failed("bench");
+        assert_eq!((wrong.len(), failed("finding").len(), failed("absent").len()), (1, 1, 1));
+        assert!(failed("finding")[0][ERROR].contains("tc 92: a modified tag was accepted"));
         assert_eq!(wrong[0][column("error")], sample::WRONG_WHAT);
         for empty in ["ns", "ns_low", "ns_high", "gb_per_s", "samples"] {
             assert_eq!(wrong[0][column(empty)], "", "{empty}");
@@ -207,10 +276,10 @@ mod tests {
     #[test]
     fn an_error_beside_a_time_in_the_file_still_has_no_time() {
         let mut row = sample::row("seal", "a", 16, "ring", &[5.0, 6.0, 7.0]);
-        assert_eq!(bench(&row)[1], "6");
+        assert_eq!((bench(&row)[1].as_str(), bench(&row)[16].as_str()), ("6", "0.75"));
         row.error = Some("wrong".into());
         row.witness = Some(Witness::default());
-        let bare = ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong", "none", "none"];
+        let bare = ["16", "", "", "", "", "", "", "", "", "", "", "3", "", "wrong", "none", "none", ""];
         assert_eq!(bench(&row), bare);
     }
 

@@ -11,8 +11,8 @@ use super::speed;
 use super::svg::{self, Paint};
 use super::table::{Mark, Table};
 use super::{
-    Report, Section, cases, compare, cores, heat, limits, method, ratio, sentence, tail, usage, waterfall,
-    witness,
+    Report, Section, cases, compare, cores, engines, heat, limits, method, ratio, sentence, tail, usage,
+    waterfall, witness,
 };
 use crate::measure::{Run, warnings};
 
@@ -66,18 +66,12 @@ fn contents(sections: &[Section]) -> Markup {
                 @for (i, section) in sections.iter().enumerate() {
                     li {
                         a href=(format!("#run-{}", i + 1)) { (plain(&section.host.cpu)) }
-                        span { (plain(when(section))) ". " (plain(&section.sentence())) }
+                        span { (plain(section.started())) ". " (plain(&section.sentence())) }
                     }
                 }
             }
         }
     }
-}
-
-/// When a section's first run began.
-fn when(section: &Section) -> &str {
-    let verify = section.verify.as_ref().map(|report| report.started.as_str());
-    verify.or(section.bench.as_ref().map(|run| run.started.as_str())).unwrap_or_default()
 }
 
 /// One run. `all` are the engines of the report, in the order that chooses their colours.
@@ -86,7 +80,7 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
         section {
             h2 id=(format!("run-{place}")) { (plain(&section.host.cpu)) }
             (host(section))
-            @let engines = engines(section);
+            @let engines = engines::table(section);
             h3 { (engines.title) }
             (table(&engines))
             @if let Some(report) = &section.verify {
@@ -181,28 +175,6 @@ fn host(section: &Section) -> Markup {
         ("Fingerprint", host.fingerprint.clone()),
     ];
     html! { dl { @for (name, words) in &rows { dt { (name) } dd { (plain(words)) } } } }
-}
-
-/// Engines of both files: version, and why one did not take part.
-fn engines(section: &Section) -> Table {
-    use super::table::Cell;
-    let verified = section.verify.iter().flat_map(|report| &report.engines);
-    let measured = section.bench.iter().flat_map(|run| &run.engines);
-    let all = verified.map(|e| (&e.name, &e.version, &e.unavailable));
-    let mut seen = Vec::new();
-    let mut table = Table::new("engines", "Engines", ["engine", "version", "on this CPU"]).words();
-    for (name, version, unavailable) in all.chain(measured.map(|e| (&e.name, &e.version, &e.unavailable))) {
-        if seen.contains(&name) {
-            continue;
-        }
-        seen.push(name);
-        let state = match unavailable {
-            Some(reason) => Cell::new(format!("not available: {reason}")).mark(Mark::Quiet),
-            None => Cell::new("available"),
-        };
-        table.push(vec![Cell::new(name), Cell::new(version), state]);
-    }
-    table
 }
 
 fn table(table: &Table) -> Markup {
@@ -338,7 +310,7 @@ mod tests {
     fn an_error_is_in_its_row_without_a_time() {
         let page = both().html();
         let cells = page.matches("<td class=\"number bad\">error</td>").count();
-        assert_eq!(cells, 1);
+        assert_eq!(cells, 2, "among the speeds, and among the places");
         assert!(page.contains("opened message 17 differs from what was sealed &lt;b&gt;&amp;"));
     }
 

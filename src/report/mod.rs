@@ -14,10 +14,13 @@ mod cases;
 mod compare;
 mod cores;
 mod curve;
+mod engines;
 mod error;
+pub mod finding;
 pub mod formats;
 mod heat;
 mod html;
+pub mod junit;
 pub mod limits;
 mod method;
 pub mod metric;
@@ -29,6 +32,7 @@ mod sample;
 mod sentence;
 mod sheet;
 mod speed;
+mod splice;
 mod svg;
 pub mod table;
 mod tail;
@@ -39,8 +43,11 @@ mod waterfall;
 mod witness;
 
 pub use error::Error;
+use finding::Finding;
 pub use formats::markdown;
+pub use number::plain;
 pub use run::{File, default_dir, read, read_all, write, write_text};
+pub use splice::{markers, splice};
 use table::Table;
 
 /// A verification and a measurement on one host, or one of them.
@@ -60,9 +67,33 @@ impl Section {
         sentence::section(self)
     }
 
-    /// Its tables, in the order of the report: `cases`, `failures`; for each curve its speeds (`seal-aes-256-gcm`) and
-    /// how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); `heat`, `ratios`, the places of the engines
-    /// (`rank-seal-aes-256-gcm`), the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`, `limits`,
+    /// Everything in it that is not success; empty where all is right and all was measured.
+    pub fn findings(&self) -> Vec<Finding> {
+        finding::findings(self)
+    }
+
+    /// Engines that took no part, each with the reason. That is no finding: no CPU can run them all.
+    pub fn absent(&self) -> Vec<(String, String)> {
+        finding::absent(self)
+    }
+
+    /// The engines of both files, each once.
+    fn engines(&self) -> Vec<&str> {
+        let verified = self.verify.iter().flat_map(|report| &report.engines).map(|engine| &engine.name);
+        let measured = self.bench.iter().flat_map(|run| &run.engines).map(|engine| &engine.name);
+        speed::distinct(verified.chain(measured).map(String::as_str))
+    }
+
+    /// When its first file was begun.
+    fn started(&self) -> &str {
+        let verify = self.verify.as_ref().map(|report| report.started.as_str());
+        verify.or(self.bench.as_ref().map(|run| run.started.as_str())).unwrap_or_default()
+    }
+
+    /// Its tables, in the order of the report: `cases`, `failures`, `absent`; for each curve its speeds
+    /// (`seal-aes-256-gcm`) and how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); `heat`,
+    /// `ratios`, the places of the engines (`rank-seal-aes-256-gcm`), the cost of a record
+    /// (`waterfall-1024`), `tails`, `cores`, `other`, `limits`,
     /// `usage`, `errors`, `witnesses`; each only where there is something in it.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
@@ -70,6 +101,7 @@ impl Section {
             tables.push(cases::sets(report));
             tables.extend(cases::failures(report));
         }
+        tables.extend(engines::absent(self));
         if let Some(run) = &self.bench {
             for curve in curve::curves(run) {
                 tables.push(curve::table(run, &curve));
@@ -151,6 +183,11 @@ impl Report {
         &self.sections
     }
 
+    /// Everything in it that is not success, section by section.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.sections.iter().flat_map(Section::findings).collect()
+    }
+
     /// One plain sentence on all of it, for the end of a command and the head of the page.
     pub fn sentence(&self) -> String {
         sentence::report(&self.sections)
@@ -168,52 +205,12 @@ impl Report {
 
     /// Everything as Markdown.
     pub fn markdown(&self) -> String {
-        let mut out = format!("# Sealmark report\n\n{}\n", formats::escape(&self.sentence()));
-        for words in sentence::changes(&self.sections) {
-            out += &format!("\n{}\n", formats::escape(&words));
-        }
-        let compared = compare::compare(&self.sections);
-        for words in &compared.refused {
-            out += &format!("\n{}\n", formats::escape(words));
-        }
-        for table in &compared.tables {
-            out += &format!("\n## {}\n\n{}", formats::escape(&table.title), markdown(table));
-        }
-        for section in &self.sections {
-            out += &format!("\n## {}\n\n", formats::escape(&section.host.cpu));
-            if self.sections.len() > 1 {
-                out += &format!("{}\n\n", formats::escape(&section.sentence()));
-            }
-            out += &format!("{}\n", formats::escape(&sentence::origin(section)));
-            for words in section.bench.iter().flat_map(measure::warnings) {
-                out += &format!("\nWarning: {}\n", formats::escape(&words));
-            }
-            for table in section.tables() {
-                let title = formats::escape(&table.title);
-                out += &format!("\n### {title}\n\n{}", markdown(&table));
-            }
-        }
-        out
+        formats::report(self)
     }
 
     /// Everything as tables for a terminal of that width.
     pub fn text(&self, width: u16) -> String {
-        let mut out = String::new();
-        for section in &self.sections {
-            out += &text::wrap(&sentence::origin(section), width.into());
-            for table in section.tables() {
-                out += &format!("\n{}", text::table(&table, width));
-            }
-            out.push('\n');
-        }
-        let compared = compare::compare(&self.sections);
-        for table in &compared.tables {
-            out += &format!("{}\n", text::table(table, width));
-        }
-        for words in sentence::changes(&self.sections).iter().chain(&compared.refused) {
-            out += &text::wrap(words, width.into());
-        }
-        out + &text::wrap(&self.sentence(), width.into())
+        text::report(self, width)
     }
 
     /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is made; where the page is.
@@ -241,19 +238,6 @@ fn started(file: &File) -> &str {
         File::Verify(report) => &report.started,
         File::Bench(run) => &run.started,
     }
-}
-
-/// Puts `table` between `<!-- sealmark:MARKER -->` and `<!-- /sealmark:MARKER -->`, in place of what is there.
-///
-/// # Errors
-/// [`Error::NoMarker`] when the pair is not there, in that order.
-pub fn splice(markdown: &str, marker: &str, table: &str) -> Result<String, Error> {
-    let (open, close) = (format!("<!-- sealmark:{marker} -->"), format!("<!-- /sealmark:{marker} -->"));
-    let found = markdown.split_once(&open).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(&close)?;
-        Some(format!("{before}{open}\n{}\n{close}{after}", table.trim_matches('\n')))
-    });
-    found.ok_or_else(|| Error::NoMarker { marker: marker.to_owned() })
 }
 
 #[cfg(test)]
@@ -296,6 +280,7 @@ mod tests {
             [
                 "cases",
                 "failures",
+                "absent",
                 "seal-aes-256-gcm",
                 "open-aes-256-gcm",
                 "heat",
@@ -349,17 +334,5 @@ mod tests {
         assert_eq!(names, ["seal-aes-256-gcm", "open-aes-256-gcm"]);
         assert!(pictures.iter().all(|(_, svg)| roxmltree::Document::parse(svg).is_ok()));
         assert!(Report::build(both()[1..].to_vec()).sections()[0].pictures().is_empty());
-    }
-
-    #[test]
-    fn a_table_is_spliced_between_its_markers() {
-        let text = "a\n<!-- sealmark:x -->\nold\n<!-- /sealmark:x -->\nb\n";
-        let once = splice(text, "x", "| new |\n").unwrap();
-        assert_eq!(once, "a\n<!-- sealmark:x -->\n| new |\n<!-- /sealmark:x -->\nb\n");
-        assert_eq!(splice(&once, "x", "| new |").unwrap(), once, "again changes nothing");
-        for text in ["", "<!-- sealmark:x -->", "<!-- /sealmark:x --><!-- sealmark:x -->"] {
-            assert!(matches!(splice(text, "x", "t"), Err(Error::NoMarker { .. })), "{text}");
-        }
-        assert!(splice(text, "y", "t").is_err());
     }
 }

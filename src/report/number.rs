@@ -51,7 +51,7 @@ pub(super) fn size(bytes: u64) -> String {
 
 /// The words with every control and direction-changing character made visible as `\u{FFFD}`, and line ends
 /// as spaces: such characters could move a terminal's cursor or turn a table around.
-pub(super) fn plain(words: &str) -> String {
+pub fn plain(words: &str) -> String {
     let visible = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',

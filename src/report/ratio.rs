@@ -8,38 +8,56 @@ use super::number::{size, three};
 use super::speed::{OWN, distinct, engines_of, time};
 use super::table::{Cell, Mark, Table};
 use crate::measure::{Row, Run};
+use crate::timing::interval::median;
 
-/// The ratios of two rows' samples, process by process: the median, the least and the greatest.
-fn ratio(ours: &Row, peer: &Row) -> Option<(f64, f64, f64)> {
-    if ours.samples.len() != peer.samples.len() {
-        return None;
-    }
-    let mut ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
-    if ratios.iter().any(|ratio| !ratio.is_finite() || *ratio <= 0.0) {
-        return None;
-    }
-    ratios.sort_by(f64::total_cmp);
-    let (low, high) = (*ratios.first()?, *ratios.last()?);
-    let middle = ratios.len() / 2;
-    let median =
-        if ratios.len() % 2 == 1 { ratios[middle] } else { (ratios[middle - 1] + ratios[middle]) / 2.0 };
-    Some((median, low, high))
+/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
+/// each have as many samples as the other, but not of the same processes, so each is held against the row
+/// that lost none. A run that ended early has its last process for some workloads only.
+pub(super) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
+    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
+    let whole = beside.map(|row| row.samples.len()).max();
+    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
+    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
+        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
+    (usable && !ratios.is_empty()).then_some(ratios)
 }
 
-/// Our times over those of the best peer, one row for each workload that both did.
-pub(super) fn table(run: &Run) -> Option<Table> {
-    let is_own = |row: &&Row| row.engine.starts_with(OWN);
-    let mut found = Vec::new();
-    for workload in distinct(run.rows.iter().map(|row| row.workload.as_str())) {
-        let (own, peers): (Vec<&Row>, Vec<&Row>) =
-            run.rows.iter().filter(|row| row.workload == workload && time(row).is_some()).partition(is_own);
-        let median = |row: &&&Row| time(row).map_or(f64::INFINITY, |ns| ns.median);
-        let best = peers.iter().min_by(|a, b| median(a).total_cmp(&median(b))).copied();
-        if let (Some(best), false) = (best, own.is_empty()) {
-            found.push((best, own));
-        }
+/// The ratios of two rows' samples: the median, the least and the greatest.
+fn ratio(run: &Run, ours: &Row, peer: &Row) -> Option<(f64, f64, f64)> {
+    let mut ratios = pairs(run, ours, peer)?;
+    ratios.sort_by(f64::total_cmp);
+    Some((median(&ratios)?, *ratios.first()?, *ratios.last()?))
+}
+
+/// The rows of one workload: ours, and the peers'.
+struct Pair<'a> {
+    own: Vec<&'a Row>,
+    peers: Vec<&'a Row>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(run: &'a Run, workload: &str) -> Self {
+        let rows = run.rows.iter().filter(|row| row.workload == workload);
+        let (own, peers) = rows.partition(|row| row.engine.starts_with(OWN));
+        Self { own, peers }
     }
-    let all: Vec<&Row> = found.iter().flat_map(|(_, own)| own.iter().copied()).collect();
+
+    /// The quickest peer, of those with a time.
+    fn best(&self) -> Option<&'a Row> {
+        let timed = self.peers.iter().filter_map(|row| Some((*row, time(row)?.median)));
+        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
+    }
+}
+
+/// Our times over those of the best peer, one row for each workload that both were put to.
+pub(super) fn table(run: &Run) -> Option<Table> {
+    let workloads = distinct(run.rows.iter().map(|row| row.workload.as_str()));
+    let found: Vec<Pair<'_>> = workloads
+        .into_iter()
+        .map(|workload| Pair::of(run, workload))
+        .filter(|pair| !pair.own.is_empty() && !pair.peers.is_empty())
+        .collect();
+    let all: Vec<&Row> = found.iter().flat_map(|pair| pair.own.iter().copied()).collect();
     if all.is_empty() {
         return None;
     }
@@ -50,17 +68,13 @@ pub(super) fn table(run: &Run) -> Option<Table> {
         ["workload", "best peer"].into_iter().chain(engines.iter().copied()),
     );
     table.columns[1].number = false;
-    for (best, own) in &found {
-        let mut row = vec![Cell::new(name(best)), Cell::new(&best.engine)];
+    for pair in &found {
+        let best = pair.best();
+        let quickest = best.map_or_else(Cell::error, |best| Cell::new(&best.engine));
+        let mut row = vec![Cell::new(name(pair.own[0])), quickest.detail(without(&pair.peers))];
         for engine in &engines {
-            let ours = own.iter().find(|row| row.engine == *engine);
-            row.push(match ours.and_then(|ours| ratio(ours, best)) {
-                Some((median, low, high)) => {
-                    let mark = if high < 1.0 { Mark::Best } else { Mark::Plain };
-                    Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high))).mark(mark)
-                }
-                None => Cell::none(),
-            });
+            let ours = pair.own.iter().find(|row| row.engine == *engine).copied();
+            row.push(ours.map_or_else(Cell::none, |ours| cell(run, ours, best)));
         }
         table.push(row);
     }
@@ -68,6 +82,27 @@ pub(super) fn table(run: &Run) -> Option<Table> {
         "Nanoseconds of ours over nanoseconds of the quickest peer at that size: below 1 ours is quicker. The \
          median of the ratios of each process, and the least and greatest of them. Marked (bold, or *): all are below 1.",
     ))
+}
+
+/// One of ours over the best peer.
+fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
+    if time(ours).is_none() {
+        return Cell::error();
+    }
+    // No peer has a time, which stands in the peer's column.
+    let Some(best) = best else { return Cell::none() };
+    let Some((median, low, high)) = ratio(run, ours, best) else {
+        return Cell::none().detail("a process was lost");
+    };
+    let mark = if high < 1.0 { Mark::Best } else { Mark::Plain };
+    Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high))).mark(mark)
+}
+
+/// Peers that are not among those compared: `without graviola`; nothing where all have a time.
+pub(super) fn without(peers: &[&Row]) -> String {
+    let failed: Vec<&str> =
+        peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();
+    if failed.is_empty() { String::new() } else { format!("without {}", failed.join(" and ")) }
 }
 
 /// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`.
@@ -104,9 +139,34 @@ mod tests {
         let column = |name| found.columns.iter().position(|column| column.name == name).unwrap();
         assert_eq!(row[column("sealmark/aesni")], ("0.900", "0.800–1.10"));
         assert_eq!(found.rows[0][column("sealmark/aesni")].mark, Mark::Plain, "not all are below 1");
-        assert_eq!(row[column("sealmark/portable")], ("–", ""), "two processes and three make no pairs");
+        let unpaired = ("–", "a process was lost");
+        assert_eq!(row[column("sealmark/portable")], unpaired, "two processes and three make no pairs");
         assert!(table(&by_hand(run.rows[..2].to_vec())).is_none(), "no peer, no ratio");
-        let even = ratio(&run.rows[1], &sample::row("seal", "a", 1000, "x", &[300.0, 450.0])).unwrap();
+        let (twice, peer) = (&run.rows[1], sample::row("seal", "a", 1000, "x", &[300.0, 450.0]));
+        assert_eq!(ratio(&run, twice, &peer), None, "each of the two lost a process, and not the same one");
+        let even = ratio(&by_hand(vec![peer.clone()]), twice, &peer).unwrap();
         assert_eq!(even, (2.5, 2.0, 3.0));
+    }
+
+    #[test]
+    fn an_error_stays_in_the_table_and_a_peer_that_failed_is_named() {
+        let mut run = by_hand(vec![
+            sample::row("seal", "a", 1000, "sealmark/aesni", &[90.0]),
+            sample::row("seal", "a", 1000, "ring", &[100.0]),
+            sample::row("seal", "a", 1000, "aws-lc", &[50.0]),
+        ]);
+        let cells = |run: &Run| {
+            let found = table(run).unwrap();
+            assert_eq!(found.rows.len(), 1);
+            let cells = found.rows[0].iter().skip(1);
+            cells.map(|cell| format!("{} {}", cell.text, cell.detail)).collect::<Vec<_>>()
+        };
+        assert_eq!(cells(&run), ["aws-lc ", "1.80 1.80–1.80"]);
+        run.rows[2].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["ring without aws-lc", "0.900 0.900–0.900"]);
+        run.rows[1].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["error without ring and aws-lc", "– "]);
+        run.rows[0].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["error without ring and aws-lc", "error "]);
     }
 }

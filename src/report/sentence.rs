@@ -27,13 +27,18 @@ pub(super) fn report(sections: &[Section]) -> String {
                 counted(sections.len() as u64, "run"),
                 counted(hosts.len() as u64, "host")
             );
-            if verified().next().is_none() {
-                return format!("{runs}, measured and not verified.");
+            let mut words = if verified().next().is_none() {
+                format!("{runs}, measured and not verified")
+            } else {
+                let (all, wrong) = verified().fold((0, 0), |(all, wrong), report| {
+                    (all + cases::cases(report), wrong + cases::wrong(report))
+                });
+                format!("{runs}: {}, {wrong} wrong", counted(all, "case"))
+            };
+            for lack in lacks(sections.iter().filter_map(|section| section.bench.as_ref())) {
+                words += &format!("; {lack}");
             }
-            let (all, wrong) = verified().fold((0, 0), |(all, wrong), report| {
-                (all + cases::cases(report), wrong + cases::wrong(report))
-            });
-            format!("{runs}: {}, {wrong} wrong.", counted(all, "case"))
+            words + "."
         }
     }
 }
@@ -59,15 +64,37 @@ pub(super) fn section(section: &Section) -> String {
             parts.push(format!("{} measured, not verified here", counted(engines, "engine")));
         }
         parts.extend(fastest(run));
-        let errors = speed::errors(run).map_or(0, |table| table.rows.len() as u64);
-        if errors > 0 {
-            parts.push(format!("{} without a time", counted(errors, "measurement")));
-        }
+        parts.extend(lacks([run]));
     }
     let sentence = parts.join("; ");
     let mut letters = sentence.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}.", letters.as_str())
+}
+
+/// What is missing in runs: times, rows, or their end.
+fn lacks<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<String> {
+    let (mut errors, mut empty, mut partial) = (0, 0, 0);
+    for run in runs {
+        errors += run.rows.iter().filter(|row| speed::time(row).is_none()).count() as u64;
+        empty += u64::from(run.rows.is_empty());
+        partial += u64::from(run.partial);
+    }
+    let mut found = Vec::new();
+    if errors > 0 {
+        found.push(format!("{} without a time", counted(errors, "measurement")));
+    }
+    match empty {
+        0 => {}
+        1 => found.push("nothing was measured: a run has no row".to_owned()),
+        n => found.push(format!("nothing was measured in {n} runs")),
+    }
+    match partial {
+        0 => {}
+        1 => found.push("a run ended before all was measured".to_owned()),
+        n => found.push(format!("{n} runs ended before all was measured")),
+    }
+    found
 }
 
 /// Sets in which at least one case ran.
@@ -93,8 +120,14 @@ fn fastest(run: &Run) -> Option<String> {
             format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
         }
     };
+    let failed: Vec<&str> =
+        curve.engines.iter().copied().filter(|engine| curve.has_failed(engine, bytes)).collect();
+    let without = match failed.as_slice() {
+        [] => String::new(),
+        failed => format!(" (no time of {})", failed.join(" and ")),
+    };
     Some(format!(
-        "fastest {} seal at {}: {engine} at {} GB/s{near}",
+        "fastest {} seal at {}: {engine} at {} GB/s{near}{without}",
         curve.algorithm,
         size(bytes),
         three(speed)
@@ -111,6 +144,9 @@ pub(super) fn origin(section: &Section) -> String {
     }
     if let Some(run) = &section.bench {
         words += &format!("; measured {} by sealmark {}", run.started, run.sealmark);
+        if run.partial {
+            words += ", and ended before all was measured";
+        }
     }
     words + "."
 }
@@ -183,9 +219,10 @@ mod tests {
         assert_eq!(of(vec![bench.clone()]), format!("6 engines measured, not verified here; {fastest}"));
         assert_eq!(
             of(vec![verify.clone(), bench.clone(), bench.clone()]),
-            "2 runs on 1 host: 23,971 cases, 1 wrong."
+            "2 runs on 1 host: 23,971 cases, 1 wrong; 2 measurements without a time."
         );
-        assert_eq!(of(vec![bench.clone(), bench]), "2 runs on 1 host, measured and not verified.");
+        let twice = "2 runs on 1 host, measured and not verified; 2 measurements without a time.";
+        assert_eq!(of(vec![bench.clone(), bench]), twice);
         assert_eq!(of(vec![]), "Nothing to report: no result file was given.");
     }
 
@@ -241,6 +278,30 @@ mod tests {
         );
         report.sets.clear();
         assert_eq!(of(vec![File::Verify(report)]), "Nothing was verified: no case ran.");
+    }
+
+    #[test]
+    fn a_run_that_ended_early_or_measured_nothing_says_so() {
+        let mut run = sample::run();
+        run.rows.retain(|row| row.error.is_none());
+        run.partial = true;
+        let ended = "aws-lc at 14.3 GB/s; a run ended before all was measured.";
+        assert!(of(vec![File::Bench(run.clone())]).ends_with(ended));
+        let two = "2 runs on 1 host, measured and not verified; 2 runs ended before all was measured.";
+        assert_eq!(of(vec![File::Bench(run.clone()), File::Bench(run.clone())]), two);
+        (run.partial, run.rows) = (false, Vec::new());
+        let nothing = "0 engines measured, not verified here; nothing was measured: a run has no row.";
+        assert_eq!(of(vec![File::Bench(run)]), nothing);
+    }
+
+    #[test]
+    fn the_fastest_says_whose_time_it_was_chosen_without() {
+        let mut run = sample::run();
+        let row =
+            |row: &&mut crate::measure::Row| row.workload == "seal/aes-256-gcm/16384" && row.engine == "ring";
+        run.rows.iter_mut().find(row).unwrap().error = Some("wrong".into());
+        let sentence = of(vec![File::Bench(run)]);
+        assert!(sentence.contains("aws-lc at 14.3 GB/s (no time of ring); 2 measurements"), "{sentence}");
     }
 
     #[test]

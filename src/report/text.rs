@@ -5,6 +5,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use super::table::{Cell, Column, Mark, Table};
+use super::{Report, compare, sentence};
 
 /// Narrower than this the columns would be single letters.
 const MIN_WIDTH: u16 = 40;
@@ -13,6 +14,27 @@ const MIN_WIDTH: u16 = 40;
 const GAP: u16 = 2;
 /// One rule, under the heading.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
+/// Draws a whole report, its sentence last: that is what a terminal still shows at the end.
+pub(super) fn report(report: &Report, width: u16) -> String {
+    let sections = report.sections();
+    let mut out = String::new();
+    for section in sections {
+        out += &wrap(&sentence::origin(section), width.into());
+        for found in section.tables() {
+            out += &format!("\n{}", table(&found, width));
+        }
+        out.push('\n');
+    }
+    let compared = compare::compare(sections);
+    for found in &compared.tables {
+        out += &format!("{}\n", table(found, width));
+    }
+    for words in sentence::changes(sections).iter().chain(&compared.refused) {
+        out += &wrap(words, width.into());
+    }
+    out + &wrap(&report.sentence(), width.into())
+}
 
 /// Draws one table with its heading and note, at most `width` columns wide where that can be.
 ///
