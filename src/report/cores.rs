@@ -3,9 +3,9 @@
 use super::number::{count, size, three};
 use super::speed::time;
 use super::table::{Cell, Table};
-use crate::measure::Run;
+use crate::measure::{Estimate, Run};
 
-/// One row for each workload on all cores whose single-core twin was measured too.
+/// One row for each workload on all cores, beside its single-core twin where that was measured too.
 pub(super) fn table(run: &Run) -> Option<Table> {
     let columns = ["workload", "engine", "one core, GB/s", "all cores, GB/s", "times as fast", "efficiency"];
     let mut table = Table::new("cores", "All cores beside one", columns);
@@ -14,9 +14,14 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     for row in run.rows.iter().filter(|row| row.op.starts_with("parallel/")) {
         let alone = row.workload.trim_start_matches("parallel/");
         let one = run.rows.iter().find(|one| one.workload == alone && one.engine == row.engine);
-        let (Some(all_ns), Some(one_ns)) = (time(row), one.and_then(time)) else { continue };
-        let speed = |ns: f64| row.bytes as f64 / ns;
-        let times = one_ns.median / all_ns.median;
+        let (all_ns, one_ns) = (time(row), one.and_then(time));
+        // An error where there is a row, and nothing where its single-core twin was not measured.
+        let lack = || if time(row).is_none() || one.is_some() { Cell::error() } else { Cell::none() };
+        let speed = |ns: Option<Estimate>, lack: Cell| {
+            ns.map_or(lack, |ns| Cell::new(three(row.bytes as f64 / ns.median)))
+        };
+        let times = all_ns.zip(one_ns).map(|(all, one)| one.median / all.median);
+        let one_lack = if one.is_some() { Cell::error() } else { Cell::none() };
         table.push(vec![
             Cell::new(format!(
                 "{} {}, {}",
@@ -25,10 +30,10 @@ pub(super) fn table(run: &Run) -> Option<Table> {
                 size(row.bytes)
             )),
             Cell::new(&row.engine),
-            Cell::new(three(speed(one_ns.median))),
-            Cell::new(three(speed(all_ns.median))),
-            Cell::new(three(times)),
-            Cell::new(format!("{:.0} %", 100.0 * times / cores as f64)),
+            speed(one_ns, one_lack),
+            speed(all_ns, Cell::error()),
+            times.map_or_else(lack, |times| Cell::new(three(times))),
+            times.map_or_else(lack, |times| Cell::new(format!("{:.0} %", 100.0 * times / cores as f64))),
         ]);
     }
     (!table.rows.is_empty()).then(|| {
@@ -53,9 +58,19 @@ mod tests {
         run.rows.push(sample::row("parallel/seal", "aes-256-gcm", 1024, "ring", &[100.0]));
         let one =
             run.rows.iter_mut().find(|row| row.workload == "seal/aes-256-gcm/1024" && row.engine == "ring");
-        one.unwrap().ns = Some(crate::measure::Estimate { median: 300.0, low: 300.0, high: 300.0 });
+        one.unwrap().ns = Some(Estimate { median: 300.0, low: 300.0, high: 300.0 });
         let found = table(&run).unwrap();
         let words: Vec<_> = found.rows[0].iter().skip(4).map(|cell| cell.text.as_str()).collect();
         assert_eq!(words, ["3.00", "75 %"]);
+        let row = |run: &Run| {
+            let found = table(run).expect("the row stays");
+            found.rows[0].iter().skip(2).map(|cell| cell.text.clone()).collect::<Vec<_>>()
+        };
+        let all = run.rows.len() - 1;
+        run.rows[all].error = Some("wrong".into());
+        assert_eq!(row(&run)[1..], ["error", "error", "error"]);
+        run.rows[all].error = None;
+        run.rows.retain(|row| row.workload != "seal/aes-256-gcm/1024");
+        assert_eq!(row(&run), ["–", "10.2", "–", "–"], "its twin was not measured");
     }
 }

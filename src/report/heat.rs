@@ -2,9 +2,10 @@
 
 use super::curve::{Curve, curves};
 use super::number::{size, three};
+use super::ratio::without;
 use super::speed::OWN;
 use super::table::{Cell, Mark, Table};
-use crate::measure::Run;
+use crate::measure::{Row, Run};
 
 /// Ratios from which a cell is one step warmer; their inverses are the steps down.
 const STEPS: [f64; 3] = [1.02, 1.25, 2.0];
@@ -20,8 +21,8 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     for curve in &curves {
         for engine in curve.engines.iter().filter(|engine| engine.starts_with(OWN) && **engine != OWN) {
             let mut row = vec![Cell::new(format!("{} {engine}", curve.title()))];
-            row.extend(sizes.iter().map(|&bytes| ratio(curve, engine, bytes).map_or_else(Cell::none, warm)));
-            if row.iter().skip(1).any(|cell| matches!(cell.mark, Mark::Heat(_))) {
+            row.extend(sizes.iter().map(|&bytes| cell(curve, engine, bytes)));
+            if row.iter().skip(1).any(|cell| cell.mark != Mark::Quiet) {
                 table.push(row);
             }
         }
@@ -34,12 +35,20 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     })
 }
 
-fn ratio(curve: &Curve<'_>, engine: &str, bytes: u64) -> Option<f64> {
-    let ours = curve.speed(engine, bytes)?.median;
-    let peers = curve.engines.iter().filter(|peer| !peer.starts_with(OWN));
-    let best =
-        peers.filter_map(|peer| curve.speed(peer, bytes)).map(|speed| speed.median).fold(0.0, f64::max);
-    (best > 0.0).then(|| ours / best)
+/// One of ours over the best peer, and the peers that failed there. Nothing where a size has no peer.
+fn cell(curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
+    let peers: Vec<&Row> = curve.rows_at(bytes).filter(|row| !row.engine.starts_with(OWN)).collect();
+    if peers.is_empty() {
+        return Cell::none();
+    }
+    if curve.has_failed(engine, bytes) {
+        return Cell::error();
+    }
+    let Some(ours) = curve.speed(engine, bytes) else { return Cell::none() };
+    let speeds = peers.iter().filter_map(|peer| curve.speed(&peer.engine, bytes));
+    let best = speeds.map(|speed| speed.median).fold(0.0, f64::max);
+    let found = if best > 0.0 { warm(ours.median / best) } else { Cell::error() };
+    found.detail(without(&peers))
 }
 
 fn warm(ratio: f64) -> Cell {
@@ -74,6 +83,17 @@ mod tests {
         let found = table(&run).unwrap();
         assert_eq!(found.rows.len(), 1);
         assert_eq!(found.rows[0][1], Cell::new("2.00").mark(Mark::Heat(3)));
+        let mut failed = run.clone();
+        failed.rows[2].error = Some("wrong".into());
+        let cell = &table(&failed).unwrap().rows[0][1];
+        assert_eq!((cell.text.as_str(), cell.detail.as_str()), ("2.50", "without aws-lc"));
+        failed.rows[0].error = Some("wrong".into());
+        assert_eq!(table(&failed).unwrap().rows[0][1], Cell::error().detail("without ring and aws-lc"));
+        for row in &mut failed.rows[4..] {
+            row.error = Some("wrong".into());
+        }
+        let row = &table(&failed).expect("it stays in the table").rows[0];
+        assert_eq!(row[1..], [Cell::error(), Cell::error()]);
         assert!(table(&Run { rows: run.rows[4..].to_vec(), ..run }).is_none(), "no peer, no ratio");
     }
 }

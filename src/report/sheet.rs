@@ -182,6 +182,17 @@ impl<'a> Sheet<'a> {
             self.text(engine, (marker + 10.0, at), HPos::Left, INK);
         }
     }
+
+    /// Engines that have no line, in the lower right corner: a picture without them would say that they are
+    /// not there.
+    pub fn missing(&self, engines: &[&str]) {
+        let words = match engines {
+            [] => return,
+            [one] => format!("{one}: no time"),
+            [one, rest @ ..] => format!("{one} and {} more: no time", rest.len()),
+        };
+        self.text(&words, (WIDTH - 8.0, HEIGHT - 12.0), HPos::Right, INK);
+    }
 }
 
 fn pixel((x, y): Place) -> (i32, i32) {

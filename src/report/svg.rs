@@ -51,14 +51,16 @@ pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint
         sheet.heading(&curve.title());
     }
     sheet.axes(curve);
-    let mut ends = Vec::new();
+    let (mut ends, mut missing) = (Vec::new(), Vec::new());
     for engine in &curve.engines {
         let place = engines.iter().position(|other| other == engine).unwrap_or(0);
-        if let Some(end) = sheet.line(curve, engine, place) {
-            ends.push((end, *engine, place));
+        match sheet.line(curve, engine, place) {
+            Some(end) => ends.push((end, *engine, place)),
+            None => missing.push(*engine),
         }
     }
     sheet.names(ends);
+    sheet.missing(&missing);
     sheet.finish();
     frame(&drawing, curve, name, paint)
 }
@@ -108,6 +110,12 @@ fn describe(curve: &Curve<'_>) -> String {
                 words += &format!(" {engine}: {slow} at {}, {fast} at {}.", size(*small), size(*large));
             }
             _ => words += &format!(" {engine}: no time."),
+        }
+        let failed =
+            curve.sizes.iter().filter(|&&bytes| !timed.is_empty() && curve.has_failed(engine, bytes));
+        let failed: Vec<String> = failed.map(|&bytes| size(bytes)).collect();
+        if !failed.is_empty() {
+            words += &format!(" {engine}: no time at {}.", failed.join(", "));
         }
     }
     super::number::plain(&words)

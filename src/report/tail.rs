@@ -1,7 +1,7 @@
 //! The slowest of single operations: p50, p99 and p99.9.
 
 use super::number::three;
-use super::speed::time;
+use super::speed::{interval, time};
 use super::table::{Cell, Mark, Table};
 use crate::measure::{Estimate, Run, Tails};
 
@@ -10,17 +10,19 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     let columns = ["workload", "engine", "p50", "p99", "p99.9", "p99.9 / p50"];
     let mut table = Table::new("tails", "The slowest of single operations: nanoseconds", columns);
     table.columns[1].number = false;
-    for row in run.rows.iter().filter(|row| time(row).is_some()) {
+    // A row with an error has no tails: that its workload asks for them is known from the other engines'
+    // rows.
+    let asks = |workload: &str| run.rows.iter().any(|row| row.workload == workload && row.tails.is_some());
+    for row in run.rows.iter().filter(|row| asks(&row.workload)) {
         let mut cells = vec![Cell::new(&row.workload), Cell::new(&row.engine)];
-        match row.tails {
-            None => continue,
+        match row.tails.filter(|_| time(row).is_some()) {
+            None if time(row).is_none() => cells.extend([0; 4].map(|_| Cell::error())),
+            None => cells.extend([0; 4].map(|_| Cell::none())),
             Some(Tails::BelowTheClock) => {
                 cells.extend([0; 4].map(|_| Cell::new("below the clock").mark(Mark::Quiet)));
             }
             Some(Tails::Ns { p50, p99, p999 }) => {
-                let cell = |e: Estimate| {
-                    Cell::new(three(e.median)).detail(format!("{}–{}", three(e.low), three(e.high)))
-                };
+                let cell = |e: Estimate| Cell::new(three(e.median)).detail(interval(run, row, e.low, e.high));
                 cells.extend([p50, p99, p999].map(cell));
                 cells.push(Cell::new(three(p999.median / p50.median)));
             }
@@ -52,5 +54,9 @@ mod tests {
         let words: Vec<_> = found.rows[0].iter().skip(2).map(|cell| cell.text.as_str()).collect();
         assert_eq!(words, ["1,000", "1,500", "4,000", "4.00"]);
         assert_eq!(found.rows[1][2].text, "below the clock");
+        assert_eq!(found.rows.len(), sample::ENGINES.len(), "the workload asks for them, whoever has them");
+        assert_eq!(found.rows[2][2], Cell::none());
+        run.rows[2].error = Some("wrong".into());
+        assert_eq!(table(&run).unwrap().rows[2][2..], [0; 4].map(|_| Cell::error()));
     }
 }
