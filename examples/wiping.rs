@@ -1,0 +1,116 @@
+//! What it would cost our kernels to leave nothing in vector registers: `ci/deep wiping`.
+//!
+//! Two engines around the backend that Sealmark chooses, alike but for what they call when a seal or an open is done:
+//! `plain` calls a function that does nothing, `wiped` one that zeroes every vector register, as graviola does. Both
+//! take the same way round, so their difference is the price.
+
+use sealmark::aead::{self, Aead, Alg, Error, Nonce, Tag};
+use sealmark::engine::{Engine, Residue, Shape};
+
+struct Around {
+    name: &'static str,
+    wipes: bool,
+}
+
+impl Engine for Around {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn version(&self) -> String {
+        "0".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        wipe().map(drop).ok_or_else(|| "wiping is written for x86-64 with AVX".into())
+    }
+
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg)
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        let wipe = wipe().ok_or(Error::CpuLacksFeature)?;
+        Ok(Box::new(Key { inner: aead::key(alg, bytes)?, after: if self.wipes { wipe } else { nothing } }))
+    }
+}
+
+struct Key {
+    inner: Box<dyn Aead>,
+    after: fn(),
+}
+
+impl Aead for Key {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
+        let done = self.inner.seal(nonce, aad, in_out, tag);
+        (self.after)();
+        done
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        let done = self.inner.open(nonce, aad, in_out, tag);
+        (self.after)();
+        done
+    }
+}
+
+fn nothing() {}
+
+/// What zeroes every vector register of this CPU, where that is written.
+fn wipe() -> Option<fn()> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        return Some(x86::zero_zmm);
+    } else if std::arch::is_x86_feature_detected!("avx") {
+        return Some(x86::zero_ymm);
+    }
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "no safe code names a register")]
+mod x86 {
+    use std::arch::asm;
+
+    /// Zeroes ymm0 to ymm15, and with them the first halves of zmm0 to zmm15 and the second ones too.
+    pub fn zero_ymm() {
+        // SAFETY: `wipe` hands this out where there is AVX only; every register that it writes is a clobber.
+        unsafe {
+            asm!(
+                "vzeroall",
+                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+                out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+    }
+
+    /// And zmm16 to zmm31, which `vzeroall` leaves.
+    pub fn zero_zmm() {
+        // SAFETY: `wipe` hands this out where there is AVX-512 only; every register that it writes is a clobber.
+        unsafe {
+            asm!(
+                "vpxord zmm16, zmm16, zmm16", "vpxord zmm17, zmm17, zmm17", "vpxord zmm18, zmm18, zmm18",
+                "vpxord zmm19, zmm19, zmm19", "vpxord zmm20, zmm20, zmm20", "vpxord zmm21, zmm21, zmm21",
+                "vpxord zmm22, zmm22, zmm22", "vpxord zmm23, zmm23, zmm23", "vpxord zmm24, zmm24, zmm24",
+                "vpxord zmm25, zmm25, zmm25", "vpxord zmm26, zmm26, zmm26", "vpxord zmm27, zmm27, zmm27",
+                "vpxord zmm28, zmm28, zmm28", "vpxord zmm29, zmm29, zmm29", "vpxord zmm30, zmm30, zmm30",
+                "vpxord zmm31, zmm31, zmm31",
+                out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _, out("zmm20") _, out("zmm21") _,
+                out("zmm22") _, out("zmm23") _, out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _,
+                out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        zero_ymm();
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    sealmark::main(&[&Around { name: "plain", wipes: false }, &Around { name: "wiped", wipes: true }])
+}
