@@ -125,14 +125,14 @@ impl Sealer {
         &self.cipher
     }
 
-    /// How far the budget of the key that sealed last is: at nine tenths a rotation is due.
+    /// How far the budget of the active key is: at nine tenths a rotation is due.
     pub fn usage(&self) -> Use {
-        self.budget.state(self.nonces.issued())
+        self.cache.active_storage().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
 
     /// Values sealed under each key in this process load.
     pub fn writes(&self) -> BTreeMap<u32, u64> {
-        self.budget.writes(self.nonces.issued())
+        self.budget.writes()
     }
 
     /// [`read`] with its keys; what does not open is counted.
@@ -180,7 +180,7 @@ impl Sealer {
     /// [`Error::KeyUsedUp`].
     #[inline]
     pub fn check_budget(&self, key_id: NonZeroU32) -> Result<(), Error> {
-        self.budget.check(key_id.get(), self.nonces.issued())
+        self.budget.check(key_id.get())
     }
 
     /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the budget.
@@ -207,7 +207,7 @@ impl Sealer {
             false => (0, Cow::Borrowed(value)),
         };
         let nonce = self.nonces.next()?;
-        self.budget.count(key_id, self.nonces.issued());
+        self.budget.count(key_id);
         let header = Header { flag, key_id, nonce };
         // Not an array of zeros: writing a kilobyte of them would cost a fifth of sealing one.
         let mut stack = ArrayVec::<u8, STACK_KEY_LEN>::new();
