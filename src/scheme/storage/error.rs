@@ -73,6 +73,11 @@ pub enum Error {
         /// Its id.
         key_id: u32,
     },
+    /// JSON that Go's reader is lenient about.
+    #[error(
+        "the sidecar breaks the rule strict-json: {0}; it is damaged, or another program wrote it: resync the node"
+    )]
+    SidecarStrict(String),
     /// What the sidecar says of itself cannot all be true.
     #[error("the sidecar contradicts itself ({0}): it is damaged; restore it whole or resync the node")]
     SidecarInconsistent(&'static str),
