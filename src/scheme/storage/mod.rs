@@ -44,6 +44,9 @@
 //! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
 //!   its registration may not start again.
 //! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
+//! - Maintenance goes by what the readers go by: [`rewrite::step`], [`maintenance::count_under`] and
+//!   [`maintenance::retire`] take the same [`Clear`]. Once the first rewriting is done, that is [`Clear::Refused`] for
+//!   both. A rewriting under [`Clear::Allowed`] seals whatever lies in clear, also what somebody put there since.
 //! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
 //!   a lock on it would stay with the old one. A registry in a redb database (feature `redb`) beside it keeps a second
 //!   process out, for its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.

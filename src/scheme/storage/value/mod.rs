@@ -147,8 +147,8 @@ impl Sealer {
     /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for a user key under the registry's prefix; as [`Gate::form`]; for [`Origin::Direct`]
-    /// as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
+    /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as [`Gate::form`]; for
+    /// [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -159,7 +159,7 @@ impl Sealer {
         origin: Origin,
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        registry::check_user_key(user_key)?;
+        registry::check_user_key(user_key, commit_ts)?;
         let gate = Gate {
             cipher: self.cipher.keystore().is_some(),
             active: self.cache.active_storage(),
@@ -171,7 +171,7 @@ impl Sealer {
         if let (Form::Sealed(key_id), Origin::Direct) = (form, origin) {
             self.check_budget(key_id)?;
         }
-        self.seal_as(form, user_key, commit_ts, expire_at, value, out)
+        self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
     }
 
     /// That the key may seal one more value that nobody else has sealed already.
@@ -186,7 +186,7 @@ impl Sealer {
     /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the budget.
     ///
     /// # Errors
-    /// [`Error::Envelope`].
+    /// [`Error::ReservedPrefix`], [`Error::Envelope`].
     #[inline]
     pub fn seal_as(
         &self,
@@ -197,9 +197,24 @@ impl Sealer {
         value: &[u8],
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        let Form::Sealed(key_id) = form else { return clear_into(false, expire_at, value, out) };
+        registry::check_user_key(user_key, commit_ts)?;
+        self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
+    }
+
+    /// Writes a stored value, or a sealed tombstone, whose key has been checked.
+    #[inline]
+    pub(super) fn seal_row(
+        &self,
+        form: Form,
+        user_key: &[u8],
+        commit_ts: u64,
+        (tombstone, expire_at): (bool, u64),
+        value: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let Form::Sealed(key_id) = form else { return clear_into(tombstone, expire_at, value, out) };
         let key_id = key_id.get();
-        let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
+        let value_header = ValueHeader { tombstone, state: State::Encrypted, expire_at }.encode();
         let (head, rest) =
             out.split_first_chunk_mut::<VALUE_HEADER_LEN>().ok_or(envelope::Error::BufferTooSmall)?;
         let (flag, plaintext) = match self.compress {
@@ -227,11 +242,14 @@ impl Sealer {
         Ok(VALUE_HEADER_LEN + len)
     }
 
-    /// Writes a tombstone into the first bytes of `out`, and returns how many. It is in clear: there is nothing to hide.
+    /// Writes the tombstone of that key into the first bytes of `out`, and returns how many. It is in clear: there is
+    /// nothing to hide.
     ///
     /// # Errors
-    /// [`Error::Envelope`] where `out` is too short.
-    pub fn tombstone_into(out: &mut [u8]) -> Result<usize, Error> {
+    /// [`Error::ReservedPrefix`] for one that would be stored under the registry's prefix; [`Error::Envelope`] where
+    /// `out` is too short.
+    pub fn tombstone_into(user_key: &[u8], commit_ts: u64, out: &mut [u8]) -> Result<usize, Error> {
+        registry::check_user_key(user_key, commit_ts)?;
         clear_into(true, 0, &[], out)
     }
 }
