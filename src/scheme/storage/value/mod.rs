@@ -268,7 +268,8 @@ fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Clear {
     /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to the store
-    /// can then put any value in clear in the place of a sealed one.
+    /// can then put any value in clear in the place of a sealed one. Every value in clear is tried under every loaded
+    /// key, so that a read takes longer the more keys there are.
     #[default]
     Allowed,
     /// Empty tombstones alone, which are not authentic either: once every value has been rewritten.
@@ -298,8 +299,8 @@ impl Read {
 ///
 /// # Errors
 /// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded; [`Error::NoCipher`] for a
-/// sealed value without one; [`Error::ReadIntegrity`] for what does not open and for a record that claims to be in
-/// clear; [`Error::ClearValue`]; [`Error::Decompress`]. Never "not found".
+/// sealed value without one; [`Error::ReadIntegrity`] for what does not open, and under [`Clear::Allowed`] for a record
+/// that claims to be in clear; [`Error::ClearValue`], before any key is tried; [`Error::Decompress`]. Never "not found".
 pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
     let (header, body) = ValueHeader::decode(stored)?;
     match header.state {
@@ -312,11 +313,11 @@ pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[
             Ok(Read { header, key_id: Some(record.key_id), value })
         }
         State::Clear => {
-            if let Some(cipher) = cipher {
-                refuse_relabelled(cipher, header.expire_at, pebble_key, body)?;
-            }
             if clear == Clear::Refused && !(header.tombstone && body.is_empty()) {
                 return Err(Error::ClearValue);
+            }
+            if let Some(cipher) = cipher {
+                refuse_relabelled(cipher, header.expire_at, pebble_key, body)?;
             }
             Ok(Read { header, key_id: None, value: body.to_vec() })
         }
@@ -342,12 +343,13 @@ fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &
     if expire_at != 0 {
         candidates.push(0);
     }
+    let mut trial = body[HEADER_LEN..].to_vec();
     for key_id in keystore.ids() {
         for &expire_at in &candidates {
             let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
             for flag in [0, FLAG_SNAPPY] {
                 let aad = Aad::Storage { value_header: &value_header, pebble_key }.to_vec(flag, key_id);
-                let mut trial = body[HEADER_LEN..].to_vec();
+                trial.copy_from_slice(&body[HEADER_LEN..]);
                 if cipher.open_body(key_id, &body[6..HEADER_LEN], &aad, &mut trial).is_ok() {
                     zeroize::Zeroize::zeroize(&mut trial);
                     return Err(Error::ReadIntegrity);
