@@ -94,6 +94,10 @@ impl Group {
 }
 
 /// One group of short messages.
+///
+/// # Safety
+/// As [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`], none with more than
+/// 16 bytes of AAD; when they are opened, `tags` has one place for each.
 #[inline(always)]
 unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -128,8 +132,9 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     group.even =
         messages.len() == L::BLOCKS && group.blocks[..L::BLOCKS].iter().all(|blocks| *blocks == first);
 
+    const { assert!(LONGEST / 16 + 2 <= Key::<L>::POWERS, "a power of H for each block of the longest message") }
     // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; powers asked
-    // for are at most LONGEST / 16 + 2, which every backend of many lanes has.
+    // for are at least 1 and at most LONGEST / 16 + 2, which was asserted.
     unsafe {
         let j0 = L::add(L::load_each(&nonces, &[12; MOST_LANES]), L::splat(1 << 120));
         let mut counter = L::counters(j0);
@@ -177,6 +182,9 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
 }
 
 /// `V` steps from the one that stands `p` from the end.
+///
+/// # Safety
+/// As [`step`], for each of them.
 #[inline(always)]
 unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -186,7 +194,7 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
     sum: &mut L::Product,
 ) {
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract, for `p` down to `p` - V + 1.
     unsafe {
         let mut states = [L::whiten(L::count_each(counter), &keys[0]); V];
         each!(I < V, {
@@ -200,6 +208,9 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
 }
 
 /// Adds the key stream to the block of each message that stands `p` from the end, and hashes its ciphertext.
+///
+/// # Safety
+/// As [`together`], whose messages `group` describes; `p` is at least 1 and at most the most blocks of a message.
 #[inline(always)]
 unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -210,7 +221,7 @@ unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
 ) {
     let (to, lens, full) = group.at(p);
     let from = to.map(<*mut u8>::cast_const);
-    // SAFETY: the caller's contract.
+    // SAFETY: the caller's contract; the power `p` + 1 is one that `together` speaks of.
     unsafe {
         let data = if full { L::load_blocks(&from) } else { L::load_each(&from, &lens) };
         let out = L::finish(state, &key.round::<ROUNDS>()[ROUNDS], data);

@@ -99,7 +99,7 @@ impl<L: Lanes> Last<'_, L> {
             };
         }
         // SAFETY: the caller's contract is that of `Lanes`; `part` is inside `rest`; the match is on the number of
-        // vectors.
+        // vectors; every table has the first power.
         unsafe {
             let data = L::load_part(end, part.0, part.1);
             let sum = L::multiply_one(self.sum, lengths, self.key.powers(1));
@@ -127,7 +127,8 @@ impl<L: Lanes> Last<'_, L> {
         let width = span::<L>(1);
         let starts = |i: usize| if i == 0 { 16 } else { 0 };
         // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the first
-        // from its second block on; the powers asked for are between 1 and `blocks` + 2, at most POWERS.
+        // from its second block on. The powers asked for are at least 2, since the last vector begins at or before
+        // the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS * LAST + 1, at most POWERS.
         unsafe {
             let mut counter = self.counter;
             let mut states = [L::whiten(self.first, &keys[0]); V];
@@ -189,7 +190,8 @@ pub(super) unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]
     let width = span::<L>(1);
     for piece in data.chunks(Key::<L>::POWERS / L::BLOCKS * width) {
         let blocks = piece.len().div_ceil(16);
-        // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece.
+        // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A piece has
+        // 1 to POWERS blocks, and vector `i` of it begins before the last of them.
         unsafe {
             let mut sum = L::multiply_one(L::no_product(), *y, key.powers(blocks));
             for (i, vector) in piece.chunks(width).enumerate() {

@@ -44,13 +44,18 @@ impl<L: Lanes> Key<L> {
 
     /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read wherever
     /// one of them stands, and its sums as many blocks behind as the table has.
+    ///
+    /// Not checked in a release build: the kernels ask for powers in hundreds of places, and all of them know their
+    /// bounds from the geometry of the loop.
+    ///
+    /// # Safety
+    /// `n` is at least 1 and at most [`POWERS`](Self::POWERS).
     #[inline(always)]
-    pub fn powers(&self, n: usize) -> *const L::Power {
+    pub unsafe fn powers(&self, n: usize) -> *const L::Power {
         if cfg!(debug_assertions) {
             has_power(n, Self::POWERS);
         }
-        // SAFETY: `n` is at least 1 and at most POWERS, so the offset is inside the table; every caller's `n` is
-        // bounded by the geometry of its loop.
+        // SAFETY: the caller's contract puts the offset inside the table.
         unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
     }
 

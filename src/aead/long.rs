@@ -46,7 +46,8 @@ pub(super) unsafe fn long<
     let mut done = turns * wide;
     let mut left = (total - done).div_ceil(16);
     // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and more than
-    // a group: POWERS is at least the blocks of N + G vectors and 2. So every span below is inside `in_out`.
+    // a group: POWERS is at least the blocks of N + G vectors and 2. So every span below is inside `in_out`, and every
+    // power asked for, at most `left` + 2 and at least the blocks of a group, is in the table.
     unsafe {
         // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
         let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
@@ -127,7 +128,8 @@ unsafe fn bulk<
     }
     let wide = span::<L>(N);
     let mut table = Table::<L>::new();
-    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`.
+    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's N vectors meet the powers
+    // from BLOCKS * N down to 1, and `long` has asserted that there are more. The table is asked turn by turn from 0.
     unsafe {
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
         for turn in 0..turns {

@@ -84,7 +84,8 @@ const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool 
 /// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As [`Lanes`], with `A` vectors at `at` and `H` at `ciphertext`; `n` is at least the blocks of `H` vectors and at most
+/// [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
@@ -103,10 +104,10 @@ pub(super) unsafe fn step<
 ) -> L::Product {
     let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    let powers = key.powers(n);
     // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
     // those that are hashed.
     unsafe {
+        let powers = key.powers(n);
         if const { !L::BY_ROUNDS } {
             sum = hash::<L, H>(key, sum, y, n, ciphertext);
             encrypt::<L, A, ROUNDS, DONE>(key, states, at);
@@ -164,7 +165,7 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize,
 /// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As [`Lanes`], with `A` vectors at `at`.
 #[inline(always)]
 pub(super) unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, const DONE: usize>(
     key: &Key<L>,
@@ -185,7 +186,7 @@ pub(super) unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, cons
 /// Hashes `H` vectors after `y` has been added to the first; its first block meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As [`Lanes`], with `H` vectors at `at`; `n` is at least the blocks of `H` vectors and at most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn hash<L: Lanes, const H: usize>(
     key: &Key<L>,

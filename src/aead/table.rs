@@ -34,7 +34,8 @@ impl<L: Lanes> Table<L> {
     /// The states of this turn's counter blocks after two rounds. Counting began with the number 2.
     ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As [`Lanes`]; the turns of one table are asked for in order, from 0 on, all with the same `N`: what a later period
+    /// reads, the first one wrote.
     #[inline(always)]
     pub unsafe fn states<const N: usize, const ROUNDS: usize>(
         &mut self,

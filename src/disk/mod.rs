@@ -224,9 +224,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
 /// [`Error::Io`], and [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be
 /// there or not. The temporary file is removed as far as the disk lets us.
 pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let temporary = PathBuf::from(name);
+    let temporary = temporary_beside(path)?;
     remove_stale(disk, &temporary)?;
     let written = write_and_rename(disk, &temporary, path, bytes);
     if written.is_err() {
@@ -234,6 +232,17 @@ pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), E
         let _ = disk.remove(&temporary);
     }
     written
+}
+
+/// The file's name with `.tmp` behind it. A path without a file name has none: `..` would have one in another folder, and
+/// an empty path that of a stranger's file.
+fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
+    let Some(name) = path.file_name() else {
+        return Err(io_error("naming a temporary file beside", path)(io::ErrorKind::InvalidInput.into()));
+    };
+    let mut temporary = name.to_owned();
+    temporary.push(".tmp");
+    Ok(path.with_file_name(temporary))
 }
 
 /// A process that died may have left one, and the next may have its id: in a container that is often 1.
@@ -319,6 +328,19 @@ mod tests {
             Step::SyncDir("/data".into()),
         ];
         assert_eq!(disk.steps(), steps);
+    }
+
+    #[test]
+    fn a_path_that_names_no_file_is_refused_before_anything_is_removed() {
+        for path in ["", "/", "/data/..", ".."] {
+            let disk = Recorder::with_dir("/data");
+            let refused = durable_write(&disk, Path::new(path), b"new").unwrap_err();
+            assert!(
+                matches!(&refused, Error::Io { reason, .. } if reason.kind() == io::ErrorKind::InvalidInput),
+                "{path:?}: {refused}"
+            );
+            assert_eq!(disk.steps(), [], "{path:?}");
+        }
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! How much a key may still seal in this process load: 2^32 values at most, a warning at nine tenths (spec §11).
 //!
 //! SP 800-38D asks for a bound on one key's use; elastickv's design proposes a rotation at 90 % and does not build it.
-//! Counting costs the write path nothing: the nonce source counts already, and a key's use is what was issued since
-//! it became active. Only what a client asks of this node is refused: a value or an entry of the replicated log is
-//! sealed and counted in any case, or the cluster would halt, and the rotation that helps could not pass.
+//! Each key has a counter of its own, and a value is counted there by the thread that seals it. So a thread that pauses,
+//! and goes on under a key that others have left, still counts to that key. Only what a client asks of this node is
+//! refused: a value or an entry of the replicated log is sealed and counted in any case, or the cluster would halt, and
+//! the rotation that helps could not pass.
 
 use std::collections::BTreeMap;
+use std::iter;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::Error;
 
 /// Values that one key may seal in one process load.
 pub const LIMIT: u64 = 1 << 32;
 
-/// How far the active key is.
+/// How far a key is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
     /// Below nine tenths.
@@ -25,14 +27,11 @@ pub enum Use {
     UsedUp,
 }
 
-/// The use of each key in this process load.
+/// The use of each key in this process load. Any number of threads share it; counting waits for none of them.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
-    key_id: AtomicU32,
-    issued_before: AtomicU64,
-    /// The use of the keys that were active before, by key.
-    past: Mutex<BTreeMap<u32, u64>>,
+    counters: Table,
 }
 
 impl Default for Budget {
@@ -43,71 +42,43 @@ impl Default for Budget {
 
 impl Budget {
     /// A budget of `limit` values for each key.
-    pub const fn new(limit: u64) -> Self {
-        let (key_id, issued_before) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self { limit, key_id, issued_before, past: Mutex::new(BTreeMap::new()) }
+    pub fn new(limit: u64) -> Self {
+        Self { limit, counters: Table::with_len(FIRST_LEN) }
     }
 
-    /// That one more value may be sealed under the key, where so many nonces were issued.
+    /// That one more value may be sealed under the key. Threads that ask at once may all be told so: the limit can be
+    /// passed by one value for each of them.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
     #[inline]
-    pub fn check(&self, key_id: u32, issued: u64) -> Result<(), Error> {
-        let used =
-            if self.key_id.load(Ordering::Acquire) == key_id { self.used(issued) } else { self.past(key_id) };
-        if used >= self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
+    pub fn check(&self, key_id: u32) -> Result<(), Error> {
+        if self.used(key_id) >= self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
     }
 
-    /// Counts a value under the key, where so many nonces were issued with its own.
-    ///
-    /// Threads that see a new key at once may count a few values to the other one: the bound is not that sharp.
+    /// Counts a value under the key. Allocates nothing, except when many keys have been counted already. Id 0 is no
+    /// key's, and nothing is counted under it.
     #[inline]
-    pub fn count(&self, key_id: u32, issued: u64) {
-        if self.key_id.load(Ordering::Acquire) != key_id {
-            self.turn_to(key_id, issued.saturating_sub(1));
+    pub fn count(&self, key_id: u32) {
+        if key_id != 0 {
+            self.counters.of(key_id).fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    #[cold]
-    fn past(&self, key_id: u32) -> u64 {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner).get(&key_id).copied().unwrap_or(0)
+    /// Values sealed under the key.
+    #[inline]
+    pub fn used(&self, key_id: u32) -> u64 {
+        self.counters.find(key_id).map_or(0, |sealed| sealed.load(Ordering::Relaxed))
     }
 
-    /// Counts under another key from here on, and from where it was left when it had been active before.
-    #[cold]
-    fn turn_to(&self, key_id: u32, issued: u64) {
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.key_id.load(Ordering::Acquire);
-        if old == key_id {
-            return;
-        }
-        if old != 0 {
-            past.insert(old, self.used(issued));
-        }
-        let used = past.remove(&key_id).unwrap_or(0);
-        self.issued_before.store(issued.saturating_sub(used), Ordering::Release);
-        self.key_id.store(key_id, Ordering::Release);
+    /// Values sealed under each key.
+    pub fn writes(&self) -> BTreeMap<u32, u64> {
+        self.counters.all().filter(|(_, sealed)| *sealed > 0).collect()
     }
 
-    /// Values sealed under the active key, of so many nonces issued.
-    pub fn used(&self, issued: u64) -> u64 {
-        issued.saturating_sub(self.issued_before.load(Ordering::Acquire))
-    }
-
-    /// Values sealed under each key, of so many nonces issued.
-    pub fn writes(&self, issued: u64) -> BTreeMap<u32, u64> {
-        let mut writes = self.past.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match self.key_id.load(Ordering::Acquire) {
-            0 => {}
-            key_id => drop(writes.insert(key_id, self.used(issued))),
-        }
-        writes
-    }
-
-    /// How far the active key is.
-    pub fn state(&self, issued: u64) -> Use {
-        let used = self.used(issued);
+    /// How far the key is.
+    pub fn state(&self, key_id: u32) -> Use {
+        let used = self.used(key_id);
         if used >= self.limit {
             Use::UsedUp
         } else if used >= self.limit - self.limit / 10 {
@@ -118,26 +89,173 @@ impl Budget {
     }
 }
 
+/// Counters in the first table: more than a process sees keys between two rotations of each purpose.
+const FIRST_LEN: usize = 32;
+/// Counters in the longest table. There is no end to keys whose ids share their last bits, and so to tables.
+const LONGEST: usize = 1024;
+/// Places of a table that a key may have, one after the other. Key ids follow each other, so the first one is nearly
+/// always its own.
+const PLACES: usize = 4;
+
+/// A counter for each key, found by its id without waiting.
+///
+/// A key takes the first of its places that is free, and if none is, one in the next table, which is longer. A place
+/// once taken stays taken; so every thread finds a key where the first one has put it.
+#[derive(Debug)]
+struct Table {
+    counters: Box<[Counter]>,
+    next: OnceLock<Box<Table>>,
+}
+
+#[derive(Default, Debug)]
+struct Counter {
+    /// 0 while the place is free.
+    key_id: AtomicU32,
+    sealed: AtomicU64,
+}
+
+impl Table {
+    /// `len` is a power of two.
+    fn with_len(len: usize) -> Self {
+        Self { counters: iter::repeat_with(Counter::default).take(len).collect(), next: OnceLock::new() }
+    }
+
+    #[inline]
+    fn places(&self, key_id: u32) -> impl Iterator<Item = &Counter> {
+        let (first, mask) = (key_id as usize, self.counters.len() - 1);
+        (0..PLACES).map(move |place| &self.counters[first.wrapping_add(place) & mask])
+    }
+
+    /// The key's counter, which it takes where it has none.
+    #[inline]
+    fn of(&self, key_id: u32) -> &AtomicU64 {
+        let mut table = self;
+        loop {
+            for counter in table.places(key_id) {
+                // Relaxed: the counter of a free place is 0 for every thread, whenever it looks.
+                let taken = counter.key_id.load(Ordering::Relaxed) == key_id
+                    || match counter.key_id.compare_exchange(0, key_id, Ordering::Relaxed, Ordering::Relaxed)
+                    {
+                        Ok(_) => true,
+                        Err(other) => other == key_id,
+                    };
+                if taken {
+                    return &counter.sealed;
+                }
+            }
+            let len = (2 * table.counters.len()).min(LONGEST);
+            table = table.next.get_or_init(|| Box::new(Self::with_len(len)));
+        }
+    }
+
+    /// The key's counter, where it has one. It would be at the first free place, so none is further on.
+    #[inline]
+    fn find(&self, key_id: u32) -> Option<&AtomicU64> {
+        let mut table = self;
+        loop {
+            for counter in table.places(key_id) {
+                match counter.key_id.load(Ordering::Relaxed) {
+                    0 => return None,
+                    id if id == key_id => return Some(&counter.sealed),
+                    _ => {}
+                }
+            }
+            table = table.next.get()?;
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (u32, u64)> {
+        let load = |c: &Counter| (c.key_id.load(Ordering::Relaxed), c.sealed.load(Ordering::Relaxed));
+        self.tables().flat_map(move |table| table.counters.iter().map(load))
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |table| table.next.get().map(Box::as_ref))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn a_key_is_due_at_nine_tenths_and_used_up_at_the_limit_and_the_next_begins_anew() {
         let budget = Budget::new(10);
-        for issued in 1..=10 {
-            assert_eq!(budget.state(issued - 1), if issued < 10 { Use::Within } else { Use::RotationDue });
-            budget.check(7, issued - 1).unwrap();
-            budget.count(7, issued);
+        for sealed in 0..10 {
+            assert_eq!(budget.state(7), if sealed < 9 { Use::Within } else { Use::RotationDue });
+            budget.check(7).unwrap();
+            budget.count(7);
         }
-        assert_eq!(budget.state(10), Use::UsedUp);
-        assert!(matches!(budget.check(7, 10), Err(Error::KeyUsedUp(7))));
-        budget.count(7, 11);
-        assert_eq!(budget.used(11), 11, "what is replicated is counted past the limit");
-        budget.check(8, 11).unwrap();
-        budget.count(8, 12);
-        assert_eq!((budget.used(12), budget.state(12)), (1, Use::Within));
-        assert_eq!(budget.writes(12), [(7, 11), (8, 1)].into());
-        assert!(budget.check(7, 12).is_err(), "a key that comes back is as used as it was");
+        assert_eq!(budget.state(7), Use::UsedUp);
+        assert!(matches!(budget.check(7), Err(Error::KeyUsedUp(7))));
+        budget.count(7);
+        assert_eq!(budget.used(7), 11, "what is replicated is counted past the limit");
+        budget.check(8).unwrap();
+        budget.count(8);
+        assert_eq!((budget.used(8), budget.state(8)), (1, Use::Within));
+        assert_eq!(budget.writes(), [(7, 11), (8, 1)].into());
+        assert!(matches!(budget.check(7), Err(Error::KeyUsedUp(7))), "it is as used as it was");
+        budget.count(0);
+        assert_eq!((budget.used(0), budget.writes().len()), (0, 2), "0 is no key's id");
+    }
+
+    /// A thread takes its nonce under key 7 and pauses; others seal under key 8; then it goes on. Every order of the
+    /// steps of three threads.
+    #[test]
+    fn what_others_seal_while_a_thread_pauses_is_counted_to_their_key_in_every_order() {
+        let mut orders = 0;
+        for order in 0..3_u32.pow(6) {
+            let thread = |step: u32| order / 3_u32.pow(step) % 3;
+            let mut counts = [0; 3];
+            (0..6).for_each(|step| counts[thread(step) as usize] += 1);
+            if counts != [1, 2, 3] {
+                continue;
+            }
+            let budget = Budget::new(100);
+            for step in 0..6 {
+                budget.count([7, 8, 9][thread(step) as usize]);
+            }
+            assert_eq!(budget.writes(), [(7, 1), (8, 2), (9, 3)].into(), "{order}");
+            orders += 1;
+        }
+        assert_eq!(orders, 60);
+    }
+
+    #[test]
+    fn thousands_of_keys_have_a_counter_each_whatever_their_ids() {
+        let budget = Budget::default();
+        // Neighbours, ids that share every place of the first tables, and the largest.
+        let ids = (1..=500).chain((1..=500).map(|n| n << 20)).chain([u32::MAX, u32::MAX - 1]);
+        for (times, key_id) in ids.clone().enumerate() {
+            (0..=times % 3).for_each(|_| budget.count(key_id));
+        }
+        let expected: BTreeMap<u32, u64> =
+            ids.enumerate().map(|(times, key_id)| (key_id, times as u64 % 3 + 1)).collect();
+        assert_eq!(expected.len(), 1002);
+        assert_eq!(budget.writes(), expected);
+        assert!(expected.iter().all(|(key_id, used)| budget.used(*key_id) == *used));
+        assert_eq!(budget.used(501), 0);
+    }
+
+    #[test]
+    fn threads_that_meet_the_same_new_keys_share_one_counter_for_each() {
+        const EACH: u64 = 200;
+        let budget = Budget::default();
+        thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let budget = &budget;
+                scope.spawn(move || {
+                    for key in 0..EACH {
+                        // All keys collide, and each thread begins with another.
+                        budget.count((((key + 50 * thread) % EACH + 1) << 16) as u32);
+                    }
+                });
+            }
+        });
+        let writes = budget.writes();
+        assert_eq!(writes.len() as u64, EACH);
+        assert!(writes.values().all(|sealed| *sealed == 4), "{writes:?}");
     }
 }

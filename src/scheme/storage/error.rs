@@ -73,6 +73,11 @@ pub enum Error {
         /// Its id.
         key_id: u32,
     },
+    /// JSON that Go's reader is lenient about.
+    #[error(
+        "the sidecar breaks the rule strict-json: {0}; it is damaged, or another program wrote it: resync the node"
+    )]
+    SidecarStrict(String),
     /// What the sidecar says of itself cannot all be true.
     #[error("the sidecar contradicts itself ({0}): it is damaged; restore it whole or resync the node")]
     SidecarInconsistent(&'static str),
@@ -104,9 +109,22 @@ pub enum Error {
     /// A registry value is not of 12 bytes.
     #[error("a value of the writer registry is malformed: its store is damaged; resync the node")]
     RegistryValueMalformed,
-    /// A user's key lies under the registry's prefix.
-    #[error("the key begins with !encryption|writers|, which is reserved: choose another")]
+    /// What a user writes would be stored under the registry's prefix: key and timestamp together begin with it.
+    #[error("the key is stored under !encryption|writers|, which is reserved: choose another")]
     ReservedPrefix,
+    /// A row of the store is neither a value nor one that the scheme keeps for itself.
+    #[error(
+        "the row is no value and none of the scheme's own ({0}): move what it holds to another key, then delete it"
+    )]
+    StrayRow(&'static str),
+    /// A row of the store that maintenance could not pass.
+    #[error("the stored key {}: {cause}", hex(key))]
+    Stored {
+        /// Its key in the store.
+        key: Vec<u8>,
+        /// What is wrong with it.
+        cause: Box<Error>,
+    },
 
     /// A log entry has wrong lengths, an unknown purpose, or bytes behind its end.
     #[error("the log entry is malformed: {0}")]
@@ -232,7 +250,17 @@ pub enum Error {
     KeyStillNeeded(u32, &'static str),
 }
 
+/// Bytes as lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Error {
+    /// The same error, with the key of the row that it is about.
+    pub(super) fn stored_at(self, key: &[u8]) -> Self {
+        Self::Stored { key: key.into(), cause: Box::new(self) }
+    }
+
     /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no type.
     pub fn spec_name(&self) -> &'static str {
         match self {
@@ -256,7 +284,8 @@ impl Error {
             Self::KekNotConfigured => "ErrKEKNotConfigured",
             Self::RaftUnwrapFailed { .. } => "ErrRaftUnwrapFailed",
             Self::WriterNotRegistered => "ErrWriterNotRegistered",
-            Self::ReadIntegrity => "ErrEncryptedReadIntegrity",
+            Self::ReadIntegrity | Self::ClearValue => "ErrEncryptedReadIntegrity",
+            Self::Stored { cause, .. } => cause.spec_name(),
             Self::SidecarPresentWithoutFlag => "ErrSidecarPresentWithoutFlag",
             Self::KekRequiredWithFlag => "ErrKEKRequiredWithFlag",
             Self::KekMismatch(_) => "ErrKEKMismatch",

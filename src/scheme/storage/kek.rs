@@ -9,6 +9,7 @@ use std::env::VarError;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -27,8 +28,32 @@ pub const WRAPPED_LEN: usize = NONCE_LEN + DEK_LEN + TAG_LEN;
 /// The variable that [`LocalKek::from_env`] reads.
 pub const KEK_VARIABLE: &str = "ELASTICKV_KEK_BASE64";
 
-/// A data key in clear, wiped when it is dropped.
-pub type Dek = Zeroizing<[u8; DEK_LEN]>;
+/// A data key in clear, wiped when it is dropped. Fill in [`Dek::default`], which is zeros.
+///
+/// It lies on the heap and stays there. Whoever moves it moves its place only, so that a vector of keys that grows leaves
+/// no copies of them in the memory that it gives back.
+#[derive(Clone, Default)]
+pub struct Dek(Box<Zeroizing<[u8; DEK_LEN]>>);
+
+impl Deref for Dek {
+    type Target = [u8; DEK_LEN];
+
+    fn deref(&self) -> &[u8; DEK_LEN] {
+        &self.0
+    }
+}
+
+impl DerefMut for Dek {
+    fn deref_mut(&mut self) -> &mut [u8; DEK_LEN] {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Dek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dek(..)")
+    }
+}
 
 /// Wraps data keys: a local key, or a service that holds one.
 pub trait Kek: Send + Sync + fmt::Debug {
@@ -322,6 +347,7 @@ mod tests {
     #[test]
     fn debug_shows_no_key() {
         assert_eq!(format!("{:?}", kek(Binding::Bound)), "LocalKek { binding: Bound, .. }");
+        assert_eq!(format!("{:?}", new_dek().unwrap()), "Dek(..)");
     }
 
     #[test]

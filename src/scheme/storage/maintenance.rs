@@ -4,9 +4,8 @@
 
 use subtle::ConstantTimeEq;
 
-use super::registry::is_reserved;
 use super::value::read;
-use super::{Clear, Error, Kek, Purpose, Sidecar, SidecarFile, rewrite};
+use super::{Clear, Error, Kek, Purpose, Sidecar, SidecarFile, registry, rewrite};
 use crate::disk::Store;
 use crate::envelope::Cipher;
 
@@ -73,15 +72,16 @@ pub enum Evidence {
 }
 
 /// Gives up a key: its bytes leave the sidecar, then the keystore. Its entry and epoch stay, so that the id cannot come
-/// back below an epoch that it was used with.
+/// back below an epoch that it was used with. `clear` is what the store's readers go by.
 ///
 /// # Errors
 /// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for one that the evidence does not free or
 /// is not for, and for a storage key under which `store` still has a value or whose rewriting is not finished; as
-/// [`read`] for a value that is not authentic.
+/// [`count_under`] for a row that cannot be counted.
 pub fn retire(
     file: &SidecarFile,
     cipher: &Cipher,
+    clear: Clear,
     store: &dyn Store,
     key_id: u32,
     evidence: Evidence,
@@ -104,7 +104,7 @@ pub fn retire(
             if youngest_ts >= min_retained_ts {
                 return Err(needed("a reader may still ask for what it sealed"));
             }
-            if count_under(cipher, store, key_id)? != 0 {
+            if count_under(cipher, clear, store, key_id)? != 0 {
                 // The rewriting ended before the key was active once more.
                 rewrite::begin_again(store, sidecar.active_storage)?;
                 return Err(needed("there are values under it: rewrite them, which begins anew"));
@@ -133,17 +133,22 @@ pub fn retire(
     Ok(())
 }
 
-/// How many values lie under a key.
+/// How many values lie under a key. `clear` is what the store's readers go by.
 ///
 /// # Errors
-/// [`Error::Disk`]; as [`read`] for a value that is not authentic.
-pub fn count_under(cipher: &Cipher, store: &dyn Store, key_id: u32) -> Result<u64, Error> {
+/// [`Error::Disk`]; [`Error::Stored`], which names the row: as [`read`] for a value that readers refuse, and
+/// [`Error::StrayRow`] for a row that is neither a value nor the scheme's own. None is counted as nothing.
+pub fn count_under(cipher: &Cipher, clear: Clear, store: &dyn Store, key_id: u32) -> Result<u64, Error> {
     const ROWS: usize = 1024;
     let (mut count, mut after) = (0, None::<Vec<u8>>);
     loop {
         let rows = store.scan(b"", after.as_deref(), ROWS)?;
-        for (key, stored) in rows.iter().filter(|(key, _)| !is_reserved(key)) {
-            count += u64::from(read(Some(cipher), Clear::Allowed, key, stored)?.key_id == Some(key_id));
+        for (key, stored) in &rows {
+            let there = |error: Error| error.stored_at(key);
+            if !registry::is_own((key, stored)).map_err(there)? {
+                let under = read(Some(cipher), clear, key, stored).map_err(there)?.key_id;
+                count += u64::from(under == Some(key_id));
+            }
         }
         match rows.last() {
             Some((key, _)) if rows.len() == ROWS => after = Some(key.clone()),
@@ -219,6 +224,7 @@ mod tests {
             retire(
                 &file,
                 &cipher,
+                Clear::Refused,
                 &store,
                 key_id,
                 Evidence::Raft { last_index, compacted_index, snapshot_index },
@@ -229,7 +235,10 @@ mod tests {
             assert!(matches!(try_with(key_id, last, compacted, snapshot), Err(Error::KeyStillNeeded(..))));
         }
         let storage = Evidence::Storage { min_retained_ts: 9, youngest_ts: 1 };
-        assert!(matches!(retire(&file, &cipher, &store, 3, storage), Err(Error::KeyStillNeeded(..))));
+        assert!(matches!(
+            retire(&file, &cipher, Clear::Refused, &store, 3, storage),
+            Err(Error::KeyStillNeeded(..))
+        ));
         assert_eq!(keys.ids(), [1, 2, 3]);
         try_with(3, 10, 10, 11).unwrap();
         assert_eq!(keys.ids(), [1, 2]);

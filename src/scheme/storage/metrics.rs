@@ -29,7 +29,8 @@ impl Counters {
     pub fn refused(&self, error: &Error) {
         use envelope::Error as Cause;
         let cause = match error {
-            Error::ReadIntegrity => &Cause::Integrity,
+            Error::ReadIntegrity | Error::ClearValue => &Cause::Integrity,
+            Error::Stored { cause, .. } => return self.refused(cause),
             Error::Envelope(cause) | Error::RaftUnwrapFailed { cause, .. } => cause,
             _ => return,
         };
@@ -151,6 +152,7 @@ mod tests {
         let counters = Arc::<Counters>::default();
         for error in [
             Error::ReadIntegrity,
+            Error::ClearValue.stored_at(b"key"),
             envelope::Error::UnknownKeyId(1).into(),
             envelope::Error::EnvelopeShort.into(),
             envelope::Error::EnvelopeVersion(9).into(),
@@ -172,7 +174,7 @@ mod tests {
         for line in [
             "elastickv_encryption_active_dek_id{purpose=\"storage\"} 7",
             "elastickv_encryption_active_dek_id{purpose=\"raft\"} 0",
-            "elastickv_encryption_decrypt_failures_total{reason=\"tag_mismatch\"} 2",
+            "elastickv_encryption_decrypt_failures_total{reason=\"tag_mismatch\"} 3",
             "elastickv_encryption_decrypt_failures_total{reason=\"unknown_key_id\"} 1",
             "elastickv_encryption_decrypt_failures_total{reason=\"truncated\"} 1",
             "elastickv_encryption_decrypt_failures_total{reason=\"bad_version\"} 1",

@@ -14,9 +14,10 @@
 //! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these names, told
 //! by what was done and not by which case it was:
 //!
-//! - [`STRICT_JSON`]: a sidecar with a member that is missing where there is no default (`keys`; in version 2 with active
-//!   keys, any but `created`), null, there twice or in other case, or with Base64 that is not canonical, is refused.
-//!   Go's reader takes the last, or ignores it.
+//! - [`STRICT_JSON`]: a sidecar is refused that has a member twice, or one whose name is a known one to a reader that
+//!   ignores case, or one that is null; that lacks a member without a default (`keys`; in version 2 with active keys, any
+//!   but `created`); or that has Base64 that is not canonical. Go's reader takes the last, or ignores it. A document, a
+//!   version, a key or a purpose that is null gets the name that the reference's next check gives it.
 //! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does not halt;
 //!   rows that it registered are put back where they are missing or lower. The reference resets a key's epoch when a bootstrap
 //!   is replayed, so that nonces would repeat, and halts on it after a rotation; it also halts on a registration that
@@ -43,6 +44,9 @@
 //! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
 //!   its registration may not start again.
 //! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
+//! - Maintenance goes by what the readers go by: [`rewrite::step`], [`maintenance::count_under`] and
+//!   [`maintenance::retire`] take the same [`Clear`]. Once the first rewriting is done, that is [`Clear::Refused`] for
+//!   both. A rewriting under [`Clear::Allowed`] seals whatever lies in clear, also what somebody put there since.
 //! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
 //!   a lock on it would stay with the old one. A registry in a redb database (feature `redb`) beside it keeps a second
 //!   process out, for its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.

@@ -106,20 +106,21 @@ impl Proposals {
             None => seal_proposal(id, payload, None),
             Some(key_id) => {
                 let nonce = self.nonces.next()?;
-                self.budget.count(key_id, self.nonces.issued());
+                self.budget.count(key_id);
                 seal_proposal(id, payload, Some((&self.cipher, key_id, nonce)))
             }
         }
     }
 
-    /// How far the budget of the key that sealed last is. No entry is refused for it, or the rotation could not pass.
+    /// How far the budget of the key is that the next entry is sealed under. No entry is refused for it, or the rotation
+    /// could not pass.
     pub fn usage(&self) -> Use {
-        self.budget.state(self.nonces.issued())
+        self.key_id().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
 
     /// Entries sealed under each key in this process load.
     pub fn writes(&self) -> BTreeMap<u32, u64> {
-        self.budget.writes(self.nonces.issued())
+        self.budget.writes()
     }
 
     /// The payload of what the engine has in its log at `index`, and notes the key that it was sealed under.

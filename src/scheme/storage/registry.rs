@@ -69,12 +69,37 @@ pub fn is_reserved(key: &[u8]) -> bool {
     key.starts_with(PREFIX)
 }
 
-/// That a user may write this key.
+/// Whether maintenance passes over this row, since the scheme keeps it for itself: a writer's, the last registration's
+/// index, or a rewriting's cursor.
+///
+/// # Errors
+/// [`Error::StrayRow`] for any other row under the prefix. It may be a user's, and sealed: whoever passed over it would
+/// leave it under a key that is then thrown away.
+pub(super) fn is_own((key, value): (&[u8], &[u8])) -> Result<bool, Error> {
+    let Some(rest) = key.strip_prefix(PREFIX) else { return Ok(false) };
+    let own = match value.len() {
+        VALUE_LEN if is_row(key) => true,
+        8 => rest == APPLIED,
+        _ => false,
+    };
+    if own || (rest.len() == CURSOR.len() + 4 && rest.starts_with(CURSOR)) {
+        return Ok(true);
+    }
+    Err(Error::StrayRow("it lies under !encryption|writers|, which is reserved"))
+}
+
+/// That a user may write a value of this key at this time. What is stored counts, the key and the time together: a time
+/// can complete the prefix, and then the value would lie where a writer's row does.
 ///
 /// # Errors
 /// [`Error::ReservedPrefix`].
-pub fn check_user_key(key: &[u8]) -> Result<(), Error> {
-    if is_reserved(key) { Err(Error::ReservedPrefix) } else { Ok(()) }
+#[inline]
+pub fn check_user_key(user_key: &[u8], commit_ts: u64) -> Result<(), Error> {
+    let reserved = match PREFIX.split_at_checked(user_key.len()) {
+        None => is_reserved(user_key),
+        Some((head, rest)) => head == user_key && (!commit_ts).to_be_bytes().starts_with(rest),
+    };
+    if reserved { Err(Error::ReservedPrefix) } else { Ok(()) }
 }
 
 impl Writer {
@@ -227,9 +252,18 @@ impl Registry<'_> {
     }
 }
 
-/// Where the last registration's index is kept: below the prefix, in another shape than a row.
+/// What the key of the last registration's index has behind the prefix: another shape than a row's.
+const APPLIED: &[u8] = b"applied";
+/// What the keys of cursors have behind the prefix, before the id of a data key.
+const CURSOR: &[u8] = b"rewrite|";
+
 fn applied_key() -> Vec<u8> {
-    [PREFIX, &b"applied"[..]].concat()
+    [PREFIX, APPLIED].concat()
+}
+
+/// Where a rewriting under that data key keeps how far it is.
+pub(super) fn cursor_key(dek_id: u32) -> Vec<u8> {
+    [PREFIX, CURSOR, &dek_id.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -284,9 +318,47 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_completes_the_prefix_is_refused_as_the_prefix_is() {
+        let mut refused = 0;
+        for len in 0..=PREFIX.len() {
+            let (user_key, rest) = PREFIX.split_at(len);
+            let mut version = [0xa5; 8];
+            if let Some(begin) = version.get_mut(..rest.len()) {
+                begin.copy_from_slice(rest);
+            }
+            let composed = [user_key, &version].concat();
+            let checked = check_user_key(user_key, !u64::from_be_bytes(version));
+            assert_eq!(matches!(checked, Err(Error::ReservedPrefix)), is_reserved(&composed), "{len}");
+            refused += usize::from(checked.is_err());
+            // One bit beside it.
+            version[0] ^= 1;
+            let beside = check_user_key(user_key, !u64::from_be_bytes(version));
+            assert_eq!(beside.is_err(), len == PREFIX.len(), "{len}");
+        }
+        assert_eq!(refused, 9, "up to 8 bytes of the prefix can stand in a time");
+    }
+
+    #[test]
+    fn maintenance_passes_over_the_schemes_own_rows_and_no_others_under_the_prefix() {
+        let own = |key: &[u8], value: &[u8]| is_own((key, value));
+        assert!(!own(b"!encryption|writer", &[0; 12]).unwrap());
+        assert!(own(&encode_key(5, 7), &[0; 12]).unwrap());
+        assert!(own(&applied_key(), &[0; 8]).unwrap() && own(&cursor_key(5), &[1]).unwrap());
+        for (key, value) in [
+            (encode_key(5, 7).to_vec(), vec![0; 44]),
+            (applied_key(), vec![0; 44]),
+            ([PREFIX, &b"rewrite|\0\0\0\x05x"[..]].concat(), vec![1]),
+            (PREFIX.to_vec(), vec![0; 12]),
+        ] {
+            assert!(matches!(own(&key, &value), Err(Error::StrayRow(_))), "{key:?}");
+        }
+    }
+
+    #[test]
     fn a_user_may_write_beside_the_prefix_and_not_under_it() {
-        assert!(check_user_key(b"!encryption|writer").is_ok());
-        assert!(check_user_key(b"!encryption|writers|x").is_err());
+        let refused = |key: &[u8], ts| matches!(check_user_key(key, ts), Err(Error::ReservedPrefix));
+        assert!(!refused(b"!encryption|writer", 7) && !refused(b"", 0));
+        assert!(refused(b"!encryption|writers|x", 7) && refused(PREFIX, 7));
         assert!(is_row(&encode_key(0, 0)) && !is_row(&encode_key(0, 0)[..26]));
         assert!(is_reserved(&encode_key(0, 0)) && is_reserved(&applied_key()) && !is_row(&applied_key()));
     }

@@ -1,16 +1,18 @@
 //! Rewriting every value under the active key, at its own timestamp, with a cursor that survives a restart (spec §11:
 //! designed upstream, not built).
 //!
-//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. Values that are in
-//! clear from before the cut-over are sealed; tombstones stay as they are. Nothing here checks that all members have
-//! cut over: run it when they have.
+//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. A rewriting believes
+//! what readers believe: under [`Clear::Allowed`] values that are in clear from before the cut-over are sealed, and under
+//! [`Clear::Refused`] a value in clear stops it, since a forged one would come out authentic. Tombstones in clear stay
+//! as they are. Nothing here checks that all members have cut over: run it when they have.
 //!
-//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come back.
+//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come back. A row
+//! that is neither a value nor the scheme's own stops the rewriting: none is passed over in silence.
 
 use std::num::NonZeroU32;
 
-use super::registry::{PREFIX, is_reserved};
-use super::value::{Read, SEALED_OVERHEAD, read};
+use super::registry::{self, cursor_key};
+use super::value::{Read, SEALED_OVERHEAD};
 use super::{Clear, Error, Form, Sealer};
 use crate::disk::{Change, Row, Store};
 
@@ -24,12 +26,19 @@ pub enum Progress {
     Done(u64),
 }
 
-/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`.
+/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`. `clear` is what
+/// the store's readers go by: [`Clear::Allowed`] for the first rewriting only.
 ///
 /// # Errors
-/// [`Error::Disk`]; as [`read`] for a value that is not authentic, which stops the rewriting there; as
-/// [`Sealer::check_budget`] and [`Sealer::seal_as`].
-pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize) -> Result<Progress, Error> {
+/// [`Error::Disk`]; [`Error::Stored`], which names the row and stops the rewriting there: as [`Sealer::read`] for a value
+/// that readers refuse, and [`Error::StrayRow`]; as [`Sealer::check_budget`] and [`Sealer::seal_as`].
+pub fn step(
+    store: &dyn Store,
+    sealer: &Sealer,
+    clear: Clear,
+    key_id: NonZeroU32,
+    limit: usize,
+) -> Result<Progress, Error> {
     let cursor = Cursor::find(store, key_id.get())?;
     if cursor == Cursor::Done {
         return Ok(Progress::Done(0));
@@ -44,24 +53,29 @@ pub fn step(store: &dyn Store, sealer: &Sealer, key_id: NonZeroU32, limit: usize
         _ => Cursor::Done,
     };
     let (mut seen, mut changes): (Vec<Row>, Vec<Change>) = Default::default();
-    for (key, stored) in rows.into_iter().filter(|(key, _)| !is_reserved(key)) {
-        let Some((user_key, version)) = key.split_last_chunk::<8>() else { continue };
-        let old = read(Some(sealer.cipher()), Clear::Allowed, &key, &stored)?;
-        if old.key_id == Some(key_id.get()) || old.header.tombstone {
+    for (key, stored) in rows {
+        let there = |error: Error| error.stored_at(&key);
+        if registry::is_own((&key, &stored)).map_err(there)? {
             continue;
         }
+        let old = sealer.read(clear, &key, &stored).map_err(there)?;
+        if old.key_id == Some(key_id.get()) || (old.key_id.is_none() && old.header.tombstone) {
+            continue;
+        }
+        let short = || Error::StrayRow("its key is shorter than a timestamp").stored_at(&key);
+        let (user_key, version) = key.split_last_chunk::<8>().ok_or_else(short)?;
         let Read { header, value, .. } = old;
         sealer.check_budget(key_id)?;
         let mut new = vec![0; value.len() + SEALED_OVERHEAD];
-        let commit_ts = !u64::from_be_bytes(*version);
-        let form = Form::Sealed(key_id);
-        let len = sealer.seal_as(form, user_key, commit_ts, header.expire_at, &value, &mut new)?;
+        let (form, commit_ts) = (Form::Sealed(key_id), !u64::from_be_bytes(*version));
+        let header = (header.tombstone, header.expire_at);
+        let len = sealer.seal_row(form, user_key, commit_ts, header, &value, &mut new)?;
         new.truncate(len);
         changes.push((key.clone(), Some(new)));
         seen.push((key, stored));
     }
     let rewritten = changes.len() as u64;
-    changes.push((Cursor::key(key_id.get()), Some(next.encode())));
+    changes.push((cursor_key(key_id.get()), Some(next.encode())));
     if !store.commit_if(&seen, &changes)? {
         return Ok(Progress::More(0));
     }
@@ -81,7 +95,7 @@ pub fn is_done(store: &dyn Store, key_id: u32) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::Disk`].
 pub fn begin_again(store: &dyn Store, key_id: u32) -> Result<(), Error> {
-    Ok(store.commit(&[(Cursor::key(key_id), None)])?)
+    Ok(store.commit(&[(cursor_key(key_id), None)])?)
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,13 +106,8 @@ enum Cursor {
 }
 
 impl Cursor {
-    /// Below the registry's prefix, where users may not write, and of another shape than a row.
-    fn key(key_id: u32) -> Vec<u8> {
-        [PREFIX, &b"rewrite|"[..], &key_id.to_be_bytes()].concat()
-    }
-
     fn find(store: &dyn Store, key_id: u32) -> Result<Self, Error> {
-        Ok(match store.get(&Self::key(key_id))?.as_deref() {
+        Ok(match store.get(&cursor_key(key_id))?.as_deref() {
             None => Self::Start,
             Some([0, key @ ..]) => Self::After(key.to_vec()),
             Some(_) => Self::Done,
@@ -125,6 +134,7 @@ mod tests {
     use crate::scheme::storage::maintenance::{Evidence, count_under, retire};
     use crate::scheme::storage::registry::encode_key;
     use crate::scheme::storage::testing::{keystore, sidecar_with};
+    use crate::scheme::storage::value::read;
     use crate::scheme::storage::{Budget, StateCache};
 
     const OLD: NonZeroU32 = NonZeroU32::new(3).unwrap();
@@ -173,27 +183,27 @@ mod tests {
             sidecar.keys.insert("3".into(), entry);
         });
         let evidence = Evidence::Storage { min_retained_ts: 8, youngest_ts: 7 };
-        let retire = || retire(&file, sealer.cipher(), &store, 3, evidence);
+        let retire = || retire(&file, sealer.cipher(), Clear::Refused, &store, 3, evidence);
         assert!(matches!(retire(), Err(Error::KeyStillNeeded(3, _))));
         let mut rewritten = 0;
         let done = loop {
-            match step(&store, &sealer, NEW, 4).unwrap() {
+            match step(&store, &sealer, Clear::Allowed, NEW, 4).unwrap() {
                 Progress::More(count) => rewritten += count,
                 Progress::Done(count) => break rewritten + count,
             }
         };
         assert_eq!(done, 11, "ten under the old key and the one in clear");
-        assert_eq!(step(&store, &sealer, NEW, 4).unwrap(), Progress::Done(0));
-        assert_eq!(count_under(sealer.cipher(), &store, 3).unwrap(), 0);
+        assert_eq!(step(&store, &sealer, Clear::Allowed, NEW, 4).unwrap(), Progress::Done(0));
+        assert_eq!(count_under(sealer.cipher(), Clear::Refused, &store, 3).unwrap(), 0);
         check(&store, sealer.cipher());
         // The old key is active once more for a while, and then the new one again: its cursor says that it is done.
         let key = pebble_key(b"later", 7);
         let mut later = vec![0; 1 + SEALED_OVERHEAD];
         sealer.seal_as(Form::Sealed(OLD), b"later", 7, 0, b"v", &mut later).unwrap();
         store.commit(&[(key, Some(later))]).unwrap();
-        assert_eq!(step(&store, &sealer, NEW, 99).unwrap(), Progress::Done(0));
+        assert_eq!(step(&store, &sealer, Clear::Refused, NEW, 99).unwrap(), Progress::Done(0));
         assert!(matches!(retire(), Err(Error::KeyStillNeeded(3, _))));
-        assert_eq!(step(&store, &sealer, NEW, 99).unwrap(), Progress::Done(1));
+        assert_eq!(step(&store, &sealer, Clear::Refused, NEW, 99).unwrap(), Progress::Done(1));
         retire().unwrap();
         assert_eq!(sealer.cipher().keystore().unwrap().ids(), [1, 2]);
     }
@@ -213,7 +223,7 @@ mod tests {
             fill(&store, &keys);
             disk.plan(disk.steps().len() + cut, crate::disk::Fault::Power);
             let run = |store: &dyn Store| -> Result<(), Error> {
-                while step(store, &keys, NEW, 5)? != Progress::Done(0) {}
+                while step(store, &keys, Clear::Allowed, NEW, 5)? != Progress::Done(0) {}
                 Ok(())
             };
             let whole = run(&store).is_ok();
@@ -263,8 +273,8 @@ mod tests {
         fill(&store, &sealer);
         let key = pebble_key(&[5], 7);
         let collected = Collected(&store, key.clone());
-        assert_eq!(step(&collected, &sealer, NEW, 99).unwrap(), Progress::More(0));
-        assert_eq!(step(&collected, &sealer, NEW, 99).unwrap(), Progress::Done(10));
+        assert_eq!(step(&collected, &sealer, Clear::Allowed, NEW, 99).unwrap(), Progress::More(0));
+        assert_eq!(step(&collected, &sealer, Clear::Allowed, NEW, 99).unwrap(), Progress::Done(10));
         assert_eq!(store.get(&key).unwrap(), None);
     }
 
@@ -276,7 +286,82 @@ mod tests {
         let mut stored = store.get(&key).unwrap().unwrap();
         *stored.last_mut().unwrap() ^= 1;
         store.commit(&[(key, Some(stored))]).unwrap();
-        assert_eq!(step(&store, &sealer, NEW, 100).unwrap_err().spec_name(), "ErrEncryptedReadIntegrity");
+        let stopped = step(&store, &sealer, Clear::Allowed, NEW, 100).unwrap_err();
+        let Error::Stored { key: named, cause } = stopped else { panic!("{stopped}") };
+        assert!(named == pebble_key(&[5], 7) && matches!(*cause, Error::ReadIntegrity), "{cause}");
         assert!(!is_done(&store, NEW.get()).unwrap());
+    }
+
+    /// What a reader that refuses values in clear says of each row, and what rewriting, counting and retiring say.
+    #[test]
+    fn maintenance_refuses_what_the_readers_refuse_and_says_where() {
+        let evidence = Evidence::Storage { min_retained_ts: 9, youngest_ts: 7 };
+        let clear = ValueHeader::default().encode();
+        let tombstone = ValueHeader { tombstone: true, ..ValueHeader::default() }.encode();
+        let user = pebble_key(b"user", 7);
+        let forged = [&clear[..], b"forged, and 34 bytes long: a record"].concat();
+        // A stored value of a user whose key and time together lie under the prefix, as an older release took it.
+        let under = [&b"!encryption|writers"[..], b"|\0\0\0\x05|\0\x07"].concat();
+        for (key, stored, is_cause) in [
+            (
+                user.clone(),
+                [&clear[..], b"forged"].concat(),
+                (|e| matches!(e, Error::ClearValue)) as fn(&Error) -> bool,
+            ),
+            (user.clone(), forged, |e| matches!(e, Error::ClearValue)),
+            (user.clone(), [&tombstone[..], b"body"].concat(), |e| matches!(e, Error::ClearValue)),
+            (user.clone(), vec![0; 3], |e| matches!(e, Error::Envelope(_))),
+            (user, [&[0x04; 1][..], &[0; 40]].concat(), |e| matches!(e, Error::Envelope(_))),
+            (under, vec![2; 44], |e| matches!(e, Error::StrayRow(_))),
+            (b"!encryption|writers|x".to_vec(), tombstone.into(), |e| matches!(e, Error::StrayRow(_))),
+        ] {
+            let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+            let (_, file) = sidecar_with(|sidecar| {
+                let mut entry = sidecar.entry(1).unwrap().clone();
+                entry.wrapped = crate::scheme::storage::testing::wrapped(entry.purpose, 3);
+                sidecar.keys.insert("3".into(), entry);
+            });
+            store.commit(&[(key.clone(), Some(stored.clone()))]).unwrap();
+            let refused = |what: &str, error: Option<Error>| match error {
+                Some(Error::Stored { key: named, cause }) if named == key && is_cause(&cause) => {}
+                other => panic!("{what} of {stored:02x?}: {other:?}"),
+            };
+            refused("a rewriting", step(&store, &sealer, Clear::Refused, NEW, 9).err());
+            assert_eq!(store.get(&key).unwrap(), Some(stored.clone()), "it is left as it is");
+            assert!(!is_done(&store, NEW.get()).unwrap());
+            refused("a count", count_under(sealer.cipher(), Clear::Refused, &store, 3).err());
+            // Retired after a rewriting that ended before the row came.
+            store.commit(&[(cursor_key(NEW.get()), Some(Cursor::Done.encode()))]).unwrap();
+            let retired = retire(&file, sealer.cipher(), Clear::Refused, &store, 3, evidence);
+            refused("a retirement", retired.err());
+            assert!(!file.read().unwrap().entry(3).unwrap().wrapped.is_empty(), "its key is kept");
+            let shown = Error::ClearValue.stored_at(&key).to_string();
+            assert!(shown.starts_with(&format!("the stored key {:02x}", key[0])), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_row_whose_key_has_no_timestamp_is_not_passed_over() {
+        let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+        let clear = [&ValueHeader::default().encode()[..], b"value"].concat();
+        store.commit(&[(b"short".to_vec(), Some(clear))]).unwrap();
+        let stopped = step(&store, &sealer, Clear::Allowed, NEW, 9).unwrap_err();
+        let Error::Stored { key, cause } = stopped else { panic!("{stopped}") };
+        assert!(key == b"short" && matches!(*cause, Error::StrayRow(_)), "{cause}");
+        assert!(!is_done(&store, NEW.get()).unwrap());
+    }
+
+    /// No writer of ours seals one; another program may have.
+    #[test]
+    fn a_sealed_tombstone_is_rewritten_as_one() {
+        let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
+        let (key, mut stored) = (pebble_key(b"gone", 7), vec![0; SEALED_OVERHEAD]);
+        sealer.seal_row(Form::Sealed(OLD), b"gone", 7, (true, 5), b"", &mut stored).unwrap();
+        store.commit(&[(key.clone(), Some(stored))]).unwrap();
+        assert_eq!(step(&store, &sealer, Clear::Refused, NEW, 9).unwrap(), Progress::Done(1));
+        assert_eq!(count_under(sealer.cipher(), Clear::Refused, &store, 3).unwrap(), 0);
+        let now =
+            read(Some(sealer.cipher()), Clear::Refused, &key, &store.get(&key).unwrap().unwrap()).unwrap();
+        assert_eq!((now.key_id, now.header.tombstone, now.header.expire_at), (Some(NEW.get()), true, 5));
     }
 }

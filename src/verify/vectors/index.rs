@@ -22,6 +22,10 @@ const FILES: &[(&str, &[u8])] = &[
     ("interop/ek-registry.json", include_bytes!("../../../vectors/interop/ek-registry.json")),
     ("interop/ek-fsmwire.json", include_bytes!("../../../vectors/interop/ek-fsmwire.json")),
     ("interop/ek-sidecar.json", include_bytes!("../../../vectors/interop/ek-sidecar.json")),
+    (
+        "interop/ek-sidecar-respelled.json",
+        include_bytes!("../../../vectors/interop/ek-sidecar-respelled.json"),
+    ),
     ("interop/ek-applier.json", include_bytes!("../../../vectors/interop/ek-applier.json")),
     ("interop/ek-startup.json", include_bytes!("../../../vectors/interop/ek-startup.json")),
     ("interop/ek-store-path.json", include_bytes!("../../../vectors/interop/ek-store-path.json")),
@@ -168,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_hold_47_250_nist_316_wycheproof_and_769_interop_cases() {
+    fn the_sets_hold_47_250_nist_316_wycheproof_and_788_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        assert_eq!(cases("interop/ek-"), 769);
+        assert_eq!(cases("interop/ek-"), 788);
     }
 
     #[test]

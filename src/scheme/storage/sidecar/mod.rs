@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::{Error, Purpose};
 use crate::disk::{self, Disk};
 
 mod file;
 mod json;
+mod tree;
 
 pub use file::SidecarFile;
 
@@ -87,26 +85,25 @@ impl Sidecar {
     /// Reads the sidecar out of its text.
     ///
     /// # Errors
-    /// In this order: [`Error::SidecarJson`], [`Error::SidecarVersion`]; for each key [`Error::SidecarKeyIdFormat`],
-    /// [`Error::SidecarReservedKeyId`], [`Error::SidecarPurpose`]; for storage, then for raft,
-    /// [`Error::SidecarActiveKeyMissing`], [`Error::SidecarActivePurposeMismatch`].
+    /// In this order: [`Error::SidecarJson`], or [`Error::SidecarStrict`] for a member that is there twice or in another
+    /// spelling, and for Base64 that Go alone reads; [`Error::SidecarVersion`]; `SidecarStrict` for a member that is
+    /// missing or null; for each key [`Error::SidecarKeyIdFormat`], [`Error::SidecarReservedKeyId`],
+    /// [`Error::SidecarPurpose`]; for storage, then for raft, [`Error::SidecarActiveKeyMissing`],
+    /// [`Error::SidecarActivePurposeMismatch`]. What is null in the reference is a zero: no version, no purpose.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        let raw: json::Sidecar =
-            serde_json::from_slice(text).map_err(|error| Error::SidecarJson(error.to_string()))?;
+        let raw = json::read(text)?;
         if !(1..=VERSION).contains(&raw.version) {
             return Err(Error::SidecarVersion(raw.version));
         }
-        if let Some(name) = raw.missing() {
-            return Err(Error::SidecarJson(format!("{name} is missing")));
-        }
+        raw.check_members()?;
         let mut keys = BTreeMap::new();
-        for (name, entry) in raw.keys.0 {
+        for (name, entry) in raw.keys.unwrap_or_default() {
             check_name(&name)?;
             let Some(purpose) = Purpose::from_name(&entry.purpose) else {
                 return Err(Error::SidecarPurpose { key: name, purpose: entry.purpose });
             };
             let json::Entry { wrapped, created, local_epoch, .. } = entry;
-            let (wrapped, local_epoch) = (wrapped.unwrap_or_default().0, local_epoch.unwrap_or_default());
+            let (wrapped, local_epoch) = (wrapped.unwrap_or_default(), local_epoch.unwrap_or_default());
             keys.insert(name, Entry { purpose, wrapped, created, local_epoch });
         }
         let sidecar = Self {
@@ -114,8 +111,8 @@ impl Sidecar {
             storage_envelope_active: raw.storage_envelope_active.unwrap_or_default(),
             storage_envelope_cutover_index: raw.storage_envelope_cutover_index.unwrap_or_default(),
             raft_envelope_cutover_index: raw.raft_envelope_cutover_index.unwrap_or_default(),
-            active_storage: raw.active.storage.unwrap_or_default(),
-            active_raft: raw.active.raft.unwrap_or_default(),
+            active_storage: raw.active_storage.unwrap_or_default(),
+            active_raft: raw.active_raft.unwrap_or_default(),
             keys,
         };
         sidecar.check_active()?;
@@ -225,14 +222,6 @@ fn check_name(name: &str) -> Result<u32, Error> {
         Ok(key_id) if digits => Ok(key_id),
         _ => Err(Error::SidecarKeyIdFormat(name.into())),
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
-
-fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    STANDARD.decode(text)
 }
 
 #[cfg(test)]

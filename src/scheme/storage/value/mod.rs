@@ -125,14 +125,14 @@ impl Sealer {
         &self.cipher
     }
 
-    /// How far the budget of the key that sealed last is: at nine tenths a rotation is due.
+    /// How far the budget of the active key is: at nine tenths a rotation is due.
     pub fn usage(&self) -> Use {
-        self.budget.state(self.nonces.issued())
+        self.cache.active_storage().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
 
     /// Values sealed under each key in this process load.
     pub fn writes(&self) -> BTreeMap<u32, u64> {
-        self.budget.writes(self.nonces.issued())
+        self.budget.writes()
     }
 
     /// [`read`] with its keys; what does not open is counted.
@@ -147,8 +147,8 @@ impl Sealer {
     /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for a user key under the registry's prefix; as [`Gate::form`]; for [`Origin::Direct`]
-    /// as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
+    /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as [`Gate::form`]; for
+    /// [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -159,7 +159,7 @@ impl Sealer {
         origin: Origin,
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        registry::check_user_key(user_key)?;
+        registry::check_user_key(user_key, commit_ts)?;
         let gate = Gate {
             cipher: self.cipher.keystore().is_some(),
             active: self.cache.active_storage(),
@@ -171,7 +171,7 @@ impl Sealer {
         if let (Form::Sealed(key_id), Origin::Direct) = (form, origin) {
             self.check_budget(key_id)?;
         }
-        self.seal_as(form, user_key, commit_ts, expire_at, value, out)
+        self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
     }
 
     /// That the key may seal one more value that nobody else has sealed already.
@@ -180,13 +180,13 @@ impl Sealer {
     /// [`Error::KeyUsedUp`].
     #[inline]
     pub fn check_budget(&self, key_id: NonZeroU32) -> Result<(), Error> {
-        self.budget.check(key_id.get(), self.nonces.issued())
+        self.budget.check(key_id.get())
     }
 
     /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the budget.
     ///
     /// # Errors
-    /// [`Error::Envelope`].
+    /// [`Error::ReservedPrefix`], [`Error::Envelope`].
     #[inline]
     pub fn seal_as(
         &self,
@@ -197,9 +197,24 @@ impl Sealer {
         value: &[u8],
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        let Form::Sealed(key_id) = form else { return clear_into(false, expire_at, value, out) };
+        registry::check_user_key(user_key, commit_ts)?;
+        self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
+    }
+
+    /// Writes a stored value, or a sealed tombstone, whose key has been checked.
+    #[inline]
+    pub(super) fn seal_row(
+        &self,
+        form: Form,
+        user_key: &[u8],
+        commit_ts: u64,
+        (tombstone, expire_at): (bool, u64),
+        value: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let Form::Sealed(key_id) = form else { return clear_into(tombstone, expire_at, value, out) };
         let key_id = key_id.get();
-        let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
+        let value_header = ValueHeader { tombstone, state: State::Encrypted, expire_at }.encode();
         let (head, rest) =
             out.split_first_chunk_mut::<VALUE_HEADER_LEN>().ok_or(envelope::Error::BufferTooSmall)?;
         let (flag, plaintext) = match self.compress {
@@ -207,7 +222,7 @@ impl Sealer {
             false => (0, Cow::Borrowed(value)),
         };
         let nonce = self.nonces.next()?;
-        self.budget.count(key_id, self.nonces.issued());
+        self.budget.count(key_id);
         let header = Header { flag, key_id, nonce };
         // Not an array of zeros: writing a kilobyte of them would cost a fifth of sealing one.
         let mut stack = ArrayVec::<u8, STACK_KEY_LEN>::new();
@@ -227,11 +242,14 @@ impl Sealer {
         Ok(VALUE_HEADER_LEN + len)
     }
 
-    /// Writes a tombstone into the first bytes of `out`, and returns how many. It is in clear: there is nothing to hide.
+    /// Writes the tombstone of that key into the first bytes of `out`, and returns how many. It is in clear: there is
+    /// nothing to hide.
     ///
     /// # Errors
-    /// [`Error::Envelope`] where `out` is too short.
-    pub fn tombstone_into(out: &mut [u8]) -> Result<usize, Error> {
+    /// [`Error::ReservedPrefix`] for one that would be stored under the registry's prefix; [`Error::Envelope`] where
+    /// `out` is too short.
+    pub fn tombstone_into(user_key: &[u8], commit_ts: u64, out: &mut [u8]) -> Result<usize, Error> {
+        registry::check_user_key(user_key, commit_ts)?;
         clear_into(true, 0, &[], out)
     }
 }
@@ -250,7 +268,8 @@ fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Clear {
     /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to the store
-    /// can then put any value in clear in the place of a sealed one.
+    /// can then put any value in clear in the place of a sealed one. Every value in clear is tried under every loaded
+    /// key, so that a read takes longer the more keys there are.
     #[default]
     Allowed,
     /// Empty tombstones alone, which are not authentic either: once every value has been rewritten.
@@ -280,8 +299,8 @@ impl Read {
 ///
 /// # Errors
 /// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded; [`Error::NoCipher`] for a
-/// sealed value without one; [`Error::ReadIntegrity`] for what does not open and for a record that claims to be in
-/// clear; [`Error::ClearValue`]; [`Error::Decompress`]. Never "not found".
+/// sealed value without one; [`Error::ReadIntegrity`] for what does not open, and under [`Clear::Allowed`] for a record
+/// that claims to be in clear; [`Error::ClearValue`], before any key is tried; [`Error::Decompress`]. Never "not found".
 pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
     let (header, body) = ValueHeader::decode(stored)?;
     match header.state {
@@ -294,11 +313,11 @@ pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[
             Ok(Read { header, key_id: Some(record.key_id), value })
         }
         State::Clear => {
-            if let Some(cipher) = cipher {
-                refuse_relabelled(cipher, header.expire_at, pebble_key, body)?;
-            }
             if clear == Clear::Refused && !(header.tombstone && body.is_empty()) {
                 return Err(Error::ClearValue);
+            }
+            if let Some(cipher) = cipher {
+                refuse_relabelled(cipher, header.expire_at, pebble_key, body)?;
             }
             Ok(Read { header, key_id: None, value: body.to_vec() })
         }
@@ -324,12 +343,13 @@ fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &
     if expire_at != 0 {
         candidates.push(0);
     }
+    let mut trial = body[HEADER_LEN..].to_vec();
     for key_id in keystore.ids() {
         for &expire_at in &candidates {
             let value_header = ValueHeader { tombstone: false, state: State::Encrypted, expire_at }.encode();
             for flag in [0, FLAG_SNAPPY] {
                 let aad = Aad::Storage { value_header: &value_header, pebble_key }.to_vec(flag, key_id);
-                let mut trial = body[HEADER_LEN..].to_vec();
+                trial.copy_from_slice(&body[HEADER_LEN..]);
                 if cipher.open_body(key_id, &body[6..HEADER_LEN], &aad, &mut trial).is_ok() {
                     zeroize::Zeroize::zeroize(&mut trial);
                     return Err(Error::ReadIntegrity);

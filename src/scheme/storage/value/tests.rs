@@ -45,7 +45,7 @@ fn a_value_has_lapsed_from_its_time_on_and_only_if_it_is_authentic() {
 #[test]
 fn a_tombstone_is_not_visible_and_is_believed_where_clear_values_are_not() {
     let mut out = [0; VALUE_HEADER_LEN];
-    assert_eq!(Sealer::tombstone_into(&mut out).unwrap(), VALUE_HEADER_LEN);
+    assert_eq!(Sealer::tombstone_into(b"user", 9, &mut out).unwrap(), VALUE_HEADER_LEN);
     let (sealer, key) = (sealer(10), pebble_key(b"user", 9));
     assert_eq!(read(Some(sealer.cipher()), Clear::Refused, &key, &out).unwrap().visible(0), None);
     let clear = [&[0; VALUE_HEADER_LEN][..], b"value"].concat();
@@ -65,6 +65,10 @@ fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refuse
     stored[0] = 0;
     stored[VALUE_HEADER_LEN] = 9;
     assert!(matches!(read_back(&sealer, &stored), Err(Error::ReadIntegrity)));
+    // Where no value in clear is believed, no key is tried: with one it would be found out as what it is.
+    let refused = read(Some(sealer.cipher()), Clear::Refused, &pebble_key(b"user", 9), &stored).unwrap_err();
+    assert!(matches!(refused, Error::ClearValue), "{refused}");
+    assert_eq!(refused.spec_name(), "ErrEncryptedReadIntegrity");
     let noise = sealed(&sealer, 0, b"x");
     assert_eq!((noise[VALUE_HEADER_LEN + 1], noise.len()), (0, 1 + SEALED_OVERHEAD));
 }
@@ -101,11 +105,52 @@ fn a_user_key_under_the_prefix_and_a_short_buffer_are_refused_and_a_long_key_is_
         sealer.seal_into(key, 9, 0, b"value", Origin::Direct, &mut out[..len]).map_err(|e| e.to_string())
     };
     assert!(seal(b"!encryption|writers|mine", 5 + SEALED_OVERHEAD).unwrap_err().contains("reserved"));
-    assert!(seal(b"key", 4 + SEALED_OVERHEAD).is_err() && seal(b"key", 3).is_err());
     let long = vec![b'k'; STACK_KEY_LEN];
+    assert!(seal(b"key", 4 + SEALED_OVERHEAD).is_err() && seal(b"key", 3).is_err());
     assert_eq!(seal(&long, 5 + SEALED_OVERHEAD), Ok(5 + SEALED_OVERHEAD));
     assert_eq!(
         read(Some(sealer.cipher()), Clear::Allowed, &pebble_key(&long, 9), &out).unwrap().value,
         b"value"
     );
+}
+
+/// The registry's row of key 5 and node 7, as a user would have to write it.
+#[test]
+fn no_call_makes_a_stored_value_for_a_key_and_a_time_that_are_a_registry_row() {
+    let (user_key, row) = (&b"!encryption|writers"[..], registry::encode_key(5, 7));
+    let commit_ts = !u64::from_be_bytes(row[19..].try_into().unwrap());
+    assert_eq!(pebble_key(user_key, commit_ts), row);
+    let (sealer, form) = (sealer(10), Form::Sealed(NonZeroU32::new(7).unwrap()));
+    let mut out = [0; 5 + SEALED_OVERHEAD];
+    for (what, made) in [
+        ("direct", sealer.seal_into(user_key, commit_ts, 0, b"value", Origin::Direct, &mut out)),
+        ("replicated", sealer.seal_into(user_key, commit_ts, 0, b"value", Origin::Replicated, &mut out)),
+        ("sealed", sealer.seal_as(form, user_key, commit_ts, 0, b"value", &mut out)),
+        ("clear", sealer.seal_as(Form::Clear, user_key, commit_ts, 0, b"value", &mut out)),
+        ("tombstone", Sealer::tombstone_into(user_key, commit_ts, &mut out)),
+    ] {
+        assert!(matches!(made, Err(Error::ReservedPrefix)), "{what}: {made:?}");
+    }
+    assert_eq!((out, sealer.writes().len()), ([0; 5 + SEALED_OVERHEAD], 0));
+    sealer.seal_into(user_key, 9, 0, b"value", Origin::Direct, &mut out).expect("at any other time");
+}
+
+#[test]
+fn two_threads_under_two_keys_are_counted_to_their_own() {
+    const EACH: u64 = 20_000;
+    let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };
+    let (cache, nonces) = (Arc::new(StateCache::of(&sidecar)), Arc::new(NonceSource::new(1, 1)));
+    let sealer = Sealer::new(keystore(&[7, 8]).into(), nonces, cache, Arc::default());
+    std::thread::scope(|scope| {
+        for key_id in [7, 8] {
+            let (sealer, form) = (&sealer, Form::Sealed(NonZeroU32::new(key_id).unwrap()));
+            scope.spawn(move || {
+                let mut out = [0; 1 + SEALED_OVERHEAD];
+                for ts in 0..EACH {
+                    sealer.seal_as(form, b"user", ts, 0, b"v", &mut out).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(sealer.writes(), [(7, EACH), (8, EACH)].into());
 }

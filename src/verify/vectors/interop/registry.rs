@@ -58,7 +58,11 @@ impl Row {
         if seen != (Some((self.dek_id, self.node_id)), Some(self.writer)) {
             return Err("the row does not read back as the vector's".into());
         }
-        if !is_row(&self.key) || check_user_key(&self.key).is_ok() {
+        // By its whole key, and by a key that a time completes.
+        let (short, version) =
+            self.key.split_last_chunk::<8>().ok_or("a row's key is shorter than a time")?;
+        let writable = [(&self.key[..], 0), (short, !u64::from_be_bytes(*version))];
+        if !is_row(&self.key) || writable.iter().any(|(key, ts)| check_user_key(key, *ts).is_ok()) {
             return Err("a scan would show the row, or a user could write it".into());
         }
         Ok(())

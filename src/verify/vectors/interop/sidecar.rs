@@ -72,7 +72,7 @@ impl Text {
     fn judge(&self) -> Ruling {
         let disk = disk_with(self.text.as_deref())?;
         let seen = file_on(&disk).read();
-        if self.lenient && self.expect.is_empty() && matches!(seen, Err(Error::SidecarJson(_))) {
+        if self.lenient && self.expect.is_empty() && matches!(seen, Err(Error::SidecarStrict(_))) {
             return Ok(Some(STRICT_JSON));
         }
         ends_by_name("read", named(&seen), &self.expect)?;

@@ -241,6 +241,14 @@ fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule()
 }
 
 #[test]
+fn a_respelled_sidecar_is_read_as_gos_decoder_reads_it() {
+    let text = include_str!("../../../../vectors/interop/ek-sidecar-respelled.json");
+    assert_eq!(decode(text.as_bytes()).unwrap().len(), 19);
+    assert_eq!((wrong(text), stricter(text)), (vec![], vec![]));
+    assert_eq!(wrong(&replaced(text, "/vectors/3/expect_read", "ErrSidecarVersion".into())), ["vectors/bom"]);
+}
+
+#[test]
 fn a_false_expectation_of_the_scheme_is_wrong_in_that_case() {
     for (text, pointer, with, id) in [
         (KEK, "/negatives/1/expect", "ok".into(), "negatives/1"),

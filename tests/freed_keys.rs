@@ -1,0 +1,366 @@
+//! No data key and no KEK is left in memory that was given back, seen by an allocator that searches every block before
+//! it takes it back. It moves every block that is resized, as an allocator may, and gives out zeros, so that what it
+//! finds was written there.
+//!
+//! Every key of these tests is one mark and a number, four times over, so that any 14 bytes of it show. Not here: copies
+//! on the stack, and the keys of other people's engines.
+
+#![expect(unsafe_code, reason = "an allocator that looks at what it takes back has to be an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealmark::aead::{Alg, BACKENDS};
+use sealmark::disk::{Disk, Memory, Recorder, Store};
+use sealmark::engine;
+use sealmark::envelope::aad::pebble_key;
+use sealmark::envelope::{self, Cipher, Keystore, NonceSource};
+use sealmark::scheme::storage::applier::{Applier, Identity, Keys};
+use sealmark::scheme::storage::kek::{Binding, KEK_VARIABLE};
+use sealmark::scheme::storage::load::{hydrate, load};
+use sealmark::scheme::storage::maintenance::{Evidence, retire, rewrap};
+use sealmark::scheme::storage::rewrite::{self, Progress};
+use sealmark::scheme::storage::sidecar::Entry as SidecarEntry;
+use sealmark::scheme::storage::value::SEALED_OVERHEAD;
+use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
+use sealmark::scheme::storage::{
+    Budget, Clear, Error, Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, Start, StateCache,
+};
+
+/// What every eight bytes of a key begin with.
+const MARK: [u8; 6] = [0xc7, 0xa3, 0xf1, 0x5e, 0x9b, 0x2d];
+/// What the text of the KEK in Base64 has.
+const TEXT: &[u8; 12] = b"x6PxXpstA+nH";
+/// The number of the KEK, the last.
+const KEK: u16 = 1001;
+/// Keys of the node that is loaded.
+const KEYS: u16 = 1000;
+const FILE: &str = "/data/keys.json";
+const NODE: u64 = 0x0102_0304_0506_0708;
+
+struct Searching;
+
+thread_local! {
+    static SEARCHES: Cell<bool> = const { Cell::new(false) };
+    static FOUND: Cell<u64> = const { Cell::new(0) };
+    /// A block whose bytes are counted when it is given back, and how many of them were not zero.
+    static WATCHED: Cell<usize> = const { Cell::new(0) };
+    static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Copies what a block holds to the stack piece by piece, and searches it there.
+///
+/// # Safety
+/// `block` is `len` bytes of this allocator's that nobody uses any more.
+unsafe fn search(block: *const u8, len: usize) {
+    const PIECE: usize = 4096;
+    const OVERLAP: usize = TEXT.len() - 1;
+    if !SEARCHES.get() {
+        return;
+    }
+    let watched = block as usize == WATCHED.get();
+    let (mut from, mut left, mut found, mut piece) = (0, 0, false, [0; PIECE]);
+    while from < len {
+        let here = PIECE.min(len - from);
+        for (i, byte) in piece[..here].iter_mut().enumerate() {
+            // SAFETY: inside the block; volatile, since bytes that were never written may be among them.
+            *byte = unsafe { block.add(from + i).read_volatile() };
+        }
+        found |= piece[..here].windows(MARK.len()).any(|bytes| bytes == MARK);
+        found |= piece[..here].windows(TEXT.len()).any(|bytes| bytes == TEXT);
+        left += piece[..here].iter().filter(|byte| **byte != 0).count();
+        from += if here == PIECE { PIECE - OVERLAP } else { here };
+    }
+    FOUND.set(FOUND.get() + u64::from(found));
+    if watched {
+        LEFT.set(left);
+    }
+}
+
+// SAFETY: blocks come from `System` and go back to it with their own layouts; what is done besides reads them, and
+// touches thread-locals without initialiser or destructor, so it does not allocate.
+unsafe impl GlobalAlloc for Searching {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc`, which is that of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives up the block, which came from `System` with this layout.
+        unsafe {
+            search(ptr, layout.size());
+            System.dealloc(ptr, layout);
+        }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `realloc`: `new_size` fits the alignment and is not 0, and the block
+        // has the old layout. Both blocks are at least as long as what is copied.
+        unsafe {
+            let new = System.alloc_zeroed(Layout::from_size_align_unchecked(new_size, layout.align()));
+            if !new.is_null() {
+                ptr.copy_to_nonoverlapping(new, layout.size().min(new_size));
+                self.dealloc(ptr, layout);
+            }
+            new
+        }
+    }
+}
+
+#[global_allocator]
+static SEARCHING: Searching = Searching;
+
+/// What `work` gives, and how many of the blocks that it gave back held a part of a key.
+fn searched<R>(work: impl FnOnce() -> R) -> (R, u64) {
+    FOUND.set(0);
+    SEARCHES.set(true);
+    let result = work();
+    SEARCHES.set(false);
+    (result, FOUND.get())
+}
+
+/// The key of that number. None is ever on the stack of a test, whose leftovers a struct with gaps may take along when it
+/// moves to the heap.
+fn key(number: u16) -> &'static [u8; 32] {
+    static ALL: LazyLock<Box<[[u8; 32]]>> = LazyLock::new(|| {
+        let make = |number: u16| {
+            let mut key = [0; 32];
+            for part in key.chunks_exact_mut(8) {
+                part[..6].copy_from_slice(&MARK);
+                part[6..].copy_from_slice(&number.to_be_bytes());
+            }
+            key
+        };
+        let made = thread::spawn(move || (0..=KEK).map(make).collect());
+        made.join().expect("it makes arrays")
+    });
+    &ALL[usize::from(number)]
+}
+
+fn kek() -> Arc<dyn Kek> {
+    Arc::new(LocalKek::new(key(KEK)).expect("every CPU can make a key"))
+}
+
+fn wrapped(purpose: Purpose, number: u16) -> Vec<u8> {
+    kek().wrap(purpose, number.into(), key(number)).expect("the system has random bytes")
+}
+
+fn keystore() -> Arc<Keystore> {
+    Arc::new(Keystore::new(engine::find("sealmark").expect("our own engine is always there")))
+}
+
+/// A sidecar of that many keys, numbered from 1: 1 is active for storage, 2 for raft, and the others are old.
+fn sidecar(keys: u16) -> Sidecar {
+    let mut sidecar = Sidecar { active_storage: 1, active_raft: 2, ..Sidecar::default() };
+    for number in 1..=keys {
+        let purpose = if number == 2 { Purpose::Raft } else { Purpose::Storage };
+        let entry = SidecarEntry {
+            purpose,
+            wrapped: wrapped(purpose, number),
+            created: String::new(),
+            local_epoch: 0,
+        };
+        sidecar.keys.insert(number.to_string(), entry);
+    }
+    sidecar
+}
+
+fn file_of(sidecar: &Sidecar) -> Arc<SidecarFile> {
+    let disk = Recorder::with_dir("/data");
+    sidecar.write(&disk, Path::new(FILE)).expect("a disk in memory");
+    Arc::new(SidecarFile::new(Arc::new(disk) as Arc<dyn Disk>, FILE))
+}
+
+fn start(file: Arc<SidecarFile>) -> Start {
+    Start {
+        encryption_enabled: true,
+        kek: Some(kek()),
+        sidecar: Some(file),
+        store: Arc::<Memory>::default(),
+        engine: engine::find("sealmark").expect("our own engine is always there"),
+        full_node_id: NODE,
+        peers: Vec::new(),
+        snapshot_cutover: 0,
+    }
+}
+
+#[test]
+fn the_search_finds_a_key_that_is_given_back_and_one_that_is_moved() {
+    let ((), found) = searched(|| drop(black_box(Box::new(*key(7)))));
+    assert_eq!(found, 1);
+    let ((), found) = searched(|| drop(black_box(STANDARD.encode(key(KEK)))));
+    assert_eq!(found, 1, "the KEK's text");
+    let (grown, found) = searched(|| {
+        let mut keys = Vec::with_capacity(1);
+        (0..9).for_each(|number| keys.push(*key(number)));
+        black_box(keys)
+    });
+    assert!(grown.len() == 9 && found >= 3, "{found}: a vector that grows leaves its keys behind");
+    let ((), found) = searched(|| drop(black_box([&[0; 4090][..], &key(7)[..14]].concat())));
+    assert_eq!(found, 1, "across two pieces");
+}
+
+#[test]
+fn a_node_of_a_thousand_keys_leaves_none_behind_when_it_is_loaded_and_when_it_ends() {
+    let start = start(file_of(&sidecar(KEYS)));
+    let (keys, found) = searched(|| {
+        let node = load(start).expect("it loads").ready(0, None).expect("it is ready");
+        let keys = node.sealer.cipher().keystore().expect("it has keys").len();
+        drop(node);
+        keys
+    });
+    assert_eq!((keys, found), (KEYS.into(), 0));
+}
+
+#[test]
+fn a_load_that_is_refused_leaves_no_key_behind() {
+    let mut damaged = sidecar(100);
+    damaged.keys.get_mut("99").expect("it is there").wrapped[20] ^= 1;
+    let (refused, found) = searched(|| hydrate(&damaged, &*kek(), &keystore()).err());
+    assert!(matches!(refused, Some(Error::Unwrap)), "{refused:?}");
+    assert_eq!(found, 0);
+    let mut twins = sidecar(100);
+    twins.keys.get_mut("99").expect("it is there").wrapped = wrapped(Purpose::Storage, 98);
+    let (refused, found) = searched(|| hydrate(&twins, &*kek(), &keystore()).err());
+    assert!(matches!(refused, Some(Error::SameDek(98, 99))), "{refused:?}");
+    assert_eq!(found, 0);
+}
+
+#[test]
+fn keys_that_come_with_the_log_are_left_in_the_keystore_alone() {
+    let identity = Identity { full_node_id: NODE, storage_epoch: 1, raft_epoch: 1 };
+    let row = |dek_id| Registration { dek_id, full_node_id: NODE, local_epoch: 1 };
+    let mut entries = vec![Entry::Bootstrap(Bootstrap {
+        storage_id: 1,
+        wrapped_storage: wrapped(Purpose::Storage, 1),
+        raft_id: 2,
+        wrapped_raft: wrapped(Purpose::Raft, 2),
+        rows: vec![row(1), row(2)],
+    })];
+    for number in 3..60_u16 {
+        let purpose = if number % 2 == 0 { Purpose::Raft } else { Purpose::Storage };
+        let (dek_id, wrapped) = (number.into(), wrapped(purpose, number));
+        let rotation = Rotation { subtag: Subtag::Rotate, dek_id, purpose, wrapped, proposer: row(dek_id) };
+        entries.push(Entry::Rotation(rotation));
+    }
+    let disk: Arc<dyn Disk> = Arc::new(Recorder::with_dir("/data"));
+    let file = Arc::new(SidecarFile::new(disk, FILE));
+    let (keys, found) = searched(|| {
+        let keystore = keystore();
+        let keys = Keys { kek: kek(), keystore: Arc::clone(&keystore), sidecar: file };
+        let mut applier = Applier::new(Some(keys), Arc::<Memory>::default(), identity).expect("it begins");
+        // Twice: what was applied before is unwrapped once more, and compared.
+        for (index, entry) in (1..).zip(&entries).chain((1..).zip(&entries)) {
+            applier.apply(index, &entry.encode()).expect("it applies");
+        }
+        keystore.len()
+    });
+    assert_eq!((keys, found), (59, 0));
+}
+
+#[test]
+fn a_rewriting_a_rewrap_and_a_retirement_leave_no_key_behind() {
+    let file = file_of(&sidecar(60));
+    let (store, keys, old, new) = (Memory::default(), keystore(), NonZeroU32::new(3), NonZeroU32::MIN);
+    hydrate(&file.read().expect("it is there"), &*kek(), &keys).expect("all unwrap");
+    let nonces = Arc::new(NonceSource::new(1, 1));
+    let cache = Arc::new(StateCache::of(&file.read().expect("it is there")));
+    let sealer = Sealer::new(Cipher::from(keys), nonces, cache, Arc::<Budget>::default());
+    for ts in 1..=50 {
+        let (mut stored, form) = (vec![0; 5 + SEALED_OVERHEAD], Form::Sealed(old.expect("it is not 0")));
+        sealer.seal_as(form, b"user", ts, 0, b"value", &mut stored).expect("it seals");
+        store.commit(&[(pebble_key(b"user", ts), Some(stored))]).expect("a store in memory");
+    }
+    let ((), found) = searched(|| {
+        while rewrite::step(&store, &sealer, Clear::Refused, new, 7).expect("all open") != Progress::Done(0) {
+        }
+        let bound = LocalKek::new(key(KEK)).expect("every CPU can make a key").with(Binding::Bound);
+        assert_eq!(rewrap(&file, &*kek(), &bound).expect("all unwrap"), 60);
+        let evidence = Evidence::Storage { min_retained_ts: 99, youngest_ts: 50 };
+        retire(&file, sealer.cipher(), Clear::Refused, &store, 3, evidence).expect("nothing needs it");
+    });
+    assert_eq!(sealer.cipher().keystore().expect("it has keys").len(), 59);
+    assert_eq!(found, 0);
+}
+
+#[test]
+fn a_keystore_wipes_what_it_refuses_replaces_and_forgets() {
+    let (len, found) = searched(|| {
+        let keystore = keystore();
+        (1..=200).for_each(|number| keystore.set(number.into(), key(number)).expect("a good key"));
+        assert_eq!(keystore.set(1, key(2)), Err(envelope::Error::KeyConflict(1)));
+        assert_eq!(keystore.set(0, key(1)), Err(envelope::Error::ReservedKeyId));
+        let together = keystore.insert_all(&[(201, &key(201)[..]), (1, &key(3)[..])]);
+        assert_eq!(together, Err(envelope::Error::KeyConflict(1)));
+        (1..=100).for_each(|number| keystore.delete(number));
+        keystore.len()
+    });
+    assert_eq!((len, found), (100, 0));
+}
+
+#[test]
+fn a_kek_is_read_without_a_copy_left_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("it is writable");
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+        path
+    };
+    let (good, long) = (write("good", key(KEK)), write("long", &[&key(KEK)[..], b"+"].concat()));
+    let text = STANDARD.encode(key(KEK));
+    assert!(text.as_bytes().windows(TEXT.len()).any(|bytes| bytes == TEXT));
+    let ((), found) = searched(|| {
+        LocalKek::from_file(&good).expect("a good file");
+        assert!(matches!(LocalKek::from_file(&long), Err(Error::Kek(_))));
+        LocalKek::from_base64(&text).expect("a good text");
+        assert!(matches!(LocalKek::from_base64(&text[..40]), Err(Error::Kek(_))));
+    });
+    assert_eq!(found, 0);
+}
+
+/// In a process of its own: a variable belongs to the whole of one.
+#[test]
+fn the_environments_kek_is_read_without_a_copy_left_behind() {
+    const CHILD: &str = "SEALMARK_TEST_FREED_KEYS_CHILD";
+    const SELF: &str = "the_environments_kek_is_read_without_a_copy_left_behind";
+    if std::env::var(CHILD).is_ok() {
+        let (read, found) = searched(|| LocalKek::from_env().map(drop));
+        assert!(read.is_ok() && found == 0, "{read:?}, {found} copies");
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--exact", SELF]).env(CHILD, "1").env(KEK_VARIABLE, STANDARD.encode(key(KEK)));
+    let output = child.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn an_expanded_key_of_every_backend_is_zeros_when_it_is_given_back() {
+    let mut seen = 0;
+    for backend in BACKENDS.iter().filter(|backend| backend.available()) {
+        for alg in Alg::ALL {
+            let bytes = &key(9)[..alg.key_len()];
+            let made = backend.key(alg, bytes).expect("this CPU has what it needs");
+            let block = std::ptr::from_ref(&*made).cast::<u8>();
+            let (left, found) = searched(|| {
+                WATCHED.set(block as usize);
+                drop(made);
+                WATCHED.set(0);
+                LEFT.replace(usize::MAX)
+            });
+            assert_eq!((left, found), (0, 0), "{} {}", backend.name, alg.name());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
