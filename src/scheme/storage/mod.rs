@@ -100,6 +100,8 @@ pub mod metrics;
 pub mod missing;
 pub mod proposal;
 pub mod registry;
+pub mod request;
+pub mod resync;
 pub mod rewrite;
 mod session;
 pub mod sidecar;
