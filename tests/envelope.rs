@@ -324,7 +324,10 @@ fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
         let counts = issued.iter().map(|n| u64::from_be_bytes(n[4..].try_into().unwrap()));
         assert_eq!(counts.clone().min(), Some(before + 1));
         assert_eq!(counts.max(), Some(before + issued.len() as u64));
-        assert_eq!(source.next().is_err(), left == 4000);
+        match source.next() {
+            Ok(_) => assert_ne!(left, 4000),
+            Err(error) => assert_eq!((error, left), (Error::WriteCountExhausted, 4000)),
+        }
     }
 }
 
@@ -370,7 +373,8 @@ fn readers_see_whole_keys_while_writers_set_and_delete() {
                         keystore.set(30 + turn % 5, &dek_of(30 + turn % 5)).unwrap();
                         keystore.delete(30 + (turn + 2) % 5);
                         keystore.delete(own);
-                        assert!(keystore.keys().find(own).is_err(), "no one else sets it");
+                        let gone = keystore.keys().find(own).err();
+                        assert_eq!(gone, Some(Error::UnknownKeyId(own)), "no one else sets it");
                     }
                 })
             })

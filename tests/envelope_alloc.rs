@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sealmark::engine;
 use sealmark::envelope::aad::STACK_KEY_LEN;
-use sealmark::envelope::{Aad, Cipher, Header, Keystore, NonceSource, OVERHEAD, Unsealed};
+use sealmark::envelope::{Aad, Cipher, Error, Header, Keystore, NonceSource, OVERHEAD, Unsealed};
 
 struct Counting;
 
@@ -61,7 +61,7 @@ fn once(cipher: &Cipher, nonces: &NonceSource, key_len: usize, record: &mut [u8]
     let header = Header { flag: 0, key_id: 7, nonce: nonces.next().expect("not used up") };
     assert_eq!(cipher.seal_into(&header, &aad, &[3; 4096], record), Ok(4096 + OVERHEAD));
     assert_eq!(cipher.open_in_place(record, &aad).expect("authentic"), [3; 4096]);
-    assert!(cipher.open_in_place(record, &aad).is_err());
+    assert_eq!(cipher.open_in_place(record, &aad), Err(Error::Integrity));
 }
 
 #[test]
@@ -103,7 +103,9 @@ fn lookups_and_nonces_allocate_nothing() {
     let keystore = cipher.keystore().unwrap();
     let found = || {
         let keys = keystore.keys();
-        assert!(keys.find(7).is_ok() && keys.find(8).is_err() && keys.find(0).is_err());
+        assert!(keys.find(7).is_ok());
+        assert!(matches!(keys.find(8), Err(Error::UnknownKeyId(8))));
+        assert!(matches!(keys.find(0), Err(Error::ReservedKeyId)));
         assert!(nonces.next().is_ok());
     };
     assert_eq!(allocations(|| (0..100).for_each(|_| found())), 0);

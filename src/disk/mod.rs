@@ -35,6 +35,15 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The system's, when it cannot tell.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 
+    /// Whether that name is a symbolic link, whatever it leads to. A disk without links says no.
+    ///
+    /// # Errors
+    /// The system's, when it cannot tell.
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        Ok(false)
+    }
+
     /// Makes a file that was not there, readable and writable by its owner alone (mode 0600 on Unix).
     ///
     /// # Errors
@@ -124,6 +133,10 @@ impl<D: Disk + ?Sized> Disk for Arc<D> {
         (**self).exists(path)
     }
 
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        (**self).is_link(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         (**self).create(path)
     }
@@ -169,6 +182,16 @@ pub enum Error {
         /// Its reason.
         reason: io::Error,
     },
+    /// A file that is replaced as a whole is named by a symbolic link, which a rename would replace instead.
+    #[error(
+        "{}: it is a symbolic link, and writing would replace the link and not the file that it leads to: \
+         configure the path of the file itself (a linked folder is fine)",
+        path.display()
+    )]
+    SymbolicLink {
+        /// The link.
+        path: PathBuf,
+    },
     /// Another process has the database open, or another part of this one.
     #[error("{}: it is in use: stop the process that has it open", path.display())]
     InUse {
@@ -176,7 +199,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// A database's file is not what was written.
-    #[error("{}: the database is damaged ({why}): restore it from a replica", path.display())]
+    #[error(
+        "{}: the database is damaged ({why}): copy it anew from another replica, never from a backup",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -216,15 +242,31 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
     disk.read(path).map_err(io_error("reading", path))
 }
 
+/// That this name, which is to be replaced as a whole, is no symbolic link. A rename would put the new file
+/// in the link's place and leave the old one where it leads: whoever makes the link again, as a container
+/// does at its start, goes on from the old file. A link on the way to the folder does no harm, and one to a
+/// file that is changed in place neither.
+///
+/// # Errors
+/// [`Error::SymbolicLink`], also where the link leads nowhere; [`Error::Io`] when the disk cannot tell.
+pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    match disk.is_link(path).map_err(io_error("looking at", path))? {
+        true => Err(Error::SymbolicLink { path: path.into() }),
+        false => Ok(()),
+    }
+}
+
 /// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or all of
 /// them; when this returns, them. What another left behind under the temporary name, with whatever mode, is removed
 /// and not written to. One writer at a time: the caller sees to that.
 ///
 /// # Errors
-/// [`Error::Io`], and [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be
-/// there or not. The temporary file is removed as far as the disk lets us.
+/// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`], and
+/// [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be there or not.
+/// The temporary file is removed as far as the disk lets us.
 pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = temporary_beside(path)?;
+    refuse_link(disk, path)?;
     remove_stale(disk, &temporary)?;
     let written = write_and_rename(disk, &temporary, path, bytes);
     if written.is_err() {

@@ -19,6 +19,14 @@ impl Disk for Os {
         path.try_exists()
     }
 
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(metadata.file_type().is_symlink()),
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(reason) => Err(reason),
+        }
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -128,7 +136,7 @@ fn open_dir(dir: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{durable_write, probe};
+    use crate::disk::{Error, durable_write, probe};
 
     #[test]
     fn a_file_is_replaced_and_the_probe_leaves_nothing() {
@@ -163,6 +171,38 @@ mod tests {
         assert_eq!(file.size().unwrap(), 3);
         drop(file);
         Os.open(&path).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_refused_before_anything_is_written_and_a_linked_folder_is_not() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/keys.json"), "old").unwrap();
+        symlink(at("real/keys.json"), at("keys.json")).unwrap();
+        symlink(at("real/none"), at("dangling.json")).unwrap();
+        fs::write(at("keys.json.tmp"), "left behind").unwrap();
+        for name in ["keys.json", "dangling.json"] {
+            let refused = durable_write(&Os, &at(name), b"new").unwrap_err();
+            assert!(matches!(&refused, Error::SymbolicLink { path } if *path == at(name)), "{refused}");
+            assert!(Os.is_link(&at(name)).unwrap(), "{name} is still the link");
+        }
+        assert_eq!(fs::read(at("real/keys.json")).unwrap(), b"old");
+        assert_eq!(
+            fs::read(at("keys.json.tmp")).unwrap(),
+            b"left behind",
+            "not even the stale file is touched"
+        );
+        symlink(at("real"), at("linked")).unwrap();
+        durable_write(&Os, &at("linked/keys.json"), b"new").unwrap();
+        assert_eq!(fs::read(at("real/keys.json")).unwrap(), b"new");
+        probe(&Os, &at("linked"), ".probe-").unwrap();
+        // A temporary name that somebody made a link is taken away, and not written through.
+        symlink(at("real/keys.json"), at("other.tmp")).unwrap();
+        durable_write(&Os, &at("other"), b"other").unwrap();
+        assert_eq!(fs::read(at("real/keys.json")).unwrap(), b"new");
     }
 
     #[test]

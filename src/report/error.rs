@@ -17,6 +17,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The file to write is named by a symbolic link.
+    #[error("{}: is a symbolic link, which writing would replace: name the file itself", path.display())]
+    SymbolicLink {
+        /// The link.
+        path: PathBuf,
+    },
     /// A folder without a result file.
     #[error("{}: holds no .json file", path.display())]
     Empty {

@@ -131,12 +131,16 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 /// The text goes to a temporary name in the same folder, is flushed to disk, then renamed.
 ///
 /// # Errors
+/// [`Error::SymbolicLink`] for a link, which the renaming would replace and not follow;
 /// [`Error::Unwritable`], [`Error::DiskFull`].
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     let refused = |source| write_error(path, source);
     let Some(name) = path.file_name() else {
         return Err(refused(io::ErrorKind::InvalidInput.into()));
     };
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_symlink()) {
+        return Err(Error::SymbolicLink { path: path.into() });
+    }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(refused)?;
     }
@@ -272,6 +276,20 @@ mod tests {
         assert!(e.to_string().contains("invalid type: string \"many\", expected u64"), "{e}");
         value["rows"][0].as_object_mut().unwrap().remove("bytes");
         assert!(refusal(&value.to_string()).to_string().contains("missing field `bytes`"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_result_file_that_is_a_link_is_refused_and_both_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("kept.json"), dir.path().join("latest.json"));
+        fs::write(&file, "kept").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let e = write(&link, &1).unwrap_err();
+        assert!(matches!(&e, Error::SymbolicLink { path } if *path == link), "{e}");
+        assert!(fs::symlink_metadata(&link).unwrap().file_type().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no temporary file stays");
     }
 
     #[test]

@@ -110,7 +110,13 @@ impl AeadCase {
         match (sealed, opened) {
             (Ok(()), _) => return Err(wrong("seal accepted an empty IV")),
             (_, Ok(())) => return Err(wrong("open accepted an empty IV")),
-            (Err(_), Err(_)) => {}
+            (Err(sealed), Err(opened)) => {
+                for error in [sealed, opened] {
+                    if !matches!(error, Error::IvLength | Error::Unsupported) {
+                        return Err(wrong(format!("an empty IV was refused for another reason: {error}")));
+                    }
+                }
+            }
         }
         untouched("seal", &self.message, &buffer)?;
         untouched("open", &self.ciphertext, &opening)?;

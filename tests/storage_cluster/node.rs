@@ -102,6 +102,7 @@ impl Machine {
         }
         let proposals = Arc::clone(&loaded.proposals);
         let member = Member { id, sealer, proposals, file, checker };
+        loaded.begin_replay(last, Some(&log)).map_err(text)?;
         let from = replay_from(last);
         for entry in log.entries().map_err(|e| e.to_string())? {
             let index = entry.log_id.index;

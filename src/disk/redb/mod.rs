@@ -46,8 +46,10 @@ pub struct Redb {
 }
 
 impl Redb {
-    /// Opens the database of that file, or makes an empty one where there is none. Two processes that both make one
-    /// lose one of the two: the caller sees to that. One that is there is held until it is dropped.
+    /// Opens the database of that file, or makes an empty one where there is none. Two processes that both
+    /// make one lose one of the two: the caller sees to that. One that is there is held until it is dropped.
+    /// It is changed in place, so that a link to it is followed; one that leads nowhere is refused, and no
+    /// database made in its place.
     ///
     /// # Errors
     /// [`Error::InUse`], [`Error::Damaged`], [`Error::Database`], [`Error::Io`], and those of [`durable_write`].

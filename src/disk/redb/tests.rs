@@ -242,6 +242,24 @@ fn a_file_shorter_than_its_header_says_is_refused() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_linked_database_is_changed_where_it_lies_and_a_link_that_leads_nowhere_is_refused() {
+    use crate::disk::Os;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink(at("real"), at("link")).unwrap();
+    let refused = Redb::open(&Os, &at("link")).unwrap_err();
+    assert!(matches!(refused, Error::SymbolicLink { .. }), "{refused}");
+    drop(Redb::open(&Os, &at("real")).unwrap());
+    let linked = Redb::open(&Os, &at("link")).unwrap();
+    linked.commit(&[put(1, b"1")]).unwrap();
+    let twice = Redb::open(&Os, &at("real")).unwrap_err();
+    assert!(matches!(twice, Error::InUse { .. }), "one file, one lock: {twice}");
+    drop(linked);
+    assert_eq!(Redb::open(&Os, &at("real")).unwrap().get(&[1]).unwrap(), Some(b"1".to_vec()));
+}
+
+#[test]
 fn what_is_no_database_is_refused() {
     for bytes in [&b""[..], b"no database", &[0; 4096]] {
         let disk = Recorder::with_dir("/data");

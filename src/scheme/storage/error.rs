@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Purpose;
+use super::missing::Sign;
 use crate::{disk, envelope};
 
 /// Why a call of the storage scheme was refused. Says nothing about secrets.
@@ -28,29 +29,34 @@ pub enum Error {
     Kek(String),
     /// A wrapped key is not of 60 bytes, or was wrapped under another KEK, or altered.
     #[error(
-        "the wrapped data key does not open: another KEK, or damage; restore the right KEK or the sidecar"
+        "the wrapped data key does not open: it lies under another KEK, or is damaged; configure the KEK that wrapped \
+         it; if it is the right one, resync the node"
     )]
     Unwrap,
     /// The system gives no random bytes.
-    #[error("the system's random source failed: {0}")]
+    #[error("the system's random source failed: {0}; start again once it works")]
     Random(String),
 
     /// The sidecar is not the JSON that it should be.
-    #[error("the sidecar is not readable: {0}; restore it from this node's own backup or resync the node")]
+    #[error("the sidecar is not readable: {0}; resync the node, and put no backup in its place")]
     SidecarJson(String),
     /// A version that is not 1 or 2.
-    #[error("the sidecar has version {0}, known are 1 and 2: it is damaged, or of a newer release")]
+    #[error(
+        "the sidecar has version {0}, known are 1 and 2: upgrade this node, or resync it if the file is damaged"
+    )]
     SidecarVersion(i64),
     /// A key's name is not a decimal number below 2^32.
-    #[error("the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged")]
+    #[error(
+        "the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged; resync the node"
+    )]
     SidecarKeyIdFormat(String),
     /// A key's name is 0.
-    #[error(
-        "the sidecar names a key {0:?}, and key id 0 is reserved: it is damaged; restore it whole or resync"
-    )]
+    #[error("the sidecar names a key {0:?}, and key id 0 is reserved: it is damaged; resync the node")]
     SidecarReservedKeyId(String),
     /// A key is for neither storage nor raft.
-    #[error("the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged")]
+    #[error(
+        "the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged; resync the node"
+    )]
     SidecarPurpose {
         /// The key's name.
         key: String,
@@ -58,7 +64,9 @@ pub enum Error {
         purpose: String,
     },
     /// The active key is not among the keys.
-    #[error("the sidecar's active {purpose} key {key_id} is not among its keys: restore a whole sidecar")]
+    #[error(
+        "the sidecar's active {purpose} key {key_id} is not among its keys: it is damaged; resync the node"
+    )]
     SidecarActiveKeyMissing {
         /// Active for what.
         purpose: Purpose,
@@ -66,7 +74,9 @@ pub enum Error {
         key_id: u32,
     },
     /// The active key is for something else.
-    #[error("the sidecar's active {purpose} key {key_id} is for something else: restore a whole sidecar")]
+    #[error(
+        "the sidecar's active {purpose} key {key_id} is for something else: it is damaged; resync the node"
+    )]
     SidecarActivePurposeMismatch {
         /// Active for what.
         purpose: Purpose,
@@ -79,7 +89,7 @@ pub enum Error {
     )]
     SidecarStrict(String),
     /// What the sidecar says of itself cannot all be true.
-    #[error("the sidecar contradicts itself ({0}): it is damaged; restore it whole or resync the node")]
+    #[error("the sidecar contradicts itself or the log ({0}): it is damaged, or another's; resync the node")]
     SidecarInconsistent(&'static str),
     /// A write of the sidecar failed, so that it may or may not be on the disk.
     #[error(
@@ -87,6 +97,16 @@ pub enum Error {
         .0.display()
     )]
     SidecarUnsure(PathBuf),
+    /// There is no sidecar, or one without keys, and the rest of the node's state shows that there were keys:
+    /// the node would go on in clear.
+    #[error(
+        "the sidecar is missing or empty, and {0}: there are keys that this node lacks, and it would write in clear; \
+         resync the node, and put no backup of keys.json in its place"
+    )]
+    SidecarMissing(Sign),
+    /// A leader's state that this node cannot be resynced from.
+    #[error("the node cannot be resynced from this leader: {0}")]
+    ResyncRefused(&'static str),
     /// One data key under two ids: their nonces would repeat.
     #[error(
         "the keys {0} and {1} are the same data key: no two may be; resync the node, or rotate to a new key"
@@ -109,6 +129,23 @@ pub enum Error {
     /// A registry value is not of 12 bytes.
     #[error("a value of the writer registry is malformed: its store is damaged; resync the node")]
     RegistryValueMalformed,
+    /// The 16 bits of a new member's node id are another's already, or were.
+    #[error(
+        "the new member {new:#018x} has the same low 16 bits as {other:#018x}, whose nonces it would repeat: \
+         give the new one another raft id"
+    )]
+    WriterUint16Collision {
+        /// The new member.
+        new: u64,
+        /// The member, or the writer in the registry, that has them.
+        other: u64,
+    },
+    /// A request names an epoch that no member can register and start again after.
+    #[error("the request gives the local epoch {0}, outside 0..=65534: ask that member for its epoch again")]
+    RequestEpoch(u32),
+    /// A key change that cannot be proposed now.
+    #[error("the request is refused before it is proposed: {0}")]
+    Request(&'static str),
     /// What a user writes would be stored under the registry's prefix: key and timestamp together begin with it.
     #[error("the key is stored under !encryption|writers|, which is reserved: choose another")]
     ReservedPrefix,
@@ -127,7 +164,9 @@ pub enum Error {
     },
 
     /// A log entry has wrong lengths, an unknown purpose, or bytes behind its end.
-    #[error("the log entry is malformed: {0}")]
+    #[error(
+        "the log entry is malformed: {0}; compare it with another replica's log before this node goes on"
+    )]
     WireMalformed(&'static str),
     /// A log entry's version is not 1.
     #[error("the log entry has version {0}, known is 1: upgrade this node before it goes on")]
@@ -137,7 +176,8 @@ pub enum Error {
     WireSubtag(u8),
     /// An entry that the rules of the scheme refuse.
     #[error(
-        "the log entry cannot be applied: {0}; every replica halts here: repair the log before it goes on"
+        "the log entry cannot be applied: {0}; where every replica halts on it, repair the log before it goes on, \
+         and where only this node does, resync it"
     )]
     Apply(&'static str),
     /// Entry, KEK, keystore and sidecar path are needed together.
@@ -147,7 +187,8 @@ pub enum Error {
     KekNotConfigured,
     /// A sealed log entry does not open.
     #[error(
-        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log altered; halt"
+        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log altered; \
+         resync the node before it goes on"
     )]
     RaftUnwrapFailed {
         /// The entry's index.
@@ -156,6 +197,26 @@ pub enum Error {
         cause: envelope::Error,
     },
 
+    /// A log entry is sealed, and nothing that this node has applied says that entries are.
+    #[error(
+        "log entry {index} is sealed under key {key_id}, and nothing that this node has applied says that entries are: \
+         its keys are gone, or its sidecar is another's; resync the node"
+    )]
+    SealedEntry {
+        /// The entry's index.
+        index: u64,
+        /// The key that it names.
+        key_id: u32,
+    },
+    /// A payload that would be taken for a sealed entry.
+    #[error(
+        "the payload begins as a sealed entry does (01 00 and a key id): every member would halt on it; \
+         let it begin with an opcode of the state machine"
+    )]
+    PayloadLooksSealed,
+    /// A call that comes before the guards have passed.
+    #[error("this node has not passed its guards yet: {0}")]
+    NotReady(&'static str),
     /// This node has not yet registered its epoch for the active key.
     #[error(
         "this node is not yet registered as a writer of the active key: try again after its registration"
@@ -199,12 +260,13 @@ pub enum Error {
     NodeIdCollision(u64, u64),
     /// The registry knows a later epoch than the sidecar: an old backup, or another node's files.
     #[error(
-        "the registry and the sidecar disagree on this node's epoch of key {0}: do not start from a backup; resync"
+        "the registry and the sidecar disagree on this node's epoch of key {0}: do not start from a backup; \
+         resync the node"
     )]
     LocalEpochRollback(u32),
     /// The log has key changes that the sidecar has not seen.
     #[error(
-        "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync"
+        "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync the node"
     )]
     SidecarBehindRaftLog {
         /// Where the sidecar ends.
@@ -215,7 +277,7 @@ pub enum Error {
     /// The sidecar's index is not that of a key change of the log.
     #[error(
         "the sidecar ends at log index {sidecar}, where the log, which ends at {engine}, has no key change: \
-         the sidecar is of another log, or damaged; resync"
+         the sidecar is of another log, or damaged; resync the node"
     )]
     SidecarNotOfRaftLog {
         /// Where the sidecar ends.
@@ -225,7 +287,8 @@ pub enum Error {
     },
     /// A snapshot was cut over at another index than the sidecar.
     #[error(
-        "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar}: they are not of one cluster"
+        "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar} (0: not, or there is none): they are not \
+         of one node; resync it, or fetch this cluster's snapshot"
     )]
     EnvelopeCutoverDivergence {
         /// The snapshot's index.
@@ -240,7 +303,7 @@ pub enum Error {
     #[error("the snapshot is of a newer release: upgrade this node")]
     SnapshotHeaderUnknownMagic,
     /// A snapshot header gives a length that is not allowed.
-    #[error("the snapshot header has length {0}, allowed are 16 to 1024: it is damaged")]
+    #[error("the snapshot header has length {0}, allowed are 16 to 1024: it is damaged; fetch it again")]
     SnapshotHeaderInvalidLength(u16),
     /// A snapshot ends within its header.
     #[error("the snapshot is cut within its header: fetch it again")]
@@ -289,6 +352,7 @@ impl Error {
             Self::SidecarPresentWithoutFlag => "ErrSidecarPresentWithoutFlag",
             Self::KekRequiredWithFlag => "ErrKEKRequiredWithFlag",
             Self::KekMismatch(_) => "ErrKEKMismatch",
+            Self::WriterUint16Collision { .. } => "ErrWriterUint16Collision",
             Self::NodeIdCollision(..) => "ErrNodeIDCollision",
             Self::LocalEpochRollback(_) => "ErrLocalEpochRollback",
             Self::SidecarBehindRaftLog { .. } => "ErrSidecarBehindRaftLog",

@@ -31,14 +31,19 @@ pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> 
 /// A corrupt sidecar does not hide a wrong flag: it is read only where flag and KEK are there.
 ///
 /// # Errors
-/// In this order: [`Error::SidecarPresentWithoutFlag`]; [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`], then
-/// [`Sidecar::check_whole`]; [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key, then
-/// the active raft key; as [`disk::probe`].
+/// In this order: as [`disk::refuse_link`]; [`Error::SidecarPresentWithoutFlag`];
+/// [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`], then [`Sidecar::check_whole`];
+/// [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key,
+/// then the active raft key; as [`disk::probe`].
 pub fn check_configuration(
     encryption_enabled: bool,
     kek: Option<&dyn Kek>,
     file: Option<&SidecarFile>,
 ) -> Result<Option<Sidecar>, Error> {
+    if let Some(file) = file {
+        // Before it is looked for: one that leads nowhere is not one that is not there.
+        disk::refuse_link(file.disk(), file.path())?;
+    }
     let present = match file {
         None => false,
         Some(file) => file.disk().exists(file.path()).map_err(|reason| disk::Error::Io {
@@ -239,6 +244,39 @@ pub fn check_cutovers(sidecar: &Sidecar, scanner: &dyn LogScanner, open: &Open<'
         }
     }
     Ok(())
+}
+
+/// That every key which the log brought before its entries were sealed is the one that the sidecar has, as
+/// far as the log goes back: `check` is given each entry that the sidecar has applied. One of another cluster
+/// under the same KEK, or wraps that changed places, would otherwise show only in what they seal. Ours alone.
+///
+/// # Errors
+/// As `check`, and as `open`; [`Error::LogScan`].
+pub fn check_keys(
+    sidecar: &Sidecar,
+    scanner: &dyn LogScanner,
+    open: &Open<'_>,
+    check: &dyn Fn(&Entry) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let last = match sidecar.raft_envelope_cutover_index {
+        0 => sidecar.raft_applied_index,
+        cutover => cutover.min(sidecar.raft_applied_index),
+    };
+    if last == 0 {
+        return Ok(());
+    }
+    let mut checked = Ok(());
+    let visited = scanner.visit(1, last, &mut |index, data| {
+        if checked.is_ok() {
+            checked = open(index, data).and_then(|payload| match Entry::decode(&payload) {
+                Ok(Some(entry)) => check(&entry),
+                // Whether an entry can be applied was the replay's to say.
+                _ => Ok(()),
+            });
+        }
+    });
+    checked?;
+    visited.map_err(|error| Error::LogScan(error.to_string()))
 }
 
 /// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.

@@ -4,6 +4,7 @@
 //! the cut-over on the payload is a raft record. Which key that is, and since when, the applier says to [`Proposals`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Use;
@@ -32,12 +33,21 @@ pub fn seal_proposal(
     }
 }
 
+/// The key that a payload names, where it has the form of a sealed one: a raft record as this scheme writes
+/// it, with flag byte 0 and a key id. No payload in clear may look so; elastickv's cannot, since they begin
+/// with an opcode, and behind the opcode 1 comes a protobuf tag, which is never 0.
+pub fn looks_sealed(payload: &[u8]) -> Option<u32> {
+    let header = Header::decode(payload).ok()?;
+    (header.flag == 0 && header.key_id != 0).then_some(header.key_id)
+}
+
 /// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose index in
-/// the sidecar is 0 for "not yet".
+/// the sidecar is 0 for "not yet". Never a sealed one as it lies there.
 ///
 /// # Errors
-/// [`Error::WireMalformed`] for a frame that is cut; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`] where it must be opened and is not, also
-/// without a cipher. The engine then halts.
+/// [`Error::WireMalformed`] for a frame that is cut; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`]
+/// where it must be opened and is not, also without a cipher; [`Error::SealedEntry`] for one that [looks
+/// sealed](looks_sealed) and need not be. The engine then halts.
 pub fn open_proposal(
     data: &[u8],
     index: u64,
@@ -51,7 +61,10 @@ pub fn open_proposal(
     }
     let cutover = if cutover_index == 0 { u64::MAX } else { cutover_index };
     if index <= cutover {
-        return Ok(payload.to_vec());
+        return match looks_sealed(payload) {
+            Some(key_id) => Err(Error::SealedEntry { index, key_id }),
+            None => Ok(payload.to_vec()),
+        };
     }
     let opened =
         cipher.ok_or(envelope::Error::NilKeystore).and_then(|cipher| cipher.open(payload, &Aad::Raft));
@@ -65,6 +78,8 @@ pub struct Proposals {
     nonces: Arc<NonceSource>,
     counters: Arc<Counters>,
     budget: Budget,
+    /// Whether entries may be proposed in clear: not before the guards of this process have passed.
+    ready: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -79,7 +94,19 @@ struct State {
 impl Proposals {
     /// Seals under the cipher's keys, with nonces of that source, once it is told that the log is cut over.
     pub fn new(cipher: Cipher, nonces: Arc<NonceSource>, counters: Arc<Counters>) -> Self {
-        Self { cipher, nonces, counters, budget: Budget::default(), state: Mutex::default() }
+        let (budget, ready, state) = (Budget::default(), AtomicBool::new(true), Mutex::default());
+        Self { cipher, nonces, counters, budget, ready, state }
+    }
+
+    /// The same, for a node that has not passed its guards: nothing may be proposed in clear until it has.
+    pub(super) fn starting(self) -> Self {
+        self.ready.store(false, Ordering::Release);
+        self
+    }
+
+    /// The guards have passed.
+    pub(super) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,9 +127,14 @@ impl Proposals {
     /// applied all before it, or it may be in clear behind the cut-over, where every member halts on it.
     ///
     /// # Errors
-    /// [`Error::Envelope`].
+    /// [`Error::Envelope`]; where it goes in clear, [`Error::NotReady`] before
+    /// [`Loaded::ready`](super::Loaded::ready), and [`Error::PayloadLooksSealed`].
     pub fn seal(&self, id: u64, payload: &[u8]) -> Result<Vec<u8>, Error> {
         match self.key_id() {
+            None if !self.ready.load(Ordering::Acquire) => {
+                Err(Error::NotReady("call Loaded::ready before it proposes an entry in clear"))
+            }
+            None if looks_sealed(payload).is_some() => Err(Error::PayloadLooksSealed),
             None => seal_proposal(id, payload, None),
             Some(key_id) => {
                 let nonce = self.nonces.next()?;
@@ -126,17 +158,20 @@ impl Proposals {
     /// The payload of what the engine has in its log at `index`, and notes the key that it was sealed under.
     ///
     /// # Errors
-    /// As [`open_proposal`], and what did not open is counted; [`Error::SidecarInconsistent`] for what opens and is taken
-    /// for an entry from before the cut-over, whose index is damaged then.
+    /// As [`open_proposal`], and what did not open is counted; [`Error::SidecarInconsistent`] for what opens
+    /// and is taken for an entry from before the cut-over, whose index is damaged then. A node whose keys are
+    /// gone is refused every sealed entry by [`Error::SealedEntry`].
     pub fn open(&self, index: u64, data: &[u8]) -> Result<Vec<u8>, Error> {
         let cutover = self.state().sealing.map_or(0, |(_, cutover)| cutover);
-        let payload = open_proposal(data, index, cutover, Some(&self.cipher));
         let in_clear = cutover == 0 || index <= cutover;
-        if in_clear && payload.as_ref().is_ok_and(|payload| self.cipher.open(payload, &Aad::Raft).is_ok()) {
+        let opens = |payload: &[u8]| self.cipher.open(payload, &Aad::Raft).is_ok();
+        // Whatever its flag byte says, which nothing authenticates.
+        if in_clear && data.get(FRAME_LEN..).is_some_and(opens) {
             return Err(Error::SidecarInconsistent(
                 "an entry is sealed that it says is from before the cut-over",
             ));
         }
+        let payload = open_proposal(data, index, cutover, Some(&self.cipher));
         if let Err(error) = &payload {
             self.counters.refused(error);
         } else if cutover != 0 && index > cutover {
@@ -160,6 +195,7 @@ impl Proposals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::envelope::OVERHEAD;
     use crate::scheme::storage::testing::keystore;
 
     #[test]
@@ -175,9 +211,38 @@ mod tests {
             let refused = open_proposal(data, 11, 10, cipher).unwrap_err();
             assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
         }
-        assert!(open_proposal(&clear[..8], 1, 0, None).is_err());
+        let cut = open_proposal(&clear[..8], 1, 0, None);
+        assert!(matches!(cut, Err(Error::WireMalformed("the engine's frame is cut"))), "{cut:?}");
         let newer = [&[2][..], &clear[1..]].concat();
         assert!(matches!(open_proposal(&newer, 1, 0, None), Err(Error::WireVersion(2))));
+    }
+
+    #[test]
+    fn a_sealed_entry_is_never_handed_on_unopened_and_none_in_clear_that_looks_so_is_proposed() {
+        let sealed = seal_proposal(7, b"payload", Some((&keystore(&[1]).into(), 1, [5; 12]))).unwrap();
+        for cipher in [None, Some(Cipher::default()), Some(keystore(&[2]).into())] {
+            for (index, cutover) in [(7, 0), (7, 7), (1, u64::MAX)] {
+                let refused = open_proposal(&sealed, index, cutover, cipher.as_ref());
+                assert!(matches!(refused, Err(Error::SealedEntry { key_id: 1, .. })), "{refused:?}");
+            }
+        }
+        let proposals = |ids: &[u8]| {
+            Proposals::new(keystore(ids).into(), Arc::new(NonceSource::new(1, 1)), Arc::default())
+        };
+        let refused = proposals(&[]).open(7, &sealed);
+        assert!(matches!(refused, Err(Error::SealedEntry { index: 7, key_id: 1 })), "{refused:?}");
+        assert!(matches!(proposals(&[1]).open(7, &sealed), Err(Error::SidecarInconsistent(_))));
+        let refused = proposals(&[]).seal(8, &sealed[FRAME_LEN..]);
+        assert!(matches!(refused, Err(Error::PayloadLooksSealed)), "{refused:?}");
+        // Key id 0 seals nothing, a protobuf tag is no flag, and what is shorter has no tag.
+        for (at, byte) in [(1, 0x0a), (5, 0)] {
+            let mut payload = sealed[FRAME_LEN..].to_vec();
+            payload[at] = byte;
+            assert_eq!(looks_sealed(&payload), None, "{at}");
+            let data = proposals(&[]).seal(8, &payload).unwrap();
+            assert_eq!(proposals(&[]).open(8, &data).unwrap(), payload);
+        }
+        assert_eq!(looks_sealed(&sealed[FRAME_LEN..][..OVERHEAD - 1]), None);
     }
 
     #[test]

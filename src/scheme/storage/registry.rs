@@ -3,6 +3,12 @@
 //! elastickv `internal/encryption/registry.go`. A row is key id and 16 bits of node id, then the whole node id and
 //! the first and last epoch seen. Rows lie beside the users' keys, in a store whose commits are durable; users may not
 //! write under the prefix, which elastickv says and was not seen to check.
+//!
+//! No row is ever deleted, also not when its key is retired, while elastickv's design deletes them in the
+//! entry that retires the key. That is deliberate: the rows keep a retired id from coming back at an epoch
+//! that it had, they keep the 16 bits of a member that left from another's nonces, and a node that lost its
+//! sidecar knows by them that it had keys ([`missing`](super::missing)). They are 39 bytes for each node and
+//! key.
 
 use super::Error;
 use std::collections::{BTreeMap, HashMap};
@@ -155,17 +161,24 @@ impl Registry<'_> {
     /// # Errors
     /// As [`writers`](Self::writers).
     pub fn of_node(&self, full_node_id: u64) -> Result<HashMap<u32, u16>, Error> {
+        let rows = self.of_slot(node_id16(full_node_id))?;
+        let own = rows.into_iter().filter(|(_, writer)| writer.full_node_id == full_node_id);
+        Ok(own.map(|(dek_id, writer)| (dek_id, writer.last_seen)).collect())
+    }
+
+    /// The rows of those 16 bits of node id, by data key, whoever's they are.
+    ///
+    /// # Errors
+    /// As [`writers`](Self::writers).
+    pub fn of_slot(&self, slot: u16) -> Result<Vec<(u32, Writer)>, Error> {
         const ROWS: usize = 1024;
-        let (mut found, mut after) = (HashMap::new(), None::<Vec<u8>>);
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
         loop {
             let rows = self.0.scan(PREFIX, after.as_deref(), ROWS)?;
             for (key, value) in rows.iter().filter(|(key, _)| is_row(key)) {
                 let (dek_id, node_id) = decode_key(key)?;
-                if node_id == node_id16(full_node_id) {
-                    let writer = Writer::decode(value)?;
-                    if writer.full_node_id == full_node_id {
-                        found.insert(dek_id, writer.last_seen);
-                    }
+                if node_id == slot {
+                    found.push((dek_id, Writer::decode(value)?));
                 }
             }
             match rows.last() {
@@ -252,11 +265,27 @@ impl Registry<'_> {
     }
 }
 
+/// That a new member's 16 bits of node id are nobody else's, neither a member's nor a writer's in the
+/// registry: to be asked before the change of membership is proposed. A writer that left counts as well,
+/// under every key, since its nonces would come again; the same whole id does not, since its epochs go on.
+///
+/// # Errors
+/// [`Error::WriterUint16Collision`] with the first that has them; as [`Registry::of_node`].
+pub fn check_new_member(registry: Option<Registry<'_>>, members: &[u64], new: u64) -> Result<(), Error> {
+    let writers = registry.map_or(Ok(Vec::new()), |registry| registry.of_slot(node_id16(new)))?;
+    let others = members.iter().copied().chain(writers.into_iter().map(|(_, writer)| writer.full_node_id));
+    match others.into_iter().find(|other| node_id16(*other) == node_id16(new) && *other != new) {
+        Some(other) => Err(Error::WriterUint16Collision { new, other }),
+        None => Ok(()),
+    }
+}
+
 /// What the key of the last registration's index has behind the prefix: another shape than a row's.
 const APPLIED: &[u8] = b"applied";
 /// What the keys of cursors have behind the prefix, before the id of a data key.
 const CURSOR: &[u8] = b"rewrite|";
 
+/// Where the last registration's index is kept: below the prefix, in another shape than a row.
 fn applied_key() -> Vec<u8> {
     [PREFIX, APPLIED].concat()
 }
@@ -301,7 +330,10 @@ mod tests {
         registry.ensure(&at(9)).unwrap();
         assert_eq!(row(), Some((3, 9)), "what was registered is put back where the row is lower");
         let other = Registration { full_node_id: NODE + 0x1_0000, ..at(9) };
-        assert!(registry.register(&other).is_err() && registry.ensure(&other).is_err());
+        for refused in [registry.register(&other), registry.ensure(&other)] {
+            let shared = "two nodes share the 16 bits of node id in one registry row";
+            assert!(matches!(refused, Err(Error::Apply(why)) if why == shared), "{refused:?}");
+        }
         assert_eq!(row(), Some((3, 9)));
     }
 
@@ -313,7 +345,9 @@ mod tests {
             registry.register_at(index, &at(epoch)).unwrap();
         }
         assert_eq!(registry.find(5, 7).unwrap().unwrap().last_seen, 2);
-        assert!(registry.register_at(10, &at(1)).is_err(), "a rollback at a new index still halts");
+        let refused = registry.register_at(10, &at(1));
+        let lower = "a node registers a lower epoch than it had";
+        assert!(matches!(refused, Err(Error::Apply(why)) if why == lower), "at a new index: {refused:?}");
         assert_eq!(registry.writers(5).unwrap().len(), 1);
     }
 

@@ -252,7 +252,8 @@ mod tests {
             assert_eq!(placed.bytes(), b"seventeen bytes..");
             assert!(placed.unspilt("nothing").is_ok());
             placed.buffer[placed.start + placed.len] ^= 1;
-            assert!(placed.unspilt("something").is_err());
+            let spilt = Outcome::Wrong { what: "something wrote outside the buffer".into() };
+            assert_eq!(placed.unspilt("something"), Err(spilt));
         }
     }
 

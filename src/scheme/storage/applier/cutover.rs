@@ -12,6 +12,11 @@ impl Applier {
         let stale = new.dek_id != before.active_storage;
         if is_done(&before, index) {
             check_left(&before, Purpose::Storage, new.dek_id)?;
+            if before.storage_envelope_cutover_index == index {
+                // This entry it was, and no stale one or one that came again: only that registered its
+                // proposer.
+                Registry(&*self.store).ensure(&new.proposer)?;
+            }
         } else if !stale && !before.storage_envelope_active {
             Registry(&*self.store).register(&new.proposer)?;
             keys.sidecar.update(|sidecar| {
@@ -32,6 +37,9 @@ impl Applier {
         let before = keys.sidecar.read()?;
         if is_done(&before, index) {
             check_left(&before, Purpose::Raft, new.dek_id)?;
+            if before.raft_envelope_cutover_index == index {
+                Registry(&*self.store).ensure(&new.proposer)?;
+            }
         }
         if before.raft_envelope_cutover_index != 0 {
             let sidecar = self.finish(keys, index)?;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::dek::insert_distinct;
+use super::missing::{self, Sign};
 use super::registry::Registry;
 use super::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
-use super::{Error, Kek, Purpose, Sidecar, SidecarFile, StateCache, epoch, sidecar};
+use super::{Error, Kek, Purpose, Sidecar, SidecarFile, SnapshotHeader, StateCache, epoch, guards, sidecar};
 use crate::disk::Store;
 use crate::envelope::Keystore;
 use crate::envelope::nonce::node_id16;
@@ -77,7 +78,7 @@ pub struct Halt {
 /// Applies entries, one after the other.
 pub struct Applier {
     keys: Option<Keys>,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     identity: Identity,
     cache: Arc<StateCache>,
     installers: Vec<Installer>,
@@ -90,12 +91,19 @@ impl Applier {
     /// An applier that knows what the sidecar says, where there is one, and what the registry has of this node so far.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::of_node`].
+    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::of_node`];
+    /// [`Error::SidecarMissing`] where there are keys to be changed, no sidecar, and rows of this node.
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
         let own_rows = Registry(&*store).of_node(identity.full_node_id)?;
         let (cache, installers, clock) = (Arc::default(), Vec::new(), SystemTime::now as fn() -> SystemTime);
         let applier = Self { keys, store, identity, cache, installers, clock, own_rows };
-        if let Some(sidecar) = applier.sidecar()? {
+        let sidecar = applier.sidecar()?;
+        if let (Some(_), false, Some(dek_id)) =
+            (&applier.keys, missing::has_keys(sidecar.as_ref()), applier.own_rows.keys().min())
+        {
+            return Err(Error::SidecarMissing(Sign::OwnRow(*dek_id)));
+        }
+        if let Some(sidecar) = sidecar {
             applier.refresh(&sidecar)?;
         }
         Ok(applier)
@@ -134,6 +142,47 @@ impl Applier {
         self.keys.as_ref().map_or(Ok(None), |keys| keys.sidecar.find())
     }
 
+    /// That a snapshot which a running node has taken over, and whose store is this one's by now, did not
+    /// bring what this node has no keys for; the write path then sees the registry as it is.
+    ///
+    /// # Errors
+    /// As [`guards::check_snapshot_cutover`]; for a node without keys as [`missing::check_store`]. The node
+    /// must stop.
+    pub fn restored(&self, snapshot: &SnapshotHeader) -> Result<(), Error> {
+        let sidecar = self.sidecar()?;
+        let cutover = sidecar.as_ref().map_or(0, |sidecar| sidecar.raft_envelope_cutover_index);
+        guards::check_snapshot_cutover(snapshot.cutover, cutover)?;
+        match sidecar.filter(|sidecar| missing::has_keys(Some(sidecar))) {
+            Some(sidecar) => self.refresh(&sidecar),
+            None => missing::check_store(&*self.store, self.identity.full_node_id),
+        }
+    }
+
+    /// That what the entry brings is what the sidecar has, where it is one that brings keys and was applied
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::SidecarInconsistent`]; the KEK's own.
+    pub(super) fn check_has(&self, sidecar: &Sidecar, entry: &Entry) -> Result<(), Error> {
+        let Some(keys) = &self.keys else { return Ok(()) };
+        let check = |purpose, key_id, wrapped: &[u8]| {
+            check_brought(keys, sidecar, purpose, key_id, wrapped).map_err(|error| match error {
+                Error::Apply(_) => Error::SidecarInconsistent("the log brought other keys than it has"),
+                other => other,
+            })
+        };
+        match entry {
+            Entry::Bootstrap(new) => {
+                check(Purpose::Storage, new.storage_id, &new.wrapped_storage)?;
+                check(Purpose::Raft, new.raft_id, &new.wrapped_raft)
+            }
+            Entry::Rotation(new) if new.subtag == Subtag::Rotate => {
+                check(new.purpose, new.dek_id, &new.wrapped)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// This process, as the log sees it.
     pub fn identity(&self) -> Identity {
         self.identity
@@ -170,7 +219,8 @@ impl Applier {
         }
     }
 
-    fn keys(&self) -> Result<&Keys, Error> {
+    /// What changes keys; only a node with the flag and a KEK has it.
+    pub(super) fn keys(&self) -> Result<&Keys, Error> {
         self.keys.as_ref().ok_or(Error::KekNotConfigured)
     }
 

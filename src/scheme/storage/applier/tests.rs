@@ -46,12 +46,58 @@ fn replayed_entries_change_no_key_and_no_epoch_and_put_missing_rows_back() {
 }
 
 #[test]
+fn a_replayed_cut_over_puts_its_proposers_row_back_and_a_stale_one_brings_none() {
+    let (disk, store, mut first) = begun();
+    let by = |node: u64, entry: Entry| {
+        let Entry::Rotation(mut new) = entry else { unreachable!() };
+        new.proposer.full_node_id = node;
+        Entry::Rotation(new)
+    };
+    let entries = [
+        (6, by(NODE + 1, rotation(Subtag::EnableStorage, Purpose::Storage, 1, 4))),
+        (7, by(NODE + 2, rotation(Subtag::EnableRaft, Purpose::Raft, 2, 5))),
+        (8, by(NODE + 3, rotation(Subtag::EnableStorage, Purpose::Storage, 1, 6))),
+        (9, by(NODE + 3, rotation(Subtag::EnableRaft, Purpose::Raft, 2, 6))),
+        (10, rotation(Subtag::Rotate, Purpose::Storage, 3, 0)),
+        (11, by(NODE + 4, rotation(Subtag::EnableStorage, Purpose::Storage, 1, 6))),
+    ];
+    for (index, entry) in &entries {
+        first.apply(*index, &entry.encode()).unwrap();
+    }
+    let rows = || store.scan(b"", None, 99).unwrap();
+    let (whole, file) = (rows(), sidecar(&disk));
+    assert_eq!(whole.len(), 2 + 2 + 1, "the bootstrap's, the cut-overs', the rotation's");
+    for (dek_id, node, epoch) in [(1, NODE + 1, 4), (2, NODE + 2, 5)] {
+        let key = crate::scheme::storage::registry::encode_key(dek_id, node_id16(node));
+        for lower in [None, Some(Registration { dek_id, full_node_id: node, local_epoch: epoch - 1 })] {
+            store.commit(&[(key.into(), None)]).unwrap();
+            if let Some(lower) = lower {
+                Registry(&*store).register(&lower).unwrap();
+            }
+            let mut again = applier(&disk, Arc::clone(&store), 1);
+            for (index, entry) in &entries {
+                again.apply(*index, &entry.encode()).unwrap();
+            }
+            assert_eq!(Registry(&*store).find(dek_id, node_id16(node)).unwrap().unwrap().last_seen, epoch);
+            assert_eq!((rows().len(), sidecar(&disk)), (whole.len(), file.clone()));
+        }
+    }
+}
+
+#[test]
 fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
     let (whole, _, _) = begun();
     for cut in 0..=whole.steps().len() {
         let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default() as Arc<dyn Store>);
         disk.plan(cut, crate::disk::Fault::Power);
-        let done = applier(&disk, Arc::clone(&store), 0).apply(5, &bootstrap().encode()).is_ok();
+        let applied = applier(&disk, Arc::clone(&store), 0).apply(5, &bootstrap().encode());
+        let done = match applied {
+            Ok(_) => true,
+            Err(halt) => {
+                assert!(halt.to_string().contains("planned: the power is gone"), "{halt}");
+                false
+            }
+        };
         assert_eq!(done, cut == whole.steps().len());
         let rows = store.scan(b"", None, 9).unwrap();
         assert_eq!(rows.len(), if done { 2 } else { 0 }, "no row is there before its key");
@@ -105,7 +151,8 @@ fn the_cache_follows_what_is_on_the_disk() {
     applier.apply(8, &Entry::Registration(row(3, 0)).encode()).unwrap();
     assert!(cache.registered());
     disk.plan(disk.steps().len(), crate::disk::Fault::Power);
-    assert!(applier.apply(9, &rotation(Subtag::Rotate, Purpose::Storage, 4, 0).encode()).is_err());
+    let halt = applier.apply(9, &rotation(Subtag::Rotate, Purpose::Storage, 4, 0).encode()).unwrap_err();
+    assert!(halt.to_string().contains("planned: the power is gone"), "{halt}");
     assert_eq!(cache.active_storage(), Some(3));
 }
 
@@ -115,7 +162,8 @@ fn an_installer_that_fails_halts_and_one_that_comes_later_is_called_at_once() {
     let refuse: Installer = Box::new(|_, _| Err(Error::Apply("the engine refused")));
     let mut refusing = applier_.with_installer(refuse).unwrap();
     let enable = rotation(Subtag::EnableRaft, Purpose::Raft, 2, 0).encode();
-    assert_eq!(refusing.apply(6, &enable).unwrap_err().index, 6);
+    let halt = refusing.apply(6, &enable).unwrap_err();
+    assert!(matches!(halt, Halt { index: 6, cause: Error::Apply("the engine refused") }), "{halt}");
     let calls = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&calls);
     let record: Installer = Box::new(move |key_id, cutover| {
@@ -135,14 +183,16 @@ fn an_entry_whose_row_is_refused_is_not_done_when_it_comes_again() {
     let before = sidecar(&disk);
     let rotate = rotation(Subtag::Rotate, Purpose::Storage, 3, 0).encode();
     for _ in 0..2 {
-        assert!(applier.apply(7, &rotate).is_err());
+        let halt = applier.apply(7, &rotate).unwrap_err();
+        assert!(halt.to_string().contains("two nodes share the 16 bits"), "{halt}");
         assert_eq!(sidecar(&disk), before);
     }
     let Entry::Bootstrap(mut twice) = bootstrap() else { unreachable!() };
     twice.rows.push(Registration { full_node_id: NODE + 0x1_0000, ..row(1, 0) });
     let (disk, empty) = (Recorder::with_dir("/data"), Arc::<Memory>::default());
     let mut applier = super::super::testing::applier(&disk, empty, 0);
-    assert!(applier.apply(5, &Entry::Bootstrap(twice).encode()).is_err(), "its own rows collide");
+    let halt = applier.apply(5, &Entry::Bootstrap(twice).encode()).unwrap_err();
+    assert!(halt.to_string().contains("two nodes share the 16 bits"), "its own rows collide: {halt}");
     assert!(applier.sidecar().unwrap().is_none());
 }
 
@@ -159,7 +209,8 @@ fn a_raft_rotation_whose_installer_failed_installs_when_it_is_tried_again() {
     let mut applier = applier.with_installer(fails_once).unwrap();
     applier.apply(6, &rotation(Subtag::EnableRaft, Purpose::Raft, 2, 0).encode()).unwrap();
     let rotate = rotation(Subtag::Rotate, Purpose::Raft, 3, 0).encode();
-    assert!(applier.apply(7, &rotate).is_err());
+    let halt = applier.apply(7, &rotate).unwrap_err();
+    assert!(matches!(halt.cause, Error::Apply("the engine refused")), "{halt}");
     applier.apply(7, &rotate).unwrap();
     assert_eq!(*calls.lock().unwrap(), [(2, 6), (3, 6), (3, 6)]);
 }

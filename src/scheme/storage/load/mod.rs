@@ -6,13 +6,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::applier::{self, Applier, Identity};
 use super::dek::insert_distinct;
 use super::guards::{self, Gap, LogScanner};
 use super::metrics::{CountedKek, Counters, Metrics};
 use super::registry::Registry;
-use super::{Budget, Error, Kek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch};
+use super::{
+    Budget, Error, Kek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, StateCache, epoch, missing,
+};
 use crate::disk::Store;
 use crate::engine::Engine;
 use crate::envelope::nonce::node_id16;
@@ -65,13 +68,17 @@ pub struct Loaded {
     store: Arc<dyn Store>,
     /// The keys whose epochs were raised.
     bumped: Vec<(Purpose, u32)>,
+    /// Set once a node without keys is known never to have had any.
+    clear_allowed: Arc<AtomicBool>,
 }
 
 /// Loads a node, up to where its engine opens and replays.
 ///
 /// # Errors
-/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`], [`guards::check_configuration`],
-/// [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage, then for raft.
+/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`],
+/// [`guards::check_configuration`], for a node without keys, with the flag or without it,
+/// [`missing::check_store`], then as [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage,
+/// then for raft.
 pub fn load(start: Start) -> Result<Loaded, Error> {
     if start.snapshot_cutover != 0 {
         // A sidecar that does not read is the next guard's to name.
@@ -88,6 +95,10 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
     let counted = |kek| Arc::new(CountedKek { kek, counters: Arc::clone(&counters) }) as Arc<dyn Kek>;
     let (kek, file) = (start.kek.map(counted), start.sidecar.as_deref());
     let sidecar = guards::check_configuration(start.encryption_enabled, kek.as_deref(), file)?;
+    let had_keys = missing::has_keys(sidecar.as_ref());
+    if !had_keys {
+        missing::check_store(&*start.store, start.full_node_id)?;
+    }
     let registry = Registry(&*start.store);
     guards::check_membership(&start.peers, registry, start.full_node_id, sidecar.as_ref())?;
 
@@ -113,7 +124,8 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
     let nonces = |epoch| Arc::new(NonceSource::new(node_id16(identity.full_node_id), epoch));
     let keystore = keys.as_ref().map(|keys| Arc::clone(&keys.keystore));
     let cipher = keystore.clone().map(Cipher::from).unwrap_or_default();
-    let proposals = Arc::new(Proposals::new(cipher, nonces(identity.raft_epoch), Arc::clone(&counters)));
+    let proposals = Proposals::new(cipher, nonces(identity.raft_epoch), Arc::clone(&counters)).starting();
+    let proposals = Arc::new(proposals);
     let installed = Arc::clone(&proposals);
     let applier = Applier::new(keys, Arc::clone(&start.store), identity)?;
     Ok(Loaded {
@@ -128,6 +140,7 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
         counters,
         store: start.store,
         bumped,
+        clear_allowed: Arc::new(had_keys.into()),
     })
 }
 
@@ -180,12 +193,38 @@ impl Loaded {
         self.applier.cache()
     }
 
-    /// A sealer for what the log replays, before the node is ready and after: it refuses [`Origin::Direct`]. The scheme's
-    /// documentation says why the node must then be registered at once.
+    /// A sealer for what the log replays, before the node is ready and after: it refuses [`Origin::Direct`],
+    /// and what a node without keys would write in clear until [`begin_replay`](Self::begin_replay). The
+    /// scheme's documentation says why the node must then be registered at once.
     ///
     /// [`Origin::Direct`]: super::Origin::Direct
     pub fn sealer(&self) -> Sealer {
-        self.direct_sealer().replaying()
+        self.direct_sealer().replaying(Arc::clone(&self.clear_allowed))
+    }
+
+    /// Lets values be replayed in clear, where this node has no keys: there was no bootstrap among the
+    /// entries that its engine has applied, up to `applied_index`, of which some are about to be replayed. A
+    /// node with keys needs no such call, nor one whose engine has applied nothing that is replayed before
+    /// the bootstrap.
+    ///
+    /// # Errors
+    /// As [`missing::check_log`]. Nothing was written in clear by then.
+    pub fn begin_replay(&self, applied_index: u64, scanner: Option<&dyn LogScanner>) -> Result<(), Error> {
+        self.check_log_for_lost_keys(self.applier.sidecar()?.as_ref(), applied_index, scanner)
+    }
+
+    fn check_log_for_lost_keys(
+        &self,
+        sidecar: Option<&Sidecar>,
+        applied_index: u64,
+        scanner: Option<&dyn LogScanner>,
+    ) -> Result<(), Error> {
+        if !missing::has_keys(sidecar) {
+            let open = |index, data: &[u8]| self.proposals.open(index, data);
+            missing::check_log(applied_index, scanner, &open)?;
+        }
+        self.clear_allowed.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn direct_sealer(&self) -> Sealer {
@@ -197,11 +236,15 @@ impl Loaded {
     /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
     ///
     /// # Errors
-    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`] for
-    /// storage, then raft; [`guards::check_log`], with the log's entries opened; [`guards::check_cutovers`].
+    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`]
+    /// for storage, then raft; [`guards::check_log`], with the log's entries opened;
+    /// [`guards::check_cutovers`]; [`guards::check_keys`]. A node that has no keys also now, with the flag or
+    /// without it: as [`missing::check_log`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
-        if let Some(sidecar) = self.applier.sidecar()? {
+        let sidecar = self.applier.sidecar()?;
+        self.check_log_for_lost_keys(sidecar.as_ref(), engine_index, scanner)?;
+        if let Some(sidecar) = sidecar {
             for purpose in [Purpose::Storage, Purpose::Raft] {
                 self.check_epoch(&sidecar, purpose)?;
             }
@@ -209,8 +252,11 @@ impl Loaded {
             gap = guards::check_log(sidecar.raft_applied_index, engine_index, scanner, &open)?;
             if let Some(scanner) = scanner {
                 guards::check_cutovers(&sidecar, scanner, &open)?;
+                let check = |entry: &_| self.applier.check_has(&sidecar, entry);
+                guards::check_keys(&sidecar, scanner, &open, &check)?;
             }
         }
+        self.proposals.set_ready();
         let sealer = self.direct_sealer();
         Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
     }
@@ -244,5 +290,7 @@ impl Loaded {
 
 #[cfg(test)]
 mod history;
+#[cfg(test)]
+mod lost;
 #[cfg(test)]
 mod tests;

@@ -185,16 +185,22 @@ fn what_a_node_does_is_in_its_numbers() {
     sealed(&node_);
     let read = |stored: &[u8]| node_.sealer.read(Clear::Refused, &pebble_key(b"user", 9), stored);
     assert_eq!(read(&stored[0]).unwrap().value, b"value");
-    for (at, byte) in [(VALUE_HEADER_LEN, 9), (VALUE_HEADER_LEN + 5, 99), (VALUE_HEADER_LEN + 20, 0xee)] {
+    for (at, byte, reason) in [
+        (VALUE_HEADER_LEN, 9, "ErrEnvelopeVersion"),
+        (VALUE_HEADER_LEN + 5, 99, "ErrUnknownKeyID"),
+        (VALUE_HEADER_LEN + 20, 0xee, "ErrEncryptedReadIntegrity"),
+    ] {
         let mut altered = stored[1].clone();
         assert_ne!(altered[at], byte);
         altered[at] = byte;
-        assert!(read(&altered).is_err());
+        let refused = read(&altered).unwrap_err();
+        assert_eq!(refused.spec_name(), reason, "{at}");
     }
-    assert!(read(&stored[2][..20]).is_err());
+    assert_eq!(read(&stored[2][..20]).unwrap_err().spec_name(), "ErrEnvelopeShort");
     let mut altered = data.clone();
     *altered.last_mut().unwrap() ^= 1;
-    assert!(node_.proposals.open(9, &altered).is_err());
+    let refused = node_.proposals.open(9, &altered).unwrap_err();
+    assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
 
     let has = |node: &Node, lines: &[&str]| {
         let text = node.metrics().unwrap().to_string();

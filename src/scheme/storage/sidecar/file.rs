@@ -81,14 +81,30 @@ impl SidecarFile {
         let state = self.sure()?;
         let before = found(Sidecar::read(&self.disk, &self.path))?;
         if before.is_none() {
-            let above = disk::parent(disk::parent(&self.path));
-            self.disk.sync_dir(above).map_err(|reason| disk::Error::UnsupportedFilesystem {
-                doing: "syncing the folder",
-                path: above.into(),
-                reason,
-            })?;
+            self.sync_above()?;
         }
         self.write_changed(state, before.clone().unwrap_or_default(), before, change)
+    }
+
+    /// Puts that sidecar in the place of whatever is there, read or not.
+    ///
+    /// # Errors
+    /// [`Error::SidecarUnsure`] after a write that failed; as [`Sidecar::write`].
+    pub(in crate::scheme::storage) fn replace(&self, sidecar: &Sidecar) -> Result<(), Error> {
+        let state = self.sure()?;
+        self.sync_above()?;
+        self.write_changed(state, sidecar.clone(), None, |_| Ok(()))
+    }
+
+    /// Makes the name of the sidecar's folder, which may be new, last.
+    fn sync_above(&self) -> Result<(), Error> {
+        let above = disk::parent(disk::parent(&self.path));
+        let refused = |reason| disk::Error::UnsupportedFilesystem {
+            doing: "syncing the folder",
+            path: above.into(),
+            reason,
+        };
+        Ok(self.disk.sync_dir(above).map_err(refused)?)
     }
 
     /// The file for this thread alone, where what it says is on the medium.
@@ -147,7 +163,7 @@ mod tests {
             sidecar.applied(99);
             Err::<(), _>(Error::Apply("a test"))
         });
-        assert!(refused.is_err());
+        assert!(matches!(refused, Err(Error::Apply("a test"))), "{refused:?}");
         assert_eq!(disk.steps().len(), before);
         let raise = |sidecar: &mut Sidecar| {
             sidecar.applied(99);

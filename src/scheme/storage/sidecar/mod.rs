@@ -142,9 +142,9 @@ impl Sidecar {
         Ok(())
     }
 
-    /// That it can be a node's: once it says anything at all, it has an active key of both purposes, is sealing where it
-    /// was cut over, and was cut over at an entry that it has applied. What does not may have lost a bit, and would
-    /// let values go in clear, or epochs stay as they are.
+    /// That it can be a node's: once it says anything at all, it has an active key of both purposes with its
+    /// bytes, is sealing where it was cut over, and was cut over at an entry that it has applied. What does
+    /// not may have lost a bit, and would let values go in clear, or epochs stay as they are.
     ///
     /// # Errors
     /// [`Error::SidecarInconsistent`].
@@ -158,6 +158,12 @@ impl Sidecar {
         let refused = |why| Err(Error::SidecarInconsistent(why));
         if self.active_storage == 0 || self.active_raft == 0 {
             return refused("it has begun, and one of its purposes has no active key");
+        }
+        if [self.active_storage, self.active_raft]
+            .iter()
+            .any(|active| self.entry(*active).is_some_and(|entry| entry.wrapped.is_empty()))
+        {
+            return refused("an active key has no bytes");
         }
         if storage != 0 && !self.storage_envelope_active {
             return refused("values were cut over, and are not sealed");

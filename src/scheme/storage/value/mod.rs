@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrayvec::ArrayVec;
 
@@ -87,6 +88,8 @@ pub struct Sealer {
     compress: bool,
     /// The node may not serve clients yet.
     replaying: bool,
+    /// Set once it is known that a node without keys never had any; `None` where that was known before.
+    clear_allowed: Option<Arc<AtomicBool>>,
 }
 
 impl Sealer {
@@ -97,7 +100,8 @@ impl Sealer {
         cache: Arc<StateCache>,
         budget: Arc<Budget>,
     ) -> Self {
-        Self { cipher, nonces, cache, budget, counters: Arc::default(), compress: false, replaying: false }
+        let (counters, compress, replaying, clear_allowed) = (Arc::default(), false, false, None);
+        Self { cipher, nonces, cache, budget, counters, compress, replaying, clear_allowed }
     }
 
     /// Counts what it cannot read with a node's other numbers.
@@ -107,9 +111,10 @@ impl Sealer {
         self
     }
 
-    /// Refuses what comes from clients, whatever the cache says.
-    pub(super) fn replaying(mut self) -> Self {
-        self.replaying = true;
+    /// Refuses what comes from clients, whatever the cache says; and all that a node without keys would write
+    /// in clear, until it is known that it never had any.
+    pub(super) fn replaying(mut self, clear_allowed: Arc<AtomicBool>) -> Self {
+        (self.replaying, self.clear_allowed) = (true, Some(clear_allowed));
         self
     }
 
@@ -148,7 +153,9 @@ impl Sealer {
     ///
     /// # Errors
     /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as [`Gate::form`]; for
-    /// [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::Envelope`], also where `out` is too short.
+    /// [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::NotReady`] for a value in clear
+    /// of a node that [replays](super::Loaded::sealer) and was not seen to be without lost keys;
+    /// [`Error::Envelope`], also where `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -168,6 +175,11 @@ impl Sealer {
             direct: origin == Origin::Direct,
         };
         let form = gate.form()?;
+        if gate.active.is_none()
+            && self.clear_allowed.as_ref().is_some_and(|allowed| !allowed.load(Ordering::Acquire))
+        {
+            return Err(Error::NotReady("call Loaded::begin_replay before a value is replayed in clear"));
+        }
         if let (Form::Sealed(key_id), Origin::Direct) = (form, origin) {
             self.check_budget(key_id)?;
         }

@@ -19,6 +19,10 @@ impl Disk for Careless {
         self.0.exists(path)
     }
 
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        self.0.is_link(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         self.0.create(path)
     }

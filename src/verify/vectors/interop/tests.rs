@@ -52,7 +52,13 @@ fn a_key_that_opens_nothing_after_a_refusal_is_wrong_in_the_cases_that_refuse_by
         let by_tag = file["negatives"].as_array().unwrap().iter().filter(|n| n["expect"] == "ErrIntegrity");
         let by_tag: Vec<_> = by_tag.map(|n| format!("negatives/{}", n["id"].as_str().unwrap())).collect();
         let wrong = decode(text.as_bytes()).unwrap().into_iter().filter(|case| {
-            matches!(case.check.run(&crate::verify::double::Double::StaysShut), Outcome::Wrong { .. })
+            match case.check.run(&crate::verify::double::Double::StaysShut) {
+                Outcome::Wrong { what } => {
+                    assert!(what.contains("a good record afterwards"), "{}: {what}", case.id);
+                    true
+                }
+                _ => false,
+            }
         });
         assert_eq!(wrong.map(|case| case.id).collect::<Vec<_>>(), by_tag);
         assert!(by_tag.len() >= 3, "{by_tag:?}");
@@ -67,11 +73,12 @@ fn a_refused_record_holds_zeros_once_the_cipher_ran_and_is_untouched_before() {
     for (error, right, false_) in [(Error::Integrity, wiped, record), (Error::UnknownKeyId(1), record, wiped)]
     {
         assert_eq!(left(error, &record, &right), Ok(()));
-        assert!(left(error, &record, &false_).is_err());
+        let why = left(error, &record, &false_).unwrap_err();
+        assert!(why.contains("leaves neither zeros"), "{why}");
         for at in [0, HEADER_LEN, HEADER_LEN + 4, HEADER_LEN + 5, OVERHEAD + 4] {
             let mut altered = right;
             altered[at] ^= 1;
-            assert!(left(error, &record, &altered).is_err(), "{at}");
+            assert_eq!(left(error, &record, &altered), Err(why.clone()), "{at}");
         }
     }
     assert_eq!(left(Error::EnvelopeShort, &record[..9], &record[..9]), Ok(()));
@@ -194,7 +201,8 @@ fn every_member_of_every_first_element_is_needed() {
 fn cut_and_empty_files_are_problems() {
     for text in [STORAGE, RAFT, NONCE] {
         for len in (0..text.len()).step_by(997) {
-            assert!(decode(&text.as_bytes()[..len]).is_err());
+            let problem = decode(&text.as_bytes()[..len]).err().unwrap();
+            assert_eq!(problem.reason, "the JSON is cut short", "{len}: {problem}");
         }
     }
     assert_eq!(decode(b"{}").err().unwrap().place, "file");

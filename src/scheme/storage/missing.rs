@@ -1,0 +1,119 @@
+//! A node without keys: was it bootstrapped before? (spec §12: a missing sidecar is a state, not an absence.)
+//!
+//! A sidecar that is gone, or that says nothing, looks like one of a node that no bootstrap has reached. A
+//! node that took it for that would write in clear and hand sealed entries on unopened. Everything else that
+//! a bootstrapped node leaves behind is therefore asked: the registry and the values before anything is
+//! touched, the log before it is replayed and again after. The reference has no such guard.
+
+use std::fmt;
+
+use super::guards::{LogScanner, Open};
+use super::registry::{self, Registry};
+use super::wire::OPCODES;
+use super::{Error, Sidecar};
+use crate::disk::Store;
+use crate::envelope::{OVERHEAD, Record, State, ValueHeader};
+
+/// Values that are looked at. Keys are spread alike over a store: where values are sealed, one is among the
+/// first.
+const VALUES: usize = 1024;
+
+/// What shows that keys exist, or did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Sign {
+    /// The registry has this node's row under that key.
+    OwnRow(u32),
+    /// The registry has only others' rows, this one's under that key: the store came from another member.
+    OthersRow(u32),
+    /// The store has what only this scheme writes beside the rows: an index, or the cursor of a rewriting.
+    Bookkeeping,
+    /// The store has a sealed value.
+    SealedValue,
+    /// The log has an entry of this scheme there.
+    LogEntry(u64),
+    /// The log has a sealed entry there.
+    SealedEntry(u64),
+    /// The engine has applied entries up to there, and nobody searched them.
+    UnsearchedLog(u64),
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnRow(dek_id) => write!(f, "the registry has this node's row under key {dek_id}"),
+            Self::OthersRow(dek_id) => write!(f, "the registry has other nodes' rows, under key {dek_id}"),
+            Self::Bookkeeping => write!(f, "the store has this scheme's own bookkeeping"),
+            Self::SealedValue => write!(f, "the store has a sealed value"),
+            Self::LogEntry(index) => write!(f, "the log has an encryption entry at index {index}"),
+            Self::SealedEntry(index) => write!(f, "the log has a sealed entry at index {index}"),
+            Self::UnsearchedLog(index) => write!(f, "nobody searched the log, applied up to index {index}"),
+        }
+    }
+}
+
+/// Whether a sidecar is there and has keys.
+pub fn has_keys(sidecar: Option<&Sidecar>) -> bool {
+    sidecar.is_some_and(|sidecar| !sidecar.keys.is_empty())
+}
+
+/// That the store of a node without keys shows no sign of any: neither a row of the registry, this node's or
+/// another's, nor anything else below its prefix, nor a sealed value among the first 1,024.
+///
+/// # Errors
+/// [`Error::SidecarMissing`]; as [`Registry::of_node`].
+pub fn check_store(store: &dyn Store, full_node_id: u64) -> Result<(), Error> {
+    if let Some(dek_id) = Registry(store).of_node(full_node_id)?.into_keys().min() {
+        return Err(Error::SidecarMissing(Sign::OwnRow(dek_id)));
+    }
+    let other = store.scan(registry::PREFIX, None, VALUES)?;
+    if let Some(dek_id) = other.iter().find_map(|(key, _)| registry::decode_key(key).ok()).map(|row| row.0) {
+        return Err(Error::SidecarMissing(Sign::OthersRow(dek_id)));
+    }
+    if !other.is_empty() {
+        return Err(Error::SidecarMissing(Sign::Bookkeeping));
+    }
+    if store.scan(b"", None, VALUES)?.iter().any(|(_, stored)| is_sealed(stored)) {
+        return Err(Error::SidecarMissing(Sign::SealedValue));
+    }
+    Ok(())
+}
+
+fn is_sealed(stored: &[u8]) -> bool {
+    let sealed = |(header, body): (ValueHeader, &[u8])| {
+        header.state == State::Encrypted && body.len() >= OVERHEAD && Record::decode(body).is_ok()
+    };
+    ValueHeader::decode(stored).is_ok_and(sealed)
+}
+
+/// That the log of a node without keys shows no sign of any, in all that its engine has applied: neither an
+/// entry of this scheme, a registration included, nor a sealed one. Nothing applied is an empty range, and
+/// asks for no scanner.
+///
+/// # Errors
+/// [`Error::SidecarMissing`], also where there is something to search and no scanner; [`Error::LogScan`]; as
+/// `open`.
+pub fn check_log(applied: u64, scanner: Option<&dyn LogScanner>, open: &Open<'_>) -> Result<(), Error> {
+    if applied == 0 {
+        return Ok(());
+    }
+    let Some(scanner) = scanner else { return Err(Error::SidecarMissing(Sign::UnsearchedLog(applied))) };
+    let mut found = None;
+    let visited = scanner.visit(1, applied, &mut |index, data| {
+        if found.is_some() {
+            return;
+        }
+        found = match open(index, data) {
+            Ok(payload) if payload.first().is_some_and(|opcode| OPCODES.contains(opcode)) => {
+                Some(Error::SidecarMissing(Sign::LogEntry(index)))
+            }
+            Ok(_) => None,
+            Err(Error::SealedEntry { .. }) => Some(Error::SidecarMissing(Sign::SealedEntry(index))),
+            Err(other) => Some(other),
+        };
+    });
+    match found {
+        Some(found) => Err(found),
+        None => visited.map_err(|error| Error::LogScan(error.to_string())),
+    }
+}
