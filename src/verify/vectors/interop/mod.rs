@@ -204,26 +204,43 @@ fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
 
 /// That a call came out under that name: empty for success, `OTHER` for any error.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
-    ends_by_name(what, seen.as_ref().err().map(Error::spec_name), expect)
+    let error = seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() });
+    ends_by_name(what, error, expect)
 }
 
-/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected.
-fn ends_by_name(what: &str, error: Option<&'static str>, expect: &str) -> Judgement {
-    let name = match error {
-        None => "",
-        Some(_) if expect == "OTHER" => "OTHER",
-        Some(name) => name,
+/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came is told
+/// with its reason: most errors have no name of their own in the reference.
+fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
+    let fits = match &error {
+        None => expect.is_empty(),
+        Some(error) => expect == "OTHER" || expect == error.name,
     };
-    if name == expect {
+    if fits {
         return Ok(());
     }
-    let word = |name: &str| if name.is_empty() { "success".to_owned() } else { name.to_owned() };
-    Err(format!("{what}: {} is expected, {} came", word(expect), word(name)))
+    let expected = if expect.is_empty() { "success" } else { expect };
+    let seen = error.map_or_else(|| "success".to_owned(), |error| error.to_string());
+    Err(format!("{what}: {expected} is expected, this came: {seen}"))
 }
 
-/// The name of a storage scheme's error, if it is one.
-fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<&'static str> {
-    seen.as_ref().err().map(scheme::storage::Error::spec_name)
+/// An error by its name in the reference, and in words.
+struct Named {
+    name: &'static str,
+    reason: String,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name {
+            "OTHER" => f.write_str(&self.reason),
+            name => write!(f, "{name} ({})", self.reason),
+        }
+    }
+}
+
+/// The name and the reason of a storage scheme's error, if it is one.
+fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<Named> {
+    seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() })
 }
 
 /// A record, what it is bound to, and the message that it opens to under the key that is tried.
