@@ -126,12 +126,12 @@ fn one_case(result: &str) -> Sets {
     let folder = tempfile::tempdir().expect("a folder of our own");
     let text = ONE_CASE.replace("acceptable", result);
     fs::write(folder.path().join("one"), text).expect("it can be written to");
-    Sets::Given(dir::read(folder.path()).expect("it holds a file").sets)
+    Sets::Folder(dir::read(folder.path()).expect("it holds a file"))
 }
 
 #[test]
 fn an_acceptable_case_may_be_refused_by_the_rule_and_may_not_be_wrong() {
-    let cases = vectors::decode_any(ONE_CASE.as_bytes()).unwrap();
+    let cases = vectors::decode_any(ONE_CASE.as_bytes()).unwrap().cases;
     assert_eq!(cases[0].check.run(&REFUSES), Outcome::Stricter { rule: RULE_ACCEPTABLE });
     assert!(matches!(cases[0].check.run(own()), Outcome::Wrong { .. }));
     let report = run(vec![&REFUSES], one_case("acceptable"));
@@ -185,6 +185,21 @@ fn a_run_that_checked_nothing_is_a_failure() {
     );
     let report = run(vec![&NO_CALLS, own()], one_case("invalid"));
     assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1), "others ran it");
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_a_failure_of_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), ONE_CASE.replace("acceptable", "invalid")).unwrap();
+    fs::write(folder.path().join("b"), &ONE_CASE[..200]).unwrap();
+    fs::write(folder.path().join("c.md"), "on AES-GCM").unwrap();
+    let report = run(vec![own()], Sets::Folder(dir::read(folder.path()).unwrap()));
+    assert_eq!(report.wrong, 1);
+    assert_eq!(report.failures[0].set, folder.path().join("b").display().to_string());
+    assert!(report.failures[0].what.contains("cut short"), "{:?}", report.failures);
+    let states: Vec<_> = report.files.iter().map(|file| file.state).collect();
+    use verify::FileState::{Read, SetAside, Unreadable};
+    assert_eq!(states, [Read, Unreadable, SetAside]);
 }
 
 /// An engine of the family that lacks AES-192: its usual calls are there, and sound.

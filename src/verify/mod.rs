@@ -75,8 +75,8 @@ pub struct Set {
     pub source: String,
     /// Cases that it must hold.
     pub declared: u64,
-    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any number
-    /// but 0.
+    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any
+    /// number but 0.
     pub must_run: BTreeMap<String, u64>,
     /// The cases.
     pub cases: Vec<Case>,
@@ -146,6 +146,33 @@ pub struct Failure {
     pub what: String,
 }
 
+/// A file of somebody's folder, and what it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FileReport {
+    /// Its path.
+    pub file: String,
+    /// Whether it was read.
+    pub state: FileState,
+    /// Its format and its cases, the algorithm that it is about instead, or the reason why it could not be
+    /// read.
+    pub what: String,
+    /// How it differs from what it says of itself, where that does no harm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// What came of a file of somebody's folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// Its cases are a set, or part of one.
+    Read,
+    /// It is about something else than AES-GCM.
+    SetAside,
+    /// It should have been readable: that is a failure.
+    Unreadable,
+}
+
 /// An engine that was asked for, and whether it took part.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EngineInfo {
@@ -184,7 +211,11 @@ pub struct Report {
     pub engines: Vec<EngineInfo>,
     /// Every set, in the order of the index.
     pub sets: Vec<SetReport>,
-    /// The sum of every tally's `wrong`, and of the sets that broke their declaration.
+    /// The files of the folder that was verified instead of the built-in sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileReport>,
+    /// The sum of every tally's `wrong`, of the sets that broke their declaration, of the engines that ran
+    /// nothing, and of the files that could not be read.
     pub wrong: u64,
     /// The first failures of each set and engine; the tallies count them all.
     pub failures: Vec<Failure>,

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::dir::Folder;
 use super::vectors::index;
-use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
+use super::{Case, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, Set, SetReport, Tally};
 use super::{campaign, contract, differential, fault};
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
@@ -50,6 +51,8 @@ pub enum Sets {
     BuiltIn,
     /// These and no others.
     Given(Vec<Set>),
+    /// The files of a folder.
+    Folder(Folder),
 }
 
 /// How far a run is.
@@ -81,8 +84,15 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
                 account.add(&built_in(&name, plan.seed).expect("it was just named"));
             }
         }
+        Sets::Folder(folder) => {
+            for file in folder.files.iter().filter(|file| file.state == FileState::Unreadable) {
+                account.fail(&file.file, "", format!("the file could not be read: {}", file.what));
+            }
+            folder.sets.iter().for_each(|set| account.add(set));
+        }
     }
     account.end();
+    let files = if let Sets::Folder(folder) = &plan.sets { folder.files.clone() } else { Vec::new() };
     Report {
         schema: SCHEMA.into(),
         sealmark: env!("CARGO_PKG_VERSION").into(),
@@ -90,6 +100,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         host: Host::detect(),
         engines: account.infos,
         sets: account.sets,
+        files,
         wrong: account.wrong,
         failures: account.failures,
         seconds: clock.elapsed().as_secs_f64(),

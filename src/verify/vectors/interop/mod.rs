@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::json::{self, Node};
-use super::{Problem, some};
+use super::json::Node;
+use super::{Content, Decoded, File, Problem, Vectors};
 use crate::aead::Alg;
 use crate::aead::TAG_LEN;
 use crate::engine::{Engine, Shape};
@@ -71,13 +71,17 @@ const KINDS: [Kind; 10] = [
 
 const SCHEMA_VERSION: u64 = 1;
 
+pub(super) fn known(content: &Content<'_>) -> bool {
+    content.object().is_some_and(|file| file.contains_key("schema_version") && file.contains_key("file"))
+}
+
 /// Every case of one of the files.
 ///
 /// # Errors
 /// The first member that is missing, of a wrong type, or not known here, by its path.
-pub fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
-    let value = json::parse(text)?;
-    let root = Node::root(&value);
+pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+    let value = file.content.json()?;
+    let root = Node::root(value);
     let file = root.member("file")?;
     let name = file.text()?;
     let kind = KINDS.iter().find(|kind| kind.file == name).ok_or_else(|| {
@@ -96,12 +100,12 @@ pub fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
             return Err(Problem::new(name, "an array that is not known here: its cases would be skipped"));
         }
     }
-    let cases = some((kind.read)(&root)?)?;
+    let cases = (kind.read)(&root)?;
     let mut ids = HashSet::new();
     if let Some(case) = cases.iter().find(|case| !ids.insert(&case.id)) {
         return Err(Problem::new(&case.id, "two cases have this id"));
     }
-    Ok(cases)
+    Ok(Decoded::Cases(Vectors::new(cases, Vec::new())?))
 }
 
 /// Nothing, or what was expected and what was seen.
