@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             let end = if verdict == End::Fine { super::bench::end_of(&run) } else { verdict };
             plan.engines = wrong.iter().map(|(engine, _)| *engine).collect();
             for (engine, cases) in wrong {
-                let why = format!("{cases} cases came out wrong: no time");
+                let why = format!("{cases} cases came out wrong or did not run: no time");
                 let workloads = plan.workloads().into_iter().filter(|w| w.supported_by(engine));
                 run.rows.extend(workloads.map(|w| Row::refused(w, engine, why.clone())));
             }
@@ -82,7 +82,9 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
 }
 
-/// The cases that an engine got wrong, in all sets.
+/// The cases that an engine got wrong, in all sets, and the sets that it failed as a whole: by running nothing of them.
 fn wrong_cases(report: &verify::Report, engine: &dyn Engine) -> u64 {
-    report.sets.iter().filter_map(|set| set.engines.get(engine.name())).map(|tally| tally.wrong).sum()
+    let tallies = report.sets.iter().filter_map(|set| set.engines.get(engine.name()));
+    let failed = report.failures.iter().filter(|f| f.engine == engine.name() && f.case.is_empty());
+    tallies.map(|tally| tally.wrong).sum::<u64>() + failed.count() as u64
 }

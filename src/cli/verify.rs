@@ -14,7 +14,7 @@ use crate::verify::{self, FileReport, FileState, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
-/// Ends with 1 when something is wrong, and with 2 when a file of --vectors
+/// Ends with 1 when something is wrong, or when an engine ran no case, and with 2 when a file of --vectors
 /// should have been readable and was not, after the good ones ran. Each engine is first traced (`sealmark
 /// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// and ACVP, BoringSSL, OpenSSL, Rooterberg. Files of other algorithms are set aside and listed.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// An engine or family that must take part: if this CPU cannot run it, that is a failure.
+    /// An engine or family that must take part and run a case: if this CPU cannot run it, that is a failure.
     #[arg(long, value_name = "NAME")]
     require: Vec<String>,
     /// Seed of the differential sweep.
@@ -71,7 +71,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let holds_nothing = matches!(&sets, Sets::Folder(folder) if folder.sets.is_empty());
     let witnesses =
         if holds_nothing { Witnesses::default() } else { super::witness::take(&chosen, &Alg::ALL) };
-    let plan = Plan { require: args.require.clone(), witnesses, ..Plan::new(chosen, sets, args.seed) };
+    let (require, named) = (args.require.clone(), args.engines.clone());
+    let plan = Plan { require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
     let report = verify(&plan);
     if let Some(path) = &args.output {
         report::write(path, &report)?;

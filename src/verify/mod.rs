@@ -1,8 +1,9 @@
 //! Is it right? Cases, judged one by one on every engine whose shape fits.
 //!
-//! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence, and an engine that was put to
-//! no case of a set has failed it, but where 0 is declared and another set of the run did try that engine. An engine
-//! that does not execute what its name claims is put to no case: what it did would be said of another one.
+//! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence. An engine that runs no
+//! case of a set fails that set, unless the index declares 0 and another set exercised the engine. The files
+//! of a folder count as one: an engine that runs no case of any fails. An engine that does not execute what
+//! its name claims runs no case: its results would be attributed to another one.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,7 @@ pub struct Set {
     /// Cases that it must hold.
     pub declared: u64,
     /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any
-    /// number but 0.
+    /// number but 0, of the cases that use an engine.
     pub must_run: BTreeMap<String, u64>,
     /// The cases.
     pub cases: Vec<Case>,
