@@ -82,14 +82,11 @@ fn unreadable_vectors_end_with_2_after_the_good_ones_ran() {
     fs::write(folder.path().join("a-good.json"), &good).unwrap();
     fs::write(folder.path().join("b-cut.json"), &good[..good.len() / 2]).unwrap();
     fs::write(folder.path().join("c-empty.json"), "").unwrap();
-    fs::write(
-        folder.path().join("d-count.json"),
-        good.replace("\"numberOfTests\": 316", "\"numberOfTests\": 317"),
-    )
-    .unwrap();
+    fs::write(folder.path().join("d-utf16.json"), [&b"\xff\xfe"[..], b"{\0}\0"].concat()).unwrap();
     fs::write(folder.path().join("e-type.json"), good.replacen("\"tcId\": 1,", "\"tcId\": \"one\",", 1))
         .unwrap();
-    fs::write(folder.path().join("f-what.txt"), "dear diary").unwrap();
+    fs::write(folder.path().join("f-what.txt"), "AES-GCM, dear diary").unwrap();
+    fs::write(folder.path().join("g-other.txt"), "dear diary").unwrap();
     let output =
         sealmark(&["verify", "--vectors", path(folder.path()), "--engine", "sealmark", "--format", "json"]);
     assert_eq!(output.status.code(), Some(2));
@@ -97,10 +94,14 @@ fn unreadable_vectors_end_with_2_after_the_good_ones_ran() {
     assert_eq!(report["sets"].as_array().map(Vec::len), Some(1));
     assert_eq!(report["sets"][0]["engines"]["sealmark"]["agree"], 316);
     let said = errors(&output);
-    for file in ["b-cut.json", "c-empty.json", "d-count.json", "e-type.json", "f-what.txt"] {
+    for file in ["b-cut.json", "c-empty.json", "d-utf16.json", "e-type.json", "f-what.txt"] {
         assert!(said.contains(file), "{file} in {said}");
     }
-    assert!(!said.contains("a-good.json"));
+    assert!(!said.contains("a-good.json") && !said.contains("g-other.txt"));
+    assert_eq!(report["wrong"], 5, "a report of it is no success");
+    let states: Vec<_> = report["files"].as_array().unwrap().iter().map(|file| &file["state"]).collect();
+    let unreadable = ["unreadable"; 5];
+    assert_eq!(states, [&["read"][..], &unreadable, &["set-aside"]].concat());
     assert!(said.contains("tcId"), "the place is named: {said}");
 }
 
@@ -113,6 +114,47 @@ fn a_folder_without_files_and_one_that_is_missing_end_with_2() {
     let missing = sealmark(&["verify", "--vectors", path(&folder.path().join("nowhere"))]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(errors(&missing).contains("nowhere"));
+}
+
+#[test]
+fn files_of_other_algorithms_do_not_count_and_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("ccm.json"), wycheproof().replacen("\"AES-GCM\"", "\"AES-CCM\"", 1))
+        .unwrap();
+    fs::write(folder.path().join("README.md"), "On AES-GCM.").unwrap();
+    let arguments = ["verify", "--vectors", path(folder.path()), "--engine", "sealmark"];
+    let output = sealmark(&arguments);
+    assert_eq!(output.status.code(), Some(2), "nothing was verified");
+    assert!(errors(&output).contains("none of the files holds vectors of AES-GCM"), "{}", errors(&output));
+    fs::write(folder.path().join("gcm.json"), wycheproof()).unwrap();
+    let output = sealmark(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in
+        ["gcm.json: wycheproof-aead, 316 cases", "set aside   AES-CCM (1): ", "set aside   a document"]
+    {
+        assert!(listed.contains(line), "{line} in {listed}");
+    }
+}
+
+#[test]
+fn all_samples_at_once_say_of_each_file_what_it_is() {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
+    let output = sealmark(&["verify", "--vectors", samples, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2), "three cannot be read");
+    let report = json(&output);
+    let files = report["files"].as_array().unwrap();
+    let count = |state: &str| files.iter().filter(|file| file["state"] == state).count();
+    assert_eq!((count("read"), count("unreadable"), count("set-aside")), (32, 3, 1));
+    assert!(files.iter().all(|file| file["what"].as_str().is_some_and(|what| !what.is_empty())));
+    let wrong = report["failures"].as_array().unwrap().iter().filter(|failure| failure["case"] != "");
+    let wrong: Vec<_> = wrong.map(|failure| (&failure["case"], &failure["set"])).collect();
+    let ends = |(_, set): &&(&Value, &Value), name: &str| set.as_str().is_some_and(|set| set.ends_with(name));
+    let of = |name: &str| wrong.iter().filter(|failure| ends(failure, name)).count();
+    let (right_tag, sidecar) = (of("invalid-but-right.json"), of("ek-sidecar.json"));
+    assert!(right_tag > 0, "a case that calls a right tag invalid is wrong on every engine");
+    assert!(sidecar > 0, "texts that must not be read are declared to be read");
+    assert_eq!(wrong.len(), right_tag + sidecar);
 }
 
 #[test]

@@ -56,12 +56,13 @@ fn every_planted_defect_is_caught_and_its_case_named() {
         assert!(plant.caught, "{plant:?}");
         assert!(!plant.by.is_empty(), "{plant:?}");
     }
-    assert_eq!(planted.len(), 7);
+    assert_eq!(planted.len(), 8);
     assert_eq!(planted[0].by, ["wycheproof/aes-gcm: tc1"]);
     assert_eq!(planted[1].by, ["nist/cavp-gcm-encrypt-128: iv96-pt0-aad0-tag128/0"]);
     assert!(planted[3].what.contains("round constant"));
     assert_eq!(planted[3].by[0], "wycheproof/aes-gcm: tc1");
     assert_eq!(planted[6].by[0], "differential: length/aes-128-gcm-iv12-aad7@0-len1793@23");
+    assert!(planted[7].what.contains("runs no case"));
 }
 
 /// An engine that fails in one way.
@@ -126,12 +127,12 @@ fn one_case(result: &str) -> Sets {
     let folder = tempfile::tempdir().expect("a folder of our own");
     let text = ONE_CASE.replace("acceptable", result);
     fs::write(folder.path().join("one"), text).expect("it can be written to");
-    Sets::Given(dir::read(folder.path()).expect("it holds a file").sets)
+    Sets::Folder(dir::read(folder.path()).expect("it holds a file"))
 }
 
 #[test]
 fn an_acceptable_case_may_be_refused_by_the_rule_and_may_not_be_wrong() {
-    let cases = vectors::decode_any(ONE_CASE.as_bytes()).unwrap();
+    let cases = vectors::decode_any(ONE_CASE.as_bytes()).unwrap().cases;
     assert_eq!(cases[0].check.run(&REFUSES), Outcome::Stricter { rule: RULE_ACCEPTABLE });
     let outcome = cases[0].check.run(own());
     assert!(matches!(&outcome, Outcome::Wrong { what } if !what.is_empty()), "{outcome:?}");
@@ -173,19 +174,101 @@ fn a_required_engine_that_is_absent_is_a_failure() {
     assert_eq!(require("sealmark").wrong, 0);
 }
 
+/// What a run accuses an engine of, by set.
+fn accused(report: &Report, engine: &str) -> Vec<(String, String)> {
+    let of_it = report.failures.iter().filter(|f| f.engine == engine && f.case.is_empty());
+    of_it.map(|f| (f.set.clone(), f.what.clone())).collect()
+}
+
 #[test]
 fn a_run_that_checked_nothing_is_a_failure() {
-    assert_eq!(run(vec![own()], Sets::Given(Vec::new())).wrong, 1);
-    assert!(run(vec![&ABSENT], one_case("valid")).wrong > 0);
+    assert_eq!(run(vec![own()], Sets::Given(Vec::new())).failures[0].what, "no set was verified");
+    let report = run(vec![&ABSENT], one_case("valid"));
+    assert!(report.failures.iter().any(|f| f.what == "no engine took part"), "{:?}", report.failures);
     let report = run(vec![&NO_CALLS], one_case("valid"));
-    let told: Vec<_> = report.failures.iter().map(|f| (f.set.is_empty(), &*f.what)).collect();
+    let told: Vec<_> = report.failures.iter().filter(|f| f.engine.is_empty()).collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(
-        told.iter().all(|(_, what)| what.starts_with("nothing ran")) && told[0].0 != told[1].0,
-        "{told:?}"
-    );
+    assert!(told.iter().all(|f| f.what.starts_with("nothing ran")), "{told:?}");
+    assert_ne!(told[0].set.is_empty(), told[1].set.is_empty());
+    let mut empty = verify::built_in("contract", SEED).expect("it is built in");
+    (empty.cases, empty.declared) = (Vec::new(), 0);
+    let report = run(vec![own()], Sets::Given(vec![empty]));
+    assert_eq!(report.failures[0].what, "nothing ran: there are no cases in this set");
+}
+
+#[test]
+fn an_engine_that_runs_no_case_of_a_set_fails_it_whatever_others_ran() {
+    let idle = Faulty { name: "idle", how: How::NoCalls };
+    let idle: &'static Faulty = Box::leak(Box::new(idle));
+    // Of another family than the index names, on sets of every origin, one of them with cases that use no engine.
+    let names =
+        ["wycheproof/aes-gcm", "interop/ek-raft-envelope", "differential", "contract", "faults/storage"];
+    let sets = names.map(|name| verify::built_in(name, SEED).expect("it is built in"));
+    let report = run(vec![idle, own()], Sets::Given(sets.into()));
+    let accused = accused(&report, "idle");
+    assert_eq!(accused.iter().map(|(set, _)| &**set).collect::<Vec<_>>(), names);
+    assert!(accused.iter().all(|(_, what)| what.starts_with("no case of this set ran")), "{accused:?}");
+    assert_eq!(report.wrong, names.len() as u64);
+    assert_eq!(report.sets[0].engines["sealmark"].wrong, 0);
+}
+
+#[test]
+fn an_engine_that_runs_no_case_of_a_folder_fails_and_one_that_runs_any_does_not() {
     let report = run(vec![&NO_CALLS, own()], one_case("invalid"));
-    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1), "others ran it");
+    let told = accused(&report, "ring/none");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].0.is_empty() && told[0].1.starts_with("no case of any set ran"), "{told:?}");
+    assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (1, 1));
+    // The second file is of a key size that the engine lacks.
+    let folder = tempfile::tempdir().unwrap();
+    let invalid = ONE_CASE.replace("acceptable", "invalid");
+    fs::write(folder.path().join("128"), &invalid).unwrap();
+    let other = invalid.replace("\"keySize\": 128", "\"keySize\": 192");
+    let other = other.replace("\"key\": \"0001", "\"key\": \"00112233445566770001");
+    fs::write(folder.path().join("192"), other).unwrap();
+    let found = dir::read(folder.path()).unwrap();
+    assert_eq!(found.sets.len(), 2);
+    assert_eq!(run(vec![&Lacks192, own()], Sets::Folder(found)).wrong, 0);
+}
+
+#[test]
+fn an_engine_that_is_required_or_named_must_run_a_case() {
+    let without_engine = || Sets::Given(vec![verify::built_in("interop/ek-nonce-factory", SEED).unwrap()]);
+    let plan = |sets, engines| Plan::new(engines, sets, SEED);
+    assert_eq!(verify::run(&plan(without_engine(), vec![&REFUSES]), &|_| {}).wrong, 0, "nobody asked for it");
+    let asked = |require: &[&str], named: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let plan = Plan {
+            require: names(require),
+            named: names(named),
+            ..plan(without_engine(), vec![&REFUSES, own()])
+        };
+        verify::run(&plan, &|_| {})
+    };
+    for report in [asked(&["refuses"], &[]), asked(&[], &["refuses"]), asked(&["refuses"], &["refuses"])] {
+        let told = accused(&report, "refuses");
+        assert!(told[0].1.starts_with("asked for, and not verified"), "{told:?}");
+    }
+    assert_eq!(asked(&["sealmark"], &["sealmark"]).wrong, 0, "the cases are judged under its name");
+    let require = vec!["ring".to_owned()];
+    let plan = Plan { require, ..plan(one_case("invalid"), vec![&NO_CALLS, own()]) };
+    let told = accused(&verify::run(&plan, &|_| {}), "ring/none");
+    assert_eq!(told.len(), 1, "told once: {told:?}");
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_a_failure_of_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), ONE_CASE.replace("acceptable", "invalid")).unwrap();
+    fs::write(folder.path().join("b"), &ONE_CASE[..200]).unwrap();
+    fs::write(folder.path().join("c.md"), "on AES-GCM").unwrap();
+    let report = run(vec![own()], Sets::Folder(dir::read(folder.path()).unwrap()));
+    assert_eq!(report.wrong, 1);
+    assert_eq!(report.failures[0].set, folder.path().join("b").display().to_string());
+    assert!(report.failures[0].what.contains("cut short"), "{:?}", report.failures);
+    let states: Vec<_> = report.files.iter().map(|file| file.state).collect();
+    use verify::FileState::{Read, SetAside, Unreadable};
+    assert_eq!(states, [Read, Unreadable, SetAside]);
 }
 
 /// An engine of the family that lacks AES-192: its usual calls are there, and sound.
@@ -213,17 +296,19 @@ impl Engine for Lacks192 {
 }
 
 #[test]
-fn a_declared_zero_is_right_unless_the_whole_run_checked_nothing() {
+fn a_declared_zero_is_right_where_another_set_exercised_the_engine() {
     let run_sets = |names: &[&str], engines| {
         let sets = names.iter().map(|name| verify::built_in(name, SEED).expect("it is built in"));
         run(engines, Sets::Given(sets.collect()))
     };
     let lacking = "nist/cavp-gcm-decrypt-192";
     let report = run_sets(&[lacking], vec![&Lacks192]);
-    assert_eq!(report.wrong, 1, "nothing ran in the whole run");
+    assert_eq!(report.wrong, 2, "of the engine, and of the whole run");
     assert_eq!(run_sets(&[lacking, "nist/cavp-gcm-decrypt-128"], vec![&Lacks192]).wrong, 0);
     assert_eq!(run_sets(&["interop/ek-nonce-factory"], vec![&Lacks192]).wrong, 0, "judged without an engine");
-    assert_eq!(run_sets(&[lacking], vec![&Lacks192, own()]).wrong, 0, "another engine ran it");
+    let report = run_sets(&[lacking], vec![&Lacks192, own()]);
+    assert_eq!(accused(&report, "ring/of-ours").len(), 1, "another engine ran it: {:?}", report.failures);
+    assert_eq!(report.wrong, 1);
 }
 
 #[test]

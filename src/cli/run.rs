@@ -99,15 +99,16 @@ fn refused_rows(plan: &BenchPlan, wrong: &[(&'static dyn Engine, u64)]) -> Vec<R
     let mut rows = Vec::new();
     for (engine, cases) in wrong {
         let workloads = of_wrong.workloads().into_iter().filter(|w| w.supported_by(*engine));
-        rows.extend(
-            workloads.map(|w| Row::refused(w, *engine, format!("{cases} cases came out wrong: no time"))),
-        );
+        let why = format!("{cases} cases came out wrong or did not run: no time");
+        rows.extend(workloads.map(|w| Row::refused(w, *engine, why.clone())));
     }
     witness::attach(&mut rows, &plan.witnesses);
     rows
 }
 
-/// The cases that an engine got wrong, in all sets.
+/// The cases that an engine got wrong, in all sets, and the sets that it failed as a whole: by running nothing of them.
 fn wrong_cases(report: &verify::Report, engine: &dyn Engine) -> u64 {
-    report.sets.iter().filter_map(|set| set.engines.get(engine.name())).map(|tally| tally.wrong).sum()
+    let tallies = report.sets.iter().filter_map(|set| set.engines.get(engine.name()));
+    let failed = report.failures.iter().filter(|f| f.engine == engine.name() && f.case.is_empty());
+    tallies.map(|tally| tally.wrong).sum::<u64>() + failed.count() as u64
 }

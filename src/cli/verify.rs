@@ -1,20 +1,22 @@
 //! `sealmark verify`: cases by engines.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 use super::{End, Engines, Format, progress};
 use crate::aead::Alg;
+use crate::engine::Witnesses;
 use crate::report::{self, File, Report};
 use crate::scheme;
-use crate::verify::{self, Plan, Sets, dir};
+use crate::verify::{self, FileReport, FileState, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
-/// Ends with 1 when something is wrong, and with 2 when a file of --vectors cannot be read, after the good ones ran. Each
-/// engine is first seen to execute what it does (`sealmark trace`): one of ours that is not what its name claims is put
-/// to no case, and that is a failure.
+/// Ends with 1 when something is wrong, or when an engine ran no case, and with 2 when a file of --vectors
+/// should have been readable and was not, after the good ones ran. Each engine is first traced (`sealmark
+/// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
@@ -29,10 +31,11 @@ pub(super) struct Args {
     /// Only the built-in sets about this scheme; may be given several times.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
-    /// The files of this folder, recognised by content, instead of the built-in sets.
+    /// The files of this folder, recognised by content, instead of the built-in sets: Wycheproof, NIST CAVP
+    /// and ACVP, BoringSSL, OpenSSL, Rooterberg. Files of other algorithms are set aside and listed.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// An engine or family that must take part: if this CPU cannot run it, that is a failure.
+    /// An engine or family that must take part and run a case: if this CPU cannot run it, that is a failure.
     #[arg(long, value_name = "NAME")]
     require: Vec<String>,
     /// Seed of the differential sweep.
@@ -59,45 +62,75 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         eprintln!("sealmark: {reason}");
         return Ok(End::CouldNotTell);
     }
-    let mut unread = Vec::new();
     let sets = match &args.vectors {
-        Some(folder) => {
-            let found = dir::read(folder).context("reading --vectors")?;
-            unread = found.unread;
-            Sets::Given(found.sets)
-        }
+        Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors")?),
         None if args.sets.is_empty() && args.schemes.is_empty() => Sets::BuiltIn,
         None => {
             Sets::Given(named_sets(&[args.sets.clone(), of_schemes(&args.schemes)?].concat(), args.seed)?)
         }
     };
-    let nothing_read = matches!(&sets, Sets::Given(sets) if sets.is_empty());
-    if !nothing_read {
-        let witnesses = super::witness::take(&chosen, &Alg::ALL);
-        let plan = Plan { require: args.require.clone(), witnesses, ..Plan::new(chosen, sets, args.seed) };
-        let report = verify(&plan);
-        report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
-        if let Some(path) = &args.output {
-            report::write(path, &report)?;
-        }
-        let end = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
-        match args.format {
-            Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
-            Format::Text => {
-                let report = Report::build(vec![File::Verify(report)]);
-                say!("{}\nseed {}", report.text(super::width()), args.seed);
-            }
-        }
-        if unread.is_empty() {
-            return Ok(end);
+    let holds_nothing = matches!(&sets, Sets::Folder(folder) if folder.sets.is_empty());
+    let witnesses =
+        if holds_nothing { Witnesses::default() } else { super::witness::take(&chosen, &Alg::ALL) };
+    let (require, named) = (args.require.clone(), args.engines.clone());
+    let plan = Plan { require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
+    let report = verify(&plan);
+    report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
+    if let Some(path) = &args.output {
+        report::write(path, &report)?;
+    }
+    let found = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
+    match args.format {
+        Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
+        Format::Text => {
+            let files = listing(&report.files);
+            let report = Report::build(vec![File::Verify(report)]);
+            say!("{}\n{files}seed {}", report.text(super::width()), args.seed);
         }
     }
-    for error in &unread {
+    let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
+    for error in &folder.unread {
         eprintln!("sealmark: {error}");
     }
-    eprintln!("sealmark: {} of the files could not be read", unread.len());
-    Ok(End::BadInput)
+    if !folder.unread.is_empty() {
+        eprintln!("sealmark: {} of the files could not be read", folder.unread.len());
+        return Ok(End::BadInput);
+    }
+    if holds_nothing {
+        eprintln!("sealmark: none of the files holds vectors of AES-GCM");
+        return Ok(End::BadInput);
+    }
+    Ok(found)
 }
+
+/// What each file of a folder is: those that were read and those that could not be, one by one, the others by
+/// kind.
+fn listing(files: &[FileReport]) -> String {
+    let mut out = String::new();
+    let mut aside = BTreeMap::<&str, Vec<&str>>::new();
+    for FileReport { file, state, what, remarks } in files {
+        match state {
+            FileState::SetAside => aside.entry(what).or_default().push(file),
+            FileState::Read => out += &format!("read        {file}: {what}\n"),
+            FileState::Unreadable => out += &format!("UNREADABLE  {file}: {what}\n"),
+        }
+        for remark in remarks {
+            out += &format!("            {remark}\n");
+        }
+    }
+    for (what, files) in aside {
+        let more = match files.len().saturating_sub(SHOWN_ASIDE) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = files[..files.len().min(SHOWN_ASIDE)].join(", ");
+        out += &format!("set aside   {what} ({}): {shown}{more}\n", files.len());
+    }
+    out
+}
+
+/// Files set aside as one kind that are named; the JSON names all of them.
+const SHOWN_ASIDE: usize = 4;
 
 /// The names of the sets about these schemes.
 fn of_schemes(schemes: &[String]) -> anyhow::Result<Vec<String>> {
@@ -107,14 +140,18 @@ fn of_schemes(schemes: &[String]) -> anyhow::Result<Vec<String>> {
             let known: Vec<_> = scheme::schemes().iter().map(|scheme| scheme.name()).collect();
             bail!("no scheme is called {name:?}; there are: {}", known.join(", "));
         }
-        names.extend(verify::names_of_scheme(name));
+        let sets = verify::names_of_scheme(name);
+        if sets.is_empty() {
+            bail!("no set is about the scheme {name}: there is nothing to verify");
+        }
+        names.extend(sets);
     }
     Ok(names)
 }
 
 fn named_sets(names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
-    let mut sets = Vec::new();
-    for name in names {
+    let (mut sets, mut seen) = (Vec::new(), BTreeSet::new());
+    for name in names.iter().filter(|name| seen.insert(*name)) {
         match verify::built_in(name, seed) {
             Some(set) => sets.push(set),
             None => bail!("no set is called {name:?}; there are: {}", verify::built_in_names().join(", ")),

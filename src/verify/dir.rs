@@ -1,22 +1,27 @@
 //! A folder of somebody's own vectors, in place of the built-in sets.
 //!
 //! Every file in the tree is decoded by what it holds, in the order of its path. A file or a folder below
-//! that cannot be read does not stop the others; it is returned beside them. Links are followed to files and not to folders.
+//! that cannot be read does not stop the others; it stands beside them, and so do files of other algorithms,
+//! documents and programs, which are set aside ([`stray`]): a clone of a whole project can be given. Links
+//! are followed to files and not to folders; what a version control system keeps is passed over as one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::vectors::{Problem, decode_any, unpack};
-use super::{Case, Set};
+use super::vectors::acvp::{self, Half, Holds};
+use super::vectors::{Decoded, Problem, Vectors, decode, recognise, stray, unpack};
+use super::{FileReport, FileState, Set};
 
 /// What a folder holds.
 #[derive(Debug)]
 pub struct Folder {
     /// The files that could be read, each as a set under its path.
     pub sets: Vec<Set>,
-    /// The files, and the folders below, that could not.
+    /// The files, and the folders below, that should have been readable and were not.
     pub unread: Vec<Error>,
+    /// What each file is, in the order of its path.
+    pub files: Vec<FileReport>,
 }
 
 /// Why a folder, or a file in it, could not be read.
@@ -37,7 +42,7 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
-    /// The file is not one of vectors, or is damaged.
+    /// The file is damaged, or of a format that is not known.
     #[error("{}: {problem}", file.display())]
     Unreadable {
         /// The file.
@@ -47,65 +52,179 @@ pub enum Error {
     },
 }
 
+impl Error {
+    fn parts(&self) -> (&Path, String) {
+        match self {
+            Self::Io { file, reason } => (file, reason.to_string()),
+            Self::Empty { folder } => (folder, "there is no file in this folder".into()),
+            Self::Unreadable { file, problem } => (file, problem.to_string()),
+        }
+    }
+}
+
 /// Reads every file below `folder`.
 ///
 /// # Errors
 /// [`Error::Io`] for the folder itself; [`Error::Empty`] when all of it was read and holds no file.
 pub fn read(folder: &Path) -> Result<Folder, Error> {
-    let (mut files, mut unread) = (Vec::new(), Vec::new());
-    list(folder, &mut files, &mut unread)?;
-    if files.is_empty() && unread.is_empty() {
+    let mut reader = Reader::new(folder);
+    let mut files = Vec::new();
+    reader.list(folder, &mut files)?;
+    if files.is_empty() && reader.found.unread.is_empty() {
         return Err(Error::Empty { folder: folder.into() });
     }
     files.sort();
-    let mut read = Folder { sets: Vec::new(), unread };
     for file in files {
-        match cases(&file) {
-            Ok(cases) => read.sets.push(Set {
-                name: file.display().to_string(),
-                source: format!("a file of {}", folder.display()),
-                declared: cases.len() as u64,
-                must_run: BTreeMap::new(),
-                cases,
-                broken: Vec::new(),
-            }),
-            Err(error) => read.unread.push(error),
-        }
+        reader.take(file);
     }
-    Ok(read)
+    reader.pair();
+    let Reader { mut found, .. } = reader;
+    found.sets.sort_by(|a, b| a.name.cmp(&b.name));
+    for error in &found.unread {
+        let (file, what) = error.parts();
+        found.files.push(FileReport {
+            file: file.display().to_string(),
+            state: FileState::Unreadable,
+            what,
+            remarks: Vec::new(),
+        });
+    }
+    found.files.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(found)
 }
 
-/// Collects the files of a folder and of those below; what fails below stands in `unread`.
-fn list(folder: &Path, files: &mut Vec<PathBuf>, unread: &mut Vec<Error>) -> Result<(), Error> {
-    let io = |file: &Path, reason| Error::Io { file: file.into(), reason };
-    for entry in fs::read_dir(folder).map_err(|e| io(folder, e))? {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(reason) => {
-                unread.push(io(folder, reason));
-                continue;
+/// Folders in which version control systems keep what is theirs.
+const VERSION_CONTROL: [&str; 4] = [".git", ".hg", ".svn", ".jj"];
+
+struct Reader<'a> {
+    folder: &'a Path,
+    found: Folder,
+    /// Halves of ACVP exchanges, which become sets in pairs.
+    halves: Vec<(PathBuf, Half)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(folder: &'a Path) -> Self {
+        let found = Folder { sets: Vec::new(), unread: Vec::new(), files: Vec::new() };
+        Self { folder, found, halves: Vec::new() }
+    }
+
+    /// Collects the files of a folder and of those below; what fails below stands in `unread`.
+    fn list(&mut self, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+        let io = |file: &Path, reason| Error::Io { file: file.into(), reason };
+        for entry in fs::read_dir(folder).map_err(|e| io(folder, e))? {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(reason) => {
+                    self.found.unread.push(io(folder, reason));
+                    continue;
+                }
+            };
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => {
+                    if VERSION_CONTROL.iter().any(|name| entry.file_name() == *name) {
+                        self.report(
+                            &path,
+                            FileState::SetAside,
+                            "a folder of version control".into(),
+                            Vec::new(),
+                        );
+                    } else if let Err(error) = self.list(&path, files) {
+                        self.found.unread.push(error);
+                    }
+                }
+                Ok(_) if path.is_dir() => {}
+                Ok(_) => files.push(path),
+                Err(reason) => self.found.unread.push(io(&path, reason)),
             }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, file: &Path, state: FileState, what: String, remarks: Vec<String>) {
+        self.found.files.push(FileReport { file: file.display().to_string(), state, what, remarks });
+    }
+
+    fn take(&mut self, file: PathBuf) {
+        let stored = regular(&file).and_then(|()| fs::read(&file));
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(reason) => return self.found.unread.push(Error::Io { file, reason }),
         };
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => {
-                if let Err(error) = list(&path, files, unread) {
-                    unread.push(error);
+        let bytes = match unpack(&stored) {
+            Ok(bytes) => bytes,
+            Err(problem) => return self.found.unread.push(Error::Unreadable { file, problem }),
+        };
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // The name of what is packed is that without the ending.
+        let name = name.strip_suffix(".zst").unwrap_or(&name);
+        match decode(name, &bytes) {
+            Ok((format, Decoded::Cases(vectors))) => self.add(&file, format.name, vectors),
+            Ok((_, Decoded::Half(half))) => self.halves.push((file, half)),
+            Ok((_, Decoded::Other(what))) => self.report(&file, FileState::SetAside, what, Vec::new()),
+            Err(problem) => match stray::aside(name, &bytes, recognise(&bytes).is_ok()) {
+                Some(what) => self.report(&file, FileState::SetAside, what, Vec::new()),
+                None => self.found.unread.push(Error::Unreadable { file, problem }),
+            },
+        }
+    }
+
+    fn add(&mut self, file: &Path, format: &str, vectors: Vectors) {
+        let Vectors { cases, remarks } = vectors;
+        self.report(file, FileState::Read, format!("{format}, {} cases", cases.len()), remarks);
+        self.found.sets.push(Set {
+            name: file.display().to_string(),
+            source: format!("a file of {}", self.folder.display()),
+            declared: cases.len() as u64,
+            must_run: BTreeMap::new(),
+            cases,
+            broken: Vec::new(),
+        });
+    }
+
+    /// Puts the questions of each vector set together with its answers: those of the same folder, else the
+    /// only ones.
+    fn pair(&mut self) {
+        let (questions, mut answers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.halves)
+            .into_iter()
+            .partition(|(_, half)| half.holds == Holds::Questions);
+        for (file, half) in questions {
+            let fits = |answer: &(PathBuf, Half)| answer.1.vs_id == half.vs_id;
+            let beside = |answer: &(PathBuf, Half)| fits(answer) && answer.0.parent() == file.parent();
+            let at = match answers.iter().position(beside) {
+                Some(at) => Some(at),
+                None if answers.iter().filter(|answer| fits(answer)).count() == 1 => {
+                    answers.iter().position(fits)
+                }
+                None => None,
+            };
+            let Some(at) = at else {
+                self.found.unread.push(Error::Unreadable { problem: half.alone(), file });
+                continue;
+            };
+            let (answered, answer) = answers.remove(at);
+            match acvp::pair(&half, &answer) {
+                Ok(vectors) => {
+                    self.add(&file, "acvp-gcm", vectors);
+                    let what = format!("acvp-gcm, the answers to {}", file.display());
+                    self.report(&answered, FileState::Read, what, Vec::new());
+                }
+                Err(problem) => {
+                    let problem = Problem {
+                        place: format!("with {}, {}", answered.display(), problem.place),
+                        ..problem
+                    };
+                    self.found.unread.push(Error::Unreadable { file, problem });
+                    let what = "acvp-gcm, the answers to a file that could not be read".to_owned();
+                    self.report(&answered, FileState::Read, what, Vec::new());
                 }
             }
-            Ok(_) if path.is_dir() => {}
-            Ok(_) => files.push(path),
-            Err(reason) => unread.push(io(&path, reason)),
+        }
+        for (file, half) in answers {
+            self.found.unread.push(Error::Unreadable { problem: half.alone(), file });
         }
     }
-    Ok(())
-}
-
-fn cases(file: &Path) -> Result<Vec<Case>, Error> {
-    let stored = regular(file).and_then(|()| fs::read(file));
-    let stored = stored.map_err(|reason| Error::Io { file: file.into(), reason })?;
-    let cases = unpack(&stored).and_then(|bytes| decode_any(&bytes));
-    cases.map_err(|problem| Error::Unreadable { file: file.into(), problem })
 }
 
 /// Refuses a pipe, a socket or a device: reading one might never end.
@@ -117,79 +236,6 @@ fn regular(file: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RSP: &str = "[Keylen = 128]\n[IVlen = 96]\n[PTlen = 0]\n[AADlen = 0]\n[Taglen = 128]\n\nCount = 0\n\
-        Key = cf063a34d4a9a76c2c86787d3f96db71\nIV = 113b9785971864c83b01c787\nCT =\nAAD =\n\
-        Tag = 72ac8493e3a5228b5d130a69d2510e42\nPT =\n";
-
-    #[test]
-    fn good_files_are_read_and_bad_ones_stand_beside_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("below")).unwrap();
-        fs::write(at("below/b.txt"), RSP).unwrap();
-        fs::write(at("a.json"), RSP).unwrap();
-        fs::write(at("c.rsp"), &RSP[..RSP.len() - 20]).unwrap();
-        fs::write(at("d"), "").unwrap();
-        fs::write(at("e.json"), "{\"testGroups\": ").unwrap();
-        fs::write(at("f.md"), "Vectors of ours.").unwrap();
-        let read = read(folder.path()).unwrap();
-        let names: Vec<_> = read.sets.iter().map(|set| &*set.name).collect();
-        assert_eq!(names, [at("a.json"), at("below/b.txt")].map(|p| p.display().to_string()));
-        assert!(read.sets.iter().all(|set| set.declared == 1 && set.cases.len() == 1));
-        let unread: Vec<_> = read.unread.iter().map(ToString::to_string).collect();
-        let begins = |name: &str, place: &str| format!("{}: {place}", at(name).display());
-        assert_eq!(unread.len(), 4);
-        assert!(unread[0].starts_with(&begins("c.rsp", "line 12, column 7")), "{}", unread[0]);
-        assert!(unread[1].starts_with(&begins("d", "line 1, column 1: the file is empty")), "{}", unread[1]);
-        assert!(
-            unread[2].starts_with(&begins("e.json", "line 1, column 15: the JSON is cut")),
-            "{}",
-            unread[2]
-        );
-        assert!(unread[3].starts_with(&begins("f.md", "line 1, column 1: not a format")), "{}", unread[3]);
-    }
-
-    /// A folder whose path is longer than Linux takes: nobody can list it, root neither.
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn an_unreadable_folder_below_stands_beside_the_good_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let chain = |name: &str| {
-            let (top, step) = (folder.path().join(name), "x".repeat(250));
-            let deep = (0..10).fold(top.clone(), |path, _| path.join(&step));
-            fs::create_dir_all(&deep).unwrap();
-            (top, deep)
-        };
-        let ((_, deep), (other, _)) = (chain("a"), chain("b"));
-        fs::rename(other, deep.join("b")).unwrap();
-        fs::write(folder.path().join("z.rsp"), RSP).unwrap();
-        let found = read(folder.path()).unwrap();
-        assert_eq!((found.sets.len(), found.unread.len()), (1, 1), "{:?}", found.unread);
-        assert!(matches!(&found.unread[0], Error::Io { file, .. } if file.starts_with(&deep)));
-        fs::remove_file(folder.path().join("z.rsp")).unwrap();
-        let found = read(folder.path()).unwrap();
-        assert_eq!((found.sets.len(), found.unread.len()), (0, 1));
-    }
-
-    #[test]
-    fn an_empty_or_absent_folder_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(read(folder.path()), Err(Error::Empty { .. })));
-        fs::create_dir(folder.path().join("below")).unwrap();
-        assert!(matches!(read(folder.path()), Err(Error::Empty { .. })));
-        assert!(matches!(read(&folder.path().join("absent")), Err(Error::Io { .. })));
-    }
-
-    #[test]
-    fn a_compressed_file_is_unpacked() {
-        let folder = tempfile::tempdir().unwrap();
-        let packed = include_bytes!("../../vectors/nist/gcmDecrypt256.rsp.zst");
-        fs::write(folder.path().join("x"), packed).unwrap();
-        fs::write(folder.path().join("y"), &packed[..packed.len() - 100]).unwrap();
-        let read = read(folder.path()).unwrap();
-        assert_eq!((read.sets.len(), read.sets[0].declared, read.unread.len()), (1, 7_875, 1));
-    }
-}
+mod samples;
+#[cfg(test)]
+mod tests;

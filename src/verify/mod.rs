@@ -1,8 +1,9 @@
 //! Is it right? Cases, judged one by one on every engine whose shape fits.
 //!
-//! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence, and an engine that was put to
-//! no case of a set has failed it, but where 0 is declared and another set of the run did try that engine. An engine
-//! that does not execute what its name claims is put to no case: what it did would be said of another one.
+//! `agree + stricter + unsupported + wrong = declared`: nothing is skipped in silence. An engine that runs no
+//! case of a set fails that set, unless the index declares 0 and another set exercised the engine. The files
+//! of a folder count as one: an engine that runs no case of any fails. An engine that does not execute what
+//! its name claims runs no case: its results would be attributed to another one.
 
 use std::collections::BTreeMap;
 
@@ -75,8 +76,8 @@ pub struct Set {
     pub source: String,
     /// Cases that it must hold.
     pub declared: u64,
-    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any number
-    /// but 0.
+    /// Cases that must run (agree, stricter or wrong), by engine family; a family not named may run any
+    /// number but 0, of the cases that use an engine.
     pub must_run: BTreeMap<String, u64>,
     /// The cases.
     pub cases: Vec<Case>,
@@ -146,6 +147,33 @@ pub struct Failure {
     pub what: String,
 }
 
+/// A file of somebody's folder, and what it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FileReport {
+    /// Its path.
+    pub file: String,
+    /// Whether it was read.
+    pub state: FileState,
+    /// Its format and its cases, the algorithm that it is about instead, or the reason why it could not be
+    /// read.
+    pub what: String,
+    /// How it differs from what it says of itself, where that does no harm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// What came of a file of somebody's folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// Its cases are a set, or part of one.
+    Read,
+    /// It is about something else than AES-GCM.
+    SetAside,
+    /// It should have been readable: that is a failure.
+    Unreadable,
+}
+
 /// An engine that was asked for, and whether it took part.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EngineInfo {
@@ -192,7 +220,11 @@ pub struct Report {
     pub engines: Vec<EngineInfo>,
     /// Every set, in the order of the index.
     pub sets: Vec<SetReport>,
-    /// The sum of every tally's `wrong`, and of the sets that broke their declaration.
+    /// The files of the folder that was verified instead of the built-in sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileReport>,
+    /// The sum of every tally's `wrong`, of the sets that broke their declaration, of the engines that ran
+    /// nothing, and of the files that could not be read.
     pub wrong: u64,
     /// The first failures of each set and engine; the tallies count them all.
     pub failures: Vec<Failure>,

@@ -2,14 +2,15 @@
 //!
 //! It decides no exit code and prints nothing; what went wrong is in the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::dir::Folder;
 use super::vectors::index;
-use super::{Case, EngineInfo, Failure, Outcome, Report, SCHEMA, Set, SetReport, Tally};
+use super::{Case, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, Set, SetReport, Tally};
 use super::{campaign, contract, differential, fault};
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
@@ -21,8 +22,11 @@ pub struct Plan {
     pub engines: Vec<&'static dyn Engine>,
     /// The cases.
     pub sets: Sets,
-    /// Engines or families that must take part: an absent one is a failure.
+    /// Engines or families that must take part and run a case: one that does not is a failure.
     pub require: Vec<String>,
+    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the sets
+    /// use no engine.
+    pub named: Vec<String>,
     /// The seed of everything that is drawn at random.
     pub seed: u64,
     /// What the engines were seen to execute; one that they refute takes no part, and that is a failure.
@@ -32,7 +36,8 @@ pub struct Plan {
 impl Plan {
     /// These engines on these cases: none of them required, and none with a witness.
     pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
-        Self { engines, sets, require: Vec::new(), seed, witnesses: Witnesses::default() }
+        let (require, named, witnesses) = (Vec::new(), Vec::new(), Witnesses::default());
+        Self { engines, sets, require, named, seed, witnesses }
     }
 }
 
@@ -50,6 +55,8 @@ pub enum Sets {
     BuiltIn,
     /// These and no others.
     Given(Vec<Set>),
+    /// The files of a folder. An engine must run a case of any of them, not of each.
+    Folder(Folder),
 }
 
 /// How far a run is.
@@ -63,6 +70,13 @@ pub struct Progress<'a> {
     pub cases: u64,
 }
 
+/// Why an engine has failed a set.
+const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
+
+/// Why an engine has failed the whole run.
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is known \
+    of it; leave it out with --engine, or add vectors that it can run";
+
 /// Failures that are written out for one set on one engine; the tallies count the rest.
 const MAX_FAILURES: usize = 10;
 
@@ -75,14 +89,21 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     let clock = Instant::now();
     let mut account = Account::begin(plan, progress);
     match &plan.sets {
-        Sets::Given(sets) => sets.iter().for_each(|set| account.add(set)),
+        Sets::Given(sets) => sets.iter().for_each(|set| account.add(set, Rule::Each)),
         Sets::BuiltIn => {
             for name in built_in_names() {
-                account.add(&built_in(&name, plan.seed).expect("it was just named"));
+                account.add(&built_in(&name, plan.seed).expect("it was just named"), Rule::Each);
             }
         }
+        Sets::Folder(folder) => {
+            for file in folder.files.iter().filter(|file| file.state == FileState::Unreadable) {
+                account.fail(&file.file, "", format!("the file could not be read: {}", file.what));
+            }
+            folder.sets.iter().for_each(|set| account.add(set, Rule::Any));
+        }
     }
-    account.end();
+    account.end(plan);
+    let files = if let Sets::Folder(folder) = &plan.sets { folder.files.clone() } else { Vec::new() };
     Report {
         schema: SCHEMA.into(),
         sealmark: env!("CARGO_PKG_VERSION").into(),
@@ -90,6 +111,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         host: Host::detect(),
         engines: account.infos,
         sets: account.sets,
+        files,
         wrong: account.wrong,
         failures: account.failures,
         seconds: clock.elapsed().as_secs_f64(),
@@ -141,6 +163,15 @@ pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// Of what an engine must run a case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Of each set, unless the index declares 0.
+    Each,
+    /// Of any set of the run.
+    Any,
+}
+
 struct Account<'a> {
     progress: &'a dyn Fn(Progress<'_>),
     able: Vec<&'static dyn Engine>,
@@ -150,6 +181,10 @@ struct Account<'a> {
     wrong: u64,
     /// Cases that were put to any engine, in all sets.
     ran: u64,
+    /// Cases that were put to each engine and used it.
+    exercised: BTreeMap<String, u64>,
+    /// Engines that a failure already accuses of having run nothing.
+    idle: BTreeSet<String>,
 }
 
 impl<'a> Account<'a> {
@@ -162,6 +197,8 @@ impl<'a> Account<'a> {
             failures: Vec::new(),
             wrong: 0,
             ran: 0,
+            exercised: BTreeMap::new(),
+            idle: BTreeSet::new(),
         };
         for &engine in &plan.engines {
             let witnesses = plan.witnesses.of(engine.name()).to_vec();
@@ -192,37 +229,50 @@ impl<'a> Account<'a> {
     }
 
     /// Runs a set on every engine that takes part, or once where its cases use no cipher.
-    fn add(&mut self, set: &Set) {
+    fn add(&mut self, set: &Set, rule: Rule) {
         for what in &set.broken {
             self.fail(&set.name, "", what);
         }
         let mut tallies = BTreeMap::new();
         if set.cases.iter().any(|case| case.check.uses_engine()) {
             for engine in self.able.clone() {
-                let tally = self.tally(set, engine, engine.name(), engine.family());
+                let (tally, exercised) = self.tally(set, engine, engine.name(), engine.family());
+                let declared = set.must_run.get(engine.family());
+                if exercised == 0 && rule == Rule::Each && declared.is_none_or(|&cases| cases > 0) {
+                    self.idle.insert(engine.name().to_owned());
+                    // A declared count that was missed has already been told.
+                    if declared.is_none_or(|&cases| cases == tally.ran()) {
+                        self.fail(&set.name, engine.name(), RAN_NONE);
+                    }
+                }
+                *self.exercised.entry(engine.name().to_owned()).or_default() += exercised;
                 tallies.insert(engine.name().to_owned(), tally);
             }
         } else if !set.cases.is_empty() {
             let engine = find(OWN_NAME).expect("the engine of our own choice always exists");
-            tallies.insert(OWN_NAME.to_owned(), self.tally(set, engine, OWN_NAME, OWN_NAME));
+            let (tally, _) = self.tally(set, engine, OWN_NAME, OWN_NAME);
+            tallies.insert(OWN_NAME.to_owned(), tally);
         }
         let ran: u64 = tallies.values().map(Tally::ran).sum();
         self.ran += ran;
         // The index says how many must run on whom; elsewhere a set that nobody could run was not verified.
-        if ran == 0 && set.must_run.is_empty() {
+        if set.cases.is_empty() && set.broken.is_empty() {
+            self.fail(&set.name, "", "nothing ran: there are no cases in this set");
+        } else if ran == 0 && set.must_run.is_empty() {
             self.fail(&set.name, "", "nothing ran: no engine that takes part offers calls of these shapes");
         }
         let (name, source) = (set.name.clone(), set.source.clone());
         self.sets.push(SetReport { set: name, source, declared: set.declared, engines: tallies });
     }
 
-    /// Runs a set on one engine.
-    fn tally(&mut self, set: &Set, engine: &'static dyn Engine, name: &str, family: &str) -> Tally {
+    /// Runs a set on one engine. Also says how many cases ran that use the engine.
+    fn tally(&mut self, set: &Set, engine: &'static dyn Engine, name: &str, family: &str) -> (Tally, u64) {
         (self.progress)(Progress { set: &set.name, engine: name, cases: set.cases.len() as u64 });
         let outcomes: Vec<_> = set.cases.par_iter().map(|case| judge(case, engine)).collect();
         let mut tally = Tally::default();
-        let mut shown = 0;
+        let (mut shown, mut exercised) = (0, 0);
         for (case, outcome) in set.cases.iter().zip(outcomes) {
+            exercised += u64::from(case.check.uses_engine() && outcome != Outcome::Unsupported);
             let what = match outcome {
                 Outcome::Agree => {
                     tally.agree += 1;
@@ -258,10 +308,31 @@ impl<'a> Account<'a> {
         {
             self.fail(&set.name, name, format!("{} cases ran, {must} must", tally.ran()));
         }
-        tally
+        (tally, exercised)
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, plan: &Plan) {
+        for engine in self.able.clone() {
+            let exercised = self.exercised.get(engine.name());
+            if exercised == Some(&0) && self.idle.insert(engine.name().to_owned()) {
+                self.fail("", engine.name(), RAN_NONE_AT_ALL);
+            }
+        }
+        for name in plan.require.iter().chain(&plan.named) {
+            let able = self.able.iter().filter(|engine| engine.name() == name || engine.family() == name);
+            let names: Vec<_> = able.map(|engine| engine.name()).collect();
+            // Cases that use no engine are reported under our own name.
+            let tallies = self.sets.iter().filter_map(|set| set.engines.get(OWN_NAME));
+            let own_ran = tallies.map(Tally::ran).sum::<u64>() > 0;
+            let ran = |name: &&str| {
+                *name == OWN_NAME && own_ran || self.exercised.get(*name).is_some_and(|&cases| cases > 0)
+            };
+            let told = names.iter().any(|name| self.idle.contains(*name));
+            if !names.is_empty() && !names.iter().any(ran) && !told {
+                self.idle.insert(name.clone());
+                self.fail("", name, "asked for, and not verified: the cases that ran use no engine");
+            }
+        }
         if self.sets.is_empty() {
             self.fail("", "", "no set was verified");
         } else if self.able.is_empty() {

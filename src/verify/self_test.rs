@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Model, RCON};
 use super::vectors::index::{self, Row};
-use super::{Outcome, Plan, Set, Sets, differential, run::judge};
+use super::{Outcome, Plan, Set, Sets, Tally, differential, run::judge};
 use crate::aead::{self, Aead, Alg, Error, Nonce, TAG_LEN, Tag};
 use crate::engine::{Engine, Residue, Shape, find};
 
@@ -31,7 +31,49 @@ pub fn self_test(seed: u64) -> Vec<Planted> {
         let set = if double.in_sweep { differential::set(seed) } else { wycheproof.load() };
         faulty_engine(double, set, seed)
     }));
+    planted.push(idle_engine(wycheproof.load(), seed));
     planted
+}
+
+/// Runs a set on an engine that offers no call: it must fail the set, though no case of it is wrong.
+fn idle_engine(set: Set, seed: u64) -> Planted {
+    let sound = find("sealmark").expect("the engine of our own choice always exists");
+    let report = super::run(&Plan::new(vec![&Idle, sound], Sets::Given(vec![set]), seed), &|_| {});
+    let (accused, others): (Vec<_>, Vec<_>) = report.failures.iter().partition(|f| f.engine == Idle.name());
+    Planted {
+        what: "an engine that runs no case".into(),
+        caught: !accused.is_empty() && others.is_empty() && report.wrong == accused.len() as u64,
+        by: accused.iter().map(|f| format!("{}: {}", f.set, f.what)).collect(),
+    }
+}
+
+/// An engine that supports nothing.
+struct Idle;
+
+impl Engine for Idle {
+    fn name(&self) -> &str {
+        "planted/idle"
+    }
+
+    fn version(&self) -> String {
+        "planted".into()
+    }
+
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn supports(&self, _: Shape) -> bool {
+        false
+    }
+
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
+
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        aead::key(alg, bytes)
+    }
 }
 
 /// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a wrong
@@ -68,15 +110,15 @@ fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
     let engines: Vec<&'static dyn Engine> = vec![double, sound];
     let report = super::run(&Plan::new(engines, Sets::Given(vec![set]), seed), &|_| {});
-    let wrong =
-        |name: &str| report.sets.iter().filter_map(|set| set.engines.get(name)).map(|t| t.wrong).sum::<u64>();
+    let tallies = |name: &str| -> Vec<Tally> {
+        report.sets.iter().filter_map(|set| set.engines.get(name)).copied().collect()
+    };
+    let wrong = |name: &str| tallies(name).iter().map(|tally| tally.wrong).sum::<u64>();
+    // A sound engine that ran nothing would be no measure.
+    let sound_agrees = tallies(sound.name()).iter().any(|t| t.agree > 0) && wrong(sound.name()) == 0;
     let named = report.failures.iter().filter(|f| f.engine == double.name && !f.case.is_empty());
     let by: Vec<_> = named.map(|f| format!("{}: {}", f.set, f.case)).collect();
-    Planted {
-        what: double.what.into(),
-        caught: wrong(double.name) > 0 && !by.is_empty() && wrong(sound.name()) == 0,
-        by,
-    }
+    Planted { what: double.what.into(), caught: wrong(double.name) > 0 && !by.is_empty() && sound_agrees, by }
 }
 
 /// An engine with a defect.

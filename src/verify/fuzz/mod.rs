@@ -6,23 +6,40 @@ mod storage;
 
 pub use storage::{applier, sidecar, wire};
 
-use super::vectors;
+use super::vectors::{self, Decoded, Vectors};
 use crate::aead::{self, Alg, NONCE_LEN, Tag};
 use crate::engine::{Shape, engines as all_engines, find};
 use crate::envelope::{self, Aad, Cipher, Keystore, OVERHEAD, Record, record as codec};
 
-/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic.
+/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic. They are given to the
+/// format that knows them and to every other one, and to the judgement of files that none reads.
 ///
 /// # Panics
 /// When decoding or judging does.
 pub fn vectors(data: &[u8]) {
     const JUDGED: usize = 64;
     let engine = find("sealmark").expect("the engine of our own choice always exists");
-    if let Ok(cases) = vectors::decode_any(data) {
-        assert!(!cases.is_empty(), "a file without cases is an error");
-        for case in cases.iter().take(JUDGED) {
+    let judge = |vectors: Vectors| {
+        assert!(!vectors.cases.is_empty(), "a file without cases is an error");
+        for case in vectors.cases.iter().take(JUDGED) {
             case.check.run(engine);
         }
+    };
+    for name in ["", "aes_gcm_test.json", "chacha20_poly1305_tests.txt"] {
+        vectors::stray::aside(name, data, false);
+        vectors::stray::aside(name, data, true);
+    }
+    match vectors::decode("", data) {
+        Ok((_, Decoded::Cases(vectors))) => judge(vectors),
+        Ok((_, Decoded::Half(half))) => {
+            half.alone();
+            // With itself, questions meet no answers, and answers no questions, unless they hold both.
+            let _ = vectors::acvp::pair(&half, &half).map(judge);
+        }
+        Ok((_, Decoded::Other(_))) | Err(_) => {}
+    }
+    for format in &vectors::FORMATS {
+        let _ = format.decode(data).map(judge);
     }
 }
 
@@ -92,6 +109,27 @@ mod tests {
             Key = cf063a34d4a9a76c2c86787d3f96db71\nIV =\nCT =\nAAD =\nTag =\nFAIL\n";
         for data in [&b""[..], b"{", text, &text[..1_000], rsp, &rsp[..90], b"\xff\x28\xb5\x2f\xfd"] {
             vectors(data);
+        }
+    }
+
+    /// Every format, its samples whole, cut and altered in many places.
+    #[test]
+    fn the_samples_of_every_format_whole_cut_and_altered_do_not_panic() {
+        let mut samples = Vec::new();
+        for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors")).unwrap() {
+            let Ok(files) = std::fs::read_dir(folder.unwrap().path()) else { continue };
+            samples.extend(files.map(|file| std::fs::read(file.unwrap().path()).unwrap()));
+        }
+        assert_eq!(samples.len(), 35);
+        for sample in samples {
+            vectors(&sample);
+            let sample = &sample[..sample.len().min(3_000)];
+            for at in (0..sample.len()).step_by(sample.len() / 12) {
+                vectors(&sample[..at]);
+                let mut altered = sample.to_vec();
+                altered[at] ^= 0x11;
+                vectors(&altered);
+            }
         }
     }
 

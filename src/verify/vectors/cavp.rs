@@ -1,32 +1,35 @@
-//! NIST's CAVP response files for AES-GCM (`gcmDecrypt128.rsp`, `gcmEncryptExtIV128.rsp` and their like),
-//! as the GCMVS document describes them.
+//! NIST's CAVP response files for AES-GCM (`gcmDecrypt128.rsp`, `gcmEncryptExtIV128.rsp` and their like), as
+//! the GCMVS document describes them.
 //!
-//! Every record must be complete and as long as its section declares, and every section must have as many records
-//! as the first (15 in NIST's six files). Not noticed here: a file cut between two sections, or inside its only one
-//! between two records; the format does not say how many there should be. The index does.
+//! Every record must be complete and as long as its section declares. How many records a section has is not
+//! part of the format: a section with more or fewer than the first, or whose numbers do not run from 0 on, is
+//! read as it is, with a remark, for files are trimmed for bug reports. A file cut between two records is
+//! therefore not noticed here; the index of the built-in sets notices it.
 
-use super::{Problem, some};
-use crate::aead::{Alg, TAG_LEN};
+use super::text::{Attribute, Line};
+use super::{Content, Decoded, File, Parts, Problem, Vectors};
 use crate::verify::Case;
-use crate::verify::aead_case::{AeadCase, Expect};
+use crate::verify::aead_case::Expect;
+
+pub(super) fn known(content: &Content<'_>) -> bool {
+    let lines = content.lines();
+    let has = |name: &str| lines.iter().any(|line| line.attribute().is_some_and(|field| field.is(name)));
+    let has_section = lines.iter().any(|line| line.section().is_some_and(|size| size.is(SIZES[0])));
+    has_section || has("Count") && has("Tag")
+}
 
 /// The cases of a file, under names like `iv96-pt104-aad0-tag128/3`: the section's bits, then the count.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub fn decode(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
+pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let mut reader = Reader::default();
-    for (i, line) in bytes.split(|&b| b == b'\n').enumerate() {
-        reader.line = i + 1;
-        let line = str::from_utf8(line).map_err(|e| reader.at(e.valid_up_to() + 1, "not text"))?;
-        reader.take(line.strip_suffix('\r').unwrap_or(line))?;
+    for line in file.content.lines() {
+        reader.take(line)?;
     }
     reader.end_record()?;
-    if reader.section.is_some() && reader.count == 0 {
-        return Err(reader.at(1, "the last section has no records: the file is cut short"));
-    }
-    reader.end_section()?;
-    some(reader.cases)
+    reader.end_section();
+    Ok(Decoded::Cases(Vectors::new(reader.cases, reader.remarks)?))
 }
 
 const SIZES: [&str; 5] = ["Keylen", "IVlen", "PTlen", "AADlen", "Taglen"];
@@ -36,160 +39,148 @@ const SIZE_OF_FIELD: [usize; 6] = [0, 1, 2, 3, 4, 2];
 
 #[derive(Default)]
 struct Reader {
-    line: usize,
-    /// Bits, in the order of [`SIZES`]; `None` before the first section.
-    section: Option<[Option<u64>; 5]>,
+    section: Option<Section>,
     record: Option<Record>,
-    /// The line that this section begins at.
-    section_line: usize,
-    /// Records of this section so far.
-    count: u64,
     /// Records of the first section, once it has ended.
     first_count: Option<u64>,
     cases: Vec<Case>,
+    remarks: Vec<String>,
 }
 
 #[derive(Default)]
+struct Section {
+    /// The line that it begins at.
+    line: usize,
+    /// Bytes, in the order of [`SIZES`].
+    sizes: [Option<u64>; 5],
+    /// Records of this section so far.
+    count: u64,
+    /// Whether a number that is not the next one has been remarked on.
+    out_of_turn: bool,
+}
+
 struct Record {
+    line: usize,
     count: u64,
     fields: [Option<Vec<u8>>; 6],
     fail: bool,
 }
 
 impl Reader {
-    fn at(&self, column: usize, reason: impl Into<String>) -> Problem {
-        Problem::new(format!("line {}, column {column}", self.line), reason)
-    }
-
-    fn take(&mut self, line: &str) -> Result<(), Problem> {
-        if line.is_empty() || line.starts_with('#') {
-            return self.end_record();
+    fn take(&mut self, line: &Line<'_>) -> Result<(), Problem> {
+        if line.text.is_empty() || line.is_comment() {
+            return Ok(());
         }
-        if let Some(size) = line.strip_prefix('[') {
+        if line.text.starts_with('[') {
             self.end_record()?;
-            return self.take_size(size);
+            let size = line.section().ok_or_else(|| line.problem("not `[NAME = BITS]`"))?;
+            return self.take_size(&size);
         }
-        if line == "FAIL" {
-            let Some(record) = &mut self.record else { return Err(self.at(1, "FAIL outside a record")) };
+        if line.text.eq_ignore_ascii_case("FAIL") {
+            let record = self.record.as_mut().ok_or_else(|| line.problem("FAIL outside a record"))?;
             record.fail = true;
             return Ok(());
         }
-        let Some((name, value)) = line.split_once(" =") else {
-            return Err(self.at(1, "neither `NAME = VALUE`, `[NAME = BITS]`, FAIL nor a comment"));
-        };
-        let (value, column) = match value.strip_prefix(' ') {
-            Some(value) => (value, name.len() + 4),
-            None => (value, name.len() + 3),
-        };
-        if name == "Count" {
+        let field = line.attribute();
+        let field = field
+            .ok_or_else(|| line.problem("neither `NAME = VALUE`, `[NAME = BITS]`, FAIL nor a comment"))?;
+        if field.is("Count") {
             self.end_record()?;
-            return self.begin_record(value, column);
+            return self.begin_record(&field);
         }
-        self.take_field(name, value, column)
+        self.take_field(&field)
     }
 
-    fn take_size(&mut self, text: &str) -> Result<(), Problem> {
-        let size = text.strip_suffix(']').and_then(|t| t.split_once(" = "));
-        let Some((name, bits)) = size else { return Err(self.at(1, "not `[NAME = BITS]`")) };
-        let Some(i) = SIZES.iter().position(|n| *n == name) else {
-            return Err(self.at(2, format!("{name} is none of {}", SIZES.join(", "))));
-        };
-        let bits: u64 = bits.parse().map_err(|_| self.at(name.len() + 5, "not a number of bits"))?;
-        if !bits.is_multiple_of(8) {
-            return Err(self.at(name.len() + 5, "not whole bytes"));
+    fn take_size(&mut self, size: &Attribute<'_>) -> Result<(), Problem> {
+        let i = SIZES.iter().position(|name| size.is(name));
+        let i = i.ok_or_else(|| size.problem(format!("{} is none of {}", size.name, SIZES.join(", "))))?;
+        let bytes = size.bits_as_bytes()?;
+        // A size that is declared once more begins a section even where the last one has no records.
+        let goes_on = |section: &Section| section.count == 0 && section.sizes[i].is_none();
+        if !self.section.as_ref().is_some_and(goes_on) {
+            self.end_section();
+            self.section = Some(Section { line: size.line, ..Section::default() });
         }
-        let fresh = self.section.is_none() || self.count > 0;
-        if fresh {
-            self.end_section()?;
-            self.section_line = self.line;
-        }
-        let mut section = if fresh { [None; 5] } else { self.section.unwrap_or_default() };
-        if section[i].replace(bits).is_some() {
-            return Err(self.at(2, format!("{name} twice in a section")));
-        }
-        self.section = Some(section);
-        self.count = 0;
+        self.section.get_or_insert_default().sizes[i] = Some(bytes);
         Ok(())
     }
 
     /// Holds the number of records of the section that ends here against the first section's.
-    fn end_section(&mut self) -> Result<(), Problem> {
-        let Some(section) = self.section else { return Ok(()) };
-        let expected = *self.first_count.get_or_insert(self.count);
-        if self.count == expected {
-            return Ok(());
+    fn end_section(&mut self) {
+        let Some(section) = self.section.take() else { return };
+        let expected = *self.first_count.get_or_insert(section.count);
+        if section.count == expected && section.count > 0 {
+            return;
         }
-        let sizes = SIZES.iter().zip(section).filter_map(|(name, bits)| Some(format!("{name} = {}", bits?)));
-        let sizes = sizes.collect::<Vec<_>>().join(", ");
-        let (line, count) = (self.section_line, self.count);
-        let reason = format!("the section [{sizes}] has {count} records, the first has {expected}");
-        Err(Problem::new(format!("line {line}, column 1"), reason))
+        let sizes = SIZES.iter().zip(section.sizes);
+        let sizes = sizes.filter_map(|(name, bytes)| Some(format!("{name} = {}", bytes? * 8)));
+        let (line, sizes, count) = (section.line, sizes.collect::<Vec<_>>().join(", "), section.count);
+        self.remarks.push(match count {
+            0 => format!("line {line}: the section [{sizes}] has no records: was the file cut short?"),
+            _ => format!("line {line}: the section [{sizes}] has {count} records, the first has {expected}"),
+        });
     }
 
-    fn begin_record(&mut self, count: &str, column: usize) -> Result<(), Problem> {
-        let count: u64 = count.parse().map_err(|_| self.at(column, "not a number"))?;
-        if count != self.count {
-            return Err(self.at(column, format!("record {} of its section is expected here", self.count)));
+    fn begin_record(&mut self, number: &Attribute<'_>) -> Result<(), Problem> {
+        let count = number.number()?;
+        let section = self.section.get_or_insert_default();
+        if count != section.count && !section.out_of_turn {
+            section.out_of_turn = true;
+            let expected = section.count;
+            self.remarks
+                .push(format!("line {}: the record is numbered {count}, not {expected}", number.line));
         }
-        self.record = Some(Record { count, ..Record::default() });
+        self.record = Some(Record { line: number.line, count, fields: Default::default(), fail: false });
         Ok(())
     }
 
-    fn take_field(&mut self, name: &str, value: &str, column: usize) -> Result<(), Problem> {
-        let Some(i) = FIELDS.iter().position(|f| *f == name) else {
-            return Err(self.at(1, format!("{name} is none of Count, {}", FIELDS.join(", "))));
-        };
-        let bytes = hex::decode(value).map_err(|e| match e {
-            hex::FromHexError::InvalidHexCharacter { c, index } => {
-                self.at(column + index, format!("{c:?} is not a hex digit"))
-            }
-            _ => self.at(column, "an odd number of hex digits"),
+    fn take_field(&mut self, field: &Attribute<'_>) -> Result<(), Problem> {
+        let i = FIELDS.iter().position(|name| field.is(name));
+        let i = i.ok_or_else(|| {
+            field.problem(format!("{} is none of Count, {}", field.name, FIELDS.join(", ")))
         })?;
-        let declared = self.section.and_then(|s| s[SIZE_OF_FIELD[i]]);
+        let bytes = field.hex(field.value, 0)?;
         let size = SIZES[SIZE_OF_FIELD[i]];
-        let Some(bits) = declared else { return Err(self.at(1, format!("no {size} declared above"))) };
-        if bytes.len() as u64 != bits / 8 {
-            return Err(self.at(column, format!("{} bytes, {size} declares {}", bytes.len(), bits / 8)));
+        let declared = self.section.as_ref().and_then(|section| section.sizes[SIZE_OF_FIELD[i]]);
+        let declared = declared.ok_or_else(|| field.problem(format!("no {size} declared above")))?;
+        if bytes.len() as u64 != declared {
+            return Err(field.in_value(0, format!("{} bytes, {size} declares {declared}", bytes.len())));
         }
-        let Some(record) = &mut self.record else { return Err(self.at(1, "a field before Count")) };
+        let record = self.record.as_mut().ok_or_else(|| field.problem("a field before Count"))?;
         if record.fields[i].replace(bytes).is_some() {
-            return Err(self.at(1, format!("{name} twice in a record")));
+            return Err(field.problem(format!("{} twice in a record", FIELDS[i])));
         }
         Ok(())
     }
 
     fn end_record(&mut self) -> Result<(), Problem> {
         let Some(record) = self.record.take() else { return Ok(()) };
-        let Record { count, fields: [key, iv, pt, aad, tag, ct], fail } = record;
-        let missing = |reader: &Self, name: &str| reader.at(1, format!("the record above has no {name}"));
+        let Record { line, count, fields: [key, iv, pt, aad, tag, ct], fail } = record;
+        let at = |reason: &str| Problem::new(format!("line {line}, column 1"), reason);
+        let missing = |name: &str| at(&format!("the record that begins here has no {name}"));
         let expect = match (&pt, fail) {
             (Some(_), false) => Expect::Valid,
             (None, true) => Expect::Invalid,
-            (Some(_), true) => return Err(self.at(1, "the record above has both PT and FAIL")),
-            (None, false) => return Err(missing(self, "PT or FAIL")),
+            (Some(_), true) => return Err(at("the record that begins here has both PT and FAIL")),
+            (None, false) => return Err(missing("PT or FAIL")),
         };
-        let key = key.ok_or_else(|| missing(self, "Key"))?;
-        let tag = tag.ok_or_else(|| missing(self, "Tag"))?;
-        let alg = Alg::from_key_len(key.len());
-        let check = AeadCase {
-            alg: alg.ok_or_else(|| self.at(1, "the record above has no AES key: 128, 192 or 256 bits"))?,
-            key,
-            iv: iv.ok_or_else(|| missing(self, "IV"))?,
-            aad: aad.ok_or_else(|| missing(self, "AAD"))?,
-            message: pt.unwrap_or_default(),
-            ciphertext: ct.ok_or_else(|| missing(self, "CT"))?,
-            tag,
+        let parts = Parts {
+            key: key.ok_or_else(|| missing("Key"))?,
+            iv: iv.ok_or_else(|| missing("IV"))?,
+            aad: aad.ok_or_else(|| missing("AAD"))?,
+            message: pt,
+            ciphertext: ct.ok_or_else(|| missing("CT"))?,
+            tag: tag.ok_or_else(|| missing("Tag"))?,
             expect,
         };
-        if check.tag.len() > TAG_LEN {
-            return Err(self.at(1, "the record above has a tag of more than 128 bits"));
-        }
         let bits = |bytes: &[u8]| bytes.len() * 8;
         let (iv, pt, aad, tag) =
-            (bits(&check.iv), bits(&check.ciphertext), bits(&check.aad), bits(&check.tag));
-        let id = format!("iv{iv}-pt{pt}-aad{aad}-tag{tag}/{count}");
-        self.cases.push(Case { id, check: Box::new(check) });
-        self.count += 1;
+            (bits(&parts.iv), bits(&parts.ciphertext), bits(&parts.aad), bits(&parts.tag));
+        let case = parts.case(format!("iv{iv}-pt{pt}-aad{aad}-tag{tag}/{count}"));
+        self.cases.push(case.map_err(|reason| at(&reason))?);
+        if let Some(section) = &mut self.section {
+            section.count += 1;
+        }
         Ok(())
     }
 }
@@ -204,14 +195,18 @@ mod tests {
         Key = 000102030405060708090a0b0c0d0e0f\r\nIV = 000102030405060708090a0b\r\nCT = ff\r\nAAD = \r\n\
         Tag = 01020304\r\nPT = aa\r\n";
 
+    fn read(text: &str) -> Result<Vectors, Problem> {
+        crate::verify::vectors::Format::find("cavp-gcm").unwrap().decode(text.as_bytes())
+    }
+
     fn refused(text: &str) -> Problem {
-        decode(text.as_bytes()).unwrap_err()
+        read(text).unwrap_err()
     }
 
     #[test]
     fn a_record_with_fail_and_one_with_a_plaintext_are_read() {
         for text in [GOOD.to_owned(), GOOD.replace("\r\n", "\n"), GOOD.trim_end().to_owned()] {
-            let ids: Vec<_> = decode(text.as_bytes()).unwrap().into_iter().map(|c| c.id).collect();
+            let ids: Vec<_> = read(&text).unwrap().cases.into_iter().map(|c| c.id).collect();
             assert_eq!(ids, ["iv96-pt8-aad0-tag32/0", "iv96-pt8-aad0-tag32/1"]);
         }
     }
@@ -223,25 +218,41 @@ mod tests {
         let whole = text.find("FAIL").unwrap() + "FAIL".len()..=text.find("Count = 1").unwrap();
         for end in (1..text.len()).filter(|end| !whole.contains(end)) {
             let problem = refused(&text[..end]);
-            assert!(end < first || problem.place.starts_with("line "), "{end}: {problem}");
+            assert!(end <= first || problem.place.starts_with("line "), "{end}: {problem}");
         }
     }
 
     #[test]
-    fn a_section_with_fewer_or_more_records_than_the_first_is_refused_with_its_line() {
+    fn a_section_with_fewer_or_more_records_than_the_first_is_read_with_a_remark() {
         let body = &GOOD[GOOD.find('[').unwrap()..];
-        let two = format!("{GOOD}\r\n{body}");
-        assert_eq!(decode(two.as_bytes()).unwrap().len(), 4);
+        let remarks = |text: &str, cases: usize| {
+            let vectors = read(text).unwrap();
+            assert_eq!(vectors.cases.len(), cases);
+            vectors.remarks
+        };
+        let two = format!(
+            "{GOOD}\r\n{}",
+            body.replace("IVlen = 96", "IVlen = 88").replace("090a0b\r\nCT", "090a\r\nCT")
+        );
+        assert!(remarks(&two, 4).is_empty());
         let second = two.rfind("Count = 1").unwrap();
-        let problem = refused(&two[..second]);
-        assert_eq!(problem.place, "line 25, column 1");
-        let section = "[Keylen = 128, IVlen = 96, PTlen = 8, AADlen = 0, Taglen = 32]";
-        assert_eq!(problem.reason, format!("the section {section} has 1 records, the first has 2"));
+        let section = "[Keylen = 128, IVlen = 88, PTlen = 8, AADlen = 0, Taglen = 32]";
+        let fewer = format!("line 25: the section {section} has 1 records, the first has 2");
+        assert_eq!(remarks(&two[..second], 3), [fewer]);
         let first = GOOD.rfind("Count = 1").unwrap();
-        let problem = refused(&format!("{}{body}", &GOOD[..first]));
-        assert!(problem.reason.contains("has 2 records, the first has 1"), "{problem}");
-        let three = format!("{}\r\n{body}", &two[..second]);
-        assert_eq!(refused(&three).place, "line 25, column 1");
+        let more = remarks(&format!("{}{body}", &GOOD[..first]), 3);
+        assert!(more[0].contains("has 2 records, the first has 1"), "{more:?}");
+        assert!(more[1].contains("the id iv96-pt8-aad0-tag32/0 stands more than once"), "{more:?}");
+        let empty = remarks(&format!("{GOOD}{}", &body[..body.find("Count").unwrap()]), 2);
+        assert!(empty[0].contains("has no records: was the file cut short?"), "{empty:?}");
+    }
+
+    #[test]
+    fn a_record_that_keeps_its_number_is_read_with_a_remark() {
+        let kept = read(&GOOD.replace("Count = 0", "Count = 3").replace("Count = 1", "Count = 9")).unwrap();
+        let ids: Vec<_> = kept.cases.iter().map(|case| &*case.id).collect();
+        assert_eq!(ids, ["iv96-pt8-aad0-tag32/3", "iv96-pt8-aad0-tag32/9"]);
+        assert_eq!(kept.remarks, ["line 9: the record is numbered 3, not 0"]);
     }
 
     #[test]
@@ -253,12 +264,13 @@ mod tests {
         assert_eq!(broken("[Keylen = 128]", "[Keylen = 121]").reason, "not whole bytes");
         assert_eq!(broken("[Keylen = 128]", "[Keylen = x]").place, "line 3, column 11");
         assert_eq!(broken("[Keylen = 128]", "[Kenlen = 128]").place, "line 3, column 2");
-        assert_eq!(broken("Count = 1", "Count = 2").place, "line 17, column 9");
+        assert_eq!(broken("Count = 1", "Count = one").place, "line 17, column 9");
         assert!(broken("PT = aa", "PT = aa\r\nFAIL").reason.contains("both PT and FAIL"));
         assert!(broken("AAD = \r\n", "").reason.contains("no AAD"));
         assert!(broken("CT = ff", "CT = ff\r\nCT = ff").reason.contains("twice"));
         assert!(broken("FAIL", "FAIR").reason.contains("neither"));
-        assert!(refused("[Keylen = 128]\n").reason.contains("no records"));
+        assert_eq!(broken("AAD = \r\n", "").place, "line 9, column 1");
+        assert!(refused("[Keylen = 128]\n").reason.contains("no cases"));
         assert!(refused("# nothing\n").reason.contains("no cases"));
     }
 }

@@ -108,10 +108,17 @@ impl Row {
             Some(format) => format.decode(bytes).map_err(|problem| problem.to_string()),
             None => Err(format!("no format is called {}", self.format)),
         };
-        let cases = cases.unwrap_or_else(|problem| {
-            broken.push(problem);
-            Vec::new()
-        });
+        let cases = match cases {
+            Ok(vectors) => {
+                // What is harmless in somebody's file is a fault in one that came with a declaration.
+                broken.extend(vectors.remarks);
+                vectors.cases
+            }
+            Err(problem) => {
+                broken.push(problem);
+                Vec::new()
+            }
+        };
         if cases.len() as u64 != self.cases {
             broken.push(format!("{} cases, the index declares {}", cases.len(), self.cases));
         }

@@ -1,6 +1,12 @@
 //! A JSON value that knows its path, so that a complaint names the place.
+//!
+//! A member that stands twice in an object is refused: of two values one would be passed over in silence.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Map, Value};
 
 use super::Problem;
 
@@ -13,13 +19,116 @@ pub(super) struct Node<'a> {
 
 /// Parses a whole file.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|e| {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Unique { above: None }.deserialize(&mut reader).and_then(|value| {
+        reader.end()?;
+        Ok(value)
+    });
+    value.map_err(|e| {
         let place = format!("line {}, column {}", e.line(), e.column());
-        Problem::new(
-            place,
-            if e.is_eof() { "the JSON is cut short".into() } else { format!("not JSON: {e}") },
-        )
+        let reason = match e.classify() {
+            Category::Eof => "the JSON is cut short".into(),
+            // Of ours, which is about what stands there; its end is the place once more.
+            Category::Data => e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+            Category::Io | Category::Syntax => format!("not JSON: {e}"),
+        };
+        Problem::new(place, reason)
     })
+}
+
+/// Reads a value in which no object has two members of one name.
+struct Unique<'a> {
+    above: Option<&'a Step<'a>>,
+}
+
+/// One step of the path to a value.
+struct Step<'a> {
+    above: Option<&'a Self>,
+    name: Name<'a>,
+}
+
+enum Name<'a> {
+    Member(&'a str),
+    Element(usize),
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.above, &self.name) {
+            (None, Name::Member(name)) => f.write_str(name),
+            (Some(above), Name::Member(name)) => write!(f, "{above}.{name}"),
+            (None, Name::Element(i)) => write!(f, "[{i}]"),
+            (Some(above), Name::Element(i)) => write!(f, "{above}[{i}]"),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        loop {
+            let step = Step { above: self.above, name: Name::Element(array.len()) };
+            match elements.next_element_seed(Unique { above: Some(&step) })? {
+                Some(value) => array.push(value),
+                None => return Ok(array.into()),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let step = Step { above: self.above, name: Name::Member(&name) };
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member {step} stands twice")));
+            }
+            let value = members.next_value_seed(Unique { above: Some(&step) })?;
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
 }
 
 impl<'a> Node<'a> {
@@ -78,6 +187,19 @@ impl<'a> Node<'a> {
         self.value.as_str().ok_or_else(|| self.wanted("a string"))
     }
 
+    /// Whether it is an object that has this member.
+    pub fn has(&self, name: &str) -> bool {
+        self.value.get(name).is_some()
+    }
+
+    /// The number of bytes that is given in bits.
+    pub fn bits_as_bytes(&self) -> Result<u64, Problem> {
+        match self.number()? {
+            bits if bits.is_multiple_of(8) => Ok(bits / 8),
+            _ => Err(self.problem("a size in bits that is not whole bytes")),
+        }
+    }
+
     /// True or false.
     pub fn truth(&self) -> Result<bool, Problem> {
         self.value.as_bool().ok_or_else(|| self.wanted("true or false"))
@@ -91,5 +213,28 @@ impl<'a> Node<'a> {
     /// The bytes that a string of hex digits stands for.
     pub fn bytes(&self) -> Result<Vec<u8>, Problem> {
         hex::decode(self.text()?).map_err(|e| self.problem(format!("not hex: {e}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_by_its_path() {
+        let problem = parse(b"{\"a\": [1, {\"b\": {},\n \"tag\": 1, \"tag\": 2}]}").unwrap_err();
+        assert_eq!(problem.reason, "the member a[1].tag stands twice");
+        assert!(problem.place.starts_with("line 2, column "), "{problem}");
+        let once =
+            parse(b"{\"a\": {\"a\": null}, \"b\": [-1, 2.5, true, \"\\u0041\", 18446744073709551615]}");
+        let expected = serde_json::json!({"a": {"a": null}, "b": [-1, 2.5, true, "A", u64::MAX]});
+        assert_eq!(once.unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_what_is_cut_short() {
+        assert_eq!(parse(b"{\"a\": ").unwrap_err().reason, "the JSON is cut short");
+        assert!(parse(b"{\"a\": 1}}").unwrap_err().reason.starts_with("not JSON: trailing characters"));
+        assert!(parse("[".repeat(1_000).as_bytes()).unwrap_err().reason.contains("recursion limit"));
     }
 }

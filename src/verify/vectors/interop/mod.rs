@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::json::{self, Node};
-use super::{Problem, some};
+use super::json::Node;
+use super::{Content, Decoded, File, Problem, Vectors};
 use crate::aead::Alg;
 use crate::aead::TAG_LEN;
 use crate::engine::{Engine, Shape};
@@ -71,13 +71,17 @@ const KINDS: [Kind; 10] = [
 
 const SCHEMA_VERSION: u64 = 1;
 
+pub(super) fn known(content: &Content<'_>) -> bool {
+    content.object().is_some_and(|file| file.contains_key("schema_version") && file.contains_key("file"))
+}
+
 /// Every case of one of the files.
 ///
 /// # Errors
 /// The first member that is missing, of a wrong type, or not known here, by its path.
-pub fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
-    let value = json::parse(text)?;
-    let root = Node::root(&value);
+pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+    let value = file.content.json()?;
+    let root = Node::root(value);
     let file = root.member("file")?;
     let name = file.text()?;
     let kind = KINDS.iter().find(|kind| kind.file == name).ok_or_else(|| {
@@ -96,12 +100,12 @@ pub fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
             return Err(Problem::new(name, "an array that is not known here: its cases would be skipped"));
         }
     }
-    let cases = some((kind.read)(&root)?)?;
+    let cases = (kind.read)(&root)?;
     let mut ids = HashSet::new();
     if let Some(case) = cases.iter().find(|case| !ids.insert(&case.id)) {
         return Err(Problem::new(&case.id, "two cases have this id"));
     }
-    Ok(cases)
+    Ok(Decoded::Cases(Vectors::new(cases, Vec::new())?))
 }
 
 /// Nothing, or what was expected and what was seen.
@@ -204,26 +208,43 @@ fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
 
 /// That a call came out under that name: empty for success, `OTHER` for any error.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
-    ends_by_name(what, seen.as_ref().err().map(Error::spec_name), expect)
+    let error = seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() });
+    ends_by_name(what, error, expect)
 }
 
-/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected.
-fn ends_by_name(what: &str, error: Option<&'static str>, expect: &str) -> Judgement {
-    let name = match error {
-        None => "",
-        Some(_) if expect == "OTHER" => "OTHER",
-        Some(name) => name,
+/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came is told
+/// with its reason: most errors have no name of their own in the reference.
+fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
+    let fits = match &error {
+        None => expect.is_empty(),
+        Some(error) => expect == "OTHER" || expect == error.name,
     };
-    if name == expect {
+    if fits {
         return Ok(());
     }
-    let word = |name: &str| if name.is_empty() { "success".to_owned() } else { name.to_owned() };
-    Err(format!("{what}: {} is expected, {} came", word(expect), word(name)))
+    let expected = if expect.is_empty() { "success" } else { expect };
+    let seen = error.map_or_else(|| "success".to_owned(), |error| error.to_string());
+    Err(format!("{what}: {expected} is expected, this came: {seen}"))
 }
 
-/// The name of a storage scheme's error, if it is one.
-fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<&'static str> {
-    seen.as_ref().err().map(scheme::storage::Error::spec_name)
+/// An error by its name in the reference, and in words.
+struct Named {
+    name: &'static str,
+    reason: String,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name {
+            "OTHER" => f.write_str(&self.reason),
+            name => write!(f, "{name} ({})", self.reason),
+        }
+    }
+}
+
+/// The name and the reason of a storage scheme's error, if it is one.
+fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<Named> {
+    seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() })
 }
 
 /// A record, what it is bound to, and the message that it opens to under the key that is tried.

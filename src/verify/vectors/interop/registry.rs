@@ -1,6 +1,6 @@
 //! `ek-registry.json`: keys and values of the writer registry.
 
-use super::{Judgement, Node, Problem, decimal, ends_by_name, integer, named, same, without_cipher};
+use super::{Judgement, Named, Node, Problem, decimal, ends_by_name, integer, named, same, without_cipher};
 use crate::envelope::nonce::node_id16;
 use crate::scheme::storage::registry::{Writer, check_user_key, decode_key, dek_prefix, encode_key, is_row};
 use crate::verify::Case;
@@ -13,7 +13,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     }
     for (i, node) in root.member("negatives")?.elements()?.enumerate() {
         let kind = node.member("kind")?;
-        let decode: fn(&[u8]) -> Option<&'static str> = match kind.text()? {
+        let decode: fn(&[u8]) -> Option<Named> = match kind.text()? {
             "key" => |raw| named(&decode_key(raw)),
             "value" => |raw| named(&Writer::decode(raw)),
             _ => return Err(kind.problem("key or value is expected")),

@@ -187,7 +187,8 @@ impl Log {
         if self.expect.is_empty() && ahead {
             return Ok(Some(SIDECAR_IN_LOG));
         }
-        if self.expect == "OTHER" && named(&seen) == Some("ErrSidecarBehindRaftLog") {
+        if self.expect == "OTHER" && named(&seen).is_some_and(|error| error.name == "ErrSidecarBehindRaftLog")
+        {
             return Err("a log that cannot be searched is taken for one with a gap".into());
         }
         ends_by_name("check_log", named(&seen), &self.expect).map(|()| None)

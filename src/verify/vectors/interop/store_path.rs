@@ -58,12 +58,16 @@ impl GateRow {
     }
 
     fn judge(&self) -> Judgement {
-        let seen = match self.gate.form() {
+        let form = self.gate.form();
+        let seen = match form {
             Ok(Form::Clear) => "cleartext",
             Ok(Form::Sealed(_)) => "encrypted",
-            Err(error) => error.spec_name(),
+            Err(_) => return ends_by_name("the gate", named(&form), &self.outcome),
         };
-        if seen == self.outcome { Ok(()) } else { Err(format!("{} is expected, {seen} came", self.outcome)) }
+        if seen == self.outcome {
+            return Ok(());
+        }
+        Err(format!("the gate: {} is expected, this came: {seen}", self.outcome))
     }
 }
 

@@ -16,6 +16,10 @@ const STARTUP: &str = include_str!("../../../../vectors/interop/ek-startup.json"
 const STORE_PATH: &str = include_str!("../../../../vectors/interop/ek-store-path.json");
 const SCHEME: [&str; 7] = [KEK, REGISTRY, WIRE, SIDECAR, APPLIER, STARTUP, STORE_PATH];
 
+fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
+    crate::verify::vectors::Format::find("interop").unwrap().decode(text).map(|vectors| vectors.cases)
+}
+
 /// The ids of the cases that come out wrong.
 fn wrong(text: &str) -> Vec<String> {
     let sealmark = engine::find("sealmark").unwrap();
