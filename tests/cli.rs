@@ -463,13 +463,13 @@ mod data_folder {
     pub fn start(folder: &Path, raft_id: &str) -> Result<Loaded, Error> {
         load(Start {
             encryption_enabled: true,
-            kek: Some(Arc::new(LocalKek::new(&KEK).unwrap())),
+            kek: Some(Arc::new(LocalKek::new(&KEK).expect("every CPU can make a key"))),
             sidecar: Some(Arc::new(SidecarFile::new(
                 Arc::new(Os) as Arc<dyn Disk>,
                 folder.join("keys.json"),
             ))),
-            store: Arc::new(Redb::open(&Os, &folder.join("registry")).unwrap()),
-            engine: engine::find("sealmark").unwrap(),
+            store: Arc::new(Redb::open(&Os, &folder.join("registry")).expect("nobody holds it")),
+            engine: engine::find("sealmark").expect("our own engine is always there"),
             full_node_id: full_node_id(raft_id),
             peers: Vec::new(),
             snapshot_cutover: 0,
@@ -477,11 +477,13 @@ mod data_folder {
     }
 
     pub fn bootstrap(folder: &Path, raft_id: &str, members: &[&str]) {
-        let mut node = start(folder, raft_id).unwrap().ready(0, None).unwrap();
+        let mut node =
+            start(folder, raft_id).and_then(|loaded| loaded.ready(0, None)).expect("a new node starts");
         let member = |id: &&str| Member { full_node_id: full_node_id(id), local_epoch: 0 };
         let members: Vec<_> = members.iter().map(member).collect();
-        let entry = node.applier.requests().unwrap().bootstrap(&members).unwrap();
-        node.applier.apply(1, &entry.encode()).unwrap();
+        let requests = node.applier.requests().expect("it has a KEK");
+        let entry = requests.bootstrap(&members).expect("there are no keys yet");
+        node.applier.apply(1, &entry.encode()).expect("nothing halts it");
     }
 }
 

@@ -25,7 +25,7 @@ fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
 
 #[test]
 fn every_planted_defect_is_found_in_every_story() {
-    let (missing, gap) = ("no such file", "with key changes between");
+    let (missing, gap) = ("the sidecar is missing", "with key changes between");
     let (repeated, epochs) = ("is issued twice", "disagree on this node's epoch");
     // In most of them the guards see it before a nonce comes twice.
     let planted: [(Defect, &[&str]); _] = [
