@@ -14,7 +14,7 @@ use super::PREFIX;
 use crate::aead::Nonce;
 use crate::disk::{Fault, Recorder};
 use crate::engine;
-use crate::scheme::storage::Purpose;
+use crate::scheme::storage::{Error, Purpose};
 use crate::verify::{Case, Check, Outcome, Set};
 
 mod careless;
@@ -142,9 +142,11 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 // The fault was met where a failure is allowed, such as taking a temporary file away.
                 Ok(()) => &[][..],
                 Err(Stop::Broken(found)) => return Err(at(found)),
-                // Nothing had failed yet.
-                Err(Stop::Failed(why, _)) if disk.steps().len() <= tally.steps => {
-                    return Err(at(Found::Stuck(why)));
+                // Nothing had failed yet, or it is not that which stopped it.
+                Err(Stop::Failed(why, _))
+                    if disk.steps().len() <= tally.steps || !world::is_of_a_fault(&why) =>
+                {
+                    return Err(at(Found::Stuck(why.to_string())));
                 }
                 Err(Stop::Failed(_, rest)) => rest,
             };
@@ -208,7 +210,7 @@ impl Found {
 /// Why a story does not go on.
 enum Stop<'a> {
     /// The planned fault, or what it led to; and the operations that are left.
-    Failed(String, &'a [Op]),
+    Failed(Error, &'a [Op]),
     Broken(Found),
 }
 

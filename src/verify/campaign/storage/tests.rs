@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::world::SIDECAR;
 use super::*;
 use crate::disk::Disk;
-use crate::scheme::storage::LocalKek;
+use crate::scheme::storage::{LocalKek, Sign};
 
 #[test]
 fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
@@ -25,7 +25,7 @@ fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
 
 #[test]
 fn every_planted_defect_is_found_in_every_story() {
-    let (missing, gap) = ("no such file", "with key changes between");
+    let (missing, gap) = ("the sidecar is missing", "with key changes between");
     let (repeated, epochs) = ("is issued twice", "disagree on this node's epoch");
     // In most of them the guards see it before a nonce comes twice.
     let planted: [(Defect, &[&str]); _] = [
@@ -75,12 +75,36 @@ fn with_sidecar(disk: &Recorder, bytes: &[u8]) -> Recorder {
 }
 
 /// What the node says, when it starts from that disk and does not write; its own promise is checked otherwise.
-fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<String> {
+fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<Error> {
     match world.clone().play(disk, &[Op::Direct, Op::Value], rng) {
         Ok(()) => None,
         Err(Stop::Failed(why, _)) => Some(why),
         Err(Stop::Broken(found)) => panic!("{}", found.at(0, None)),
     }
+}
+
+/// Whether a damaged sidecar may be refused so: by a reason that names it, or what it says.
+fn names_the_sidecar(why: &Error) -> bool {
+    let names_it = |why: &str| why.contains("the sidecar has applied it and has not its key");
+    matches!(why, Error::Apply(why) if names_it(why))
+        || matches!(
+            why,
+            Error::SidecarJson(_)
+                | Error::SidecarVersion(_)
+                | Error::SidecarKeyIdFormat(_)
+                | Error::SidecarReservedKeyId(_)
+                | Error::SidecarPurpose { .. }
+                | Error::SidecarActiveKeyMissing { .. }
+                | Error::SidecarActivePurposeMismatch { .. }
+                | Error::SidecarInconsistent(_)
+                | Error::SidecarBehindRaftLog { .. }
+                | Error::SidecarNotOfRaftLog { .. }
+                | Error::KekMismatch(_)
+                | Error::LocalEpochRollback(_)
+                | Error::LocalEpochExhausted(_)
+                | Error::RaftUnwrapFailed { .. }
+                | Error::SealedEntry { .. }
+        )
 }
 
 #[test]
@@ -96,7 +120,7 @@ fn a_bit_flipped_anywhere_in_the_sidecar_is_refused_or_breaks_no_promise() {
         Op::Rotate(Purpose::Raft),
         Op::Value,
     ];
-    let (mut refused, mut passed) = (0, 0);
+    let (mut refused, mut passed, mut others) = (0, 0, std::collections::BTreeMap::new());
     for at in 0..good.len() {
         for bit in 0..8 {
             let mut bytes = good.clone();
@@ -104,7 +128,12 @@ fn a_bit_flipped_anywhere_in_the_sidecar_is_refused_or_breaks_no_promise() {
             let (mut world, disk) = (world.clone(), with_sidecar(&disk, &bytes));
             let clear = world.in_clear();
             match world.play(&disk, &ops, &mut rng) {
-                Err(Stop::Failed(..)) => refused += 1,
+                Err(Stop::Failed(why, _)) => {
+                    if !names_the_sidecar(&why) {
+                        others.insert(why.to_string(), (at, bit));
+                    }
+                    refused += 1;
+                }
                 Err(Stop::Broken(found)) => panic!("bit {bit} of byte {at}: {}", found.at(0, None)),
                 Ok(()) => {
                     let whole = world.check(&disk).map_err(|found| found.at(0, None).to_string());
@@ -116,6 +145,7 @@ fn a_bit_flipped_anywhere_in_the_sidecar_is_refused_or_breaks_no_promise() {
         }
     }
     println!("{refused} refused, {passed} passed");
+    assert!(others.is_empty(), "for reasons that do not name the sidecar: {others:#?}");
     assert!(refused > passed * 4, "{refused} refused, {passed} passed");
 }
 
@@ -128,14 +158,33 @@ fn a_sidecar_of_an_older_backup_or_none_is_refused() {
         older.push(disk.read(Path::new(SIDECAR)).unwrap());
     }
     let newest = older.pop().unwrap();
-    assert_eq!(started(&world, &with_sidecar(&disk, &newest), &mut rng), None);
+    let newest = started(&world, &with_sidecar(&disk, &newest), &mut rng);
+    assert!(newest.is_none(), "{newest:?}");
     for (i, old) in older.iter().enumerate() {
         let why = started(&world, &with_sidecar(&disk, old), &mut rng).expect("an old backup is refused");
-        assert!(why.contains("epoch of key"), "{i}: {why}");
+        assert!(matches!(why, Error::LocalEpochRollback(_)), "{i}: {why}");
     }
     let none = disk.after_restart();
     none.remove(Path::new(SIDECAR)).unwrap();
-    assert!(started(&world, &none, &mut rng).is_some(), "the log's entries are sealed and their key is gone");
+    // Wherever an engine begins its replay.
+    for seed in 0..200 {
+        let why = started(&world, &none, &mut ChaCha8Rng::seed_from_u64(seed)).expect("it has had keys");
+        assert!(matches!(why, Error::SidecarMissing(Sign::OwnRow(1))), "seed {seed}: {why}");
+    }
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn a_node_that_lost_its_sidecar_and_its_registry_is_told_by_its_log() {
+    let (world, disk, _) = grown();
+    for path in [SIDECAR, rows::FILE] {
+        disk.remove(Path::new(path)).unwrap();
+    }
+    for seed in 0..200 {
+        let why = started(&world, &disk, &mut ChaCha8Rng::seed_from_u64(seed)).expect("it has had keys");
+        assert!(matches!(why, Error::SidecarMissing(Sign::LogEntry(1))), "seed {seed}: {why}");
+        assert!(!disk.exists(Path::new(SIDECAR)).unwrap(), "seed {seed}: it began a new sidecar");
+    }
 }
 
 #[test]
@@ -144,7 +193,7 @@ fn another_kek_is_refused_before_an_epoch_is_raised() {
     let before = disk.read(Path::new(SIDECAR)).unwrap();
     world.kek = Arc::new(LocalKek::new(&[0x4c; 32]).unwrap());
     let why = started(&world, &disk, &mut rng).expect("another KEK is refused");
-    assert!(why.contains("KEK does not open key"), "{why}");
+    assert!(matches!(why, Error::KekMismatch(1)), "{why}");
     assert_eq!(disk.read(Path::new(SIDECAR)).unwrap(), before);
 }
 
@@ -165,7 +214,8 @@ fn a_damaged_registry_is_refused() {
         bytes[at] ^= 1;
         crate::disk::durable_write(&left, Path::new(FILE), &bytes).unwrap();
         if let Some(why) = started(&world, &left, &mut rng) {
-            assert!(why.contains("damaged"), "{at}: {why}");
+            let damaged = matches!(why, Error::Disk(crate::disk::Error::Damaged { .. }));
+            assert!(damaged, "{at}: {why}");
             refused += 1;
         }
     }

@@ -17,11 +17,12 @@ use crate::envelope::{Cipher, Header, Keystore, Record};
 use crate::scheme::storage::guards::LogScanner;
 use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::proposal::{FRAME_LEN, open_proposal};
+use crate::scheme::storage::request::{Cutover, Member};
 use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
-use crate::scheme::storage::wire::{Bootstrap, Entry, Rotation, Subtag};
+use crate::scheme::storage::wire::{Entry, Rotation, Subtag};
 use crate::scheme::storage::{
     Applier, Clear, Dek, Error, Kek, LocalKek, Node, Origin, Proposals, Purpose, Sealer, Sidecar,
-    SidecarFile, Start, kek, load,
+    SidecarFile, Start, load,
 };
 
 pub(super) const SIDECAR: &str = "/data/keys.json";
@@ -56,13 +57,13 @@ struct Process {
 
 enum Fail {
     /// The node refused to go on.
-    Refused(String),
+    Refused(Error),
     Found(Found),
 }
 
 impl From<Error> for Fail {
     fn from(error: Error) -> Self {
-        Self::Refused(error.to_string())
+        Self::Refused(error)
     }
 }
 
@@ -110,8 +111,8 @@ impl World {
                 Ok(()) => rest = &[],
                 Err(Stop::Broken(found)) => return Err(found),
                 Err(Stop::Failed(why, left)) => {
-                    if disk.exists(Path::new(SIDECAR)).is_ok() {
-                        return Err(Found::Stuck(why));
+                    if disk.exists(Path::new(SIDECAR)).is_ok() || !is_of_a_fault(&why) {
+                        return Err(Found::Stuck(why.to_string()));
                     }
                     rest = left;
                 }
@@ -122,7 +123,7 @@ impl World {
         match self.play(&disk, rest, rng) {
             Ok(()) => self.check(&disk),
             Err(Stop::Broken(found)) => Err(found),
-            Err(Stop::Failed(why, _)) => Err(Found::Stuck(why)),
+            Err(Stop::Failed(why, _)) => Err(Found::Stuck(why.to_string())),
         }
     }
 
@@ -148,6 +149,7 @@ impl World {
             defect.after_load(&file)?;
         }
         let (sealer, proposals) = (loaded.sealer(), Arc::clone(&loaded.proposals));
+        loaded.begin_replay(self.applied as u64, Some(&Scanner(&self.log)))?;
         // An engine replays from where it last noted: anywhere up to what it has applied.
         for index in rng.random_range(0..=self.applied)..self.log.len() {
             self.apply(&mut loaded.applier, &sealer, &proposals, &file, index)?;
@@ -157,55 +159,66 @@ impl World {
         if self.log.is_empty() {
             self.bootstrap(&mut process)?;
         }
-        let sidecar = process.file.read()?;
         for purpose in [Purpose::Storage, Purpose::Raft] {
-            let identity = process.node.applier.identity();
-            let entry = Entry::Registration(identity.registration(purpose, sidecar.active(purpose)));
-            self.propose(&mut process, &entry.encode())?;
+            if let Some(entry) = process.node.applier.requests()?.register(purpose)? {
+                self.propose(&mut process, &entry.encode())?;
+            }
         }
         Ok(process)
     }
 
     fn operate(&mut self, process: &mut Process, op: Op) -> Result<(), Fail> {
-        let identity = process.node.applier.identity();
-        let rotation = |subtag, purpose, dek_id, wrapped| {
-            let proposer = identity.registration(purpose, dek_id);
-            Entry::Rotation(Rotation { subtag, dek_id, purpose, wrapped, proposer }).encode()
-        };
         match op {
             Op::Restart => Ok(()),
             Op::Value => self.propose(process, &[VALUE]),
             Op::Direct => self.write(&process.node.sealer, Origin::Direct),
             Op::Rotate(purpose) => {
-                let (key_id, wrapped) = self.new_key(purpose)?;
-                self.propose(process, &rotation(Subtag::Rotate, purpose, key_id, wrapped))
+                let entry = process.node.applier.requests()?.rotate(purpose)?;
+                if let Entry::Rotation(new) = &entry {
+                    self.brings(purpose, new.dek_id, &new.wrapped)?;
+                }
+                self.propose(process, &entry.encode())
             }
             Op::Enable(purpose) => {
-                let subtag = match purpose {
-                    Purpose::Storage => Subtag::EnableStorage,
-                    Purpose::Raft => Subtag::EnableRaft,
+                let entry = match process.node.applier.requests()?.cut_over(purpose)? {
+                    Cutover::Propose(entry) => entry,
+                    // Proposed once more by a leader that did not know: it changes nothing.
+                    Cutover::Stands(_) => {
+                        let subtag = match purpose {
+                            Purpose::Storage => Subtag::EnableStorage,
+                            Purpose::Raft => Subtag::EnableRaft,
+                        };
+                        let dek_id = process.file.read()?.active(purpose);
+                        let proposer = process.node.applier.identity().registration(purpose, dek_id);
+                        Entry::Rotation(Rotation { subtag, dek_id, purpose, wrapped: Vec::new(), proposer })
+                    }
                 };
-                let active = process.file.read()?.active(purpose);
-                self.propose(process, &rotation(subtag, purpose, active, Vec::new()))
+                self.propose(process, &entry.encode())
             }
         }
     }
 
     fn bootstrap(&mut self, process: &mut Process) -> Result<(), Fail> {
         let identity = process.node.applier.identity();
-        let (storage_id, wrapped_storage) = self.new_key(Purpose::Storage)?;
-        let (raft_id, wrapped_raft) = self.new_key(Purpose::Raft)?;
-        let rows = [(Purpose::Storage, storage_id), (Purpose::Raft, raft_id)];
-        let rows = rows.map(|(purpose, key_id)| identity.registration(purpose, key_id)).into();
-        let entry = Bootstrap { storage_id, wrapped_storage, raft_id, wrapped_raft, rows };
-        self.propose(process, &Entry::Bootstrap(entry).encode())
+        let own = Member { full_node_id: NODE, local_epoch: identity.storage_epoch.into() };
+        let entry = process.node.applier.requests()?.bootstrap(&[own])?;
+        if let Entry::Bootstrap(new) = &entry {
+            self.brings(Purpose::Storage, new.storage_id, &new.wrapped_storage)?;
+            self.brings(Purpose::Raft, new.raft_id, &new.wrapped_raft)?;
+        }
+        self.propose(process, &entry.encode())
     }
 
-    fn new_key(&mut self, purpose: Purpose) -> Result<(u32, Vec<u8>), Error> {
-        let (dek, key_id) = (kek::new_dek()?, self.deks.len() as u32 + 1);
-        let wrapped = self.kek.wrap(purpose, key_id, &dek)?;
-        self.deks.push(dek);
-        Ok((key_id, wrapped))
+    /// Keeps a key that goes into the log, to be looked for at the end: ids follow each other without a gap.
+    fn brings(&mut self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<(), Fail> {
+        if key_id as usize != self.deks.len() + 1 {
+            return Err(Fail::Found(Found::Lost(format!(
+                "key {key_id} is proposed after {}",
+                self.deks.len()
+            ))));
+        }
+        self.deks.push(self.kek.unwrap(purpose, key_id, wrapped)?);
+        Ok(())
     }
 
     /// Puts an entry into the log, sealed once cut over, and applies it.
@@ -241,7 +254,7 @@ impl World {
         if entry.first() == Some(&VALUE) {
             self.write(sealer, Origin::Replicated)?;
         } else {
-            applier.apply(index, &entry).map_err(|halt| Fail::Refused(halt.to_string()))?;
+            applier.apply(index, &entry).map_err(|halt| Fail::Refused(halt.cause))?;
         }
         if let Some(defect) = self.defect {
             defect.after_apply(file, &entry, done)?;
@@ -305,6 +318,18 @@ impl World {
             open_proposal(data, at as u64 + 1, cutover, Some(&cipher)).map_err(lost)?;
         }
         Ok(())
+    }
+}
+
+/// Whether that is what a planned fault leads to, and no refusal of a sound node: the step that failed, or
+/// what the process says of a file from then on.
+pub(super) fn is_of_a_fault(why: &Error) -> bool {
+    match why {
+        Error::SidecarUnsure(_) => true,
+        Error::Disk(error) => {
+            ["planned: ", "a commit failed"].iter().any(|of| error.to_string().contains(of))
+        }
+        _ => false,
     }
 }
 
