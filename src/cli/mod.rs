@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod schema;
 mod step;
+mod storage;
 mod trace;
 mod verify;
 mod witness;
@@ -60,6 +61,7 @@ enum Verb {
     Report(report::Args),
     Profile(profile::Args),
     Trace(trace::Args),
+    Storage(storage::Args),
     /// Prints a completion script for a shell.
     #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
     Completions {
@@ -172,6 +174,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
             print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
         }
         Verb::Trace(args) => trace::run(&args, &engines),
+        Verb::Storage(args) => storage::run(&args),
         Verb::Worker => worker::run(&engines),
         Verb::Step => step::run(&engines),
     };
@@ -217,7 +220,7 @@ mod tests {
     fn every_verb_shows_an_example() {
         let command = Cli::command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 10);
+        assert_eq!(verbs.len(), 11);
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());

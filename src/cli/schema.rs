@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::End;
+use super::{End, storage};
 use crate::{measure, verify};
 
 /// Prints the JSON schema of a result file.
@@ -24,6 +24,10 @@ enum What {
     Host,
     /// `sealmark trace -o FILE`.
     Trace,
+    /// `sealmark storage probe-node-id --format json`.
+    ProbeNodeId,
+    /// `sealmark storage resync --format json`.
+    Resync,
 }
 
 impl What {
@@ -33,6 +37,8 @@ impl What {
             Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
             Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
             Self::Trace => (measure::trace::SCHEMA, schema_for!(measure::trace::Traced)),
+            Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
+            Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),
         }
     }
 }
