@@ -158,6 +158,19 @@ fn all_samples_at_once_say_of_each_file_what_it_is() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_reader_that_leaves_does_not_change_what_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/json/invalid-but-right.json");
+    fs::copy(sample, folder.path().join("wrong.json")).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
+    command.args(["verify", "--vectors", path(folder.path()), "--engine", "sealmark"]).stdout(writer);
+    assert_eq!(command.status().unwrap().code(), Some(1));
+}
+
+#[test]
 fn unknown_names_end_with_2_and_the_known_ones() {
     for (arguments, known) in [
         (&["verify", "--engine", "rong"][..], "sealmark/portable"),

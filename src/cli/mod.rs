@@ -209,7 +209,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
-        // Whoever read the output has seen enough.
+        // A worker whose parent is gone has nobody to tell.
         Err(error) if is_broken_pipe(&error) => ExitCode::from(End::Fine as u8),
         Err(error) => {
             eprintln!("sealmark: {error:#}");
@@ -219,7 +219,11 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
 }
 
 fn print(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{words}").context("standard output cannot be written")
+    match writeln!(std::io::stdout(), "{words}") {
+        // Whoever read the output has seen enough, which does not change what was found.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

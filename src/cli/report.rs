@@ -70,11 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
         return agree(&files, reference);
     }
     let report = Report::build(files);
-    match draw(args, &report) {
-        // Whoever read it has seen enough, which does not make a failure a success.
-        Err(error) if super::is_broken_pipe(&error) => {}
-        drawn => drawn?,
-    }
+    draw(args, &report)?;
     for (engine, why) in report.sections().iter().flat_map(Section::absent) {
         eprintln!("note: {} did not run: {}", plain(&engine), plain(&why));
     }
