@@ -87,6 +87,7 @@ fn every_message_of_the_scheme_says_what_to_do() {
         "let ",
         "look ",
         "mend ",
+        "move ",
         "read it ",
         "repair ",
         "resync",

@@ -324,7 +324,7 @@ const WRAPS: &[Row] = &[
             let other = text.replace("\"wrapped\"", "\"wrapper\"");
             durable_write(&state.disk, Path::new(FILE), other.as_bytes()).unwrap();
         },
-        refused!(Error::SidecarJson(_)),
+        refused!(Error::SidecarStrict(_)),
     ),
     (
         "an active key's wrap empty",

@@ -90,6 +90,7 @@ fn names_the_sidecar(why: &Error) -> bool {
         || matches!(
             why,
             Error::SidecarJson(_)
+                | Error::SidecarStrict(_)
                 | Error::SidecarVersion(_)
                 | Error::SidecarKeyIdFormat(_)
                 | Error::SidecarReservedKeyId(_)

@@ -206,7 +206,8 @@ fn cut_and_empty_files_are_problems() {
     for text in [STORAGE, RAFT, NONCE] {
         for len in (0..text.len()).step_by(997) {
             let problem = decode(&text.as_bytes()[..len]).err().unwrap();
-            assert_eq!(problem.reason, "the JSON is cut short", "{len}: {problem}");
+            let reason = if len == 0 { "the file is empty" } else { "the JSON is cut short" };
+            assert_eq!(problem.reason, reason, "{len}: {problem}");
         }
     }
     assert_eq!(decode(b"{}").err().unwrap().place, "file");
