@@ -74,6 +74,7 @@ fn every_message_of_the_scheme_says_what_to_do() {
         "the node cannot be resynced",
         "this node has not passed",
         "key {0} cannot",
+        "the stored key",
     ];
     let advice = [
         "ask ",
