@@ -43,7 +43,7 @@ pub fn give(command: &mut Command) {
     }
 }
 
-/// The environment of processes that are measured or traced: the caller's, with [`BIND_NOW`] and the padding.
+/// The environment of processes that are measured or traced: the caller's, with `LD_BIND_NOW` and the padding.
 pub fn for_children() -> Vec<(OsString, OsString)> {
     filled(std::env::vars_os())
 }
