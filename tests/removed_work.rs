@@ -301,11 +301,12 @@ fn a_whole_run_gives_removed_work_no_time() {
     }
 }
 
-/// Counted by the tracer, exactly: the second and the third operation of each kind cost what the harness and the engine
-/// take for one, so none is left out or done for another. Where the system forbids tracing, this says so and passes.
+/// Counted by the tracer: the second and the third operation of each kind cost instructions of their own, so none is left
+/// out or done for another. Where the system forbids tracing, this says so and passes.
 fn instructions_grow_with_operations() {
-    /// How far the third operation's instructions may be from the second's: now and then one allocates.
-    const ALIKE: f64 = 0.1;
+    /// What the third operation may take, in instructions of the second: one that is not done takes next to none, and
+    /// an allocator goes another way now and then.
+    const ALIKE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
     let mut seen: Vec<(Op, bool)> = Vec::new();
     for workload in workloads().iter().filter(|w| w.on_one_core()) {
         // One workload of each kind, of messages and of records. A sidecar is a hundred thousand steps.
@@ -331,7 +332,7 @@ fn instructions_grow_with_operations() {
         let second = counts[1].saturating_sub(counts[0]) as f64;
         let third = counts[2].saturating_sub(counts[1]) as f64;
         println!("{:<32} {counts:?}", workload.path);
-        assert!(second > 0.0 && (third / second - 1.0).abs() < ALIKE, "{}: {counts:?}", workload.path);
+        assert!(second > 0.0 && ALIKE.contains(&(third / second)), "{}: {counts:?}", workload.path);
         seen.push(kind);
     }
     assert!(seen.len() >= 19, "{seen:?}");
