@@ -222,6 +222,9 @@ pub struct Backend {
     pub features: &'static [&'static str],
     /// Blocks in one of its vectors, 16 bytes each.
     pub blocks: usize,
+    /// The registers that its instructions for AES and carry-less multiplies work on: `xmm`, `ymm`, `zmm` or `v`; none
+    /// where it has no such instructions.
+    pub width: Option<&'static str>,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
     probe: Option<fn(Probe, u64) -> Probed>,
