@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use sealmark::aead::{Aead, Alg, BACKENDS, Error};
 use sealmark::engine::{Engine, Residue, Shape, Witnesses, find};
-use sealmark::measure::{self, Plan, Suite, witness};
+use sealmark::measure::trace::witness;
+use sealmark::measure::{self, Plan, Suite};
 use sealmark::verify::{self, Sets};
 
 /// The portable code under the name of this CPU's widest backend.

@@ -2,7 +2,7 @@
 
 use super::number::three;
 use super::table::{Cell, Table};
-use crate::measure::probe::{Figure, Limits};
+use crate::measure::limit::probe::{Figure, Limits};
 
 /// One row for each backend that was probed.
 pub fn limits(limits: &[Limits]) -> Table {

@@ -4,7 +4,7 @@ use super::super::number::{size, three};
 use super::super::speed::{interval, processes, steered, time};
 use super::super::table::{Cell, Mark, Table};
 use super::Curve;
-use crate::measure::roofline::By;
+use crate::measure::limit::roofline::By;
 use crate::measure::{Estimate, Run};
 
 /// Percent of the CPU's limit by engine and size.

@@ -11,11 +11,11 @@ use std::thread::JoinHandle;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::envelope::{Keystore, NonceSource};
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::timing::{self, Pass};
 
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
@@ -30,7 +30,7 @@ struct Nonces {
 const NOT_ISSUED: Nonce = [0; NONCE_LEN];
 
 /// `count` nonces from one source.
-pub(super) fn nonces(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn nonces(count: usize) -> Box<dyn Batch> {
     Box::new(Nonces { source: NonceSource::new(1, 1), before: 0, issued: vec![NOT_ISSUED; count] })
 }
 
@@ -90,12 +90,18 @@ fn dek(id: u32) -> [u8; DEK_LEN] {
 }
 
 /// `count` lookups of one key among a hundred, each with its own view of the store.
-pub(super) fn lookups(engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn lookups(
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     Ok(Box::new(Lookups::new(engine, count)?))
 }
 
 /// The same while another thread sets and deletes one more key.
-pub(super) fn contended(engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn contended(
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let mut lookups = Lookups::new(engine, count)?;
     lookups.writer = Some(Writer::start(&lookups.keystore)?);
     Ok(Box::new(lookups))
@@ -219,7 +225,7 @@ impl Batch for Lookups {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, pass, removed};
+    use crate::measure::workload::testing::{Broken, Fault, pass, removed};
 
     #[test]
     fn nonces_and_lookups_are_counted_and_right() {

@@ -12,7 +12,7 @@ const FIRST: &str = "sealmark/portable";
 /// Where none can be had `engine` is only compared with itself: its opens must give back what it sealed and refuse
 /// what was altered, but an error that it makes both ways goes unseen here. The naive model that would see it is
 /// for verification.
-pub(super) fn reference(engine: &dyn Engine, alg: Alg) -> &'static dyn Engine {
+pub(in crate::measure) fn reference(engine: &dyn Engine, alg: Alg) -> &'static dyn Engine {
     let portable = engine::find(FIRST).expect("the portable backend is in the table");
     if ![FIRST, "sealmark"].contains(&engine.name()) {
         return portable;
@@ -31,7 +31,7 @@ fn another(name: &str, alg: Alg, engines: Vec<&'static dyn Engine>) -> Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::testing::{Broken, Fault};
+    use crate::measure::workload::testing::{Broken, Fault};
 
     #[test]
     fn no_engine_is_its_own_reference_where_there_is_another() {

@@ -6,10 +6,12 @@
 
 use rayon::prelude::*;
 
-use super::{Engines, Error, Op, Row, suite, trace};
 use crate::aead::Alg;
 use crate::engine::witness::{Length, Witnesses};
 use crate::engine::{Engine, Shape};
+use crate::measure::trace;
+use crate::measure::workload::catalog;
+use crate::measure::{Engines, Error, Op, Row};
 use crate::trace::Witness;
 
 /// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
@@ -48,7 +50,7 @@ pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&s
 
 /// Traces the beginning of a seal.
 fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> {
-    let seal = suite::workloads().iter().find(|w| w.op == Op::Seal && w.alg == Some(alg));
+    let seal = catalog::workloads().iter().find(|w| w.op == Op::Seal && w.alg == Some(alg));
     let seal = seal.ok_or_else(|| Error::Unknown(format!("seal/{}", alg.name())))?;
     trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness)
 }
@@ -57,7 +59,7 @@ fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> 
 /// not what its name claims.
 pub fn attach(rows: &mut [Row], witnesses: &Witnesses) {
     for row in rows {
-        let cipher = suite::find(&row.workload).filter(|workload| workload.engines == Engines::Each);
+        let cipher = catalog::find(&row.workload).filter(|workload| workload.engines == Engines::Each);
         let found = match cipher {
             Some(workload) => witnesses.find(&row.engine, workload.needs(), row.bytes),
             None => Err("no cipher takes part"),
@@ -82,7 +84,7 @@ mod tests {
     use crate::trace::{Seen, Width};
 
     fn row(workload: &str, engine: &str) -> Row {
-        let workload = suite::find(workload).unwrap();
+        let workload = catalog::find(workload).unwrap();
         let ns = Some(Estimate { median: 2.0, low: 1.0, high: 3.0 });
         let samples = vec![1.0, 2.0, 3.0];
         Row { ns, gb_per_s: Some(8192.0), processes: 3, samples, ..Row::empty(workload, engine) }
@@ -133,7 +135,7 @@ mod tests {
     #[test]
     fn each_key_size_has_a_workload_to_seal_with() {
         for alg in Alg::ALL {
-            assert!(suite::workloads().iter().any(|w| w.op == Op::Seal && w.alg == Some(alg)));
+            assert!(catalog::workloads().iter().any(|w| w.op == Op::Seal && w.alg == Some(alg)));
         }
     }
 }

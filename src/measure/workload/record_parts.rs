@@ -7,10 +7,10 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Batch;
-use super::arena::Slots;
-use super::envelope::AAD;
 use crate::envelope::record::{HEADER_LEN, Header, VERSION};
+use crate::measure::Batch;
+use crate::measure::workload::arena::Slots;
+use crate::measure::workload::record::AAD;
 use crate::timing::Pass;
 
 /// Parts that carry key ids: 1 and up.
@@ -41,14 +41,14 @@ fn right_header(key_id: u32) -> [u8; HEADER_LEN] {
 }
 
 /// `count` headers, each written to its place.
-pub(super) fn headers(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn headers(count: usize) -> Box<dyn Batch> {
     let write = |key_id, to: &mut _| *to = Header { flag: 0, key_id, nonce: NONCE }.encode();
     Parts::<HEADER_LEN>::batch(count, write, right_header)
 }
 
 /// `count` storage AADs, each composed on the stack, of which a pass leaves the key id. Leaving the whole would time a
 /// copy as long as the composing.
-pub(super) fn aads(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn aads(count: usize) -> Box<dyn Batch> {
     Parts::<4>::batch(count, composed, u32::to_be_bytes)
 }
 
@@ -90,7 +90,7 @@ struct Copies {
 }
 
 /// `count` copies of messages of `bytes` bytes.
-pub(super) fn copies(bytes: usize, count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn copies(bytes: usize, count: usize) -> Box<dyn Batch> {
     let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
     let mut plain = Slots::new(count, bytes);
     plain.iter_mut().for_each(|slot| rng.fill_bytes(slot));
@@ -126,7 +126,7 @@ impl Batch for Copies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::testing::{pass, removed};
+    use crate::measure::workload::testing::{pass, removed};
 
     #[test]
     fn parts_are_written_and_what_was_not_run_has_not_passed() {

@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::message::{Messages, Messaging};
-use super::{Batch, Error};
 use crate::engine::Engine;
+use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::{Batch, Error};
 use crate::timing::{self, Pass};
 
 /// Threads that a batch is shared among.
-pub(super) fn threads() -> usize {
+pub(in crate::measure) fn threads() -> usize {
     1 + others().map_or(0, ThreadPool::current_num_threads)
 }
 
@@ -75,7 +75,11 @@ struct Seals {
 }
 
 /// `count` seals for each core.
-pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn seals(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let threads = threads() - 1;
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
     let crew = Crew {
@@ -132,7 +136,7 @@ mod tests {
     use super::*;
     use crate::aead::Alg;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_core_seals_its_share() {

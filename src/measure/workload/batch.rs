@@ -7,12 +7,12 @@
 
 use std::hint::black_box;
 
-use super::arena::Slots;
-use super::compare::{none_not_opened, refused_as};
-use super::message::{Messages, Messaging, NOT_YET, Verdict};
-use super::{Batch, Error};
 use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
+use crate::measure::workload::arena::Slots;
+use crate::measure::workload::compare::{none_not_opened, refused_as};
+use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 /// The messages of one call: as many of the slots as there are tags.
@@ -34,7 +34,7 @@ struct Seals {
 }
 
 /// `count` seals of messages, `batch` at once.
-pub(super) fn seals(
+pub(in crate::measure) fn seals(
     engine: &dyn Engine,
     shape: &Messaging,
     batch: usize,
@@ -81,7 +81,7 @@ struct Opens {
 }
 
 /// `count` opens of authentic messages, `batch` at once.
-pub(super) fn opens(
+pub(in crate::measure) fn opens(
     engine: &dyn Engine,
     shape: &Messaging,
     batch: usize,
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::aead::{Aead, Alg, Nonce};
     use crate::engine::{Residue, Shape, engines, find};
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {

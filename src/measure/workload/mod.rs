@@ -1,19 +1,37 @@
 //! A workload: one thing to time, and how to make a batch of it for an engine.
 
+mod arena;
+mod batch;
+pub mod catalog;
+mod cold;
+mod compare;
+mod key;
+pub mod kind;
+mod latency;
+mod lookup;
+mod message;
+mod parallel;
+mod record;
+mod record_parts;
+mod reference;
+mod reject;
+mod rekey;
+mod rotation;
+#[cfg(test)]
+pub(in crate::measure) mod testing;
+mod value;
+
 use serde::Deserialize;
 
-use super::arena::stride;
-use super::message::Messaging;
-use super::op::Op;
-use super::roofline::{Flow, Work};
-use super::suite::Suite;
-use super::{
-    Batch, Error, amortised, chain, cold, envelope, group, key, lookup, message, parallel, part, reject,
-    rotation, value,
-};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
+use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::workload::arena::stride;
+use crate::measure::workload::catalog::Suite;
+use crate::measure::workload::kind::Op;
+use crate::measure::workload::message::Messaging;
+use crate::measure::{Batch, Error};
 use crate::scheme::storage::value::SEALED_OVERHEAD;
 
 /// Which engines a workload is measured on.
@@ -141,11 +159,11 @@ impl Workload {
     }
 
     /// Bytes of buffers that a batch of `count` operations walks through.
-    pub fn arena(&self, count: usize) -> Option<super::Arena> {
+    pub fn arena(&self, count: usize) -> Option<crate::measure::Arena> {
         self.level?;
         let bytes = count * self.slot_len();
         let level = Level::holding(bytes).name().to_owned();
-        Some(super::Arena { bytes: bytes as u64, level })
+        Some(crate::measure::Arena { bytes: bytes as u64, level })
     }
 
     /// Whether one core alone works, so that its operations take cycles of that core.
@@ -172,7 +190,7 @@ impl Workload {
             Alg::Aes256Gcm => 14,
         };
         let blocks = |bytes: usize| bytes.div_ceil(16) as u32;
-        let aad = if self.alg.is_some() { self.aad } else { envelope::AAD_LEN };
+        let aad = if self.alg.is_some() { self.aad } else { record::AAD_LEN };
         let (message, j0, lengths) = (blocks(self.bytes), 1, 1);
         Some(Work { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, flow })
     }
@@ -190,21 +208,21 @@ impl Workload {
             (Op::Seal, Some(_)) => message::seals(engine, &self.shape(), count),
             (Op::Open, Some(_)) => message::opens(engine, &self.shape(), count),
             (Op::Reject, _) => reject::rejects(engine, &self.shape(), count),
-            (Op::LatencySeal, _) => chain::seals(engine, &self.shape(), count),
-            (Op::SealBatch, _) => group::seals(engine, &self.shape(), self.batch, count),
-            (Op::OpenBatch, _) => group::opens(engine, &self.shape(), self.batch, count),
-            (Op::Amortised, _) => amortised::seals(engine, &self.shape(), self.batch, count),
+            (Op::LatencySeal, _) => latency::seals(engine, &self.shape(), count),
+            (Op::SealBatch, _) => batch::seals(engine, &self.shape(), self.batch, count),
+            (Op::OpenBatch, _) => batch::opens(engine, &self.shape(), self.batch, count),
+            (Op::Amortised, _) => rekey::seals(engine, &self.shape(), self.batch, count),
             (Op::ColdSeal, _) => cold::seals(engine, &self.shape(), count),
             (Op::ParallelSeal, _) => parallel::seals(engine, &self.shape(), count),
-            (Op::Header, _) => Ok(part::headers(count)),
-            (Op::Aad, _) => Ok(part::aads(count)),
-            (Op::Copy, _) => Ok(part::copies(self.bytes, count)),
-            (Op::SealMany, _) => envelope::seals_many(engine, self.bytes, self.batch, count, self.seed),
+            (Op::Header, _) => Ok(record_parts::headers(count)),
+            (Op::Aad, _) => Ok(record_parts::aads(count)),
+            (Op::Copy, _) => Ok(record_parts::copies(self.bytes, count)),
+            (Op::SealMany, _) => record::seals_many(engine, self.bytes, self.batch, count, self.seed),
             (Op::SealValue, _) => value::seals(engine, self.bytes, count),
             (Op::OpenValue, _) => value::opens(engine, self.bytes, count),
             (Op::Key, _) => key::keys(engine, self.needs(), count, self.seed),
-            (Op::Seal, None) => envelope::seals(engine, self.bytes, count, self.seed),
-            (Op::Open, None) => envelope::opens(engine, self.bytes, count, self.seed),
+            (Op::Seal, None) => record::seals(engine, self.bytes, count, self.seed),
+            (Op::Open, None) => record::opens(engine, self.bytes, count, self.seed),
             (Op::Nonce, _) => Ok(lookup::nonces(count)),
             (Op::Lookup, _) => lookup::lookups(engine, count),
             (Op::ContendedLookup, _) => lookup::contended(engine, count),
@@ -242,14 +260,14 @@ impl Workload {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::suite;
-    use crate::measure::testing::pass;
+    use crate::measure::workload::catalog;
+    use crate::measure::workload::testing::pass;
 
     #[test]
     fn every_workload_makes_batches_that_are_right() {
         let engine = find("sealmark").unwrap();
         let mut seen = 0;
-        for w in suite::workloads() {
+        for w in catalog::workloads() {
             for count in [1, 2] {
                 let mut batch = w.prepare(engine, count).unwrap();
                 assert_eq!(pass(&mut *batch), Ok(()), "{}", w.path);
@@ -261,7 +279,7 @@ mod tests {
             }
             seen += 1;
         }
-        assert_eq!(seen, suite::workloads().len());
+        assert_eq!(seen, catalog::workloads().len());
     }
 
     #[test]
@@ -270,7 +288,7 @@ mod tests {
         struct Ops {
             ops: Vec<Op>,
         }
-        for w in suite::workloads() {
+        for w in catalog::workloads() {
             let text = format!("ops = [{:?}]", w.op.name());
             assert_eq!(toml::from_str::<Ops>(&text).unwrap().ops, [w.op]);
             assert!(w.path.contains(w.op.name()), "{}", w.path);
@@ -279,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_batch_fills_its_cache_level_and_no_more() {
-        for w in suite::workloads() {
+        for w in catalog::workloads() {
             let count = w.count();
             assert!(count >= 2, "{}", w.path);
             match (w.level, w.arena(count)) {

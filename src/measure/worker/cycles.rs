@@ -3,14 +3,14 @@
 //! It takes its turn in each round like the others, so what an engine's sample is divided by was measured within
 //! the same milliseconds. A clock that changes during a run then moves nanoseconds, and no cycles.
 
-use super::Batch;
+use crate::measure::Batch;
 use crate::timing::{Clock, Pass, spend_cycles};
 
 /// What its passes are aimed at, in nanoseconds.
 const PASS_NS: f64 = 20e3;
 
 /// One pass is `count` cycles; one operation is a cycle.
-pub(super) struct Cycles {
+pub(in crate::measure) struct Cycles {
     count: u64,
     spent: u64,
 }
@@ -54,7 +54,7 @@ impl Batch for Cycles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::testing::pass;
+    use crate::measure::workload::testing::pass;
 
     #[test]
     fn a_pass_spends_the_cycles_that_it_counts() {

@@ -12,17 +12,17 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::{Slots, drawn_from};
-use super::compare::{all_opened, none_not_opened, none_refused, refused_as};
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
+use crate::measure::workload::arena::{Slots, drawn_from};
+use crate::measure::workload::compare::{all_opened, none_not_opened, none_refused, refused_as};
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 /// The messages of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Messaging {
+pub(in crate::measure) struct Messaging {
     pub alg: Alg,
     /// Bytes of each.
     pub bytes: usize,
@@ -35,7 +35,7 @@ pub(super) struct Messaging {
 }
 
 /// What both directions need.
-pub(super) struct Messages {
+pub(in crate::measure) struct Messages {
     pub key: Box<dyn Aead>,
     pub other: Box<dyn Aead>,
     /// The key's bytes.
@@ -156,7 +156,11 @@ struct Seals {
 }
 
 /// `count` seals of messages.
-pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn seals(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     Ok(Box::new(Seals { all: Messages::new(engine, shape, count)? }))
 }
 
@@ -181,9 +185,9 @@ impl Batch for Seals {
 }
 
 /// What an engine says of a message that it is to open.
-pub(super) type Verdict = Result<(), aead::Error>;
+pub(in crate::measure) type Verdict = Result<(), aead::Error>;
 /// What no engine says of a message: it was not opened yet.
-pub(super) const NOT_YET: Verdict = Err(aead::Error::Unsupported);
+pub(in crate::measure) const NOT_YET: Verdict = Err(aead::Error::Unsupported);
 
 struct Opens {
     all: Messages,
@@ -192,7 +196,11 @@ struct Opens {
 }
 
 /// `count` opens of authentic messages.
-pub(super) fn opens(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn opens(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed, verdicts: vec![NOT_YET; count] }))
@@ -242,7 +250,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::engines;
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_and_opens_its_batches() {

@@ -1,12 +1,12 @@
 //! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
 
-use super::Batch;
-use super::message::Messaging;
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
+use crate::measure::Batch;
+use crate::measure::workload::message::Messaging;
 
 /// One pass of a batch, checked.
-pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+pub(in crate::measure) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
     batch.reset();
     batch.run();
     batch.check()
@@ -15,7 +15,7 @@ pub(super) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
 /// What a pass would have left of these results in each of four ways to leave work out: every other operation, all but
 /// the first, all but the first with its result copied, everything. `blank` is what a reset leaves. The fifth way, work
 /// that only earlier passes do, is a reset without a run.
-pub(super) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
+pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
     let keep = |kept: fn(usize) -> bool| {
         left.iter().enumerate().map(|(i, one)| if kept(i) { one.clone() } else { blank.clone() }).collect()
     };
@@ -23,13 +23,13 @@ pub(super) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
 }
 
 /// Messages of that length, as the workloads have them.
-pub(super) fn of(alg: Alg, bytes: usize) -> Messaging {
+pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> Messaging {
     Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
 /// What is wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
+pub(in crate::measure) enum Fault {
     AcceptsAnything,
     DoesNothing,
     FlipsTag,
@@ -40,7 +40,7 @@ pub(super) enum Fault {
 }
 
 /// An engine with a fault.
-pub(super) struct Broken(Fault);
+pub(in crate::measure) struct Broken(Fault);
 
 impl Broken {
     pub fn with(fault: Fault) -> &'static dyn Engine {

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::Error;
-use super::job::{Answer, Job};
-use super::sheet::Sheet;
+use crate::measure::Error;
+use crate::measure::worker::collector::Sheet;
+use crate::measure::worker::protocol::{Answer, Job};
 
 /// How to start a worker.
-pub(super) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
+pub(in crate::measure) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
 /// Told of everything that is known whenever a workload is finished, and of that workload.
-pub(super) type Note<'a> = &'a mut (dyn FnMut(&Sheet, &str) + Send);
+pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Sheet, &str) + Send);
 
 /// How often a conversation looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,13 +28,13 @@ const SAMPLING: f64 = 20.0;
 
 /// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and before it
 /// samples a workload on all of them, which takes longest.
-pub(super) fn patience(job: &Job) -> Duration {
+pub(in crate::measure) fn patience(job: &Job) -> Duration {
     let turns = f64::from(job.rounds + 1) * (job.engines.len() + 1) as f64;
     PREPARING + Duration::from_secs_f64(SAMPLING * turns * job.target_ns / 1e9)
 }
 
 /// One process; more where workers die.
-pub(super) fn fresh_process(
+pub(in crate::measure) fn fresh_process(
     mut job: Job,
     spawn: Spawn<'_>,
     patience: Duration,
@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::engine::find;
-    use crate::measure::job::Measured;
+    use crate::measure::worker::protocol::Measured;
     use crate::measure::{Plan, Suite};
 
     /// Runs a shell script in the place of the worker.

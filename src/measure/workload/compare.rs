@@ -1,7 +1,7 @@
 //! What the checks of batches have in common.
 
 /// Whether no call of a pass was refused.
-pub(super) fn none_refused(refused: usize) -> Result<(), String> {
+pub(in crate::measure) fn none_refused(refused: usize) -> Result<(), String> {
     match refused {
         0 => Ok(()),
         n => Err(format!("{n} calls were refused")),
@@ -9,7 +9,9 @@ pub(super) fn none_refused(refused: usize) -> Result<(), String> {
 }
 
 /// Whether every message of a pass was opened. One that no call looked at has no verdict that says so.
-pub(super) fn none_not_opened<E: std::fmt::Display>(verdicts: &[Result<(), E>]) -> Result<(), String> {
+pub(in crate::measure) fn none_not_opened<E: std::fmt::Display>(
+    verdicts: &[Result<(), E>],
+) -> Result<(), String> {
     match verdicts.iter().enumerate().find_map(|(i, verdict)| Some((i, verdict.as_ref().err()?))) {
         None => Ok(()),
         Some((i, e)) => Err(format!("message {i} was refused, or never opened: {e}")),
@@ -17,7 +19,7 @@ pub(super) fn none_not_opened<E: std::fmt::Display>(verdicts: &[Result<(), E>]) 
 }
 
 /// Whether all that was opened is what was sealed. `what` is a message or a record.
-pub(super) fn all_opened<'a>(
+pub(in crate::measure) fn all_opened<'a>(
     what: &str,
     opened: impl Iterator<Item = &'a [u8]>,
     plain: impl Iterator<Item = &'a [u8]>,
@@ -29,7 +31,7 @@ pub(super) fn all_opened<'a>(
 }
 
 /// Whether an open of a forged tag was refused, and as what it is: `refusal` is the error that says so.
-pub(super) fn refused_as<E: PartialEq + std::fmt::Display>(
+pub(in crate::measure) fn refused_as<E: PartialEq + std::fmt::Display>(
     what: &str,
     opened: Result<(), E>,
     refusal: &E,

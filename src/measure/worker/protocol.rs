@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arena, ClockInfo};
+use crate::measure::{Arena, ClockInfo};
 
 /// What a worker is asked to measure.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -10,11 +10,11 @@ use std::hint::black_box;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::drawn_from;
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::{Aead, Alg, Tag};
 use crate::engine::Engine;
+use crate::measure::workload::arena::drawn_from;
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 struct Keys {
@@ -27,7 +27,7 @@ struct Keys {
 }
 
 /// `count` keys made from as many different strings of bytes.
-pub(super) fn keys(
+pub(in crate::measure) fn keys(
     engine: &'static dyn Engine,
     alg: Alg,
     count: usize,
@@ -43,7 +43,7 @@ pub(super) fn keys(
 }
 
 /// Gives each key bytes that no other key of any pass has: in front, the pass and its place.
-pub(super) fn renew(keys: &mut [Vec<u8>], pass: u64) {
+pub(in crate::measure) fn renew(keys: &mut [Vec<u8>], pass: u64) {
     for (place, bytes) in (0_u32..).zip(keys) {
         bytes[..8].copy_from_slice(&pass.to_be_bytes());
         bytes[8..12].copy_from_slice(&place.to_be_bytes());
@@ -91,7 +91,7 @@ impl Batch for Keys {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault};
+    use crate::measure::workload::testing::{Broken, Fault};
 
     #[test]
     fn every_key_is_made_and_right() {

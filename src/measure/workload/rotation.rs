@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::{Aead, Alg, NONCE_LEN, Tag};
 use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine::Engine;
 use crate::envelope::Keystore;
 use crate::envelope::keystore::DEK_LEN;
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::scheme::storage::applier::{Applier, Identity, Keys};
 use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::wire::{Entry, Registration, Rotation, Subtag};
@@ -81,7 +81,7 @@ struct Hydrates {
 }
 
 /// `count` times all of so many keys are unwrapped and loaded.
-pub(super) fn hydrates(
+pub(in crate::measure) fn hydrates(
     engine: &'static dyn Engine,
     keys: u32,
     count: usize,
@@ -112,7 +112,7 @@ impl Pass for Hydrates {
 
 impl Batch for Hydrates {
     fn check(&mut self) -> Result<(), String> {
-        super::compare::none_refused(self.refused)?;
+        crate::measure::workload::compare::none_refused(self.refused)?;
         if self.loaded.len() != self.count {
             return Err(format!("keys were loaded {} times, not {}", self.loaded.len(), self.count));
         }
@@ -135,7 +135,11 @@ struct Rotates {
 }
 
 /// `count` rotations, one after the other, on a node that has so many keys.
-pub(super) fn rotates(engine: &'static dyn Engine, keys: u32, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn rotates(
+    engine: &'static dyn Engine,
+    keys: u32,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     Ok(Box::new(rotates_of(engine, keys, count)?))
 }
 
@@ -188,7 +192,7 @@ impl Pass for Rotates {
 
 impl Batch for Rotates {
     fn check(&mut self) -> Result<(), String> {
-        super::compare::none_refused(self.halted)?;
+        crate::measure::workload::compare::none_refused(self.halted)?;
         let sidecar = Sidecar::read(&self.disk, Path::new(FILE)).map_err(|error| error.to_string())?;
         let last = self.keys + self.entries.len() as u32;
         if (sidecar.active_storage, sidecar.keys.len()) != (last, last as usize) {
@@ -202,7 +206,7 @@ impl Batch for Rotates {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::workload::testing::{Broken, Fault, pass};
 
     type Make = fn(&'static dyn Engine, u32, usize) -> Result<Box<dyn Batch>, Error>;
     const MAKES: [Make; 2] = [hydrates, rotates];

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::Slots;
-use super::compare::{all_opened, none_refused, refused_as};
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::envelope::aad::pebble_key;
 use crate::envelope::{Cipher, Keystore, NonceSource};
+use crate::measure::workload::arena::Slots;
+use crate::measure::workload::compare::{all_opened, none_refused, refused_as};
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
 use crate::scheme::storage::{Budget, Clear, Form, Origin, Sealer, Sidecar, StateCache};
 use crate::timing::Pass;
@@ -67,7 +67,7 @@ impl Values {
 struct Seals(Values);
 
 /// `count` values of `bytes` bytes, written as a registered node writes them.
-pub(super) fn seals(
+pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
@@ -117,7 +117,7 @@ struct Opens {
 }
 
 /// `count` authentic values of `bytes` bytes, read.
-pub(super) fn opens(
+pub(in crate::measure) fn opens(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
@@ -176,7 +176,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::{engines, find};
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::workload::testing::{Broken, Fault, pass};
 
     #[test]
     fn every_engine_writes_and_reads_values() {

@@ -6,9 +6,9 @@
 
 use hdrhistogram::Histogram;
 
-use super::Workload;
-use super::job::Quantiles;
 use crate::engine::Engine;
+use crate::measure::Workload;
+use crate::measure::worker::protocol::Quantiles;
 use crate::timing::Clock;
 
 /// Operations that are timed: enough for the quantile 0.999 to be one of several.
@@ -28,7 +28,7 @@ const DIGITS: u8 = 3;
 ///
 /// # Errors
 /// What is wrong with the engine, for a person to read.
-pub(super) fn quantiles(
+pub(in crate::measure) fn quantiles(
     workload: &Workload,
     engine: &'static dyn Engine,
     clock: &Clock,
@@ -55,12 +55,12 @@ pub(super) fn quantiles(
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::suite;
-    use crate::measure::testing::{Broken, Fault};
+    use crate::measure::workload::catalog;
+    use crate::measure::workload::testing::{Broken, Fault};
 
     fn of(path: &str, engine: &'static dyn Engine, error_ns: f64) -> Result<Quantiles, String> {
         let clock = Clock { grain_ns: error_ns, overhead_ns: 0.0 };
-        quantiles(suite::find(path).unwrap(), engine, &clock)
+        quantiles(catalog::find(path).unwrap(), engine, &clock)
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::op::Op;
-use super::workload::{Engines, Level, Workload};
 use crate::aead::Alg;
+use crate::measure::workload::kind::Op;
+use crate::measure::workload::{Engines, Level, Workload};
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -90,10 +90,10 @@ fn one_chooses(filter: &str, path: &str) -> bool {
 }
 
 const FILES: [(&str, &str); 4] = [
-    ("aead.toml", include_str!("../../benches/workloads/aead.toml")),
-    ("key.toml", include_str!("../../benches/workloads/key.toml")),
-    ("scheme.toml", include_str!("../../benches/workloads/scheme.toml")),
-    ("envelope.toml", include_str!("../../benches/workloads/envelope.toml")),
+    ("aead.toml", include_str!("../../../benches/workloads/aead.toml")),
+    ("key.toml", include_str!("../../../benches/workloads/key.toml")),
+    ("scheme.toml", include_str!("../../../benches/workloads/scheme.toml")),
+    ("envelope.toml", include_str!("../../../benches/workloads/envelope.toml")),
 ];
 
 #[derive(Deserialize)]

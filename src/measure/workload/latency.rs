@@ -7,11 +7,11 @@
 
 use std::hint::black_box;
 
-use super::compare::none_refused;
-use super::message::{Messages, Messaging};
-use super::{Batch, Error};
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
+use crate::measure::workload::compare::none_refused;
+use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 struct Chain {
@@ -26,7 +26,11 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 }
 
 /// `count` seals of messages, each after the one before.
-pub(super) fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn seals(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all }))
 }
@@ -71,7 +75,7 @@ mod tests {
     use super::*;
     use crate::aead::Alg;
     use crate::engine::{Shape, engines, find};
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_its_chain() {

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::probe::Limits;
+use crate::measure::limit::probe::Limits;
 
 /// What an operation asks of a CPU.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -102,7 +102,7 @@ fn shared(limits: &Limits) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::probe::Figure;
+    use crate::measure::limit::probe::Figure;
 
     fn figure(cycles: f64) -> Figure {
         Figure { per_cycle: 1.0 / cycles, ns: cycles / 3.0 }

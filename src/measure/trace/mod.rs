@@ -16,15 +16,18 @@
 //! - Being traced: `ptrace` keeps every register as it is, and no engine asks whether it is traced.
 //! - The amount: one call after three to be warm, not thousands.
 
+pub mod witness;
+
 use std::io::{Read, Write};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Engines, Error, Workload, suite};
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
 use crate::host::{Host, Variable, environment};
+use crate::measure::workload::catalog;
+use crate::measure::{Engines, Error, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -185,7 +188,7 @@ fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The beginning of one call: at most `steps` of it.
-pub(super) fn beginning(
+pub(in crate::measure) fn beginning(
     workload: &Workload,
     engine: &dyn Engine,
     bytes: u64,
@@ -228,7 +231,7 @@ pub fn step_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
     let mut text = String::with_capacity(2 * JOB_LEN);
     std::io::stdin().read_to_string(&mut text)?;
     let job: Job = serde_json::from_str(&text)?;
-    let found = suite::find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
+    let found = catalog::find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
     let (bytes, messages) = (job.size.bytes as usize, job.size.messages as usize);
     let workload = Workload { bytes, seed: job.seed, ..found.clone() };
     let result = match &job.engine {
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn the_harness_runs_every_workload_on_nothing() {
         let mut seen = 0;
-        for workload in suite::workloads().iter().filter(|w| w.engines == Engines::Each) {
+        for workload in catalog::workloads().iter().filter(|w| w.engines == Engines::Each) {
             let mut batch = workload.prepare(&Nothing, workload.batch).unwrap();
             batch.reset();
             batch.run();

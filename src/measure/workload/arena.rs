@@ -4,17 +4,17 @@
 const LINE: usize = 64;
 
 /// Bytes from one slot to the next, for messages of `len` bytes: whole cache lines.
-pub(super) fn stride(len: usize) -> usize {
+pub(in crate::measure) fn stride(len: usize) -> usize {
     len.next_multiple_of(LINE).max(LINE)
 }
 
 /// The seed of the content of buffers: messages of another length or under another seed are other messages.
-pub(super) fn drawn_from(len: usize, seed: u64) -> u64 {
+pub(in crate::measure) fn drawn_from(len: usize, seed: u64) -> u64 {
     len as u64 ^ seed.rotate_left(32)
 }
 
 /// Slots for messages of equal length, each so many bytes behind the beginning of a cache line.
-pub(super) struct Slots {
+pub(in crate::measure) struct Slots {
     bytes: Vec<u8>,
     start: usize,
     offset: usize,

@@ -6,10 +6,10 @@
 
 use std::hint::black_box;
 
-use super::message::{Messages, Messaging};
-use super::{Batch, Error};
 use crate::aead::Aead;
 use crate::engine::Engine;
+use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 /// Bytes that are read: four times the second-level cache of today's large cores.
@@ -24,7 +24,7 @@ struct Seals {
 }
 
 /// `count` seals, each with a key object of its own.
-pub(super) fn seals(
+pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     shape: &Messaging,
     count: usize,
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::aead::Alg;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn cold_seals_are_right_and_wrong_ones_are_caught() {

@@ -4,13 +4,13 @@
 
 use std::hint::black_box;
 
-use super::compare::none_refused;
-use super::key::renew;
-use super::message::{Messages, Messaging};
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::Aead;
 use crate::engine::Engine;
+use crate::measure::workload::compare::none_refused;
+use crate::measure::workload::key::renew;
+use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 struct Seals {
@@ -27,7 +27,7 @@ struct Seals {
 }
 
 /// `count` seals of messages, with a key made for every `per_key` of them.
-pub(super) fn seals(
+pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     shape: &Messaging,
     per_key: usize,
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::aead::Alg;
     use crate::engine::find;
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn keys_are_made_as_often_as_asked_and_seal_right() {

@@ -12,15 +12,15 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::arena::{Slots, drawn_from};
-use super::compare::{all_opened, none_refused, refused_as};
-use super::reference::reference;
-use super::{Batch, Error};
 use crate::aead::{Alg, Nonce, TAG_LEN};
 use crate::engine::Engine;
 use crate::envelope::{
     self, Aad, Cipher, HEADER_LEN, Header, Keystore, NonceSource, OVERHEAD, State, Unsealed, ValueHeader,
 };
+use crate::measure::workload::arena::{Slots, drawn_from};
+use crate::measure::workload::compare::{all_opened, none_refused, refused_as};
+use crate::measure::workload::reference::reference;
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 const KEY_ID: u32 = 7;
@@ -30,11 +30,11 @@ const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 /// The header of a stored value that a record follows.
 const VALUE_HEADER: ValueHeader = ValueHeader { tombstone: false, state: State::Encrypted, expire_at: 0 };
 /// That header, and a store key: 16 bytes and a timestamp.
-pub(super) const AAD: Aad<'static> =
+pub(in crate::measure) const AAD: Aad<'static> =
     Aad::Storage { value_header: &VALUE_HEADER.encode(), pebble_key: &[0x6b; 24] };
 
 /// Bytes of it, composed: version, flag, key id, value header, key.
-pub(super) const AAD_LEN: usize = 6 + 9 + 24;
+pub(in crate::measure) const AAD_LEN: usize = 6 + 9 + 24;
 
 fn cipher(engine: &'static dyn Engine, seed: u64) -> Result<Cipher, envelope::Error> {
     let mut dek = [0x42; DEK_LEN];
@@ -107,7 +107,7 @@ impl Records {
 struct Seals(Records);
 
 /// `count` records sealed around messages of `bytes` bytes.
-pub(super) fn seals(
+pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
@@ -150,7 +150,7 @@ struct SealsMany {
 
 /// `count` records sealed around messages of `bytes` bytes, `batch` at once. The list of what to seal is made within
 /// the timed pass: it borrows the buffers, and a writer makes it for every batch.
-pub(super) fn seals_many(
+pub(in crate::measure) fn seals_many(
     engine: &'static dyn Engine,
     bytes: usize,
     batch: usize,
@@ -200,7 +200,7 @@ struct Opens {
 }
 
 /// `count` authentic records of messages of `bytes` bytes, opened where they lie.
-pub(super) fn opens(
+pub(in crate::measure) fn opens(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
@@ -257,7 +257,7 @@ impl Batch for Opens {
 mod tests {
     use super::*;
     use crate::engine::{engines, find};
-    use crate::measure::testing::{Broken, Fault, pass};
+    use crate::measure::workload::testing::{Broken, Fault, pass};
 
     /// Three at once, and what is left.
     fn many(

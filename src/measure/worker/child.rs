@@ -6,10 +6,12 @@
 use std::io::{Read, Write};
 use std::thread;
 
-use super::cycles::Cycles;
-use super::job::{Answer, Job, Measured};
-use super::{Batch, ClockInfo, Engines, Error, Workload, suite, tail};
 use crate::engine::{self, Engine};
+use crate::measure::worker::cycles::Cycles;
+use crate::measure::worker::protocol::{Answer, Job, Measured};
+use crate::measure::worker::tail;
+use crate::measure::workload::catalog;
+use crate::measure::{Batch, ClockInfo, Engines, Error, Workload};
 use crate::timing::{Clock, Sampler, pin};
 
 /// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
@@ -62,7 +64,7 @@ fn measure_here(
         |name: &String| engines.iter().copied().find(|e| e.name() == name).or_else(|| engine::find(name));
     let chosen: Vec<_> = job.engines.iter().filter_map(named).collect();
     for (i, path) in job.workloads.iter().enumerate() {
-        let workload = suite::find(path).ok_or_else(|| Error::Unknown(path.clone()))?;
+        let workload = catalog::find(path).ok_or_else(|| Error::Unknown(path.clone()))?;
         let seed = job.seed.wrapping_add(i as u64);
         let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
         let (rows, cycle_ns) = one(workload, &contestants(workload, &chosen), &sampler, tell)?;
@@ -198,7 +200,7 @@ fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
 mod tests {
     use super::*;
     use crate::measure::Op;
-    use crate::measure::testing::{Broken, Fault};
+    use crate::measure::workload::testing::{Broken, Fault};
 
     fn job(workloads: &[&str], engines: &[&str]) -> Job {
         let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect();
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_workload_without_a_cipher_runs_for_ours_only() {
-        let nonce = suite::find("nonce").unwrap();
+        let nonce = catalog::find("nonce").unwrap();
         let ours = engine::find("sealmark/portable").unwrap();
         let names = |chosen: &[&'static dyn Engine]| {
             contestants(nonce, chosen).iter().map(|e| e.name().to_owned()).collect::<Vec<_>>()
@@ -304,7 +306,7 @@ mod tests {
             assert!(clock_error(&clock(1e3), ns).is_err_and(|why| why.contains("too short for this clock")));
         }
         // What a row says: the same in a run, whose passes are as long as they are.
-        let (workload, engines) = (suite::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
+        let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
         let timed = |grain_ns| {
             let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };
             one(workload, &engines, &sampler, &mut |_| Ok(())).unwrap().0.remove(0)
@@ -315,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_gives_every_engine_the_same_larger_arena() {
-        let workload = suite::find("seal/aes-256-gcm/64").unwrap();
+        let workload = catalog::find("seal/aes-256-gcm/64").unwrap();
         let engines = [engine::find("sealmark/portable").unwrap(), engine::find("sealmark").unwrap()];
         // Passes of 20 ms: more than any engine takes for the usual arena.
         let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
@@ -334,7 +336,7 @@ mod tests {
         let accepts = Broken::with(Fault::AcceptsAnything);
         let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
         let (mut opens, mut others) = (0, 0);
-        for workload in suite::workloads() {
+        for workload in catalog::workloads() {
             let result = prepare_checked(workload, accepts, 1, &clock);
             if matches!(workload.op, Op::Open | Op::OpenBatch | Op::OpenValue | Op::Reject) {
                 assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);

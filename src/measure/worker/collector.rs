@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::job::{Answer, Measured, Quantiles};
-use super::probe::Limits;
-use super::worker::contestants;
-use super::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload, roofline};
 use crate::engine::Engine;
+use crate::measure::limit::probe::Limits;
+use crate::measure::limit::roofline;
+use crate::measure::worker::child::contestants;
+use crate::measure::worker::protocol::{Answer, Measured, Quantiles};
+use crate::measure::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload};
 
 /// What is known of one workload on one engine.
 #[derive(Clone, Default)]
-pub(super) struct Cell {
+pub(in crate::measure) struct Cell {
     pub samples: Vec<f64>,
     pub cycles: Vec<f64>,
     pub tails: Vec<Quantiles>,
@@ -25,7 +26,7 @@ pub(super) struct Cell {
 
 /// Everything that the workers have said.
 #[derive(Default)]
-pub(super) struct Sheet {
+pub(in crate::measure) struct Sheet {
     pub clock: Option<ClockInfo>,
     pub cells: BTreeMap<(String, String), Cell>,
     /// Workloads that have no time on any engine, and why.
@@ -157,10 +158,10 @@ fn row(workload: &Workload, engine: &str, cell: Cell, limits: &[Limits]) -> Row 
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::suite;
+    use crate::measure::workload::catalog;
 
     fn told(ns: &[Result<f64, String>]) -> Vec<Row> {
-        let (workload, engine) = (suite::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
+        let (workload, engine) = (catalog::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
         let mut sheet = Sheet::default();
         for ns in ns {
             let rows = vec![Measured::new("sealmark", ns.clone())];
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_process_that_died_costs_the_row_only_where_most_did() {
-        let (workload, engine) = (suite::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
+        let (workload, engine) = (catalog::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
         let path = workload.path.clone();
         let rows = |timed: usize, lost_here: usize, lost_everywhere: usize| {
             let mut sheet = Sheet::default();

@@ -8,12 +8,12 @@
 
 use std::hint::black_box;
 
-use super::arena::Slots;
-use super::compare::none_not_opened;
-use super::message::{Messages, Messaging, NOT_YET, Verdict};
-use super::{Batch, Error};
 use crate::aead::{self, TAG_LEN};
 use crate::engine::{Engine, Residue};
+use crate::measure::workload::arena::Slots;
+use crate::measure::workload::compare::none_not_opened;
+use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 
 struct Rejects {
@@ -26,7 +26,11 @@ struct Rejects {
 const REFUSED: Verdict = Err(aead::Error::NotAuthentic);
 
 /// `count` messages, each with a flipped bit in its tag.
-pub(super) fn rejects(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Batch>, Error> {
+pub(in crate::measure) fn rejects(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Batch>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let forged = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     for tag in &mut all.tags {
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
     use crate::aead::Alg;
     use crate::engine::engines;
-    use crate::measure::testing::{Broken, Fault, of, pass};
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
     fn every_engine_refuses_its_batches() {
