@@ -1,5 +1,4 @@
 //! The whole of `verify`: declared counts hold on every engine, and what is planted is found.
-#![cfg(feature = "cli")]
 
 use std::fs;
 

@@ -1,5 +1,4 @@
 //! The command as its users meet it: exit codes, contracts, what it says of bad input.
-#![cfg(feature = "cli")]
 
 use std::fs;
 use std::path::Path;

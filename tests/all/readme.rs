@@ -1,5 +1,4 @@
 //! What the README shows is what the committed run says: its tables and its pictures.
-#![cfg(feature = "cli")]
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! What `sealmark trace` says of every engine on this CPU. Where the system forbids tracing, each test says so and
 //! passes. Longer, with ten runs of ten beside a busy core: `ci/deep trace`.
-#![cfg(feature = "cli")]
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,5 @@
 //! What `sealmark report` makes of results that are not all success: every format shows the failure in its
 //! own way, or the command says it on stderr; and the exit code is never that of success.
-#![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "its helpers fail as a test does")]
 
 use std::fs;
