@@ -32,7 +32,7 @@ use crate::measure::workload::catalog::Suite;
 use crate::measure::workload::kind::Op;
 use crate::measure::workload::message::Messaging;
 use crate::measure::{Batch, Error};
-use crate::scheme::storage::value::SEALED_OVERHEAD;
+use crate::scheme::storage::SEALED_OVERHEAD;
 
 /// Which engines a workload is measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]

@@ -17,7 +17,8 @@ use crate::measure::workload::arena::Slots;
 use crate::measure::workload::compare::{all_opened, none_refused, refused_as};
 use crate::measure::workload::reference::reference;
 use crate::measure::{Batch, Error};
-use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
+use crate::scheme::storage::SEALED_OVERHEAD;
+use crate::scheme::storage::value::read;
 use crate::scheme::storage::{Budget, Clear, Form, Origin, Sealer, Sidecar, StateCache};
 use crate::timing::Pass;
 
