@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::number::{size, three};
-use super::speed::{distinct, time};
-use super::table::{Cell, Mark, Table};
 use crate::measure::Run;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::number::{size, three};
+use crate::report::rows::{distinct, time};
 
 /// The parts that use no cipher: name, workload; `{}` is the size.
 const PARTS: [(&str, &str); 5] = [
@@ -20,7 +20,7 @@ const RECORD: &str = "seal/record/{}";
 
 /// The cost of one record on one engine, in nanoseconds.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Waterfall<'a> {
+pub(in crate::report) struct Waterfall<'a> {
     pub engine: &'a str,
     pub bytes: u64,
     /// Each part, the cipher last; none where it was measured and has an error.
@@ -38,7 +38,7 @@ impl Waterfall<'_> {
 }
 
 /// Every record that was measured with all its parts, whatever came of it.
-pub(super) fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
+pub(in crate::report) fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
     let ns = |path: &str, engine: Option<&str>| {
         let mut rows = run.rows.iter().filter(|row| row.workload == path);
         let row = rows.find(|row| engine.is_none_or(|engine| row.engine == engine))?;
@@ -62,7 +62,7 @@ pub(super) fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
 }
 
 /// One table for each size: a row for each engine.
-pub(super) fn tables(run: &Run) -> Vec<Table> {
+pub(in crate::report) fn tables(run: &Run) -> Vec<Table> {
     let all = waterfalls(run);
     let of_size = |bytes: u64| {
         let names = PARTS.iter().map(|(name, _)| *name);
@@ -94,7 +94,7 @@ fn signed(x: f64) -> Cell {
 }
 
 /// The records of one size as stacked bars, one for each engine.
-pub(super) fn figure(run: &Run, bytes: u64) -> Markup {
+pub(in crate::report) fn figure(run: &Run, bytes: u64) -> Markup {
     const LEFT: f64 = 150.0;
     const WIDTH: f64 = 820.0;
     const BAR: f64 = 22.0;

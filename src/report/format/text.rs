@@ -4,8 +4,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
-use super::table::{Cell, Column, Mark, Table};
-use super::{Report, compare, sentence};
+use crate::report::block::{Cell, Column, Mark, Table};
+use crate::report::{Report, compare, summary};
 
 /// Narrower than this the columns would be single letters.
 const MIN_WIDTH: u16 = 40;
@@ -16,11 +16,11 @@ const GAP: u16 = 2;
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Draws a whole report, its sentence last: that is what a terminal still shows at the end.
-pub(super) fn report(report: &Report, width: u16) -> String {
+pub(in crate::report) fn report(report: &Report, width: u16) -> String {
     let sections = report.sections();
     let mut out = String::new();
     for section in sections {
-        out += &wrap(&sentence::origin(section), width.into());
+        out += &wrap(&summary::origin(section), width.into());
         for found in section.tables() {
             out += &format!("\n{}", table(&found, width));
         }
@@ -30,7 +30,7 @@ pub(super) fn report(report: &Report, width: u16) -> String {
     for found in &compared.tables {
         out += &format!("{}\n", table(found, width));
     }
-    for words in sentence::changes(sections).iter().chain(&compared.refused) {
+    for words in summary::changes(sections).iter().chain(&compared.refused) {
         out += &wrap(words, width.into());
     }
     out + &wrap(&report.sentence(), width.into())
@@ -113,7 +113,7 @@ fn words(table: &Table, cell: &Cell, column: usize) -> String {
 }
 
 /// Breaks at spaces so that no line is longer than `width`, but for a single longer word.
-pub(super) fn wrap(words: &str, width: usize) -> String {
+pub(in crate::report) fn wrap(words: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in words.split_whitespace() {
@@ -136,7 +136,8 @@ pub(super) fn wrap(words: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{cases, curve, sample};
+    use crate::report::table::{cases, curve};
+    use crate::report::{curve::curves, sample};
 
     fn fits(text: &str, width: usize) {
         assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn a_speed_table_fits_a_terminal_and_an_error_shows_no_time() {
         let run = sample::run();
-        let curves = curve::curves(&run);
+        let curves = curves(&run);
         let text = table(&curve::table(&run, &curves[1]), 80);
         fits(&text, 80);
         for engine in sample::ENGINES {

@@ -9,14 +9,14 @@ use plotters::prelude::{DrawingArea, IntoFont, IntoTextStyle, RGBColor, SVGBacke
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::curve::{Curve, Speed};
-use super::number::{plain, size, three};
-use super::svg::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
+use crate::report::curve::{Curve, Speed};
+use crate::report::figure::svg::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
+use crate::report::number::{plain, size, three};
 
 /// plotters places on whole pixels: we draw ten times as large, and the view box shrinks it.
-pub(super) const UNIT: f64 = 10.0;
-pub(super) const WIDTH: f64 = 820.0;
-pub(super) const HEIGHT: f64 = 430.0;
+pub(in crate::report) const UNIT: f64 = 10.0;
+pub(in crate::report) const WIDTH: f64 = 820.0;
+pub(in crate::report) const HEIGHT: f64 = 430.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 52.0;
@@ -24,14 +24,14 @@ const BOTTOM: f64 = 52.0;
 const LINE_HEIGHT: f64 = 17.0;
 
 /// The drawing area and the two scales.
-pub(super) struct Sheet<'a> {
+pub(in crate::report) struct Sheet<'a> {
     area: DrawingArea<SVGBackend<'a>, Shift>,
     right: f64,
     x: (f64, f64),
     y: (f64, f64),
 }
 
-pub(super) type Place = (f64, f64);
+pub(in crate::report) type Place = (f64, f64);
 
 impl<'a> Sheet<'a> {
     /// Scales that hold every size and interval of a curve.

@@ -3,10 +3,11 @@
 //! Each is put together from counts, so it is as true as the files. It calls an engine the fastest only where
 //! its interval stands clear of the next; else it names who is too close.
 
+use super::Section;
 use super::curve::{self, Curve};
 use super::number::{counted, size, three};
-use super::speed;
-use super::{Section, cases};
+use super::rows;
+use super::table::cases;
 use crate::measure::Run;
 
 /// The size that a sentence speaks of, where it was measured.
@@ -60,7 +61,7 @@ pub(super) fn section(section: &Section) -> String {
     }
     if let Some(run) = &section.bench {
         if section.verify.is_none() {
-            let engines = speed::engines(run).len() as u64;
+            let engines = rows::engines(run).len() as u64;
             parts.push(format!("{} measured, not verified here", counted(engines, "engine")));
         }
         parts.extend(fastest(run));
@@ -76,7 +77,7 @@ pub(super) fn section(section: &Section) -> String {
 fn lacks<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<String> {
     let (mut errors, mut empty, mut partial) = (0, 0, 0);
     for run in runs {
-        errors += run.rows.iter().filter(|row| speed::time(row).is_none()).count() as u64;
+        errors += run.rows.iter().filter(|row| rows::time(row).is_none()).count() as u64;
         empty += u64::from(run.rows.is_empty());
         partial += u64::from(run.partial);
     }

@@ -1,17 +1,17 @@
 //! The table of what each engine really executed.
 
-use super::Section;
-use super::speed::distinct;
-use super::table::{Cell, Mark, Table};
 use crate::aead::Alg;
 use crate::engine::witness::Length;
+use crate::report::Section;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::rows::distinct;
 use crate::trace::{Seen, Width, Witness};
 
 /// What is known of an engine with one key size and length: its witness, or why there is none.
 type Found<'a> = (&'a str, &'a str, Length, Result<&'a Witness, &'a str>);
 
 /// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of it.
-pub(super) fn table(section: &Section) -> Option<Table> {
+pub(in crate::report) fn table(section: &Section) -> Option<Table> {
     let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "most of the AES in"];
     let mut table = Table::new("witnesses", "What was executed", columns).words().note(
         "The widest vector registers of AES instructions and of carry-less multiplies in one seal, single-stepped \
@@ -65,7 +65,7 @@ fn bits(algorithm: &str) -> &str {
 }
 
 /// The widest registers of its AES instructions and of its carry-less multiplies.
-pub(super) fn widths(witness: &Witness) -> [&'static str; 2] {
+pub(in crate::report) fn widths(witness: &Witness) -> [&'static str; 2] {
     let width =
         |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
     [width(&witness.aes), width(&witness.multiply)]

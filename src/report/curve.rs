@@ -5,12 +5,8 @@
 //! them, which is `svg`.
 
 use super::number::{count, slug};
-use super::speed::{distinct, engines_of, time};
+use super::rows::{distinct, engines_of, time};
 use crate::measure::{Row, Run};
-
-mod table;
-
-pub(super) use table::{limit_table, table};
 
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
@@ -25,7 +21,7 @@ pub(super) struct Curve<'a> {
     pub engines: Vec<&'a str>,
     /// What is drawn of it.
     pub unit: Unit,
-    rows: Vec<&'a Row>,
+    pub rows: Vec<&'a Row>,
 }
 
 /// What a curve shows.
@@ -59,7 +55,7 @@ pub(super) struct Speed {
 }
 
 impl<'a> Curve<'a> {
-    fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
+    pub fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
         self.rows.iter().find(|row| row.engine == engine && row.bytes == bytes).copied()
     }
 
@@ -115,7 +111,7 @@ impl<'a> Curve<'a> {
     }
 
     /// ` A time is ...`: what a reader must know of batches; nothing where there are none.
-    fn batches(&self) -> String {
+    pub fn batches(&self) -> String {
         let sizes = || self.rows.iter().filter_map(|row| row.batch);
         let messages = match (sizes().min(), sizes().max()) {
             (Some(low), Some(high)) if low < high => format!("{} to {}", count(low), count(high)),
@@ -139,7 +135,7 @@ impl<'a> Curve<'a> {
     }
 
     /// The quickest engine at a size where its interval stands clear of all others, of which there is one.
-    fn clear(&self, bytes: u64) -> Option<&str> {
+    pub fn clear(&self, bytes: u64) -> Option<&str> {
         let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
         self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
     }

@@ -5,12 +5,12 @@
 
 use maud::{Markup, html};
 
-use super::number::{plain, size, three};
-use super::{Section, speed};
 use crate::measure::{Row, Run};
+use crate::report::number::{plain, size, three};
+use crate::report::{Section, rows};
 
 /// The commands and what they were run with.
-pub(super) fn repeat(section: &Section) -> Markup {
+pub(in crate::report) fn repeat(section: &Section) -> Markup {
     let mut commands = Vec::new();
     if section.verify.is_some() {
         commands.push("sealmark verify".to_owned());
@@ -44,7 +44,7 @@ pub(super) fn repeat(section: &Section) -> Markup {
 }
 
 /// How the numbers came about, and what they do not say.
-pub(super) fn notes(section: &Section) -> Markup {
+pub(in crate::report) fn notes(section: &Section) -> Markup {
     html! {
         ul {
             @if section.verify.is_some() {
@@ -54,11 +54,11 @@ pub(super) fn notes(section: &Section) -> Markup {
             }
             @if let Some(run) = &section.bench {
                 li { "An engine must be right to be timed: one whose result differs has an error and no time." }
-                li { "The engines are timed in interleaved rounds, in " (speed::processes(run)) " started \
+                li { "The engines are timed in interleaved rounds, in " (rows::processes(run)) " started \
                       afresh. A process counts as one sample: its number is the lower quartile of its passes, since other \
                       work on the machine only ever adds to a pass." }
                 li { "A time is the median of those quartiles. Its interval covers the true median over processes \
-                      with a probability of " (speed::coverages(run)) ", on this machine as it was then; \
+                      with a probability of " (rows::coverages(run)) ", on this machine as it was then; \
                       it says nothing about another machine." }
                 @if let Some(clock) = &run.clock {
                     li { "Reading the clock costs " (three(clock.overhead_ns)) " ns a pass, which is taken off; no pass is \

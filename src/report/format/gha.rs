@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::finding::Kind;
-use super::number::plain;
-use super::speed::{NO_TIME, time};
-use super::{Error, Section};
 use crate::measure::{Estimate, Row, Run};
+use crate::report::finding::Kind;
+use crate::report::number::plain;
+use crate::report::rows::{NO_TIME, time};
+use crate::report::{Error, Section};
 
 /// The runs, each with its section.
 fn runs(sections: &[Section]) -> impl Iterator<Item = (&Section, &Run)> {
@@ -41,7 +41,7 @@ fn has_throughput(row: &Row) -> bool {
 ///
 /// # Errors
 /// [`Error::NameTwice`] with the first that stands there again.
-pub(super) fn unique<S: AsRef<str>>(
+pub(in crate::report) fn unique<S: AsRef<str>>(
     format: &'static str,
     names: impl IntoIterator<Item = S>,
 ) -> Result<(), Error> {

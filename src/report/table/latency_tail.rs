@@ -1,12 +1,12 @@
 //! The slowest of single operations: p50, p99 and p99.9.
 
-use super::number::three;
-use super::speed::{interval, time};
-use super::table::{Cell, Mark, Table};
 use crate::measure::{Estimate, Run, Tails};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::number::three;
+use crate::report::rows::{interval, time};
 
 /// One row for each workload and engine whose operations were timed one by one.
-pub(super) fn table(run: &Run) -> Option<Table> {
+pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     let columns = ["workload", "engine", "p50", "p99", "p99.9", "p99.9 / p50"];
     let mut table = Table::new("tails", "The slowest of single operations: nanoseconds", columns);
     table.columns[1].number = false;

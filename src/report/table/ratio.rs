@@ -3,17 +3,17 @@
 //! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two rows do
 //! not come from the same number of processes there is no ratio.
 
-use super::curve::{is_usual, operation};
-use super::number::{size, three};
-use super::speed::{OWN, distinct, engines_of, time};
-use super::table::{Cell, Mark, Table};
 use crate::measure::{Row, Run};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::{is_usual, operation};
+use crate::report::number::{size, three};
+use crate::report::rows::{OWN, distinct, engines_of, time};
 use crate::timing::interval::median;
 
 /// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
 /// each have as many samples as the other, but not of the same processes, so each is held against the row
 /// that lost none. A run that ended early has its last process for some workloads only.
-pub(super) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
+pub(in crate::report) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
     let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
     let whole = beside.map(|row| row.samples.len()).max();
     let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
@@ -50,7 +50,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Our times over those of the best peer, one row for each workload that both were put to.
-pub(super) fn table(run: &Run) -> Option<Table> {
+pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     let workloads = distinct(run.rows.iter().map(|row| row.workload.as_str()));
     let found: Vec<Pair<'_>> = workloads
         .into_iter()
@@ -99,7 +99,7 @@ fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
 }
 
 /// Peers that are not among those compared: `without graviola`; nothing where all have a time.
-pub(super) fn without(peers: &[&Row]) -> String {
+pub(in crate::report) fn without(peers: &[&Row]) -> String {
     let failed: Vec<&str> =
         peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();
     if failed.is_empty() { String::new() } else { format!("without {}", failed.join(" and ")) }

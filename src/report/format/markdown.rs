@@ -4,20 +4,21 @@
 //! the numbers as the result files give them, unrounded. Words from a file are escaped, and one that a
 //! spreadsheet would take for a formula is written with an apostrophe before it.
 
-use super::finding::Kind;
-use super::number::plain;
-use super::speed::{NO_TIME, replicas, time};
-use super::table::{Cell, Mark, Table};
-use super::{Report, Section, compare, sentence, witness};
 use crate::measure::{Row, Tails, warnings};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::finding::Kind;
+use crate::report::number::plain;
+use crate::report::rows::{NO_TIME, replicas, time};
+use crate::report::table::witness;
+use crate::report::{Report, Section, compare, summary};
 use crate::timing::interval;
 
 /// Draws a whole report as Markdown.
-pub(super) fn report(report: &Report) -> String {
+pub(in crate::report) fn report(report: &Report) -> String {
     let sections = report.sections();
     let mut out = format!("# Sealmark report\n\n{}\n", escape(&report.sentence()));
     let compared = compare::compare(sections);
-    for words in sentence::changes(sections).iter().chain(&compared.refused) {
+    for words in summary::changes(sections).iter().chain(&compared.refused) {
         out += &format!("\n{}\n", escape(words));
     }
     for table in &compared.tables {
@@ -28,7 +29,7 @@ pub(super) fn report(report: &Report) -> String {
         if sections.len() > 1 {
             out += &format!("{}\n\n", escape(&section.sentence()));
         }
-        out += &format!("{}\n", escape(&sentence::origin(section)));
+        out += &format!("{}\n", escape(&summary::origin(section)));
         for words in section.bench.iter().flat_map(warnings) {
             out += &format!("\nWarning: {}\n", escape(&words));
         }
@@ -61,7 +62,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 /// Words as Markdown that means just these words.
-pub(super) fn escape(words: &str) -> String {
+pub(in crate::report) fn escape(words: &str) -> String {
     let mut out = String::new();
     for c in plain(words).chars() {
         match c {
@@ -220,7 +221,9 @@ fn line(out: &mut String, fields: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{File, Report, curve, sample};
+    use crate::report::curve::curves;
+    use crate::report::table::curve;
+    use crate::report::{File, Report, sample};
     use crate::trace::Witness;
 
     /// A reader of RFC 4180, for the test.
@@ -286,7 +289,7 @@ mod tests {
     #[test]
     fn markdown_is_a_table_of_equal_rows() {
         let run = sample::run();
-        let curves = curve::curves(&run);
+        let curves = curves(&run);
         let text = markdown(&curve::table(&run, &curves[1]));
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows.len(), 2 + sample::ENGINES.len());

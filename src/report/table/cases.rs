@@ -3,8 +3,8 @@
 //! Every declared case shows up in a cell: what agrees as the number, the rest as its detail. Here the tallies
 //! are only added up; a tally that does not reach its set's declaration is shown as wrong, never mended.
 
-use super::number::{count, counted};
-use super::table::{Cell, Mark, Table};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::number::{count, counted};
 use crate::verify::{Report, SetReport, Tally};
 
 /// Whether a name stands for an engine: `sealmark` alone is what cases without a cipher are tallied under.
@@ -26,7 +26,7 @@ fn columns(report: &Report) -> Vec<&str> {
 }
 
 /// Engines that judged at least one case.
-pub(super) fn engines(report: &Report) -> Vec<&str> {
+pub(in crate::report) fn engines(report: &Report) -> Vec<&str> {
     let judged = |name: &str| {
         let tallies = report.sets.iter().filter_map(|set| set.engines.get(name));
         tallies.map(|t| t.agree + t.stricter + t.wrong).sum::<u64>() > 0
@@ -35,7 +35,7 @@ pub(super) fn engines(report: &Report) -> Vec<&str> {
 }
 
 /// Engines that could run and were put to sets, and ran no case of any.
-pub(super) fn idle(report: &Report) -> Vec<&str> {
+pub(in crate::report) fn idle(report: &Report) -> Vec<&str> {
     let tallies = |name: &str| {
         let tallies: Vec<&Tally> = report.sets.iter().filter_map(|set| set.engines.get(name)).collect();
         !tallies.is_empty() && tallies.iter().all(|tally| tally.ran() == 0)
@@ -45,19 +45,19 @@ pub(super) fn idle(report: &Report) -> Vec<&str> {
 }
 
 /// Declared cases of the sets that at least one engine ran.
-pub(super) fn cases(report: &Report) -> u64 {
+pub(in crate::report) fn cases(report: &Report) -> u64 {
     let ran = |set: &&SetReport| set.engines.values().any(|t| t.agree + t.stricter + t.wrong > 0);
     report.sets.iter().filter(ran).map(|set| set.declared).sum()
 }
 
 /// What came out wrong: as the report counts it, or as its tallies do, whichever is more.
-pub(super) fn wrong(report: &Report) -> u64 {
+pub(in crate::report) fn wrong(report: &Report) -> u64 {
     let tallied = report.sets.iter().flat_map(|set| set.engines.values()).map(|t| t.wrong).sum();
     report.wrong.max(tallied)
 }
 
 /// Sets by engines.
-pub(super) fn sets(report: &Report) -> Table {
+pub(in crate::report) fn sets(report: &Report) -> Table {
     let names = columns(report);
     let mut table = Table::new(
         "cases",
@@ -126,7 +126,7 @@ fn cell(tally: &Tally, declared: u64) -> Cell {
 }
 
 /// The failures, where there are any.
-pub(super) fn failures(report: &Report) -> Option<Table> {
+pub(in crate::report) fn failures(report: &Report) -> Option<Table> {
     if report.failures.is_empty() {
         return None;
     }

@@ -1,8 +1,8 @@
 //! How long a data key lasts under the record's nonces: a table that no measurement changes.
 
-use super::number::{count, size};
-use super::table::{Cell, Table};
 use crate::envelope::usage::{CONFIDENTIALITY, INTEGRITY, Usage};
+use crate::report::block::{Cell, Table};
+use crate::report::number::{count, size};
 
 /// Message sizes.
 const SIZES: [u64; 4] = [64, 1024, 16 * 1024, 1024 * 1024];

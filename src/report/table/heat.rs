@@ -1,17 +1,17 @@
 //! The heat map: our speed over the best peer's, by operation and message size.
 
-use super::curve::{Curve, curves};
-use super::number::{size, three};
-use super::ratio::without;
-use super::speed::OWN;
-use super::table::{Cell, Mark, Table};
 use crate::measure::{Row, Run};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::{Curve, curves};
+use crate::report::number::{size, three};
+use crate::report::rows::OWN;
+use crate::report::table::ratio::without;
 
 /// Ratios from which a cell is one step warmer; their inverses are the steps down.
 const STEPS: [f64; 3] = [1.02, 1.25, 2.0];
 
 /// One row for each operation and engine of ours, one column for each size; none without peers.
-pub(super) fn table(run: &Run) -> Option<Table> {
+pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     let curves = curves(run);
     let mut sizes: Vec<u64> = curves.iter().flat_map(|curve| curve.sizes.iter().copied()).collect();
     sizes.sort_unstable();

@@ -4,23 +4,23 @@
 //! level in as large batches. What is left out is said, with the reason. Times of different hosts stand beside each
 //! other and are not divided: they were not measured in the same rounds.
 
-use super::Section;
-use super::curve::curves;
-use super::number::{counted, size, three};
-use super::speed::{distinct, time};
-use super::table::{Cell, Mark, Table};
 use crate::host::Variable;
 use crate::measure::{Row, Run};
+use crate::report::Section;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::{Curve, curves, is_usual, operation};
+use crate::report::number::{counted, size, three};
+use crate::report::rows::{distinct, time};
 
 /// Tables over several runs, and why some are not in them.
 #[derive(Clone, PartialEq, Default, Debug)]
-pub(super) struct Compared {
+pub(in crate::report) struct Compared {
     pub tables: Vec<Table>,
     pub refused: Vec<String>,
 }
 
 /// Puts the runs of a report side by side; nothing where there is one.
-pub(super) fn compare(sections: &[Section]) -> Compared {
+pub(in crate::report) fn compare(sections: &[Section]) -> Compared {
     let runs: Vec<&Run> = sections.iter().filter_map(|section| section.bench.as_ref()).collect();
     let mut compared = Compared::default();
     let Some((first, others)) = runs.split_first() else { return compared };
@@ -68,7 +68,7 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
     let latency = op.starts_with("latency/");
     let unit = if latency { "nanoseconds" } else { "GB/s" };
     let what = if hosts.len() == 1 { "over time" } else { "by host" };
-    let words = super::curve::operation(op);
+    let words = operation(op);
     let title = format!("{words} {algorithm}, {what}: {unit}");
     let mut table = Table::new(
         &format!("hosts-{op}-{algorithm}"),
@@ -76,7 +76,7 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
         std::iter::once("engine, size".to_owned()).chain(names),
     );
     let of = |run: &'_ Run| -> Vec<Row> {
-        let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && super::curve::is_usual(row);
+        let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && is_usual(row);
         run.rows.iter().filter(usual).cloned().collect()
     };
     let rows: Vec<Vec<Row>> = runs.iter().map(|run| of(run)).collect();
@@ -161,7 +161,7 @@ fn value(row: &Row, latency: bool) -> Cell {
 }
 
 /// The places of the engines at each size of each curve: the same place where intervals reach the leader's of that place.
-pub(super) fn ranks(run: &Run) -> Vec<Table> {
+pub(in crate::report) fn ranks(run: &Run) -> Vec<Table> {
     let mut tables = Vec::new();
     for curve in curves(run).iter().filter(|curve| curve.engines.len() > 1) {
         let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
@@ -196,7 +196,7 @@ pub(super) fn ranks(run: &Run) -> Vec<Table> {
 }
 
 /// Engines at a size and their places.
-fn places(curve: &super::curve::Curve<'_>, bytes: u64) -> Vec<(String, String)> {
+fn places(curve: &Curve<'_>, bytes: u64) -> Vec<(String, String)> {
     let mut timed: Vec<_> = curve.engines.iter().filter_map(|e| Some((*e, curve.speed(e, bytes)?))).collect();
     timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
     let mut groups: Vec<(usize, Vec<&str>, f64)> = Vec::new();

@@ -1,8 +1,8 @@
 //! The table of what each backend can do at most on a CPU.
 
-use super::number::three;
-use super::table::{Cell, Table};
 use crate::measure::limit::probe::{Figure, Limits};
+use crate::report::block::{Cell, Table};
+use crate::report::number::three;
 
 /// One row for each backend that was probed.
 pub fn limits(limits: &[Limits]) -> Table {
@@ -48,7 +48,7 @@ pub fn limits(limits: &[Limits]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::text;
+    use crate::report::format::text;
 
     #[test]
     fn a_row_has_rates_latencies_bounds_and_the_clock() {

@@ -6,12 +6,12 @@
 
 use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 
-use super::curve::Curve;
-use super::number::{size, three};
-use super::sheet::{HEIGHT, Sheet, UNIT, WIDTH};
+use crate::report::curve::Curve;
+use crate::report::figure::chart::{HEIGHT, Sheet, UNIT, WIDTH};
+use crate::report::number::{size, three};
 
 /// Colours of the lines on a light and on a dark ground; the page's style sheet is made from them.
-pub(super) const PALETTE: [(&str, &str); 8] = [
+pub(in crate::report) const PALETTE: [(&str, &str); 8] = [
     ("#0072B2", "#4FA3E0"),
     ("#C85200", "#FF8C42"),
     ("#00825F", "#2DC596"),
@@ -23,16 +23,16 @@ pub(super) const PALETTE: [(&str, &str); 8] = [
 ];
 
 // Stand-ins that plotters writes into the drawing, replaced at the end: see `paint`.
-pub(super) const INK: RGBColor = RGBColor(0xF1, 0, 0);
-pub(super) const QUIET: RGBColor = RGBColor(0xF2, 0, 0);
-pub(super) const GRID: RGBColor = RGBColor(0xF3, 0, 0);
-pub(super) const GROUND: RGBColor = RGBColor(0xF4, 0, 0);
+pub(in crate::report) const INK: RGBColor = RGBColor(0xF1, 0, 0);
+pub(in crate::report) const QUIET: RGBColor = RGBColor(0xF2, 0, 0);
+pub(in crate::report) const GRID: RGBColor = RGBColor(0xF3, 0, 0);
+pub(in crate::report) const GROUND: RGBColor = RGBColor(0xF4, 0, 0);
 /// With the line's place in the palette as its blue.
-pub(super) const LINE: u8 = 0xF0;
+pub(in crate::report) const LINE: u8 = 0xF0;
 
 /// What a drawing is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Paint {
+pub(in crate::report) enum Paint {
     /// Inside our page: no ground of its own, colours by the page's style sheet.
     Page,
     /// A picture of its own: light colours on white.
@@ -41,7 +41,7 @@ pub(super) enum Paint {
 
 /// Draws a curve. `engines` are all engines of the report: an engine's place there chooses its colour and
 /// marker, so that they stay the same from figure to figure. `name` starts the ids inside a page.
-pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint) -> String {
+pub(in crate::report) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint) -> String {
     let mut drawing = String::new();
     let scaled = ((WIDTH * UNIT) as u32, (HEIGHT * UNIT) as u32);
     let area = SVGBackend::with_string(&mut drawing, scaled).into_drawing_area();
@@ -68,7 +68,8 @@ pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint
 /// Puts our own opening tag, title and description around what plotters drew, and the colours in place.
 fn frame(drawing: &str, curve: &Curve<'_>, name: &str, paint: Paint) -> String {
     let body = drawing.split_once('>').map_or("", |(_, body)| body);
-    let (title, description) = (escape(&super::number::plain(&curve.title())), escape(&describe(curve)));
+    let (title, description) =
+        (escape(&crate::report::number::plain(&curve.title())), escape(&describe(curve)));
     let space = match paint {
         Paint::Page => String::new(),
         Paint::Picture => format!(r#" xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}""#),
@@ -118,7 +119,7 @@ fn describe(curve: &Curve<'_>) -> String {
             words += &format!(" {engine}: no time at {}.", failed.join(", "));
         }
     }
-    super::number::plain(&words)
+    crate::report::number::plain(&words)
 }
 
 fn escape(words: &str) -> String {

@@ -1,11 +1,11 @@
 //! Tables of a curve: its numbers by engine and size, and how far they are from the CPU's limit.
 
-use super::super::number::{size, three};
-use super::super::speed::{interval, processes, steered, time};
-use super::super::table::{Cell, Mark, Table};
-use super::Curve;
 use crate::measure::limit::roofline::By;
 use crate::measure::{Estimate, Run};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::Curve;
+use crate::report::number::{size, three};
+use crate::report::rows::{interval, processes, steered, time};
 
 /// Percent of the CPU's limit by engine and size.
 pub(in crate::report) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
@@ -106,9 +106,9 @@ pub(in crate::report) fn table(run: &Run, curve: &Curve<'_>) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Speed, curves};
     use super::*;
     use crate::measure::Row;
+    use crate::report::curve::{Speed, curves};
     use crate::report::sample;
 
     fn by_hand(rows: Vec<Row>) -> Run {

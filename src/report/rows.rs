@@ -3,9 +3,9 @@
 //! A row with an error has no time, whatever else it holds. Not here: curves over message sizes, which are `curve`,
 //! and how engines compare, which is `ratio`.
 
+use super::block::{Cell, Mark, Table};
 use super::curve::{curves, is_usual};
 use super::number::{count, counted, three};
-use super::table::{Cell, Mark, Table};
 use crate::host::environment;
 use crate::measure::{Estimate, Row, Run};
 use crate::timing::interval::coverage;
@@ -166,7 +166,8 @@ pub(super) fn errors(run: &Run) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{curve, sample};
+    use crate::report::sample;
+    use crate::report::table::curve;
 
     fn by_hand(rows: Vec<Row>) -> Run {
         Run { rows, ..sample::run() }

@@ -3,11 +3,11 @@
 //! A ratio pairs the samples of one process, in which both engines ran in the same rounds; its interval is over
 //! processes, by order statistics. Two runs agree on a row where the two intervals overlap.
 
-use super::number::three;
-use super::ratio::pairs;
-use super::speed::{distinct, time};
-use super::table::{Cell, Mark, Table};
 use crate::measure::Run;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::number::three;
+use crate::report::rows::{distinct, time};
+use crate::report::table::ratio::pairs;
 use crate::timing::Interval;
 
 /// What comparing two runs found.

@@ -5,10 +5,10 @@
 //! the class name ends with the host. Every finding becomes a failure or an error of some test case: one that
 //! no case claims gets its own.
 
-use super::finding::{Finding, Kind};
-use super::metric::unique;
-use super::number::plain;
-use super::{Error, Section};
+use crate::report::finding::{Finding, Kind};
+use crate::report::format::gha::unique;
+use crate::report::number::plain;
+use crate::report::{Error, Section};
 use crate::verify;
 
 /// The suite of the engines themselves.

@@ -1,10 +1,10 @@
 //! Tables of the engines: their versions, and why some took no part.
 
-use super::Section;
-use super::table::{Cell, Mark, Table};
+use crate::report::Section;
+use crate::report::block::{Cell, Mark, Table};
 
 /// Every engine of both files, its version and whether it took part.
-pub(super) fn table(section: &Section) -> Table {
+pub(in crate::report) fn table(section: &Section) -> Table {
     let verified = section.verify.iter().flat_map(|report| &report.engines);
     let measured = section.bench.iter().flat_map(|run| &run.engines);
     let known: Vec<_> = verified
@@ -31,7 +31,7 @@ pub(super) fn table(section: &Section) -> Table {
 }
 
 /// Engines that took no part, and why; none where all did.
-pub(super) fn absent(section: &Section) -> Option<Table> {
+pub(in crate::report) fn absent(section: &Section) -> Option<Table> {
     let mut table = Table::new("absent", "Engines that took no part", ["engine", "why"]).words();
     for (engine, why) in section.absent() {
         table.push(vec![Cell::new(engine), Cell::new(why).mark(Mark::Quiet)]);

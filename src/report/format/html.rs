@@ -5,23 +5,22 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::curve::{self, Curve};
-use super::number::plain;
-use super::speed;
-use super::svg::{self, Paint};
-use super::table::{Mark, Table};
-use super::{
-    Report, Section, cases, compare, cores, engines, heat, limits, method, ratio, sentence, tail, usage,
-    waterfall, witness,
-};
 use crate::measure::{Run, warnings};
+use crate::report::block::{Mark, Table};
+use crate::report::curve::{Curve, curves};
+use crate::report::figure::svg::{self, Paint};
+use crate::report::number::plain;
+use crate::report::table::{
+    cases, cores, curve, engines, heat, latency_tail, limits, ratio, usage, waterfall, witness,
+};
+use crate::report::{Report, Section, compare, rows, summary};
 
 /// Draws the page.
-pub(super) fn page(report: &Report) -> String {
+pub(in crate::report) fn page(report: &Report) -> String {
     let sentence = report.sentence();
     let sections = report.sections();
     let several = sections.len() > 1;
-    let engines = speed::all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
+    let engines = rows::all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,7 +35,7 @@ pub(super) fn page(report: &Report) -> String {
                 main {
                     p.over { "Sealmark report" }
                     h1 { (plain(&sentence)) }
-                    @for words in sentence::changes(sections) { p { (plain(&words)) } }
+                    @for words in summary::changes(sections) { p { (plain(&words)) } }
                     @if several { (contents(sections)) (side_by_side(sections)) }
                     @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \
@@ -90,21 +89,21 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
                 }
             }
             @if let Some(run) = &section.bench {
-                @for (i, curve) in curve::curves(run).iter().enumerate() {
+                @for (i, curve) in curves(run).iter().enumerate() {
                     (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
                     @if let Some(limit) = curve.of_limit() {
                         (limit_figure(run, &limit, all, &format!("run-{place}-{}-limit", i + 1)))
                     }
                 }
                 @for found in heat::table(run).iter().chain(&ratio::table(run)) { (titled(found)) }
-                @for found in &compare::ranks(run) { (folded(found)) }
+                @for found in &compare::hosts::ranks(run) { (folded(found)) }
                 @for found in &waterfall::tables(run) {
                     h3 { (found.title) }
                     @let bytes = found.id.trim_start_matches("waterfall-").parse().unwrap_or_default();
                     figure { div.scroll tabindex="0" { (waterfall::figure(run, bytes)) } }
                     (table(found))
                 }
-                @let rest = [tail::table(run), cores::table(run), speed::other(run), speed::errors(run)];
+                @let rest = [latency_tail::table(run), cores::table(run), rows::other(run), rows::errors(run)];
                 @for found in rest.iter().flatten() { (titled(found)) }
                 @if !run.limits.is_empty() { (titled(&limits::limits(&run.limits))) }
                 @if run.rows.iter().any(|row| row.algorithm == "record") { (titled(&usage::usage())) }
@@ -115,9 +114,9 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
             }
             @for words in section.bench.iter().flat_map(warnings) { p.note { "Warning: " (plain(&words)) } }
             h3 { "To repeat it" }
-            (method::repeat(section))
+            (super::method::repeat(section))
             h3 { "Method and limits" }
-            (method::notes(section))
+            (super::method::notes(section))
         }
     }
 }
@@ -166,8 +165,8 @@ fn host(section: &Section) -> Markup {
             "Machine",
             format!(
                 "{}, {} usable",
-                sentence::machine(host.virtualised),
-                super::number::counted(host.cores as u64, "core")
+                summary::machine(host.virtualised),
+                crate::report::number::counted(host.cores as u64, "core")
             ),
         ),
         ("System", format!("{} {}, kernel {}", host.os, host.arch, host.kernel.as_ref().unwrap_or(&unknown))),

@@ -1,12 +1,12 @@
 //! All cores beside one: how much of as many times the speed is there.
 
-use super::number::{count, size, three};
-use super::speed::time;
-use super::table::{Cell, Table};
 use crate::measure::{Estimate, Run};
+use crate::report::block::{Cell, Table};
+use crate::report::number::{count, size, three};
+use crate::report::rows::time;
 
 /// One row for each workload on all cores, beside its single-core twin where that was measured too.
-pub(super) fn table(run: &Run) -> Option<Table> {
+pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     let columns =
         ["workload", "engine", "threads", "one core, GB/s", "all cores, GB/s", "times as fast", "efficiency"];
     let mut table = Table::new("cores", "All cores beside one", columns);
