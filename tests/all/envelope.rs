@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use proptest::prelude::*;
-use sealmark::aead::{self, Aead, Alg, Nonce, Tag};
-use sealmark::engine::{self, Engine, Residue, Shape};
+use sealmark::aead::{self, Alg, Nonce, Tag};
+use sealmark::engine::double::{Call, FaultyEngine};
+use sealmark::engine::{self, Engine, Residue};
 use sealmark::envelope::aad::{STACK_KEY_LEN, pebble_key};
 use sealmark::envelope::record::{self, VERSION};
 use sealmark::envelope::{
@@ -174,58 +175,31 @@ fn keys_longer_than_the_stack_buffer_seal_and_open_too() {
 }
 
 /// An engine that leaves the unauthenticated plaintext behind, and cannot seal messages that begin with `!`.
-struct Leaky;
-
-struct LeakyKey(Box<dyn Aead>);
-
-impl Engine for Leaky {
-    fn name(&self) -> &str {
-        "leaky"
-    }
-    fn version(&self) -> String {
-        "0".into()
-    }
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-    fn supports(&self, _: Shape) -> bool {
-        true
-    }
-    fn residue(&self) -> Residue {
-        Residue::Plaintext
-    }
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, aead::Error> {
-        Ok(Box::new(LeakyKey(sealmark().key(alg, bytes)?)))
-    }
-}
-
-impl Aead for LeakyKey {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), aead::Error> {
-        if in_out.first() == Some(&b'!') {
-            return Err(aead::Error::MessageTooLong);
+static LEAKY: FaultyEngine =
+    FaultyEngine::new("leaky").with_residue(Residue::Plaintext).with_calls(&|sound, call| {
+        let ciphertext = call.in_out().to_vec();
+        match call {
+            Call::Seal { in_out: [b'!', ..], .. } => Err(aead::Error::MessageTooLong),
+            Call::Seal { .. } => call.run(sound),
+            Call::Open { .. } => {
+                let opened = call.run(sound);
+                if let (Err(_), Call::Open { iv, aad, in_out, .. }) = (opened, call) {
+                    in_out.copy_from_slice(&ciphertext);
+                    sound.seal_iv(iv, aad, in_out, &mut Tag::default())?;
+                }
+                opened
+            }
         }
-        self.0.seal(nonce, aad, in_out, tag)
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), aead::Error> {
-        let ciphertext = in_out.to_vec();
-        let opened = self.0.open(nonce, aad, in_out, tag);
-        if opened.is_err() {
-            in_out.copy_from_slice(&ciphertext);
-            self.0.seal(nonce, aad, in_out, &mut Tag::default())?;
-        }
-        opened
-    }
-}
+    });
 
 #[test]
 fn a_refused_open_leaves_no_plaintext_though_the_engine_does() {
-    let cipher = cipher_of(&Leaky);
+    let cipher = cipher_of(&LEAKY);
     let mut record = cipher.seal(0, KEY_ID, &[1; 12], &Aad::Raft, b"attack at dawn").unwrap();
     assert_eq!(cipher.open(&record, &Aad::Raft).unwrap(), b"attack at dawn");
     *record.last_mut().unwrap() ^= 1;
 
-    let key = Leaky.key(Alg::Aes256Gcm, &[0x5a; 32]).unwrap();
+    let key = LEAKY.key(Alg::Aes256Gcm, &[0x5a; 32]).unwrap();
     let mut left = record[HEADER_LEN..record.len() - 16].to_vec();
     assert_eq!(key.open(&[1; 12], b"", &mut left, &Tag::default()), Err(aead::Error::NotAuthentic));
     assert_eq!(left, b"attack at dawn", "the engine of this test leaks");
@@ -239,7 +213,7 @@ fn a_refused_open_leaves_no_plaintext_though_the_engine_does() {
 
 #[test]
 fn a_refused_seal_leaves_no_plaintext_in_any_buffer() {
-    let cipher = cipher_of(&Leaky);
+    let cipher = cipher_of(&LEAKY);
     let refused = Err(Error::Aead(aead::Error::MessageTooLong));
     let header = Header { flag: 0, key_id: KEY_ID, nonce: [1; 12] };
     let mut out = [0xee; 41];

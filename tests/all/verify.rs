@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use sealmark::aead::{Aead, Alg, Error, Nonce, Tag};
+use sealmark::aead::{Alg, Error};
+use sealmark::engine::double::{Call, FaultyEngine};
 use sealmark::engine::{self, Engine, Residue, Shape};
 use sealmark::verify::{self, Outcome, Plan, RULE_ACCEPTABLE, Report, Sets, dir, vectors};
 
@@ -64,57 +65,19 @@ fn every_planted_defect_is_caught_and_its_case_named() {
     assert!(planted[7].what.contains("runs no case"));
 }
 
-/// An engine that fails in one way.
-struct Faulty {
-    name: &'static str,
-    how: How,
+static ABSENT: FaultyEngine = refusing("absent").unavailable("this CPU has no such thing");
+static PANICS: FaultyEngine = refusing("panics").with_keys(&|_, _| panic!("out of cheese"));
+static REFUSES: FaultyEngine = refusing("refuses");
+static NO_CALLS: FaultyEngine = refusing("ring/none").with_shapes(|_| false);
+static IDLE: FaultyEngine = refusing("idle").with_shapes(|_| false);
+
+/// An engine that refuses every call.
+const fn refusing(name: &'static str) -> FaultyEngine {
+    FaultyEngine::new(name).with_residue(Residue::Ciphertext).with_calls(&|_, call| match call {
+        Call::Seal { .. } => Err(Error::MessageTooLong),
+        Call::Open { .. } => Err(Error::NotAuthentic),
+    })
 }
-
-#[derive(Clone, Copy, PartialEq)]
-enum How {
-    Absent,
-    Panics,
-    Refuses,
-    NoCalls,
-}
-
-impl Engine for Faulty {
-    fn name(&self) -> &str {
-        self.name
-    }
-    fn version(&self) -> String {
-        "0".into()
-    }
-    fn available(&self) -> Result<(), String> {
-        if self.how == How::Absent { Err("this CPU has no such thing".into()) } else { Ok(()) }
-    }
-    fn supports(&self, shape: Shape) -> bool {
-        self.how != How::NoCalls && shape == Shape::usual(shape.alg)
-    }
-    fn residue(&self) -> Residue {
-        Residue::Ciphertext
-    }
-    fn key(&self, _: Alg, _: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        assert!(self.how != How::Panics, "out of cheese");
-        Ok(Box::new(RefusingKey))
-    }
-}
-
-struct RefusingKey;
-
-impl Aead for RefusingKey {
-    fn seal(&self, _: &Nonce, _: &[u8], _: &mut [u8], _: &mut Tag) -> Result<(), Error> {
-        Err(Error::MessageTooLong)
-    }
-    fn open(&self, _: &Nonce, _: &[u8], _: &mut [u8], _: &Tag) -> Result<(), Error> {
-        Err(Error::NotAuthentic)
-    }
-}
-
-static ABSENT: Faulty = Faulty { name: "absent", how: How::Absent };
-static PANICS: Faulty = Faulty { name: "panics", how: How::Panics };
-static REFUSES: Faulty = Faulty { name: "refuses", how: How::Refuses };
-static NO_CALLS: Faulty = Faulty { name: "ring/none", how: How::NoCalls };
 
 /// One case in Wycheproof's format; the ciphertext and tag fit no message.
 const ONE_CASE: &str = r#"{"algorithm": "AES-GCM", "numberOfTests": 1, "testGroups": [{"keySize": 128,
@@ -197,13 +160,11 @@ fn a_run_that_checked_nothing_is_a_failure() {
 
 #[test]
 fn an_engine_that_runs_no_case_of_a_set_fails_it_whatever_others_ran() {
-    let idle = Faulty { name: "idle", how: How::NoCalls };
-    let idle: &'static Faulty = Box::leak(Box::new(idle));
     // Of another family than the index names, on sets of every origin, one of them with cases that use no engine.
     let names =
         ["wycheproof/aes-gcm", "interop/ek-raft-envelope", "differential", "contract", "faults/storage"];
     let sets = names.map(|name| verify::built_in(name, SEED).expect("it is built in"));
-    let report = run(vec![idle, own()], Sets::Given(sets.into()));
+    let report = run(vec![&IDLE, own()], Sets::Given(sets.into()));
     let accused = accused(&report, "idle");
     assert_eq!(accused.iter().map(|(set, _)| &**set).collect::<Vec<_>>(), names);
     assert!(accused.iter().all(|(_, what)| what.starts_with("no case of this set ran")), "{accused:?}");
@@ -227,7 +188,7 @@ fn an_engine_that_runs_no_case_of_a_folder_fails_and_one_that_runs_any_does_not(
     fs::write(folder.path().join("192"), other).unwrap();
     let found = dir::read(folder.path()).unwrap();
     assert_eq!(found.sets.len(), 2);
-    assert_eq!(run(vec![&Lacks192, own()], Sets::Folder(found)).wrong, 0);
+    assert_eq!(run(vec![&LACKS_192, own()], Sets::Folder(found)).wrong, 0);
 }
 
 #[test]
@@ -271,28 +232,8 @@ fn a_file_that_could_not_be_read_is_a_failure_of_the_report() {
 }
 
 /// An engine of the family that lacks AES-192: its usual calls are there, and sound.
-struct Lacks192;
-
-impl Engine for Lacks192 {
-    fn name(&self) -> &str {
-        "ring/of-ours"
-    }
-    fn version(&self) -> String {
-        "0".into()
-    }
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
-    }
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        own().key(alg, bytes)
-    }
-}
+static LACKS_192: FaultyEngine = FaultyEngine::new("ring/of-ours")
+    .with_shapes(|shape| shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm);
 
 #[test]
 fn a_declared_zero_is_right_where_another_set_exercised_the_engine() {
@@ -301,11 +242,15 @@ fn a_declared_zero_is_right_where_another_set_exercised_the_engine() {
         run(engines, Sets::Given(sets.collect()))
     };
     let lacking = "nist/cavp-gcm-decrypt-192";
-    let report = run_sets(&[lacking], vec![&Lacks192]);
+    let report = run_sets(&[lacking], vec![&LACKS_192]);
     assert_eq!(report.wrong, 2, "of the engine, and of the whole run");
-    assert_eq!(run_sets(&[lacking, "nist/cavp-gcm-decrypt-128"], vec![&Lacks192]).wrong, 0);
-    assert_eq!(run_sets(&["interop/ek-nonce-factory"], vec![&Lacks192]).wrong, 0, "judged without an engine");
-    let report = run_sets(&[lacking], vec![&Lacks192, own()]);
+    assert_eq!(run_sets(&[lacking, "nist/cavp-gcm-decrypt-128"], vec![&LACKS_192]).wrong, 0);
+    assert_eq!(
+        run_sets(&["interop/ek-nonce-factory"], vec![&LACKS_192]).wrong,
+        0,
+        "judged without an engine"
+    );
+    let report = run_sets(&[lacking], vec![&LACKS_192, own()]);
     assert_eq!(accused(&report, "ring/of-ours").len(), 1, "another engine ran it: {:?}", report.failures);
     assert_eq!(report.wrong, 1);
 }
