@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine;
+use crate::verify::{Case, Outcome};
 
 const STORAGE: &str = include_str!("../../../../../vectors/interop/ek-storage-envelope.json");
 const RAFT: &str = include_str!("../../../../../vectors/interop/ek-raft-envelope.json");
