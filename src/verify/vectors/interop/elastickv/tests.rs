@@ -2,18 +2,19 @@
 
 use super::*;
 use crate::engine;
+use crate::verify::{Case, Outcome};
 
-const STORAGE: &str = include_str!("../../../../vectors/interop/ek-storage-envelope.json");
-const RAFT: &str = include_str!("../../../../vectors/interop/ek-raft-envelope.json");
-const NONCE: &str = include_str!("../../../../vectors/interop/ek-nonce-factory.json");
+const STORAGE: &str = include_str!("../../../../../vectors/interop/ek-storage-envelope.json");
+const RAFT: &str = include_str!("../../../../../vectors/interop/ek-raft-envelope.json");
+const NONCE: &str = include_str!("../../../../../vectors/interop/ek-nonce-factory.json");
 
-const KEK: &str = include_str!("../../../../vectors/interop/ek-kek.json");
-const REGISTRY: &str = include_str!("../../../../vectors/interop/ek-registry.json");
-const WIRE: &str = include_str!("../../../../vectors/interop/ek-fsmwire.json");
-const SIDECAR: &str = include_str!("../../../../vectors/interop/ek-sidecar.json");
-const APPLIER: &str = include_str!("../../../../vectors/interop/ek-applier.json");
-const STARTUP: &str = include_str!("../../../../vectors/interop/ek-startup.json");
-const STORE_PATH: &str = include_str!("../../../../vectors/interop/ek-store-path.json");
+const KEK: &str = include_str!("../../../../../vectors/interop/ek-kek.json");
+const REGISTRY: &str = include_str!("../../../../../vectors/interop/ek-registry.json");
+const WIRE: &str = include_str!("../../../../../vectors/interop/ek-fsmwire.json");
+const SIDECAR: &str = include_str!("../../../../../vectors/interop/ek-sidecar.json");
+const APPLIER: &str = include_str!("../../../../../vectors/interop/ek-applier.json");
+const STARTUP: &str = include_str!("../../../../../vectors/interop/ek-startup.json");
+const STORE_PATH: &str = include_str!("../../../../../vectors/interop/ek-store-path.json");
 const SCHEME: [&str; 7] = [KEK, REGISTRY, WIRE, SIDECAR, APPLIER, STARTUP, STORE_PATH];
 
 fn decode(text: &[u8]) -> Result<Vec<Case>, Problem> {
@@ -255,7 +256,7 @@ fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule()
 
 #[test]
 fn a_respelled_sidecar_is_read_as_gos_decoder_reads_it() {
-    let text = include_str!("../../../../vectors/interop/ek-sidecar-respelled.json");
+    let text = include_str!("../../../../../vectors/interop/ek-sidecar-respelled.json");
     assert_eq!(decode(text.as_bytes()).unwrap().len(), 19);
     assert_eq!((wrong(text), stricter(text)), (vec![], vec![]));
     assert_eq!(wrong(&replaced(text, "/vectors/3/expect_read", "ErrSidecarVersion".into())), ["vectors/bom"]);
