@@ -27,7 +27,7 @@ pub use plan::{Plan, Progress, run, run_and_keep};
 pub use warning::{WITHIN, warnings};
 pub use worker::child::{contestants, worker_main};
 pub use workload::catalog::{Suite, workloads};
-pub use workload::kind::Op;
+pub use workload::op::Op;
 pub use workload::{Engines, Level, Workload};
 
 /// A number of operations of one workload on one engine, ready to be timed.

@@ -9,9 +9,9 @@ use std::hint::black_box;
 
 use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::{none_not_opened, refused_as};
-use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::{none_not_opened, refused_as};
+use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

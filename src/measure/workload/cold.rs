@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use crate::aead::Aead;
 use crate::engine::Engine;
-use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{Messages, Messaging};
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

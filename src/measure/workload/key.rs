@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::aead::{Aead, Alg, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::arena::drawn_from;
-use crate::measure::workload::reference::reference;
+use crate::measure::workload::fixture::arena::drawn_from;
+use crate::measure::workload::fixture::reference::reference;
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

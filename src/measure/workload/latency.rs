@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::compare::none_refused;
-use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::workload::fixture::compare::none_refused;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::envelope::{Keystore, NonceSource};
-use crate::measure::workload::reference::reference;
+use crate::measure::workload::fixture::reference::reference;
 use crate::measure::{Batch, Error};
 use crate::timing::{self, Pass};
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::engine::Engine;
-use crate::measure::workload::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{Messages, Messaging};
 use crate::measure::{Batch, Error};
 use crate::timing::{self, Pass};
 

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::envelope::record::{HEADER_LEN, Header, VERSION};
 use crate::measure::Batch;
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::record::AAD;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::record::AAD;
 use crate::timing::Pass;
 
 /// Parts that carry key ids: 1 and up.

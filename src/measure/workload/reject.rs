@@ -10,9 +10,9 @@ use std::hint::black_box;
 
 use crate::aead::{self, TAG_LEN};
 use crate::engine::{Engine, Residue};
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::none_not_opened;
-use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::none_not_opened;
+use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

@@ -6,10 +6,10 @@ use std::hint::black_box;
 
 use crate::aead::Aead;
 use crate::engine::Engine;
-use crate::measure::workload::compare::none_refused;
+use crate::measure::workload::fixture::compare::none_refused;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::key::renew;
-use crate::measure::workload::message::{Messages, Messaging};
-use crate::measure::workload::reference::reference;
 use crate::measure::{Batch, Error};
 use crate::timing::Pass;
 

@@ -3,7 +3,7 @@
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
 use crate::measure::Batch;
-use crate::measure::workload::message::Messaging;
+use crate::measure::workload::fixture::message::Messaging;
 
 /// One pass of a batch, checked.
 pub(in crate::measure) fn pass(batch: &mut dyn Batch) -> Result<(), String> {

@@ -12,7 +12,7 @@ use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine::Engine;
 use crate::envelope::Keystore;
 use crate::envelope::keystore::DEK_LEN;
-use crate::measure::workload::reference::reference;
+use crate::measure::workload::fixture::reference::reference;
 use crate::measure::{Batch, Error};
 use crate::scheme::storage::applier::{Applier, Identity, Keys};
 use crate::scheme::storage::load::hydrate;
@@ -112,7 +112,7 @@ impl Pass for Hydrates {
 
 impl Batch for Hydrates {
     fn check(&mut self) -> Result<(), String> {
-        crate::measure::workload::compare::none_refused(self.refused)?;
+        crate::measure::workload::fixture::compare::none_refused(self.refused)?;
         if self.loaded.len() != self.count {
             return Err(format!("keys were loaded {} times, not {}", self.loaded.len(), self.count));
         }
@@ -192,7 +192,7 @@ impl Pass for Rotates {
 
 impl Batch for Rotates {
     fn check(&mut self) -> Result<(), String> {
-        crate::measure::workload::compare::none_refused(self.halted)?;
+        crate::measure::workload::fixture::compare::none_refused(self.halted)?;
         let sidecar = Sidecar::read(&self.disk, Path::new(FILE)).map_err(|error| error.to_string())?;
         let last = self.keys + self.entries.len() as u32;
         if (sidecar.active_storage, sidecar.keys.len()) != (last, last as usize) {
