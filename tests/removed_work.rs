@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sealmark::aead::{Aead, Alg, Error, Nonce, Tag};
 use sealmark::engine::{Engine, Residue, Shape, find};
-use sealmark::measure::{self, Batch, Engines, Op, Plan, Suite, Workload, trace, workloads};
+use sealmark::measure::{self, Engines, Op, Plan, Suite, Timed, Workload, trace, workloads};
 
 /// Which calls of an engine do their work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -223,7 +223,7 @@ fn main() -> ExitCode {
 }
 
 /// A pass as the sampler runs it.
-fn pass(planted: &Planted, batch: &mut dyn Batch, timed: bool) {
+fn pass(planted: &Planted, batch: &mut dyn Timed, timed: bool) {
     batch.reset();
     planted.begin(timed);
     batch.run();

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
+use crate::measure::Error;
 use crate::measure::limit::roofline::{Flow, Work};
 use crate::measure::workload::catalog::Suite;
 use crate::measure::workload::fixture::arena::stride;
@@ -28,8 +29,8 @@ use crate::measure::workload::fixture::message::{self, Messaging};
 use crate::measure::workload::fixture::record;
 use crate::measure::workload::op::Op;
 use crate::measure::workload::storage::{rotation, value};
-use crate::measure::{Batch, Error};
 use crate::scheme::storage::value::SEALED_OVERHEAD;
+use crate::timing::Timed;
 
 /// Which engines a workload is measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -199,7 +200,7 @@ impl Workload {
     ///
     /// # Panics
     /// When `count` is 0.
-    pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+    pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Timed>, Error> {
         assert!(count > 0, "a batch has operations");
         match (self.op, self.alg) {
             (Op::Seal, Some(_)) => message::seals(engine, &self.shape(), count),

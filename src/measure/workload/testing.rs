@@ -2,11 +2,11 @@
 
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 use crate::engine::{self, Engine, Residue, Shape};
-use crate::measure::Batch;
 use crate::measure::workload::fixture::message::Messaging;
+use crate::timing::Timed;
 
 /// One pass of a batch, checked.
-pub(in crate::measure) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+pub(in crate::measure) fn pass(batch: &mut dyn Timed) -> Result<(), String> {
     batch.reset();
     batch.run();
     batch.check()
