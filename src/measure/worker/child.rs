@@ -11,8 +11,8 @@ use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
 use crate::measure::workload::catalog;
-use crate::measure::{Batch, ClockInfo, Engines, Error, Workload};
-use crate::timing::{Clock, Sampler, pin};
+use crate::measure::{ClockInfo, Engines, Error, Workload};
+use crate::timing::{Clock, Sampler, Timed, pin};
 
 /// What the hidden verb `worker` does: reads a job, measures it with those of `engines` that it names, and tells.
 ///
@@ -94,7 +94,7 @@ fn one(
 ) -> Result<(Vec<Measured>, f64), Error> {
     let clock = &sampler.clock;
     let mut rows: Vec<_> = engines.iter().map(|engine| Measured::new(engine.name(), Ok(0.0))).collect();
-    let mut batches: Vec<Box<dyn Batch>>;
+    let mut batches: Vec<Box<dyn Timed>>;
     let mut repeat = 1;
     // One count for all, so that all walk through buffers of the same size.
     let count = loop {
@@ -155,7 +155,7 @@ fn prepare_checked(
     engine: &'static dyn Engine,
     count: usize,
     clock: &Clock,
-) -> Result<(Box<dyn Batch>, f64), String> {
+) -> Result<(Box<dyn Timed>, f64), String> {
     let mut batch = workload.prepare(engine, count).map_err(|e| e.to_string())?;
     let ns = checked(&mut *batch, clock)?;
     batch.refuse_forgery()?;
@@ -186,7 +186,7 @@ fn clock_error(clock: &Clock, ns: f64) -> Result<Option<f64>, String> {
 }
 
 /// Runs a batch until it is warm, checks it, and returns the time of the shortest of three passes.
-fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
+fn checked(batch: &mut dyn Timed, clock: &Clock) -> Result<f64, String> {
     let mut shortest = f64::INFINITY;
     for _ in 0..3 {
         batch.reset();

@@ -9,11 +9,11 @@ use std::hint::black_box;
 
 use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::{none_not_opened, refused_as};
-use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::{none_not_opened, refused_as};
+use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::timing::Timed;
 
 /// The messages of one call: as many of the slots as there are tags.
 fn messages<'a>(
@@ -39,11 +39,11 @@ pub(in crate::measure) fn seals(
     shape: &Messaging,
     batch: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, batch }))
 }
 
-impl Pass for Seals {
+impl Timed for Seals {
     fn reset(&mut self) {
         self.all.restore();
     }
@@ -65,9 +65,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         self.all.all_sealed()
     }
@@ -86,13 +84,13 @@ pub(in crate::measure) fn opens(
     shape: &Messaging,
     batch: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, batch, sealed, verdicts: vec![NOT_YET; count] }))
 }
 
-impl Pass for Opens {
+impl Timed for Opens {
     fn reset(&mut self) {
         self.all.arena.copy_from(&self.sealed);
         self.verdicts.fill(NOT_YET);
@@ -111,9 +109,7 @@ impl Pass for Opens {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
         none_not_opened(&self.verdicts)?;
         self.all.all_opened()

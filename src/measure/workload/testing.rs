@@ -3,11 +3,11 @@
 use crate::aead::{Alg, Error, Tag};
 use crate::engine::Engine;
 use crate::engine::double::{Call, FaultyEngine};
-use crate::measure::Batch;
-use crate::measure::workload::message::Messaging;
+use crate::measure::workload::fixture::message::Messaging;
+use crate::timing::Timed;
 
 /// One pass of a batch, checked.
-pub(in crate::measure) fn pass(batch: &mut dyn Batch) -> Result<(), String> {
+pub(in crate::measure) fn pass(batch: &mut dyn Timed) -> Result<(), String> {
     batch.reset();
     batch.run();
     batch.check()

@@ -13,14 +13,14 @@ use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::envelope::aad::pebble_key;
 use crate::envelope::{Cipher, Keystore, NonceSource};
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::{all_opened, none_refused, refused_as};
-use crate::measure::workload::reference::reference;
-use crate::measure::{Batch, Error};
+use crate::measure::Error;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::{all_opened, none_refused, refused_as};
+use crate::measure::workload::fixture::reference::reference;
 use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::value::read;
 use crate::scheme::storage::{Budget, Clear, Form, Origin, Sealer, Sidecar, StateCache};
-use crate::timing::Pass;
+use crate::timing::Timed;
 
 const KEY_ID: u32 = 7;
 const USER_KEY: &[u8; 16] = b"user/0123456789a";
@@ -72,11 +72,11 @@ pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(Seals(Values::new(engine, bytes, count)?)))
 }
 
-impl Pass for Seals {
+impl Timed for Seals {
     fn reset(&mut self) {
         self.0.stored.iter_mut().for_each(|stored| stored.fill(0));
     }
@@ -94,9 +94,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         self.0.count()
     }
-}
 
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         none_refused(self.0.refused)?;
         let key = pebble_key(USER_KEY, COMMIT_TS);
@@ -122,7 +120,7 @@ pub(in crate::measure) fn opens(
     engine: &'static dyn Engine,
     bytes: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut all = Values::new(engine, bytes, count)?;
     let writer = Values::new(reference(engine, Alg::Aes256Gcm), bytes, 1)?.sealer;
     for (plain, stored) in all.plain.iter().zip(all.stored.iter_mut()) {
@@ -133,7 +131,7 @@ pub(in crate::measure) fn opens(
     Ok(Box::new(Opens { all, key: pebble_key(USER_KEY, COMMIT_TS), read: Vec::with_capacity(count) }))
 }
 
-impl Pass for Opens {
+impl Timed for Opens {
     fn reset(&mut self) {
         self.read.clear();
     }
@@ -152,9 +150,7 @@ impl Pass for Opens {
     fn count(&self) -> u64 {
         self.all.count()
     }
-}
 
-impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
         none_refused(self.all.refused)?;
         if self.read.len() as u64 != self.all.count() {
@@ -196,7 +192,7 @@ mod tests {
         assert!(seen >= 6, "{seen}");
     }
 
-    type Make = fn(&'static dyn Engine, usize, usize) -> Result<Box<dyn Batch>, Error>;
+    type Make = fn(&'static dyn Engine, usize, usize) -> Result<Box<dyn Timed>, Error>;
 
     #[test]
     fn a_wrong_engine_and_what_was_not_run_are_caught() {

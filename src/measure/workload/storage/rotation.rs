@@ -12,13 +12,13 @@ use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine::Engine;
 use crate::envelope::Keystore;
 use crate::envelope::keystore::DEK_LEN;
-use crate::measure::workload::reference::reference;
-use crate::measure::{Batch, Error};
+use crate::measure::Error;
+use crate::measure::workload::fixture::reference::reference;
 use crate::scheme::storage::applier::{Applier, Identity, Keys};
 use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::wire::{Entry, Registration, Rotation, Subtag};
 use crate::scheme::storage::{LocalKek, Purpose, Sidecar, SidecarFile, sidecar};
-use crate::timing::Pass;
+use crate::timing::Timed;
 
 const FILE: &str = "/data/keys.json";
 const NODE: u64 = 7;
@@ -85,13 +85,13 @@ pub(in crate::measure) fn hydrates(
     engine: &'static dyn Engine,
     keys: u32,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let kek = kek()?;
     let sidecar = sidecar_of(&kek, keys)?;
     Ok(Box::new(Hydrates { engine, kek, sidecar, loaded: Vec::with_capacity(count), count, refused: 0 }))
 }
 
-impl Pass for Hydrates {
+impl Timed for Hydrates {
     fn reset(&mut self) {
         self.loaded.clear();
     }
@@ -108,11 +108,9 @@ impl Pass for Hydrates {
     fn count(&self) -> u64 {
         self.count as u64
     }
-}
 
-impl Batch for Hydrates {
     fn check(&mut self) -> Result<(), String> {
-        crate::measure::workload::compare::none_refused(self.refused)?;
+        crate::measure::workload::fixture::compare::none_refused(self.refused)?;
         if self.loaded.len() != self.count {
             return Err(format!("keys were loaded {} times, not {}", self.loaded.len(), self.count));
         }
@@ -139,7 +137,7 @@ pub(in crate::measure) fn rotates(
     engine: &'static dyn Engine,
     keys: u32,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(rotates_of(engine, keys, count)?))
 }
 
@@ -171,7 +169,7 @@ impl Rotates {
     }
 }
 
-impl Pass for Rotates {
+impl Timed for Rotates {
     fn reset(&mut self) {
         (1..=self.entries.len() as u32).for_each(|i| self.keystore.delete(self.keys + i));
         self.disk = self.before.after_restart();
@@ -188,11 +186,9 @@ impl Pass for Rotates {
     fn count(&self) -> u64 {
         self.entries.len() as u64
     }
-}
 
-impl Batch for Rotates {
     fn check(&mut self) -> Result<(), String> {
-        crate::measure::workload::compare::none_refused(self.halted)?;
+        crate::measure::workload::fixture::compare::none_refused(self.halted)?;
         let sidecar = Sidecar::read(&self.disk, Path::new(FILE)).map_err(|error| error.to_string())?;
         let last = self.keys + self.entries.len() as u32;
         if (sidecar.active_storage, sidecar.keys.len()) != (last, last as usize) {
@@ -208,7 +204,7 @@ mod tests {
     use crate::engine::find;
     use crate::measure::workload::testing::{Broken, Fault, pass};
 
-    type Make = fn(&'static dyn Engine, u32, usize) -> Result<Box<dyn Batch>, Error>;
+    type Make = fn(&'static dyn Engine, u32, usize) -> Result<Box<dyn Timed>, Error>;
     const MAKES: [Make; 2] = [hydrates, rotates];
 
     #[test]
