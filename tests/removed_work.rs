@@ -12,7 +12,7 @@ use std::time::Duration;
 use sealmark::aead::{Aead, Alg, Error};
 use sealmark::engine::double::{Call, FaultyEngine};
 use sealmark::engine::{Engine, find};
-use sealmark::measure::{self, Batch, Engines, Op, Plan, Suite, Workload, trace, workloads};
+use sealmark::measure::{self, Engines, Op, Plan, Suite, Timed, Workload, trace, workloads};
 
 /// Which calls of an engine do their work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,7 +185,7 @@ fn main() -> ExitCode {
 }
 
 /// A pass as the sampler runs it.
-fn pass(planted: &Planted, batch: &mut dyn Batch, timed: bool) {
+fn pass(planted: &Planted, batch: &mut dyn Timed, timed: bool) {
     batch.reset();
     planted.begin(timed);
     batch.run();

@@ -10,7 +10,8 @@ use std::time::Duration;
 use sealmark::aead::{Alg, BACKENDS};
 use sealmark::engine::double::FaultyEngine;
 use sealmark::engine::{Engine, Witnesses, find};
-use sealmark::measure::{self, Plan, Suite, witness};
+use sealmark::measure::trace::witness;
+use sealmark::measure::{self, Plan, Suite};
 use sealmark::verify::{self, Sets};
 
 /// The portable code under the name of this CPU's widest backend.
