@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 
-use super::{End, Engines, Format};
+use super::{Engines, ExitStatus, Format};
 use crate::aead::Backend;
 use crate::{measure, verify};
 
@@ -42,7 +42,7 @@ impl What {
     }
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
     if args.format == Format::Json {
         let chosen = |what: &What| args.what.is_none_or(|only| only == *what);
         let all: BTreeMap<String, Vec<String>> = What::value_variants()
@@ -50,22 +50,22 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             .filter(|what| chosen(what))
             .filter_map(|what| Some((what.to_possible_value()?.get_name().to_owned(), what.names(engines))))
             .collect();
-        say!("{}", serde_json::to_string_pretty(&all)?);
-        return Ok(End::Fine);
+        print_line!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(ExitStatus::Fine);
     }
     if let Some(what) = args.what {
-        say!("{}", what.names(engines).join("\n"));
-        return Ok(End::Fine);
+        print_line!("{}", what.names(engines).join("\n"));
+        return Ok(ExitStatus::Fine);
     }
-    say!("engines\n  sealmark (on this CPU: sealmark/{})", Backend::choose().name);
+    print_line!("engines\n  sealmark (on this CPU: sealmark/{})", Backend::choose().name);
     for engine in engines.all() {
         match engine.available() {
-            Ok(()) => say!("  {} ({})", engine.name(), engine.version()),
-            Err(reason) => say!("  {} ({}): {reason}", engine.name(), engine.version()),
+            Ok(()) => print_line!("  {} ({})", engine.name(), engine.version()),
+            Err(reason) => print_line!("  {} ({}): {reason}", engine.name(), engine.version()),
         }
     }
     for (heading, what) in [("sets", What::Sets), ("suites", What::Suites), ("workloads", What::Workloads)] {
-        say!("\n{heading}\n  {}", what.names(engines).join("\n  "));
+        print_line!("\n{heading}\n  {}", what.names(engines).join("\n  "));
     }
-    Ok(End::Fine)
+    Ok(ExitStatus::Fine)
 }

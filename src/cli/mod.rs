@@ -3,7 +3,7 @@
 //! Only this floor uses `anyhow`: an error gets "while doing what to which file" and is printed on one line.
 
 /// Prints a line to standard output. A full disk behind it is an error, and a reader that left no panic.
-macro_rules! say {
+macro_rules! print_line {
     ($($words:tt)*) => {
         $crate::cli::print(format_args!($($words)*))?
     };
@@ -89,7 +89,7 @@ enum Format {
 
 /// How a verb ended, when nothing kept it from doing its work.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum End {
+enum ExitStatus {
     Fine = 0,
     FoundSomething = 1,
     BadInput = 2,
@@ -130,7 +130,7 @@ impl Engines {
     }
 }
 
-/// What keeps every one of these engines from running here, for the end [`End::CouldNotTell`].
+/// What keeps every one of these engines from running here, for the end [`ExitStatus::CouldNotTell`].
 fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
     let reasons: Vec<String> = engines.iter().filter_map(|engine| engine.available().err()).collect();
     (reasons.len() == engines.len())
@@ -164,7 +164,7 @@ fn wish(first: &mut Option<Instant>, now: Instant) -> Wish {
     }
 }
 
-fn heed_ctrl_c() {
+fn install_ctrlc_handler() {
     let mut first = None;
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
@@ -186,7 +186,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     let engines = Engines(engine::engines().into_iter().chain(engines.iter().copied()).collect());
     if let Some(name) = engines.twice() {
         eprintln!("sealmark: two engines are called {name:?}: give your own another name");
-        return ExitCode::from(End::BadInput as u8);
+        return ExitCode::from(ExitStatus::BadInput as u8);
     }
     let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
         Verb::Run(args) => run::run(&args, &engines),
@@ -200,7 +200,7 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
-            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
+            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| ExitStatus::Fine)
         }
         Verb::Trace(args) => trace::run(&args, &engines),
         Verb::Storage(args) => storage::run(&args),
@@ -210,10 +210,10 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
     match end {
         Ok(end) => ExitCode::from(end as u8),
         // A worker whose parent is gone has nobody to tell.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(End::Fine as u8),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(ExitStatus::Fine as u8),
         Err(error) => {
             eprintln!("sealmark: {error:#}");
-            ExitCode::from(End::BadInput as u8)
+            ExitCode::from(ExitStatus::BadInput as u8)
         }
     }
 }

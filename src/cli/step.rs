@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 
-use super::{End, Engines};
+use super::{Engines, ExitStatus};
 use crate::measure::trace;
 
-pub(super) fn run(engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(engines: &Engines) -> anyhow::Result<ExitStatus> {
     trace::step_main(&engines.all()).context("this verb is for `sealmark trace` itself")?;
-    Ok(End::Fine)
+    Ok(ExitStatus::Fine)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::{End, Engines, Format, progress};
+use super::{Engines, ExitStatus, Format, progress};
 use crate::aead::Alg;
 use crate::engine::Witnesses;
 use crate::report::{self, File, Report};
@@ -52,7 +52,7 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
     if args.self_test {
         return self_test(args);
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let chosen = engines.named(&args.engines)?;
     if let (true, Some(reason)) = (args.require.is_empty(), super::none_can_run(&chosen)) {
         eprintln!("sealmark: {reason}");
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     let sets = match &args.vectors {
         Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors")?),
@@ -79,13 +79,13 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     if let Some(path) = &args.output {
         report::write(path, &report)?;
     }
-    let found = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
+    let found = if report.wrong == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&report)?),
         Format::Text => {
             let files = listing(&report.files);
             let report = Report::build(vec![File::Verify(report)]);
-            say!("{}\n{files}seed {}", report.text(super::width()), args.seed);
+            print_line!("{}\n{files}seed {}", report.text(super::width()), args.seed);
         }
     }
     let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
@@ -94,11 +94,11 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     if !folder.unread.is_empty() {
         eprintln!("sealmark: {} of the files could not be read", folder.unread.len());
-        return Ok(End::BadInput);
+        return Ok(ExitStatus::BadInput);
     }
     if holds_nothing {
         eprintln!("sealmark: none of the files holds vectors of AES-GCM");
-        return Ok(End::BadInput);
+        return Ok(ExitStatus::BadInput);
     }
     Ok(found)
 }
@@ -169,22 +169,22 @@ pub(super) fn verify(plan: &Plan) -> verify::Report {
     report
 }
 
-fn self_test(args: &Args) -> anyhow::Result<End> {
+fn self_test(args: &Args) -> anyhow::Result<ExitStatus> {
     let planted = verify::self_test(args.seed);
     let missed = planted.iter().filter(|defect| !defect.caught).count();
     if let Some(path) = &args.output {
         report::write(path, &planted)?;
     }
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&planted)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&planted)?),
         Format::Text => {
             for defect in &planted {
                 let verdict = if defect.caught { "caught" } else { "MISSED" };
-                say!("{verdict}  {}", defect.what);
-                say!("        by {}", defect.by.first().map_or("nothing", String::as_str));
+                print_line!("{verdict}  {}", defect.what);
+                print_line!("        by {}", defect.by.first().map_or("nothing", String::as_str));
             }
-            say!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
+            print_line!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
         }
     }
-    Ok(if missed == 0 { End::Fine } else { End::FoundSomething })
+    Ok(if missed == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething })
 }

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 
-use super::{End, Engines};
+use super::{Engines, ExitStatus};
 use crate::measure;
 
-pub(super) fn run(engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(engines: &Engines) -> anyhow::Result<ExitStatus> {
     measure::worker_main(&engines.all()).context("this verb is for `sealmark bench` itself")?;
-    Ok(End::Fine)
+    Ok(ExitStatus::Fine)
 }
