@@ -34,5 +34,5 @@ impl Engine for Mine {
 }
 
 fn main() -> std::process::ExitCode {
-    sealmark::main(&[&Mine])
+    sealmark::main(&[&Mine], &[])
 }

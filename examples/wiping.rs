@@ -112,5 +112,5 @@ mod x86 {
 }
 
 fn main() -> std::process::ExitCode {
-    sealmark::main(&[&Around { name: "plain", wipes: false }, &Around { name: "wiped", wipes: true }])
+    sealmark::main(&[&Around { name: "plain", wipes: false }, &Around { name: "wiped", wipes: true }], &[])
 }

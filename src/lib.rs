@@ -25,10 +25,11 @@
 //! `redb` adds a database as a store of the schemes; `openssl` adds the system's OpenSSL, and `openssl-vendored` one
 //! built from source.
 //!
-//! # An engine of one's own
+//! # Your own engine, your own scheme
 //!
-//! A binary that is `sealmark::main(&[&MY_ENGINE])` is the whole command, with that engine verified and measured
-//! like the others; see `examples/own_engine.rs`.
+//! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and measures that
+//! engine like the others, and does faults to what that scheme stores or sends; see `examples/own_engine.rs` and
+//! `examples/own_scheme.rs`.
 
 pub mod aead;
 #[cfg(feature = "cli")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::output::Output;
-use super::{Engines, ExitStatus, Format, STOP, progress};
+use super::{ExitStatus, Format, Registry, STOP, progress};
 use crate::measure::{self, Plan, Progress, Run, Suite};
 use crate::report::{File, Report};
 
@@ -66,10 +66,10 @@ impl From<SuiteName> for Suite {
     }
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     let mut output = args.output.as_deref().map(Output::to).transpose()?;
     let filtered = if args.filter.is_some() { Suite::Full } else { Suite::Quick };
-    let chosen = engines.named(&args.engines)?;
+    let chosen = registry.engines_named(&args.engines)?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");
         return Ok(ExitStatus::CouldNotTell);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Engines, ExitStatus, Format};
+use super::{ExitStatus, Format, Registry};
 use crate::aead::Backend;
 use crate::host::{Disagreement, Host, second_opinion};
 use crate::measure::probe::{self, Limits};
@@ -43,13 +43,13 @@ pub(super) struct Facts {
     second_opinion: Vec<Disagreement>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     let clock = Clock::calibrate();
     let facts = Facts {
         schema: SCHEMA,
         host: Host::detect(),
         backend: Backend::choose().name,
-        engines: engines.all().into_iter().map(EngineInfo::of).collect(),
+        engines: registry.engines().into_iter().map(EngineInfo::of).collect(),
         limits: probe::limits(&clock),
         clock_grain_ns: clock.grain_ns,
         clock_overhead_ns: clock.overhead_ns,

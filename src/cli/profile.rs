@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 #[cfg(not(all(unix, feature = "profile")))]
-pub(super) fn run(args: &Args, _: &super::Engines) -> anyhow::Result<super::ExitStatus> {
+pub(super) fn run(args: &Args, _: &super::Registry) -> anyhow::Result<super::ExitStatus> {
     eprintln!("sealmark: this build cannot profile {} on {}", args.workload, args.engine);
     eprintln!(
         "sealmark: build it on Unix with --features profile: neither {} nor {} s of sampling",
@@ -42,7 +42,7 @@ mod sampled {
 
     use anyhow::{Context, bail};
 
-    use super::super::{Engines, ExitStatus};
+    use super::super::{ExitStatus, Registry};
     use super::Args;
     use crate::measure::workloads;
     use crate::report;
@@ -52,9 +52,9 @@ mod sampled {
     /// Functions that are printed.
     const TOP: usize = 12;
 
-    pub(crate) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
         super::super::output::check(&args.output)?;
-        let engine = engines.named(std::slice::from_ref(&args.engine))?[0];
+        let engine = registry.engines_named(std::slice::from_ref(&args.engine))?[0];
         if let Some(reason) = super::super::none_can_run(&[engine]) {
             eprintln!("sealmark: {reason}");
             return Ok(ExitStatus::CouldNotTell);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::output::{self, Output};
-use super::{Engines, ExitStatus, Format};
+use super::{ExitStatus, Format, Registry};
 use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::host::Host;
@@ -36,8 +36,8 @@ impl Default for Args {
     }
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
-    let chosen = engines.named(&args.engines)?;
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
+    let chosen = registry.engines_named(&args.engines)?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");
         return Ok(ExitStatus::CouldNotTell);
@@ -48,8 +48,11 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> 
     }
     let mut output = Output::to(&folder.join("bench.json"))?;
     let witnesses = super::witness::take(&chosen, &Alg::ALL);
-    let plan =
-        VerifyPlan { witnesses: witnesses.clone(), ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1) };
+    let plan = VerifyPlan {
+        schemes: registry.schemes(),
+        witnesses: witnesses.clone(),
+        ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1)
+    };
     let verified = super::verify::verify(&plan);
     report::write(&folder.join("verify.json"), &verified)?;
 

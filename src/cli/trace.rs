@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::{Engines, ExitStatus, Format, progress};
+use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
 use crate::measure::{self, Workload, contestants, suite};
@@ -45,10 +45,10 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
     let workloads = args.workloads.iter().map(|path| named(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let chosen = engines.named(&args.engines)?;
+    let chosen = registry.engines_named(&args.engines)?;
     let before = args.diff.as_deref().map(read).transpose()?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");

@@ -138,8 +138,3 @@ mod tests {
         }
     }
 }
-
-/// The names of the sets about a compiled-in scheme; none where there is no such scheme.
-pub fn names_of_scheme(name: &str) -> Vec<String> {
-    Catalog(&schemes()).of_scheme(name).unwrap_or_default()
-}

@@ -30,7 +30,7 @@ mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
-pub use catalog::{Catalog, built_in, built_in_names, names_of_scheme};
+pub use catalog::{Catalog, built_in, built_in_names};
 pub use fault::{BlindKind, BlindSpot, SchemeReport};
 pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};
