@@ -35,6 +35,7 @@ use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::engine::{self, Engine};
+use crate::measure;
 
 /// Verifies and measures AES envelope encryption on this CPU.
 ///
@@ -70,12 +71,6 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Measures one process's share of a bench: reads a job on stdin, answers on stdout.
-    #[command(hide = true)]
-    Worker,
-    /// Runs one call of a workload between two marks, to be traced: reads a job on stdin, answers on stdout.
-    #[command(hide = true)]
-    Step,
 }
 
 /// How a verb prints its result.
@@ -179,6 +174,17 @@ fn heed_ctrl_c() {
     }
 }
 
+/// Verbs that this program gives to the processes that it starts. They are looked up before any argument is parsed:
+/// parsing puts every help text on the heap, and where a traced process has its buffers would depend on their length.
+const HIDDEN: [(&str, fn(&Engines) -> anyhow::Result<End>); 2] =
+    [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
+
+/// What a hidden verb makes of the engines, where it is the only argument.
+fn hidden(mut arguments: std::env::ArgsOs) -> Option<fn(&Engines) -> anyhow::Result<End>> {
+    let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
+    HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
+}
+
 /// The whole command, with extra engines of the caller's own.
 ///
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
@@ -188,24 +194,9 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
         eprintln!("sealmark: two engines are called {name:?}: give your own another name");
         return ExitCode::from(End::BadInput as u8);
     }
-    let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
-        Verb::Run(args) => run::run(&args, &engines),
-        Verb::Host(args) => host::run(&args, &engines),
-        Verb::List(args) => list::run(&args, &engines),
-        Verb::Schema(args) => schema::run(&args),
-        Verb::Verify(args) => verify::run(&args, &engines),
-        Verb::Bench(args) => bench::run(&args, &engines),
-        Verb::Report(args) => report::run(&args),
-        Verb::Profile(args) => profile::run(&args, &engines),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
-            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
-        }
-        Verb::Trace(args) => trace::run(&args, &engines),
-        Verb::Storage(args) => storage::run(&args),
-        Verb::Worker => worker::run(&engines),
-        Verb::Step => step::run(&engines),
+    let end = match hidden(std::env::args_os()) {
+        Some(run) => run(&engines),
+        None => visible(&engines),
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
@@ -215,6 +206,27 @@ pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
             eprintln!("sealmark: {error:#}");
             ExitCode::from(End::BadInput as u8)
         }
+    }
+}
+
+/// Parses the arguments and runs the verb among them.
+fn visible(engines: &Engines) -> anyhow::Result<End> {
+    match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
+        Verb::Run(args) => run::run(&args, engines),
+        Verb::Host(args) => host::run(&args, engines),
+        Verb::List(args) => list::run(&args, engines),
+        Verb::Schema(args) => schema::run(&args),
+        Verb::Verify(args) => verify::run(&args, engines),
+        Verb::Bench(args) => bench::run(&args, engines),
+        Verb::Report(args) => report::run(&args),
+        Verb::Profile(args) => profile::run(&args, engines),
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
+            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
+        }
+        Verb::Trace(args) => trace::run(&args, engines),
+        Verb::Storage(args) => storage::run(&args),
     }
 }
 
@@ -258,6 +270,15 @@ mod tests {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
         }
+    }
+
+    #[test]
+    fn hidden_verbs_are_none_that_arguments_are_parsed_for() {
+        let command = Cli::command();
+        for (verb, _) in HIDDEN {
+            assert!(command.find_subcommand(verb).is_none(), "{verb}");
+        }
+        assert!(command.get_subcommands().all(|verb| !verb.is_hide_set()));
     }
 
     #[test]
