@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::host::{Host, Variable};
-use crate::timing::{Interval, Pass};
+use crate::timing::Interval;
 use crate::trace::Witness;
 
 mod coverage;
@@ -23,34 +23,14 @@ mod warning;
 pub mod worker;
 pub mod workload;
 
+pub use crate::timing::Timed;
 pub use plan::{Plan, Progress, run, run_and_keep};
 pub use warning::{WITHIN, warnings};
 pub use worker::child::worker_main;
 pub use worker::known::eligible_engines;
 pub use workload::catalog::{Suite, workloads};
-pub use workload::kind::Op;
+pub use workload::op::Op;
 pub use workload::{Engines, Level, Workload};
-
-/// A number of operations of one workload on one engine, ready to be timed.
-///
-/// `reset` restores the state that `run` starts from; `run` does exactly `count` operations and nothing else.
-pub trait Batch: Pass {
-    /// Compares what the last `run` left with what another engine makes of it: of every operation, so that one that was
-    /// not done, or done only for another, is found.
-    ///
-    /// # Errors
-    /// What differs, for a person to read.
-    fn check(&mut self) -> Result<(), String>;
-
-    /// Opens messages whose tags have a flipped bit, which must not be authentic. A batch that opens nothing has
-    /// nothing to refuse; one that times refusals opens authentic messages instead.
-    ///
-    /// # Errors
-    /// What came instead, for a person to read.
-    fn refuse_forgery(&mut self) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 /// Why nothing could be measured. What goes wrong with one engine is a row instead.
 #[derive(Debug, thiserror::Error)]

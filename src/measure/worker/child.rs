@@ -15,8 +15,8 @@ use crate::measure::worker::protocol::{
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
 use crate::measure::worker::{line, stack, tail};
-use crate::measure::{Batch, Error, Workload};
-use crate::timing::{Clock, Pinning, pin};
+use crate::measure::{Error, Workload};
+use crate::timing::{Clock, Pinning, Timed, pin};
 
 /// What the hidden verb `worker` does: reads commands from standard input, carries them out with the engines compiled
 /// in and with these, and answers on standard output.
@@ -63,7 +63,7 @@ struct Session<'a> {
 struct Slot {
     workload: Workload,
     engine: &'static dyn Engine,
-    batch: Box<dyn Batch>,
+    batch: Box<dyn Timed>,
     place: Place,
 }
 
@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
     fn cycle_ns(&mut self) -> f64 {
         let clock = self.clock;
         let cycles = self.cycles.get_or_insert_with(|| Cycles::new(&clock));
-        clock.time(|| crate::timing::Pass::run(cycles)) / crate::timing::Pass::count(cycles) as f64
+        clock.time(|| cycles.run()) / cycles.count() as f64
     }
 
     fn check(&mut self, slot: u32) -> Result<Answer, Refusal> {
@@ -245,7 +245,6 @@ mod tests {
     use super::*;
     use crate::measure::worker::protocol::{CAPABILITIES, MINOR};
     use crate::measure::workload::testing::{Broken, Fault as Defect};
-    use crate::timing::Pass;
 
     const HELLO: &str = r#"{"command":"hello","major":1,"minor":0,"program":"a test"}"#;
     const PREPARE: &str =
@@ -322,14 +321,12 @@ mod tests {
     #[test]
     fn a_slice_ends_with_the_pass_that_reaches_its_time() {
         struct Counted;
-        impl Pass for Counted {
+        impl Timed for Counted {
             fn reset(&mut self) {}
             fn run(&mut self) {}
             fn count(&self) -> u64 {
                 5
             }
-        }
-        impl Batch for Counted {
             fn check(&mut self) -> Result<(), String> {
                 Err("it is wrong".into())
             }

@@ -3,8 +3,7 @@
 //! It takes its turn in each round like the others, so what an engine's sample is divided by was measured within
 //! the same milliseconds. A clock that changes during a run then moves nanoseconds, and no cycles.
 
-use crate::measure::Batch;
-use crate::timing::{Clock, Pass, spend_cycles};
+use crate::timing::{Clock, Timed, spend_cycles};
 
 /// What its passes are aimed at, in nanoseconds.
 const PASS_NS: f64 = 20e3;
@@ -27,7 +26,7 @@ impl Cycles {
     }
 }
 
-impl Pass for Cycles {
+impl Timed for Cycles {
     fn reset(&mut self) {
         self.spent = 0;
     }
@@ -39,9 +38,7 @@ impl Pass for Cycles {
     fn count(&self) -> u64 {
         self.count
     }
-}
 
-impl Batch for Cycles {
     fn check(&mut self) -> Result<(), String> {
         if self.spent == self.count {
             Ok(())

@@ -8,8 +8,8 @@ use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::known::{Known, eligible_engines};
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
-use crate::measure::{Batch, ClockInfo, Error, Workload};
-use crate::timing::{Clock, Pinning, Sampler};
+use crate::measure::{ClockInfo, Error, Workload};
+use crate::timing::{Clock, Pinning, Sampler, Timed};
 
 /// Told of each answer as soon as there is one; what it returns as an error ends the sampling.
 pub(in crate::measure) type Tell<'a> = &'a mut dyn FnMut(Answer) -> Result<(), Error>;
@@ -62,7 +62,7 @@ fn measure_workload(
     let clock = &sampler.clock;
     // Of each engine that has no error yet, its batch; of every one, what is known.
     let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); engines.len()];
-    let mut batches: Vec<Box<dyn Batch>>;
+    let mut batches: Vec<Box<dyn Timed>>;
     let mut repeat = 1;
     // One count for all, so that all walk through buffers of the same size.
     let count = loop {
@@ -113,7 +113,7 @@ fn measure_workload(
 fn judged(
     workload: &Workload,
     engine: &'static dyn Engine,
-    batch: &mut dyn Batch,
+    batch: &mut dyn Timed,
     quartile: Option<f64>,
     cycle_ns: Option<f64>,
     clock: &Clock,
@@ -133,7 +133,7 @@ pub(in crate::measure) fn prepare_checked(
     engine: &'static dyn Engine,
     count: usize,
     clock: &Clock,
-) -> Result<(Box<dyn Batch>, f64), String> {
+) -> Result<(Box<dyn Timed>, f64), String> {
     let mut batch = workload.prepare(engine, count).map_err(|e| e.to_string())?;
     let ns = checked(&mut *batch, clock)?;
     batch.refuse_forgery()?;
@@ -164,7 +164,7 @@ fn clock_error(clock: &Clock, ns: f64) -> Result<Option<f64>, String> {
 }
 
 /// Runs a batch until it is warm, checks it, and returns the time of the shortest of three passes.
-fn checked(batch: &mut dyn Batch, clock: &Clock) -> Result<f64, String> {
+fn checked(batch: &mut dyn Timed, clock: &Clock) -> Result<f64, String> {
     let mut shortest = f64::INFINITY;
     for _ in 0..3 {
         batch.reset();

@@ -9,11 +9,11 @@ use std::hint::black_box;
 
 use crate::aead::{self, Message, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::{none_not_opened, refused_as};
-use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::{none_not_opened, refused_as};
+use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::timing::Timed;
 
 /// The messages of one call: as many of the slots as there are tags.
 fn messages<'a>(
@@ -39,11 +39,11 @@ pub(in crate::measure) fn seals(
     shape: &Messaging,
     batch: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(Seals { all: Messages::new(engine, shape, count)?, batch }))
 }
 
-impl Pass for Seals {
+impl Timed for Seals {
     fn reset(&mut self) {
         self.all.restore();
     }
@@ -65,9 +65,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         self.all.all_sealed()
     }
@@ -86,13 +84,13 @@ pub(in crate::measure) fn opens(
     shape: &Messaging,
     batch: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, batch, sealed, verdicts: vec![NOT_YET; count] }))
 }
 
-impl Pass for Opens {
+impl Timed for Opens {
     fn reset(&mut self) {
         self.all.arena.copy_from(&self.sealed);
         self.verdicts.fill(NOT_YET);
@@ -111,9 +109,7 @@ impl Pass for Opens {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Opens {
     fn check(&mut self) -> Result<(), String> {
         none_not_opened(&self.verdicts)?;
         self.all.all_opened()
@@ -147,8 +143,9 @@ impl Batch for Opens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aead::{Aead, Alg, Nonce};
-    use crate::engine::{Residue, Shape, engines, find};
+    use crate::aead::Alg;
+    use crate::engine::double::FaultyEngine;
+    use crate::engine::{Shape, engines, find};
     use crate::measure::workload::testing::{Broken, Fault, of, pass};
 
     #[test]
@@ -205,56 +202,16 @@ mod tests {
     }
 
     /// Right, but its batches are all or nothing.
-    struct AllOrNothing;
-
-    impl Engine for AllOrNothing {
-        fn name(&self) -> &'static str {
-            "broken/all-or-nothing"
-        }
-
-        fn version(&self) -> String {
-            "0".into()
-        }
-
-        fn available(&self) -> Result<(), String> {
-            Ok(())
-        }
-
-        fn supports(&self, _: Shape) -> bool {
-            true
-        }
-
-        fn residue(&self) -> Residue {
-            Residue::Zeros
-        }
-
-        fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, aead::Error> {
-            Ok(Box::new(AllOrNothingKey(aead::key(alg, bytes)?)))
-        }
-    }
-
-    struct AllOrNothingKey(Box<dyn Aead>);
-
-    impl Aead for AllOrNothingKey {
-        fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Verdict {
-            self.0.seal(nonce, aad, in_out, tag)
-        }
-
-        fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Verdict {
-            self.0.open(nonce, aad, in_out, tag)
-        }
-
-        fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Verdict]) {
-            self.0.open_batch(messages, verdicts);
+    static ALL_OR_NOTHING: FaultyEngine =
+        FaultyEngine::new("broken/all-or-nothing").with_verdicts(|verdicts| {
             if verdicts.iter().any(Result::is_err) {
                 verdicts.fill(Err(aead::Error::NotAuthentic));
             }
-        }
-    }
+        });
 
     #[test]
     fn an_engine_that_refuses_the_others_with_the_forged_one_is_caught() {
-        let mut batch = opens(&AllOrNothing, &of(Alg::Aes256Gcm, 16), 8, 8).unwrap();
+        let mut batch = opens(&ALL_OR_NOTHING, &of(Alg::Aes256Gcm, 16), 8, 8).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("beside a forged one")));
     }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::aead::Alg;
-use crate::measure::workload::kind::Op;
+use crate::measure::workload::op::Op;
 use crate::measure::workload::{Engines, Level, Workload};
 
 /// How much is measured.

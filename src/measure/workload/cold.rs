@@ -8,9 +8,9 @@ use std::hint::black_box;
 
 use crate::aead::Aead;
 use crate::engine::Engine;
-use crate::measure::workload::message::{Messages, Messaging};
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::timing::Timed;
 
 /// Bytes that are read: four times the second-level cache of today's large cores.
 const EVICTED: usize = 8 * 1024 * 1024;
@@ -28,14 +28,14 @@ pub(in crate::measure) fn seals(
     engine: &'static dyn Engine,
     shape: &Messaging,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     let key = || engine.key(shape.alg, &all.bytes).map_err(|e| Error::engine(engine, e));
     let keys = (0..count).map(|_| key()).collect::<Result<_, _>>()?;
     Ok(Box::new(Seals { all, keys, other: vec![1; EVICTED] }))
 }
 
-impl Pass for Seals {
+impl Timed for Seals {
     fn reset(&mut self) {
         self.all.restore();
         let mut sum = 0_u8;
@@ -59,9 +59,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         self.all.all_sealed()
     }

@@ -12,10 +12,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::aead::{Aead, Alg, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::arena::drawn_from;
-use crate::measure::workload::reference::reference;
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::arena::drawn_from;
+use crate::measure::workload::fixture::reference::reference;
+use crate::timing::Timed;
 
 struct Keys {
     engine: &'static dyn Engine,
@@ -32,7 +32,7 @@ pub(in crate::measure) fn keys(
     alg: Alg,
     count: usize,
     seed: u64,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(count, seed));
     let mut bytes = vec![vec![0; alg.key_len()]; count];
     for key in &mut bytes {
@@ -50,7 +50,7 @@ pub(in crate::measure) fn renew(keys: &mut [Vec<u8>], pass: u64) {
     }
 }
 
-impl Pass for Keys {
+impl Timed for Keys {
     fn reset(&mut self) {
         self.passes += 1;
         renew(&mut self.bytes, self.passes);
@@ -66,9 +66,7 @@ impl Pass for Keys {
     fn count(&self) -> u64 {
         self.bytes.len() as u64
     }
-}
 
-impl Batch for Keys {
     fn check(&mut self) -> Result<(), String> {
         let reference = reference(self.engine, self.alg);
         let sealed = |key: &dyn Aead| {

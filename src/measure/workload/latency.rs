@@ -9,10 +9,10 @@ use std::hint::black_box;
 
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
-use crate::measure::workload::compare::none_refused;
-use crate::measure::workload::message::{Messages, Messaging};
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::compare::none_refused;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::timing::Timed;
 
 struct Chain {
     all: Messages,
@@ -30,12 +30,12 @@ pub(in crate::measure) fn seals(
     engine: &dyn Engine,
     shape: &Messaging,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all }))
 }
 
-impl Pass for Chain {
+impl Timed for Chain {
     fn reset(&mut self) {
         self.all.restore();
         self.first = self.all.nonces[0];
@@ -56,9 +56,7 @@ impl Pass for Chain {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Chain {
     fn check(&mut self) -> Result<(), String> {
         let all = &self.all;
         none_refused(all.refused)?;

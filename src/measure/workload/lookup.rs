@@ -14,9 +14,9 @@ use rand_chacha::ChaCha8Rng;
 use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::envelope::{Keystore, NonceSource};
-use crate::measure::workload::reference::reference;
-use crate::measure::{Batch, Error};
-use crate::timing::{self, Pass};
+use crate::measure::Error;
+use crate::measure::workload::fixture::reference::reference;
+use crate::timing::{self, Timed};
 
 const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
 
@@ -30,11 +30,11 @@ struct Nonces {
 const NOT_ISSUED: Nonce = [0; NONCE_LEN];
 
 /// `count` nonces from one source.
-pub(in crate::measure) fn nonces(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn nonces(count: usize) -> Box<dyn Timed> {
     Box::new(Nonces { source: NonceSource::new(1, 1), before: 0, issued: vec![NOT_ISSUED; count] })
 }
 
-impl Pass for Nonces {
+impl Timed for Nonces {
     fn reset(&mut self) {
         self.before = self.source.issued();
         self.issued.fill(NOT_ISSUED);
@@ -50,9 +50,7 @@ impl Pass for Nonces {
     fn count(&self) -> u64 {
         self.issued.len() as u64
     }
-}
 
-impl Batch for Nonces {
     fn check(&mut self) -> Result<(), String> {
         for (writes, issued) in (self.before + 1..).zip(&self.issued) {
             // Node 1, epoch 1, and the write count.
@@ -93,7 +91,7 @@ fn dek(id: u32) -> [u8; DEK_LEN] {
 pub(in crate::measure) fn lookups(
     engine: &'static dyn Engine,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(Lookups::new(engine, count)?))
 }
 
@@ -101,7 +99,7 @@ pub(in crate::measure) fn lookups(
 pub(in crate::measure) fn contended(
     engine: &'static dyn Engine,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut lookups = Lookups::new(engine, count)?;
     lookups.writer = Some(Writer::start(&lookups.keystore)?);
     Ok(Box::new(lookups))
@@ -172,7 +170,7 @@ impl Drop for Writer {
     }
 }
 
-impl Pass for Lookups {
+impl Timed for Lookups {
     fn reset(&mut self) {
         self.found.fill(0);
     }
@@ -188,9 +186,7 @@ impl Pass for Lookups {
     fn count(&self) -> u64 {
         self.ids.len() as u64
     }
-}
 
-impl Batch for Lookups {
     fn check(&mut self) -> Result<(), String> {
         self.writer.as_ref().map_or(Ok(()), Writer::works)?;
         let tag = |key: &dyn Aead| {

@@ -1,38 +1,36 @@
 //! A workload: one thing to time, and how to make a batch of it for an engine.
 
-mod arena;
 mod batch;
 pub mod catalog;
 mod cold;
-mod compare;
+mod fixture;
 mod key;
-pub mod kind;
 mod latency;
 mod lookup;
-mod message;
+pub mod op;
 mod parallel;
-mod record;
 mod record_parts;
-mod reference;
 mod reject;
 mod rekey;
-mod rotation;
+mod storage;
 #[cfg(test)]
 pub(in crate::measure) mod testing;
-mod value;
 
 use serde::Deserialize;
 
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::OVERHEAD;
+use crate::measure::Error;
 use crate::measure::limit::roofline::{Flow, Work};
-use crate::measure::workload::arena::stride;
 use crate::measure::workload::catalog::Suite;
-use crate::measure::workload::kind::Op;
-use crate::measure::workload::message::Messaging;
-use crate::measure::{Batch, Error};
-use crate::scheme::storage::value::SEALED_OVERHEAD;
+use crate::measure::workload::fixture::arena::stride;
+use crate::measure::workload::fixture::message::{self, Messaging};
+use crate::measure::workload::fixture::record;
+use crate::measure::workload::op::Op;
+use crate::measure::workload::storage::{rotation, value};
+use crate::scheme::storage::SEALED_OVERHEAD;
+use crate::timing::Timed;
 
 /// Which engines a workload is measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -202,7 +200,7 @@ impl Workload {
     ///
     /// # Panics
     /// When `count` is 0.
-    pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Batch>, Error> {
+    pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Timed>, Error> {
         assert!(count > 0, "a batch has operations");
         match (self.op, self.alg) {
             (Op::Seal, Some(_)) => message::seals(engine, &self.shape(), count),

@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::engine::Engine;
-use crate::measure::workload::message::{Messages, Messaging};
-use crate::measure::{Batch, Error};
-use crate::timing::{self, Pass};
+use crate::measure::Error;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::timing::{self, Timed};
 
 /// Threads that a batch is shared among.
 pub(in crate::measure) fn threads() -> usize {
@@ -79,7 +79,7 @@ pub(in crate::measure) fn seals(
     engine: &dyn Engine,
     shape: &Messaging,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let threads = threads() - 1;
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
     let crew = Crew {
@@ -91,7 +91,13 @@ pub(in crate::measure) fn seals(
     Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, crew: Arc::new(crew) }))
 }
 
-impl Pass for Seals {
+impl Drop for Seals {
+    fn drop(&mut self) {
+        self.crew.begin.store(true, Ordering::Release);
+    }
+}
+
+impl Timed for Seals {
     fn reset(&mut self) {
         self.own.restore();
         // A pass that was made ready and never run.
@@ -116,15 +122,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         (self.own.nonces.len() * (1 + self.crew.shares.len())) as u64
     }
-}
 
-impl Drop for Seals {
-    fn drop(&mut self) {
-        self.crew.begin.store(true, Ordering::Release);
-    }
-}
-
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         self.own.all_sealed()?;
         self.crew.shares.iter().try_for_each(|share| share.lock().expect("no thread panicked").all_sealed())

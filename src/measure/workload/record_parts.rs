@@ -8,10 +8,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::envelope::record::{HEADER_LEN, Header, VERSION};
-use crate::measure::Batch;
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::record::AAD;
-use crate::timing::Pass;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::record::AAD;
+use crate::timing::Timed;
 
 /// Parts that carry key ids: 1 and up.
 struct Parts<const LEN: usize> {
@@ -23,7 +22,7 @@ struct Parts<const LEN: usize> {
 }
 
 impl<const LEN: usize> Parts<LEN> {
-    fn batch(count: usize, write: fn(u32, &mut [u8; LEN]), right: fn(u32) -> [u8; LEN]) -> Box<dyn Batch> {
+    fn batch(count: usize, write: fn(u32, &mut [u8; LEN]), right: fn(u32) -> [u8; LEN]) -> Box<dyn Timed> {
         Box::new(Self { count: count as u32, write, written: vec![[0; LEN]; count], right })
     }
 }
@@ -41,14 +40,14 @@ fn right_header(key_id: u32) -> [u8; HEADER_LEN] {
 }
 
 /// `count` headers, each written to its place.
-pub(in crate::measure) fn headers(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn headers(count: usize) -> Box<dyn Timed> {
     let write = |key_id, to: &mut _| *to = Header { flag: 0, key_id, nonce: NONCE }.encode();
     Parts::<HEADER_LEN>::batch(count, write, right_header)
 }
 
 /// `count` storage AADs, each composed on the stack, of which a pass leaves the key id. Leaving the whole would time a
 /// copy as long as the composing.
-pub(in crate::measure) fn aads(count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn aads(count: usize) -> Box<dyn Timed> {
     Parts::<4>::batch(count, composed, u32::to_be_bytes)
 }
 
@@ -56,7 +55,7 @@ fn composed(key_id: u32, to: &mut [u8; 4]) {
     black_box(&AAD).compose(0, key_id, |bytes| to.copy_from_slice(&black_box(bytes)[2..6]));
 }
 
-impl<const LEN: usize> Pass for Parts<LEN> {
+impl<const LEN: usize> Timed for Parts<LEN> {
     fn reset(&mut self) {
         self.written.fill([0; LEN]);
     }
@@ -71,9 +70,7 @@ impl<const LEN: usize> Pass for Parts<LEN> {
     fn count(&self) -> u64 {
         u64::from(self.count)
     }
-}
 
-impl<const LEN: usize> Batch for Parts<LEN> {
     fn check(&mut self) -> Result<(), String> {
         for (key_id, written) in (1..=self.count).zip(&self.written) {
             if *written != (self.right)(key_id) {
@@ -90,14 +87,14 @@ struct Copies {
 }
 
 /// `count` copies of messages of `bytes` bytes.
-pub(in crate::measure) fn copies(bytes: usize, count: usize) -> Box<dyn Batch> {
+pub(in crate::measure) fn copies(bytes: usize, count: usize) -> Box<dyn Timed> {
     let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
     let mut plain = Slots::new(count, bytes);
     plain.iter_mut().for_each(|slot| rng.fill_bytes(slot));
     Box::new(Copies { plain, copied: Slots::new(count, bytes) })
 }
 
-impl Pass for Copies {
+impl Timed for Copies {
     fn reset(&mut self) {
         self.copied.iter_mut().for_each(|slot| slot.fill(0));
     }
@@ -112,9 +109,7 @@ impl Pass for Copies {
     fn count(&self) -> u64 {
         self.plain.iter().count() as u64
     }
-}
 
-impl Batch for Copies {
     fn check(&mut self) -> Result<(), String> {
         match self.copied.iter().zip(self.plain.iter()).position(|(copied, plain)| copied != plain) {
             None => Ok(()),

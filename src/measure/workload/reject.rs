@@ -10,11 +10,11 @@ use std::hint::black_box;
 
 use crate::aead::{self, TAG_LEN};
 use crate::engine::{Engine, Residue};
-use crate::measure::workload::arena::Slots;
-use crate::measure::workload::compare::none_not_opened;
-use crate::measure::workload::message::{Messages, Messaging, NOT_YET, Verdict};
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::measure::Error;
+use crate::measure::workload::fixture::arena::Slots;
+use crate::measure::workload::fixture::compare::none_not_opened;
+use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::timing::Timed;
 
 struct Rejects {
     all: Messages,
@@ -30,7 +30,7 @@ pub(in crate::measure) fn rejects(
     engine: &dyn Engine,
     shape: &Messaging,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let forged = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     for tag in &mut all.tags {
@@ -39,7 +39,7 @@ pub(in crate::measure) fn rejects(
     Ok(Box::new(Rejects { all, residue: engine.residue(), forged, verdicts: vec![NOT_YET; count] }))
 }
 
-impl Pass for Rejects {
+impl Timed for Rejects {
     fn reset(&mut self) {
         self.all.arena.copy_from(&self.forged);
         self.verdicts.fill(NOT_YET);
@@ -58,9 +58,7 @@ impl Pass for Rejects {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Rejects {
     fn check(&mut self) -> Result<(), String> {
         if let Some(i) = self.verdicts.iter().position(|verdict| *verdict != REFUSED) {
             return Err(format!("message {i}, whose tag is forged, was not refused as such"));

@@ -6,12 +6,12 @@ use std::hint::black_box;
 
 use crate::aead::Aead;
 use crate::engine::Engine;
-use crate::measure::workload::compare::none_refused;
+use crate::measure::Error;
+use crate::measure::workload::fixture::compare::none_refused;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::key::renew;
-use crate::measure::workload::message::{Messages, Messaging};
-use crate::measure::workload::reference::reference;
-use crate::measure::{Batch, Error};
-use crate::timing::Pass;
+use crate::timing::Timed;
 
 struct Seals {
     engine: &'static dyn Engine,
@@ -32,13 +32,13 @@ pub(in crate::measure) fn seals(
     shape: &Messaging,
     per_key: usize,
     count: usize,
-) -> Result<Box<dyn Batch>, Error> {
+) -> Result<Box<dyn Timed>, Error> {
     let (all, per_key) = (Messages::new(engine, shape, count)?, per_key.max(1));
     let keys = vec![all.bytes.clone(); count.div_ceil(per_key)];
     Ok(Box::new(Seals { engine, shape: *shape, all, per_key, keys, passes: 0, key: None }))
 }
 
-impl Pass for Seals {
+impl Timed for Seals {
     fn reset(&mut self) {
         self.all.restore();
         self.passes += 1;
@@ -66,9 +66,7 @@ impl Pass for Seals {
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
-}
 
-impl Batch for Seals {
     fn check(&mut self) -> Result<(), String> {
         let all = &self.all;
         none_refused(all.refused)?;
