@@ -1,4 +1,5 @@
-//! `sealmark schema`: the JSON schemas of what the other verbs write, and of what workers are told and answer.
+//! `sealmark schema`: the JSON schemas of what the other verbs write, and of what workers are told and
+//! answer.
 
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};

@@ -1,7 +1,8 @@
 //! The worker's end of the protocol: one loop that reads a command, carries it out, and answers.
 //!
-//! The loop runs on a thread of its own, so that pinning it binds nobody else. A command that cannot be carried out is
-//! answered by an error, and the loop goes on; it ends with `end`, with its input, or with a parent that is gone.
+//! The loop runs on a thread of its own, so that pinning it binds nobody else. A command that cannot be
+//! carried out is answered by an error, and the loop goes on; it ends with `end`, with its input, or with a
+//! parent that is gone.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -18,8 +19,8 @@ use crate::measure::worker::{line, stack, tail};
 use crate::measure::{Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin};
 
-/// What the hidden verb `worker` does: reads commands from standard input, carries them out with the engines compiled
-/// in and with these, and answers on standard output.
+/// What the hidden verb `worker` does: reads commands from standard input, carries them out with the engines
+/// compiled in and with these, and answers on standard output.
 ///
 /// # Errors
 /// [`Error::Worker`] where the parent is gone, or sends what is no line.
@@ -250,6 +251,8 @@ mod tests {
     const PREPARE: &str =
         r#"{"command":"prepare","workload":"seal/aes-256-gcm/64","engine":"sealmark","operations":3}"#;
 
+    const SAMPLE: &str = r#"{"command":"sample","engines":["sealmark"],"seed":1,"rounds":1,"target_ns":1,"workloads":["nonce"]}"#;
+
     fn session<'a>(engines: &'a [&'static dyn Engine]) -> Session<'a> {
         let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
         let pinning = Pinning::Not("a test has its core for itself no more than others");
@@ -301,9 +304,10 @@ mod tests {
             r#"{"command":"end"}"#,
             r#"{"command":"run"}"#,
         ]);
-        assert!(
-            matches!(told[0], Answer::Prepared { slot: 0, operations: 3, pass_ns, arena: Some(_) } if pass_ns > 0.0)
-        );
+        let Answer::Prepared { slot: 0, operations: 3, pass_ns, arena: Some(_) } = told[0] else {
+            panic!("{told:?}")
+        };
+        assert!(pass_ns > 0.0);
         let ran: Vec<_> = told[1..4]
             .iter()
             .map(|answer| match answer {
@@ -355,11 +359,8 @@ mod tests {
     #[test]
     fn batches_are_kept_in_slots_and_replaced() {
         let in_slot = |slot: u32, bytes: u32| {
-            format!(
-                r#"{{"command":"prepare","slot":{slot},"workload":"open/aes-256-gcm/{bytes}","engine":"sealmark",
-                "operations":{bytes},"seed":9}}"#
-            )
-            .replace('\n', "")
+            let of = PREPARE.replace("seal/aes-256-gcm/64", &format!("open/aes-256-gcm/{bytes}"));
+            of.replace(":3}", &format!(":{bytes},\"slot\":{slot},\"seed\":9}}"))
         };
         let run = |slot| format!(r#"{{"command":"run","slot":{slot}}}"#);
         let lines = [in_slot(0, 16), in_slot(255, 64), run(0), run(255), in_slot(0, 256), run(0)];
@@ -460,11 +461,8 @@ mod tests {
 
     #[test]
     fn sampling_is_one_command_among_others() {
-        let told = answers(&[
-            r#"{"command":"sample","workloads":["nonce","rot-13"],"engines":["sealmark"],"seed":1,"rounds":1,"target_ns":1}"#,
-            r#"{"command":"sample","workloads":["nonce"],"engines":["sealmark"],"seed":1,"rounds":1,"target_ns":1}"#,
-            r#"{"command":"end"}"#,
-        ]);
+        let told =
+            answers(&[&SAMPLE.replace("\"nonce\"", "\"nonce\",\"rot-13\""), SAMPLE, r#"{"command":"end"}"#]);
         assert_eq!(error(&told[0]), (Fault::Unknown, "there is no workload rot-13"));
         assert!(matches!(told[1], Answer::Clock(_)));
         let done = &told[told.len() - 3..];

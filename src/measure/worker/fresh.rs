@@ -1,8 +1,8 @@
 //! One fresh process of a bench: a worker that samples every workload, and what its death costs.
 //!
-//! A worker that crashes or hangs costs the engine it was touching its rows, and no other; it is then started again with
-//! the rest. One that ends for another reason, or while it samples, costs this one process its samples: the rows are of
-//! the others. Where most are lost, that is the rows' error.
+//! A worker that crashes or hangs costs the engine it was touching its rows, and no other; it is then started
+//! again with the rest. One that ends for another reason, or while it samples, costs this one process its
+//! samples: the rows are of the others. Where most are lost, that is the rows' error.
 
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +20,12 @@ pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, &str) + Se
 
 /// How long a worker may take for preparations and checks.
 const PREPARING: Duration = Duration::from_secs(120);
-/// How many times its timed nanoseconds a workload may take: twice what the sampler allows a turn with long resets.
+/// How many times its timed nanoseconds a workload may take: twice what the sampler allows a turn with long
+/// resets.
 const SAMPLING: f64 = 20.0;
 
-/// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and before it
-/// samples a workload on all of them, which takes longest.
+/// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and
+/// before it samples a workload on all of them, which takes longest.
 pub(in crate::measure) fn patience(job: &Job) -> Duration {
     let turns = f64::from(job.rounds + 1) * (job.engines.len() + 1) as f64;
     PREPARING + Duration::from_secs_f64(SAMPLING * turns * job.target_ns / 1e9)

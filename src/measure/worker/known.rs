@@ -20,8 +20,8 @@ impl Known<'_> {
     }
 }
 
-/// The engines of `chosen` that a workload is measured on. Where no cipher takes part it is `sealmark`, if any
-/// engine of ours was chosen.
+/// The engines of `chosen` that a workload is measured on. Where no cipher takes part it is `sealmark`, if
+/// any engine of ours was chosen.
 pub fn eligible_engines(workload: &Workload, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
     let runs = |e: &&'static dyn Engine| e.available().is_ok() && workload.supported_by(*e);
     match workload.engines {

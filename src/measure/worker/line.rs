@@ -4,12 +4,12 @@ use std::io::{self, BufRead, Read, Write};
 
 use serde::Serialize;
 
-/// The most bytes that a line may have. A job of every workload takes a hundredth of it; a peer that sends no line at
-/// all must not fill the memory.
+/// The most bytes that a line may have. A job of every workload takes a hundredth of it; a peer that sends no
+/// line at all must not fill the memory.
 pub const LINE_LEN: u64 = 1024 * 1024;
 
-/// Reads a line into `line`, in the place of what is there; `false` at the end of the input. A last line may lack its
-/// line feed.
+/// Reads a line into `line`, in the place of what is there; `false` at the end of the input. A last line may
+/// lack its line feed.
 ///
 /// # Errors
 /// Those of the input; `InvalidData` for a line that is too long.

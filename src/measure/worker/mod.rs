@@ -1,7 +1,9 @@
-//! Where workloads run: worker processes, the protocol that drives them, and what is collected of their answers.
+//! Where workloads run: worker processes, the protocol that drives them, and what is collected of their
+//! answers.
 //!
-//! A driver ([`parent`]) sends [`protocol`] commands to a worker ([`child`]) and gets answers. A bench starts fresh
-//! workers ([`fresh`]) that each sample every workload ([`sample`]), and collects their rows ([`collector`]).
+//! A driver ([`parent`]) sends [`protocol`] commands to a worker ([`child`]) and gets answers. A bench starts
+//! fresh workers ([`fresh`]) that each sample every workload ([`sample`]), and collects their rows
+//! ([`collector`]).
 
 pub mod child;
 pub(in crate::measure) mod collector;

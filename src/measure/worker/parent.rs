@@ -1,7 +1,8 @@
 //! A driver's end of the worker protocol: one worker process, from its `hello` to its end.
 //!
-//! A worker is not trusted to work: what it says is bounded, what it may leave unsaid for how long is stated, and a
-//! [`Failure`] says what became of it. After a failure it is no longer spoken to, and ended with this value.
+//! A worker is not trusted to work: what it says is bounded, what it may leave unsaid for how long is stated,
+//! and a [`Failure`] says what became of it. After a failure it is no longer spoken to, and ended with this
+//! value.
 
 use std::io::{self, BufReader};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
@@ -40,8 +41,8 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// Greets a process that was started with pipes as standard input and output. It must have these capabilities, and
-    /// say so within `patience`.
+    /// Greets a process that was started with pipes as standard input and output. It must have these
+    /// capabilities, and say so within `patience`.
     ///
     /// # Errors
     /// [`Failure`], after which the process is ended.
@@ -80,8 +81,8 @@ impl<'a> Worker<'a> {
         self.process.hear(patience, self.stop)
     }
 
-    /// Sends a command and returns its first answer. An `error` is a [`Failure::Refused`], after which the worker can
-    /// still be used.
+    /// Sends a command and returns its first answer. An `error` is a [`Failure::Refused`], after which the
+    /// worker can still be used.
     ///
     /// # Errors
     /// [`Failure`].
@@ -93,7 +94,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Tells the worker to end, and waits for it. One that does not is killed: everything that matters has been said.
+    /// Tells the worker to end, and waits for it. One that does not is killed: everything that matters has
+    /// been said.
     pub fn end(mut self) {
         self.tell(&Command::End);
         self.process.input = None;

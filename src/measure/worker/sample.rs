@@ -1,7 +1,7 @@
 //! The command `sample`: engines that take turns in shuffled rounds of a workload, in one process.
 //!
-//! What slows the machine for a while slows all of them, so their ratios are the most exact figures there are. The
-//! worker says what it is about to touch, so that its parent knows whom to blame when it dies.
+//! What slows the machine for a while slows all of them, so their ratios are the most exact figures there
+//! are. The worker says what it is about to touch, so that its parent knows whom to blame when it dies.
 
 use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
@@ -26,7 +26,8 @@ impl Sampling<'_> {
     /// Samples every workload of the job, on those of its engines that are known here.
     ///
     /// # Errors
-    /// Those of `tell`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist, before anything is measured.
+    /// Those of `tell`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist, before anything is
+    /// measured.
     pub fn run(&self, tell: Tell<'_>) -> Result<(), Error> {
         let &Self { job, known, clock, pinning } = self;
         let find = |path: &String| known.workload(path).ok_or_else(|| Error::Unknown(path.clone()));
@@ -143,15 +144,15 @@ pub(in crate::measure) fn prepare_checked(
 /// How many times as many operations as usual a pass may have.
 pub(in crate::measure) const LONGEST: usize = 64;
 
-/// How many times as many operations a pass needs for the shortest of these to take long enough: a coarse clock needs
-/// longer ones, at the price of a larger arena.
+/// How many times as many operations a pass needs for the shortest of these to take long enough: a coarse
+/// clock needs longer ones, at the price of a larger arena.
 fn repeat_factor(times_ns: &[f64], wanted_ns: f64) -> usize {
     let shortest = times_ns.iter().copied().fold(wanted_ns, f64::min);
     (wanted_ns / shortest.max(1.0)).ceil().clamp(1.0, LONGEST as f64) as usize
 }
 
-/// What a pass that takes `ns` may be off by, in parts of it; `None` where that is at most what [`Clock`] promises, one
-/// in a hundred. Not even the longest pass may be long enough for a coarse clock.
+/// What a pass that takes `ns` may be off by, in parts of it; `None` where that is at most what [`Clock`]
+/// promises, one in a hundred. Not even the longest pass may be long enough for a coarse clock.
 ///
 /// # Errors
 /// A pass that may be nothing but the clock's error is no time.

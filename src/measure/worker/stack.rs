@@ -1,8 +1,8 @@
 //! Runs work with the stack a given number of bytes lower than usual.
 //!
-//! A store that shares its low twelve address bits with a load delays it, so a batch's time depends on how far its
-//! stack lies from its buffers. A driver that gives both sides of a comparison the same offsets, and draws new ones
-//! again and again, turns that into noise that averages out.
+//! A store that shares its low twelve address bits with a load delays it, so a batch's time depends on how
+//! far its stack lies from its buffers. A driver that gives both sides of a comparison the same offsets, and
+//! draws new ones again and again, turns that into noise that averages out.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
