@@ -26,7 +26,8 @@ pub mod workload;
 pub use crate::timing::Timed;
 pub use plan::{Plan, Progress, run, run_and_keep};
 pub use warning::{WITHIN, warnings};
-pub use worker::child::{contestants, worker_main};
+pub use worker::child::worker_main;
+pub use worker::known::eligible_engines;
 pub use workload::catalog::{Suite, workloads};
 pub use workload::op::Op;
 pub use workload::{Engines, Level, Workload};
@@ -41,6 +42,9 @@ pub enum Error {
     /// There is no workload of this path.
     #[error("there is no workload {0}")]
     Unknown(String),
+    /// There is no engine of this name.
+    #[error("no engine is called {0}")]
+    NoEngine(String),
     /// An engine refused while a workload was made ready.
     #[error("{engine}: {refusal}")]
     Engine {

@@ -15,3 +15,5 @@ mod structure;
 mod trace;
 #[cfg(feature = "cli")]
 mod verify;
+#[cfg(feature = "cli")]
+mod worker;
