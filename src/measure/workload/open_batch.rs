@@ -126,8 +126,9 @@ impl Timed for Opens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aead::{Aead, Alg, Message, Nonce, Tag};
-    use crate::engine::{Residue, Shape, find};
+    use crate::aead::Alg;
+    use crate::engine::double::FaultyEngine;
+    use crate::engine::find;
     use crate::measure::workload::testing::{self, Broken, Fault, of, pass};
 
     #[test]
@@ -167,56 +168,16 @@ mod tests {
     }
 
     /// Right, but its batches are all or nothing.
-    struct AllOrNothing;
-
-    impl Engine for AllOrNothing {
-        fn name(&self) -> &'static str {
-            "broken/all-or-nothing"
-        }
-
-        fn version(&self) -> String {
-            "0".into()
-        }
-
-        fn available(&self) -> Result<(), String> {
-            Ok(())
-        }
-
-        fn supports(&self, _: Shape) -> bool {
-            true
-        }
-
-        fn residue(&self) -> Residue {
-            Residue::Zeros
-        }
-
-        fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, aead::Error> {
-            Ok(Box::new(AllOrNothingKey(aead::key(alg, bytes)?)))
-        }
-    }
-
-    struct AllOrNothingKey(Box<dyn Aead>);
-
-    impl Aead for AllOrNothingKey {
-        fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Verdict {
-            self.0.seal(nonce, aad, in_out, tag)
-        }
-
-        fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Verdict {
-            self.0.open(nonce, aad, in_out, tag)
-        }
-
-        fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Verdict]) {
-            self.0.open_batch(messages, verdicts);
+    static ALL_OR_NOTHING: FaultyEngine =
+        FaultyEngine::new("broken/all-or-nothing").with_verdicts(|verdicts| {
             if verdicts.iter().any(Result::is_err) {
                 verdicts.fill(Err(aead::Error::NotAuthentic));
             }
-        }
-    }
+        });
 
     #[test]
     fn an_engine_that_refuses_the_others_with_the_forged_one_is_caught() {
-        let mut batch = opens(&AllOrNothing, &of(Alg::Aes256Gcm, 16), 8, 8).unwrap();
+        let mut batch = opens(&ALL_OR_NOTHING, &of(Alg::Aes256Gcm, 16), 8, 8).unwrap();
         assert_eq!(pass(&mut *batch), Ok(()), "else it is right");
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("beside a forged one")));
     }

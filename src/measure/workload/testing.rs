@@ -1,7 +1,8 @@
 //! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
 
-use crate::aead::{Aead, Alg, Error, Nonce, Tag};
-use crate::engine::{self, Engine, Residue, Shape};
+use crate::aead::{Alg, Error, Tag};
+use crate::engine::double::{Call, FaultyEngine};
+use crate::engine::{self, Engine, Shape};
 use crate::measure::workload::fixture::message::Messaging;
 use crate::timing::Timed;
 
@@ -69,87 +70,53 @@ pub(in crate::measure) enum Fault {
     Unsupported,
 }
 
-/// An engine with a fault.
-pub(in crate::measure) struct Broken(Fault);
+/// Engines with a fault.
+pub(in crate::measure) struct Broken;
 
 impl Broken {
     pub fn with(fault: Fault) -> &'static dyn Engine {
-        match fault {
-            Fault::AcceptsAnything => &Self(Fault::AcceptsAnything),
-            Fault::DoesNothing => &Self(Fault::DoesNothing),
-            Fault::FlipsTag => &Self(Fault::FlipsTag),
-            Fault::FlipsText => &Self(Fault::FlipsText),
-            Fault::Refuses => &Self(Fault::Refuses),
-            Fault::Unavailable => &Self(Fault::Unavailable),
-            Fault::Unsupported => &Self(Fault::Unsupported),
-        }
-    }
-}
-
-impl Engine for Broken {
-    fn name(&self) -> &str {
-        match self.0 {
-            Fault::AcceptsAnything => "broken/accepts-anything",
-            Fault::DoesNothing => "broken/does-nothing",
-            Fault::FlipsTag => "broken/flips-tag",
-            Fault::FlipsText => "broken/flips-text",
-            Fault::Refuses => "broken/refuses",
-            Fault::Unavailable => "broken/unavailable",
-            Fault::Unsupported => "broken/unsupported",
-        }
-    }
-
-    fn version(&self) -> String {
-        "0".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        if self.0 == Fault::Unavailable { Err("it was told not to be".into()) } else { Ok(()) }
-    }
-
-    fn supports(&self, _: Shape) -> bool {
-        self.0 != Fault::Unsupported
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        let right = engine::find("sealmark").ok_or(Error::Unsupported)?.key(alg, bytes)?;
-        Ok(Box::new(BrokenKey(self.0, right)))
-    }
-}
-
-struct BrokenKey(Fault, Box<dyn Aead>);
-
-impl Aead for BrokenKey {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        match self.0 {
-            Fault::DoesNothing => return Ok(()),
-            Fault::Refuses => return Err(Error::MessageTooLong),
-            _ => self.1.seal(nonce, aad, in_out, tag)?,
-        }
-        match self.0 {
-            Fault::FlipsTag => tag.0[15] ^= 1,
-            Fault::FlipsText => in_out[in_out.len() / 2] ^= 1,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        match self.0 {
-            Fault::DoesNothing => return Ok(()),
-            Fault::Refuses => return Err(Error::NotAuthentic),
+        static ENGINES: [(Fault, FaultyEngine); 7] = [
             // To seal the ciphertext is to decrypt it, and no tag is compared.
-            Fault::AcceptsAnything => return self.1.seal(nonce, aad, in_out, &mut Tag::default()),
-            _ => self.1.open(nonce, aad, in_out, tag)?,
-        }
-        if self.0 == Fault::FlipsText {
-            let middle = in_out.len() / 2;
-            in_out[middle] ^= 1;
-        }
-        Ok(())
+            (
+                Fault::AcceptsAnything,
+                FaultyEngine::new("broken/accepts-anything").with_calls(&|sound, call| match call {
+                    Call::Open { iv, aad, in_out, .. } => sound.seal_iv(iv, aad, in_out, &mut Tag::default()),
+                    Call::Seal { .. } => call.run(sound),
+                }),
+            ),
+            (Fault::DoesNothing, FaultyEngine::new("broken/does-nothing").with_calls(&|_, _| Ok(()))),
+            (
+                Fault::FlipsTag,
+                FaultyEngine::new("broken/flips-tag").with_calls(&|sound, call| {
+                    call.run(sound)?;
+                    if let Call::Seal { tag, .. } = call {
+                        tag.0[15] ^= 1;
+                    }
+                    Ok(())
+                }),
+            ),
+            (
+                Fault::FlipsText,
+                FaultyEngine::new("broken/flips-text").with_calls(&|sound, call| {
+                    call.run(sound)?;
+                    let text = call.in_out();
+                    text[text.len() / 2] ^= 1;
+                    Ok(())
+                }),
+            ),
+            (
+                Fault::Refuses,
+                FaultyEngine::new("broken/refuses").with_calls(&|_, call| match call {
+                    Call::Seal { .. } => Err(Error::MessageTooLong),
+                    Call::Open { .. } => Err(Error::NotAuthentic),
+                }),
+            ),
+            (
+                Fault::Unavailable,
+                FaultyEngine::new("broken/unavailable").unavailable("it was told not to be"),
+            ),
+            (Fault::Unsupported, FaultyEngine::new("broken/unsupported").with_shapes(|_| false)),
+        ];
+        &ENGINES.iter().find(|(has, _)| *has == fault).expect("every fault has its engine").1
     }
 }

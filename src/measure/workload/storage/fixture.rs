@@ -13,8 +13,9 @@ use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::{Slots, stride};
 use crate::measure::workload::fixture::reference::reference;
-use crate::scheme::storage::value::SEALED_OVERHEAD;
-use crate::scheme::storage::{self, Budget, LocalKek, Purpose, Sealer, Sidecar, StateCache, sidecar};
+use crate::scheme::storage::{
+    self, Budget, LocalKek, Purpose, SEALED_OVERHEAD, Sealer, Sidecar, StateCache, sidecar,
+};
 
 /// What the kinds of this folder work on.
 pub(in crate::measure) const SUBJECT: &str = "storage";
