@@ -27,7 +27,7 @@ use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue};
 use crate::host::{Host, Variable, environment};
 use crate::measure::workload::catalog;
-use crate::measure::{Engines, Error, Workload};
+use crate::measure::{Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -150,9 +150,9 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
         size = declared.within(small, run(Some(name), small)?.steps, MAX_STEPS);
     }
     let trace = run(Some(name), size)?;
-    let harness = match workload.engines {
-        Engines::Each => Some(run(None, size)?.instructions),
-        Engines::Own => None,
+    let harness = match workload.scope() {
+        Scope::EveryEngine => Some(run(None, size)?.instructions),
+        Scope::CipherFree => None,
     };
     Ok(Traced {
         schema: SCHEMA.into(),
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn the_harness_runs_every_workload_on_nothing() {
         let mut seen = 0;
-        for workload in catalog::workloads().iter().filter(|w| w.engines == Engines::Each) {
+        for workload in catalog::workloads().iter().filter(|w| w.scope() == Scope::EveryEngine) {
             let mut batch = workload.prepare(&Nothing, workload.batch).unwrap();
             batch.reset();
             batch.run();
