@@ -1,5 +1,4 @@
 //! Through the traits of the crate `aead`, our kernels and RustCrypto's cipher are one: same bytes, same refusals.
-#![cfg(all(feature = "aead-traits", feature = "peers"))]
 
 use aead::inout::InOutBuf;
 use aead::{AeadInOut, Key, KeyInit, Nonce, Tag};
@@ -39,8 +38,9 @@ where
         let buffer = InOutBuf::new(&text, &mut opened).expect("as long");
         assert_eq!(ours.decrypt_inout_detached(&nonce, b"header", buffer, &tag), Ok(()));
         assert_eq!(opened, message);
-        let by_theirs =
-            |text: &mut [u8], tag: &Tag<Theirs>| theirs.decrypt_inout_detached(&nonce, b"header", text.into(), tag);
+        let by_theirs = |text: &mut [u8], tag: &Tag<Theirs>| {
+            theirs.decrypt_inout_detached(&nonce, b"header", text.into(), tag)
+        };
         let mut in_place = text.clone();
         assert_eq!(by_theirs(&mut in_place, &tag), Ok(()));
         assert_eq!(in_place, message);
