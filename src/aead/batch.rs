@@ -5,9 +5,9 @@
 //! is shorter joins later. Long messages, and those with more than a block of AAD, are taken one by one.
 
 use super::block::j0_of_nonce;
+use super::interleave::{crypt_rounds, each};
 use super::key::Key;
 use super::lanes::{Edge, MOST_LANES, ManyLanes};
-use super::step::{crypt_rounds, each};
 use super::{Message, Tag};
 
 /// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.

@@ -1,12 +1,12 @@
 //! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2), and the last pass that ends every
 //! message: it takes J0 and the rest of the message as one run of blocks, so that a short message is one trip through
-//! AES and one reduction. What is too long for it goes through [`long`](super::long) first.
+//! AES and one reduction. What is too long for it goes through [`bulk`](super::bulk) first.
 
 use super::Tag;
 use super::block::{lengths, number_in};
+use super::interleave::{counter, crypt_rounds, each, span};
 use super::key::Key;
 use super::lanes::{Edge, Lanes};
-use super::step::{counter, crypt_rounds, each, span};
 
 /// The first counter block of any other IV: GHASH of it and its length.
 ///

@@ -34,7 +34,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const OPENING: usize = Self::FLIGHT;
     /// Vectors in flight between the bulk loop and the last pass.
     const GROUP: usize;
-    /// Whether the first two rounds of a long message are remembered ([`Table`](super::table::Table)).
+    /// Whether the first two rounds of a long message are remembered ([`RoundCache`](super::round_cache::RoundCache)).
     const REMEMBERS: bool;
     /// Whether states go through AES round by round, with multiplies between the rounds; else the kernel calls
     /// [`all_rounds`](Self::all_rounds), and multiplies before or after it.
@@ -199,7 +199,7 @@ pub(super) trait Edge: Lanes {
     unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
     /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
-    /// Takes the message up to its last pass ([`long`](super::long::long)), out of line.
+    /// Takes the message up to its last pass ([`long`](super::bulk::long)), out of line.
     unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         j0: u128,

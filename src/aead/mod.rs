@@ -16,14 +16,14 @@ mod arch;
 )]
 mod batch;
 mod block;
+mod bulk;
 mod gcm;
+mod interleave;
 mod kernel;
 mod key;
 mod lanes;
-mod long;
 mod probe;
-mod step;
-mod table;
+mod round_cache;
 #[cfg(feature = "aead-traits")]
 pub mod traits;
 

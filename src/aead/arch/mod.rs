@@ -96,7 +96,7 @@ macro_rules! edge {
                     const O: usize = <$lanes>::OPENING;
                     const G: usize = <$lanes>::GROUP;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { $crate::aead::long::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
+                    unsafe { $crate::aead::bulk::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }

@@ -4,9 +4,9 @@ use core::mem::MaybeUninit;
 
 use zeroize::optimization_barrier;
 
+use super::interleave::{counter, each, whitened};
 use super::key::Key;
 use super::lanes::Lanes;
-use super::step::{counter, each, whitened};
 
 /// What two rounds of AES make of a message's counter blocks.
 ///
@@ -14,13 +14,13 @@ use super::step::{counter, each, whitened};
 /// the sum of a part that depends on that byte and a part that depends on the rest of the number. The first 256
 /// blocks are remembered here; of each further 256, one vector tells what to add to all. The place of an entry is
 /// public; its content is a secret, and is wiped.
-pub(super) struct Table<L: Lanes> {
+pub(super) struct RoundCache<L: Lanes> {
     entries: [MaybeUninit<L::State>; 256],
     /// What to add in this period, and to those of its blocks whose number has carried.
     delta: MaybeUninit<[L::State; 2]>,
 }
 
-impl<L: Lanes> Table<L> {
+impl<L: Lanes> RoundCache<L> {
     /// Turns of `n` vectors in a period of 256 blocks.
     pub const fn turns(n: usize) -> usize {
         256 / (L::BLOCKS * n)

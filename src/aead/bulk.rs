@@ -1,11 +1,11 @@
 //! Messages that are too long for one pass, up to their last pass.
 
 use super::block::number_in;
+use super::interleave::{counter, each, encrypt, hash, span, step, whitened};
 use super::kernel::absorb;
 use super::key::Key;
 use super::lanes::Lanes;
-use super::step::{counter, each, encrypt, hash, span, step, whitened};
-use super::table::Table;
+use super::round_cache::RoundCache;
 
 /// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns the bytes
 /// that it took; `into` is then what the last pass adds to.
@@ -62,7 +62,7 @@ pub(super) unsafe fn long<
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
         let behind = SEAL && total >= narrow;
         if turns > 0 {
-            y = if L::REMEMBERS && 2 * turns >= 3 * Table::<L>::turns(N) && number_in(j0) == 1 {
+            y = if L::REMEMBERS && 2 * turns >= 3 * RoundCache::<L>::turns(N) && number_in(j0) == 1 {
                 bulk::<L, N, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
             } else if SEAL {
                 bulk::<L, N, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
@@ -101,7 +101,7 @@ pub(super) unsafe fn long<
 }
 
 /// The bulk: `turns` turns of `N` vectors at `at`, in steps of `S`, with a reduction for each turn. Of their rounds the
-/// [`Table`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
+/// [`RoundCache`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
 ///
 /// # Safety
 /// As [`Lanes`].
@@ -127,9 +127,9 @@ unsafe fn bulk<
         )
     }
     let wide = span::<L>(N);
-    let mut table = Table::<L>::new();
+    let mut cache = RoundCache::<L>::new();
     // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's N vectors meet the powers
-    // from BLOCKS * N down to 1, and `long` has asserted that there are more. The table is asked turn by turn from 0.
+    // from BLOCKS * N down to 1, and `long` has asserted that there are more. The cache is asked turn by turn from 0.
     unsafe {
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
         for turn in 0..turns {
@@ -140,7 +140,7 @@ unsafe fn bulk<
                 let states = if const { DONE == 0 } {
                     whitened::<L, S>(&mut counter, key)
                 } else {
-                    table.states::<S, ROUNDS>(key, j0, &mut counter, turn * (N / S) + I)
+                    cache.states::<S, ROUNDS>(key, j0, &mut counter, turn * (N / S) + I)
                 };
                 if SEAL && turn == 0 {
                     encrypt::<L, S, ROUNDS, DONE>(key, states, to);
@@ -154,7 +154,7 @@ unsafe fn bulk<
             }
         }
         if const { DONE != 0 } {
-            table.wipe();
+            cache.wipe();
         }
     }
     y
