@@ -34,7 +34,7 @@ pub(super) unsafe fn long<
     const {
         assert!(L::BLOCKS * (N + G) + 2 <= Key::<L>::POWERS, "behind the bulk there is a group");
         assert!(
-            G < L::LAST && G.is_multiple_of(2) && N.is_multiple_of(2),
+            G < L::TAIL_VECTORS && G.is_multiple_of(2) && N.is_multiple_of(2),
             "a group fits, and vectors are hashed in pairs"
         );
     }
@@ -62,7 +62,7 @@ pub(super) unsafe fn long<
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
         let behind = SEAL && total >= narrow;
         if turns > 0 {
-            y = if L::REMEMBERS && 2 * turns >= 3 * RoundCache::<L>::turns(N) && number_in(j0) == 1 {
+            y = if L::CACHES_ROUNDS && 2 * turns >= 3 * RoundCache::<L>::turns(N) && number_in(j0) == 1 {
                 bulk::<L, N, N, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
             } else if SEAL {
                 bulk::<L, N, N, ROUNDS, SEAL, 0>(key, j0, y, at, turns)

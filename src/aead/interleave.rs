@@ -108,7 +108,7 @@ pub(super) unsafe fn step<
     // those that are hashed.
     unsafe {
         let powers = key.powers(n);
-        if const { !L::BY_ROUNDS } {
+        if const { !L::INTERLEAVES } {
             sum = hash::<L, H>(key, sum, y, n, ciphertext);
             encrypt::<L, A, ROUNDS, DONE>(key, states, at);
             return sum;
@@ -148,7 +148,7 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize,
     states: &mut [L::State; V],
     keys: &[L::RoundKey],
 ) {
-    if const { !L::BY_ROUNDS } {
+    if const { !L::INTERLEAVES } {
         // SAFETY: the caller's contract is that of `Lanes`.
         return unsafe { L::all_rounds::<V, ROUNDS>(states, keys) };
     }

@@ -35,12 +35,17 @@ pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
-    const { assert!(L::BLOCKS * L::LAST < Key::<L>::POWERS, "a power of H for each block of the last pass") }
+    const {
+        assert!(
+            L::BLOCKS * L::TAIL_VECTORS < Key::<L>::POWERS,
+            "a power of H for each block of the last pass"
+        )
+    }
     let number = number_in(j0);
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         let lengths = L::hash(lengths(aad.len(), in_out.len()));
-        if aad.len() <= 16 && in_out.len() <= span::<L>(L::LAST) - 16 {
+        if aad.len() <= 16 && in_out.len() <= span::<L>(L::TAIL_VECTORS) - 16 {
             let mut counter = counter::<L>(j0, number);
             let first = L::count(&mut counter);
             let last = Last { key, first, counter, before: L::element(aad), sum: L::no_product() };
@@ -91,10 +96,10 @@ impl<L: Lanes> Last<'_, L> {
         macro_rules! as_many {
             ($data:ident, $sum:ident, $($n:literal)+) => {
                 match vectors {
-                    $($n if const { $n <= L::LAST } => {
+                    $($n if const { $n <= L::TAIL_VECTORS } => {
                         self.vectors::<$n, ROUNDS, SEAL>($sum, base, $data, part, blocks, tag)
                     },)+
-                    _ => unreachable!("the caller leaves no more than LAST vectors"),
+                    _ => unreachable!("the caller leaves no more than TAIL_VECTORS vectors"),
                 }
             };
         }
@@ -128,7 +133,7 @@ impl<L: Lanes> Last<'_, L> {
         let starts = |i: usize| if i == 0 { 16 } else { 0 };
         // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the first
         // from its second block on. The powers asked for are at least 2, since the last vector begins at or before
-        // the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS * LAST + 1, at most POWERS.
+        // the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS * TAIL_VECTORS + 1, at most POWERS.
         unsafe {
             let mut counter = self.counter;
             let mut states = [L::whiten(self.first, &keys[0]); V];

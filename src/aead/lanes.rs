@@ -25,20 +25,20 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// where it has no such instructions.
     const WIDTH: Option<&'static str>;
     /// Vectors that the last pass of a message takes at once, at most 8.
-    const LAST: usize;
+    const TAIL_VECTORS: usize;
     /// Vectors that the CPU's registers hold at once: for probes.
     const REGISTERS: usize = 16;
     /// Vectors in a turn of the bulk loop, which ends in a reduction: as many in flight at once as a seal has.
-    const FLIGHT: usize;
+    const BULK_VECTORS: usize;
     /// Vectors that an open has in flight at once: fewer where registers are few.
-    const OPENING: usize = Self::FLIGHT;
+    const BULK_OPEN_VECTORS: usize = Self::BULK_VECTORS;
     /// Vectors in flight between the bulk loop and the last pass.
-    const GROUP: usize;
+    const GROUP_VECTORS: usize;
     /// Whether the first two rounds of a long message are remembered ([`RoundCache`](super::round_cache::RoundCache)).
-    const REMEMBERS: bool;
+    const CACHES_ROUNDS: bool;
     /// Whether states go through AES round by round, with multiplies between the rounds; else the kernel calls
     /// [`all_rounds`](Self::all_rounds), and multiplies before or after it.
-    const BY_ROUNDS: bool = true;
+    const INTERLEAVES: bool = true;
     /// What is kept of a power of H.
     type Power: Plain;
     /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message is
@@ -83,14 +83,14 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// One full round.
     unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
     /// Takes whitened states to where [`finish`](Self::finish) completes them. Only called where
-    /// [`BY_ROUNDS`](Self::BY_ROUNDS) is false.
+    /// [`INTERLEAVES`](Self::INTERLEAVES) is false.
     unsafe fn all_rounds<const V: usize, const ROUNDS: usize>(
         _: &mut [Self::State; V],
         _: &[Self::RoundKey],
     ) {
         unreachable!("states go round by round")
     }
-    /// The sum of two states at the same place in AES. Only called where [`REMEMBERS`](Self::REMEMBERS) is true.
+    /// The sum of two states at the same place in AES. Only called where [`CACHES_ROUNDS`](Self::CACHES_ROUNDS) is true.
     unsafe fn add_states(_: Self::State, _: Self::State) -> Self::State {
         unreachable!("no states are remembered")
     }
@@ -127,7 +127,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
 
     /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it, and which
-    /// there are where [`BY_ROUNDS`](Self::BY_ROUNDS) is true.
+    /// there are where [`INTERLEAVES`](Self::INTERLEAVES) is true.
     unsafe fn carryless(_: Self::Vector, _: Self::Vector) -> Self::Vector {
         unreachable!("there are no probes")
     }

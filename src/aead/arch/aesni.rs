@@ -34,10 +34,10 @@ impl Product {
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("xmm");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 34];
     type Sums = Self::Powers;

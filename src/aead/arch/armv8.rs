@@ -42,10 +42,10 @@ pub(super) struct Product {
 impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("v");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = false;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = false;
     type Power = Block;
     type Powers = [Block; 18];
     type Sums = Self::Powers;

@@ -48,7 +48,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
                 }
             }
         },
-        probe: if L::BY_ROUNDS {
+        probe: if L::INTERLEAVES {
             Some(|probe, turns| {
                 assert!(L::detected(), "checked by Backend::probe");
                 // SAFETY: it was asserted.
@@ -92,9 +92,9 @@ macro_rules! edge {
                 #[inline(never)]
                 $(#[$features])?
                 unsafe fn inner<const R: usize, const SEAL: bool>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <$lanes as Lanes>::Product) -> usize {
-                    const N: usize = <$lanes>::FLIGHT;
-                    const O: usize = <$lanes>::OPENING;
-                    const G: usize = <$lanes>::GROUP;
+                    const N: usize = <$lanes>::BULK_VECTORS;
+                    const O: usize = <$lanes>::BULK_OPEN_VECTORS;
+                    const G: usize = <$lanes>::GROUP_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { $crate::aead::bulk::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
                 }

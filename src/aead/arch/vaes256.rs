@@ -24,11 +24,11 @@ pub(super) struct Product {
 impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const WIDTH: Option<&'static str> = Some("ymm");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const OPENING: usize = 4;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const BULK_OPEN_VECTORS: usize = 4;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 34 + 1];
     type Sums = Self::Powers;

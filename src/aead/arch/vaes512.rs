@@ -29,10 +29,10 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = Some("zmm");
-    const LAST: usize = 5;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 4;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 5;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 4;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 100 + 3];
     type Sums = Self::Powers;

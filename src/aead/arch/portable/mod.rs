@@ -38,11 +38,11 @@ pub(super) enum State {
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = None;
-    const LAST: usize = 4;
-    const FLIGHT: usize = 4;
-    const GROUP: usize = 2;
-    const REMEMBERS: bool = false;
-    const BY_ROUNDS: bool = false;
+    const TAIL_VECTORS: usize = 4;
+    const BULK_VECTORS: usize = 4;
+    const GROUP_VECTORS: usize = 2;
+    const CACHES_ROUNDS: bool = false;
+    const INTERLEAVES: bool = false;
     type Power = Power;
     type Powers = [Power; 26 + 3];
     type Sums = [Block; 0];
