@@ -92,11 +92,11 @@ macro_rules! edge {
                 #[inline(never)]
                 $(#[$features])?
                 unsafe fn inner<const R: usize, const SEAL: bool>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <$lanes as Lanes>::Product) -> usize {
-                    const N: usize = <$lanes>::BULK_VECTORS;
-                    const O: usize = <$lanes>::BULK_OPEN_VECTORS;
-                    const G: usize = <$lanes>::GROUP_VECTORS;
+                    const BULK: usize = <$lanes>::BULK_VECTORS;
+                    const BULK_OPEN: usize = <$lanes>::BULK_OPEN_VECTORS;
+                    const GROUP: usize = <$lanes>::GROUP_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { $crate::aead::bulk::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
+                    unsafe { $crate::aead::bulk::long::<$lanes, BULK, BULK_OPEN, GROUP, R, SEAL>(key, j0, aad, in_out, into) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }
