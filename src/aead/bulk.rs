@@ -7,12 +7,12 @@ use super::key::Key;
 use super::lanes::Lanes;
 use super::round_cache::RoundCache;
 
-/// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns the bytes
-/// that it took; `into` is then what the last pass adds to.
+/// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns
+/// the bytes that it took; `into` is then what the last pass adds to.
 ///
-/// First the bulk: turns of `BULK` vectors, one reduction for each. Then groups of `GROUP`, whose products and those of the
-/// last pass share one reduction. A seal hashes one turn behind, an open what it is about to decrypt, `BULK_OPEN` vectors at a
-/// time.
+/// First the bulk: turns of `BULK` vectors, one reduction for each. Then groups of `GROUP`, whose products
+/// and those of the last pass share one reduction. A seal hashes one turn behind, an open what it is about to
+/// decrypt, `BULK_OPEN` vectors at a time.
 ///
 /// # Safety
 /// As [`Lanes`]; the key has `ROUNDS` rounds.
@@ -45,9 +45,10 @@ pub(super) unsafe fn long<
     // Bytes that went through AES, and blocks that the last sum has yet to take.
     let mut done = turns * wide;
     let mut left = (total - done).div_ceil(16);
-    // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and more than
-    // a group: POWERS is at least the blocks of BULK + GROUP vectors and 2. So every span below is inside `in_out`, and every
-    // power asked for, at most `left` + 2 and at least the blocks of a group, is in the table.
+    // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and
+    // more than a group: POWERS is at least the blocks of BULK + GROUP vectors and 2. So every span below is
+    // inside `in_out`, and every power asked for, at most `left` + 2 and at least the blocks of a group, is
+    // in the table.
     unsafe {
         // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
         let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
@@ -107,8 +108,9 @@ pub(super) unsafe fn long<
     done
 }
 
-/// The bulk: `turns` turns of `BULK` vectors at `at`, in steps of `STEP`, with a reduction for each turn. Of their rounds the
-/// [`RoundCache`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to be hashed.
+/// The bulk: `turns` turns of `BULK` vectors at `at`, in steps of `STEP`, with a reduction for each turn. Of
+/// their rounds the [`RoundCache`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to
+/// be hashed.
 ///
 /// # Safety
 /// As [`Lanes`].
@@ -135,8 +137,9 @@ unsafe fn bulk<
     }
     let wide = span::<L>(BULK);
     let mut cache = RoundCache::<L>::new();
-    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's BULK vectors meet the powers
-    // from BLOCKS * BULK down to 1, and `long` has asserted that there are more. The cache is asked turn by turn from 0.
+    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's BULK vectors
+    // meet the powers from BLOCKS * BULK down to 1, and `long` has asserted that there are more. The cache is
+    // asked turn by turn from 0.
     unsafe {
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
         for turn in 0..turns {

@@ -1,4 +1,5 @@
-//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers of H.
+//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers
+//! of H.
 //!
 //! In a [`step`] both happen at once, product by product between the rounds.
 
@@ -23,11 +24,12 @@ macro_rules! rounds {
     };
 }
 
-/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is not
-/// compiled: without the `const` in its condition, half of the build would go into code that is then thrown away.
+/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is
+/// not compiled: without the `const` in its condition, half of the build would go into code that is then
+/// thrown away.
 ///
-/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured at
-/// 2 to 6 times the time.
+/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured
+/// at 2 to 6 times the time.
 macro_rules! each {
     ($i:ident < $n:expr, $body:block) => {{
         const { assert!($n <= 16, "as many as are written out below") }
@@ -80,12 +82,13 @@ const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool 
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
-/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`, while hashing `HASHED` vectors
-/// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
+/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`, while
+/// hashing `HASHED` vectors at `ciphertext`, after `y` has been added to the first of them; its first block
+/// meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks of `HASHED` vectors and at most
-/// [`Key::POWERS`].
+/// As [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks of
+/// `HASHED` vectors and at most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
@@ -104,8 +107,8 @@ pub(super) unsafe fn step<
 ) -> L::Product {
     let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
-    // those that are hashed.
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with
+    // powers for those that are hashed.
     unsafe {
         let powers = key.powers(n);
         if const { !L::INTERLEAVES } {
@@ -186,7 +189,8 @@ pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize
 /// Hashes `HASHED` vectors after `y` has been added to the first; its first block meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at most [`Key::POWERS`].
+/// As [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at most
+/// [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
     key: &Key<L>,

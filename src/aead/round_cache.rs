@@ -10,10 +10,10 @@ use super::lanes::Lanes;
 
 /// What two rounds of AES make of a message's counter blocks.
 ///
-/// The last byte of the number meets the others but through the linear layer of round 2: the state after it is
-/// the sum of a part that depends on that byte and a part that depends on the rest of the number. The first 256
-/// blocks are remembered here; of each further 256, one vector tells what to add to all. The place of an entry is
-/// public; its content is a secret, and is wiped.
+/// The last byte of the number meets the others but through the linear layer of round 2: the state after it
+/// is the sum of a part that depends on that byte and a part that depends on the rest of the number. The
+/// first 256 blocks are remembered here; of each further 256, one vector tells what to add to all. The place
+/// of an entry is public; its content is a secret, and is wiped.
 pub(super) struct RoundCache<L: Lanes> {
     entries: [MaybeUninit<L::State>; 256],
     /// What to add in this period, and to those of its blocks whose number has carried.
@@ -34,8 +34,8 @@ impl<L: Lanes> RoundCache<L> {
     /// The states of this turn's counter blocks after two rounds. Counting began with the number 2.
     ///
     /// # Safety
-    /// As [`Lanes`]; the turns of one cache are asked for in order, from 0 on, all with the same `VECTORS`: what a later period
-    /// reads, the first one wrote.
+    /// As [`Lanes`]; the turns of one cache are asked for in order, from 0 on, all with the same `VECTORS`:
+    /// what a later period reads, the first one wrote.
     #[inline(always)]
     pub unsafe fn states<const VECTORS: usize, const ROUNDS: usize>(
         &mut self,
@@ -47,8 +47,8 @@ impl<L: Lanes> RoundCache<L> {
         const { assert!(256 % (L::BLOCKS * VECTORS) == 0, "a period is whole turns") }
         let keys = key.round::<ROUNDS>();
         let (period, turn) = (turn / Self::turns(VECTORS), turn % Self::turns(VECTORS));
-        // SAFETY: the caller's contract is that of `Lanes`. A period has 256 / BLOCKS vectors, all of which were
-        // written in the first; `delta` is written when another begins.
+        // SAFETY: the caller's contract is that of `Lanes`. A period has 256 / BLOCKS vectors, all of which
+        // were written in the first; `delta` is written when another begins.
         unsafe {
             if period == 0 {
                 let mut states = whitened::<L, VECTORS>(counter, key);

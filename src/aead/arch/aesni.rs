@@ -354,7 +354,9 @@ fn add3(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
 unsafe fn fence(s: &mut __m128i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low, inout(xmm_reg) sum.middle,
-            inout(xmm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low,
+            inout(xmm_reg) sum.middle, inout(xmm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }

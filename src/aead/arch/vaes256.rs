@@ -305,8 +305,10 @@ fn add_lanes(v: __m256i) -> __m128i {
 unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low, inout(ymm_reg) sum.middle,
-            inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low,
+            inout(ymm_reg) sum.middle, inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }
 

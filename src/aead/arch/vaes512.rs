@@ -302,8 +302,10 @@ fn add_lanes(v: __m512i) -> __m128i {
 unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low, inout(zmm_reg) sum.middle,
-            inout(zmm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low,
+            inout(zmm_reg) sum.middle, inout(zmm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! Plain integer arithmetic, for any CPU. Constant-time by construction: no branch and no index depends on a
 //! key, a message or a hash; it relies on the CPU multiplying integers in constant time.
 //!
-//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much as a
-//! round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has any.
+//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much
+//! as a round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has
+//! any.
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
