@@ -45,10 +45,11 @@
 //! | `openssl`, `openssl-vendored` | the system's OpenSSL as an engine, or one built from source |
 //! | `profile` | flame graphs, on Unix |
 //!
-//! # An engine of one's own
+//! # Your own engine, your own scheme
 //!
-//! A binary that is `sealmark::main(&[&MY_ENGINE])` is the whole command, with that engine verified and
-//! measured like the others; see `examples/own_engine.rs`.
+//! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and
+//! measures that engine like the others, and does faults to what that scheme stores or sends; see
+//! `examples/own_engine.rs` and `examples/own_scheme.rs`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{End, storage};
+use super::{ExitStatus, storage};
 use crate::{measure, verify};
 
 /// Prints the JSON schema of a result file.
@@ -43,7 +43,7 @@ impl What {
     }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
     let json = match args.what {
         Some(what) => serde_json::to_string_pretty(&what.schema().1)?,
         None => {
@@ -52,6 +52,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
             serde_json::to_string_pretty(&all)?
         }
     };
-    say!("{json}");
-    Ok(End::Fine)
+    print_line!("{json}");
+    Ok(ExitStatus::Fine)
 }

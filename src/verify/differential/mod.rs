@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::aead_case::{Judged, differ, key, open, residue, seal, wrong};
+use super::caught;
 use super::model::Model;
-use super::run::caught;
 use super::vectors::index;
 use super::{Case, Check, Outcome, Set};
 use crate::aead::{Aead, Error, TAG_LEN, Tag};
