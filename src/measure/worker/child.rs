@@ -18,6 +18,7 @@ use crate::timing::{Clock, Sampler, Timed, pin};
 ///
 /// # Errors
 /// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone.
+#[doc(hidden)]
 pub fn worker_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
