@@ -35,6 +35,7 @@ use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 pub const SCHEMA: &str = "sealmark.trace/1";
 
 /// The hidden verb that is traced.
+#[doc(hidden)]
 pub const VERB: &str = "step";
 
 /// What `sealmark trace` found: schema `sealmark.trace/1`.
@@ -224,6 +225,7 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 /// # Errors
 /// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does not
 /// trace; [`Error::Unknown`] for a workload that does not exist.
+#[doc(hidden)]
 pub fn step_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
     if !trace::is_traced() {
         return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
