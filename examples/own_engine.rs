@@ -24,5 +24,5 @@ impl Engine for Mine {
 }
 
 fn main() -> std::process::ExitCode {
-    sealmark::main(&[&Mine])
+    sealmark::main(&[&Mine], &[])
 }

@@ -74,5 +74,5 @@ mod x86 {
 }
 
 fn main() -> std::process::ExitCode {
-    sealmark::main(&[around("plain", nothing), around("wiped", wipe().unwrap_or(nothing))])
+    sealmark::main(&[around("plain", nothing), around("wiped", wipe().unwrap_or(nothing))], &[])
 }

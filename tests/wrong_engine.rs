@@ -8,7 +8,7 @@ const WRONG: &str = "planted/round-constant";
 fn main() -> ExitCode {
     let is_test = std::env::args().nth(1).is_none_or(|first| first.starts_with('-'));
     if !is_test {
-        return sealmark::main(&[sealmark::verify::wrong_engine()]);
+        return sealmark::main(&[sealmark::verify::wrong_engine()], &[]);
     }
     verify_ends_with_1_and_names_the_case();
     bench_gives_it_a_row_without_a_time();

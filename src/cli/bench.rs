@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::output::Output;
-use super::{End, Engines, Format, STOP, progress};
+use super::{ExitStatus, Format, Registry, STOP, progress};
 use crate::measure::{self, Plan, Progress, Run, Suite};
 use crate::report::{File, Report};
 
@@ -66,13 +66,13 @@ impl From<SuiteName> for Suite {
     }
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     let mut output = args.output.as_deref().map(Output::to).transpose()?;
     let filtered = if args.filter.is_some() { Suite::Full } else { Suite::Quick };
-    let chosen = engines.named(&args.engines)?;
+    let chosen = registry.engines_named(&args.engines)?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
     plan.filter.clone_from(&args.filter);
@@ -94,10 +94,10 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     let end = end_of(&run);
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&run)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&run)?),
         Format::Text => {
             let report = Report::build(vec![File::Bench(run)]);
-            say!("{}", report.text(super::width()));
+            print_line!("{}", report.text(super::width()));
         }
     }
     Ok(end)
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
 
 /// Measures with a progress bar; the first Ctrl-C keeps what is finished. `keep` gets it as it comes.
 pub(super) fn measure(plan: &Plan, keep: &mut (dyn FnMut(Run) + Send)) -> anyhow::Result<Run> {
-    super::heed_ctrl_c();
+    super::install_ctrlc_handler();
     let total = plan.workloads().len() as u64 * u64::from(plan.processes);
     let bar = progress::bar("measuring", total);
     let mut show = |p: Progress<'_>| {
@@ -124,13 +124,13 @@ pub(super) fn measure(plan: &Plan, keep: &mut (dyn FnMut(Run) + Send)) -> anyhow
 }
 
 /// A row with an error is something found; no row at all, or not all of them, leaves the question open.
-pub(super) fn end_of(run: &Run) -> End {
+pub(super) fn end_of(run: &Run) -> ExitStatus {
     if run.rows.iter().any(|row| row.error.is_some()) {
-        End::FoundSomething
+        ExitStatus::FoundSomething
     } else if run.rows.is_empty() || run.partial {
-        End::CouldNotTell
+        ExitStatus::CouldNotTell
     } else {
-        End::Fine
+        ExitStatus::Fine
     }
 }
 
@@ -147,11 +147,11 @@ mod tests {
         (plan.filter, plan.processes) = (Some("nonce".into()), 0);
         plan.budget = std::time::Duration::from_millis(1);
         let run = measure::run(&plan, &STOP, &mut |_| {}).expect("a run");
-        assert_eq!(end_of(&run), End::Fine);
-        assert_eq!(end_of(&Run { rows: Vec::new(), ..run.clone() }), End::CouldNotTell);
+        assert_eq!(end_of(&run), ExitStatus::Fine);
+        assert_eq!(end_of(&Run { rows: Vec::new(), ..run.clone() }), ExitStatus::CouldNotTell);
         let mut partial = Run { partial: true, ..run };
-        assert_eq!(end_of(&partial), End::CouldNotTell);
+        assert_eq!(end_of(&partial), ExitStatus::CouldNotTell);
         partial.rows.push(Row::refused(plan.workloads()[0], engine, "wrong".into()));
-        assert_eq!(end_of(&partial), End::FoundSomething);
+        assert_eq!(end_of(&partial), ExitStatus::FoundSomething);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{End, Engines, Format};
+use super::{ExitStatus, Format, Registry};
 use crate::aead::Backend;
 use crate::host::{Disagreement, Host, second_opinion};
 use crate::measure::limit::probe::{self, Limits};
@@ -43,24 +43,24 @@ pub(super) struct Facts {
     second_opinion: Vec<Disagreement>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     let clock = Clock::calibrate();
     let facts = Facts {
         schema: SCHEMA,
         host: Host::detect(),
         backend: Backend::choose().name,
-        engines: engines.all().into_iter().map(EngineInfo::of).collect(),
+        engines: registry.engines().into_iter().map(EngineInfo::of).collect(),
         limits: probe::limits(&clock),
         clock_grain_ns: clock.grain_ns,
         clock_overhead_ns: clock.overhead_ns,
         second_opinion: second_opinion(),
     };
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&facts)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&facts)?),
         Format::Text => print(&facts)?,
     }
     let unexplained = facts.second_opinion.iter().any(|d| !d.known);
-    Ok(if unexplained { End::FoundSomething } else { End::Fine })
+    Ok(if unexplained { ExitStatus::FoundSomething } else { ExitStatus::Fine })
 }
 
 fn print(facts: &Facts) -> anyhow::Result<()> {
@@ -71,42 +71,42 @@ fn print(facts: &Facts) -> anyhow::Result<()> {
         Some(false) => "no",
         None => "cannot be told",
     };
-    say!("cpu          {}", host.cpu);
-    say!(
+    print_line!("cpu          {}", host.cpu);
+    print_line!(
         "             {} family {} model {} stepping {}",
         host.vendor,
         host.family,
         host.model,
         host.stepping
     );
-    say!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
-    say!("fingerprint  {}", host.fingerprint);
-    say!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
-    say!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
-    say!("features     {}", host.features.join(" "));
-    say!(
+    print_line!("system       {} {}, {} cores, virtualised: {virtualised}", host.os, host.arch, host.cores);
+    print_line!("fingerprint  {}", host.fingerprint);
+    print_line!("kernel       {} (not in the fingerprint)", unknown(&host.kernel));
+    print_line!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
+    print_line!("features     {}", host.features.join(" "));
+    print_line!(
         "clock        grain {:.0} ns, an empty timed pass {:.0} ns",
         facts.clock_grain_ns,
         facts.clock_overhead_ns
     );
-    say!("backend      {} (the one that sealmark chooses here)", facts.backend);
-    say!("engines");
+    print_line!("backend      {} (the one that sealmark chooses here)", facts.backend);
+    print_line!("engines");
     for engine in &facts.engines {
         match &engine.unavailable {
-            None => say!("  runs       {} {}", engine.name, engine.version),
-            Some(reason) => say!("  cannot     {} {}: {reason}", engine.name, engine.version),
+            None => print_line!("  runs       {} {}", engine.name, engine.version),
+            Some(reason) => print_line!("  cannot     {} {}: {reason}", engine.name, engine.version),
         }
     }
     for d in &facts.second_opinion {
         let verdict =
             if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
-        say!(
+        print_line!(
             "note         {}: std says {}, cpufeatures says {} ({verdict})",
             d.feature,
             d.std,
             d.cpufeatures
         );
     }
-    say!("\n{}", text::table(&limits::limits(&facts.limits), super::width()).trim_end());
+    print_line!("\n{}", text::table(&limits::limits(&facts.limits), super::width()).trim_end());
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Only this floor uses `anyhow`: an error gets "while doing what to which file" and is printed on one line.
 
 /// Prints a line to standard output. A full disk behind it is an error, and a reader that left no panic.
-macro_rules! say {
+macro_rules! print_line {
     ($($words:tt)*) => {
         $crate::cli::print(format_args!($($words)*))?
     };
@@ -15,6 +15,7 @@ mod list;
 mod output;
 mod profile;
 mod progress;
+mod registry;
 mod report;
 mod run;
 mod schema;
@@ -31,11 +32,13 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::measure;
+use crate::scheme::Scheme;
+use registry::Registry;
 
 /// Verifies and measures AES envelope encryption on this CPU.
 ///
@@ -84,48 +87,14 @@ enum Format {
 
 /// How a verb ended, when nothing kept it from doing its work.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum End {
+enum ExitStatus {
     Fine = 0,
     FoundSomething = 1,
     BadInput = 2,
     CouldNotTell = 3,
 }
 
-/// The engines that a command knows: those compiled in, and the caller's own.
-struct Engines(Vec<&'static dyn Engine>);
-
-impl Engines {
-    fn all(&self) -> Vec<&'static dyn Engine> {
-        self.0.clone()
-    }
-
-    /// A name that two of them have.
-    fn twice(&self) -> Option<&str> {
-        let names: Vec<&str> = self.0.iter().map(|engine| engine.name()).collect();
-        names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| *name)
-    }
-
-    /// The engines of these names, or all; `sealmark` is this CPU's choice.
-    fn named(&self, names: &[String]) -> anyhow::Result<Vec<&'static dyn Engine>> {
-        if names.is_empty() {
-            return Ok(self.all());
-        }
-        let mut found = Vec::<&'static dyn Engine>::new();
-        for name in names {
-            let known = self.0.iter().copied().find(|engine| engine.name() == name);
-            let Some(engine) = known.or_else(|| engine::find(name)) else {
-                let names = self.0.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
-                bail!("no engine is called {name:?}; there are: sealmark, {names}");
-            };
-            if !found.iter().any(|other| other.name() == engine.name()) {
-                found.push(engine);
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// What keeps every one of these engines from running here, for the end [`End::CouldNotTell`].
+/// What keeps every one of these engines from running here, for the end [`ExitStatus::CouldNotTell`].
 fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
     let reasons: Vec<String> = engines.iter().filter_map(|engine| engine.available().err()).collect();
     (reasons.len() == engines.len())
@@ -159,7 +128,7 @@ fn wish(first: &mut Option<Instant>, now: Instant) -> Wish {
     }
 }
 
-fn heed_ctrl_c() {
+fn install_ctrlc_handler() {
     let mut first = None;
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
@@ -174,58 +143,63 @@ fn heed_ctrl_c() {
     }
 }
 
-/// Verbs that this program gives to the processes that it starts. They are looked up before any argument is parsed:
-/// parsing puts every help text on the heap, and where a traced process has its buffers would depend on their length.
-const HIDDEN: [(&str, fn(&Engines) -> anyhow::Result<End>); 2] =
+/// A verb that this program gives to the processes that it starts.
+type Hidden = fn(&Registry) -> anyhow::Result<ExitStatus>;
+
+/// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the heap,
+/// and where a traced process has its buffers would depend on their length.
+const HIDDEN: [(&str, Hidden); 2] =
     [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
 
-/// What a hidden verb makes of the engines, where it is the only argument.
-fn hidden(mut arguments: std::env::ArgsOs) -> Option<fn(&Engines) -> anyhow::Result<End>> {
+/// The hidden verb that is the only argument.
+fn hidden(mut arguments: std::env::ArgsOs) -> Option<Hidden> {
     let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
     HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
 }
 
-/// The whole command, with extra engines of the caller's own.
+/// The whole command, with extra engines and schemes of the caller's own.
 ///
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
-pub fn main(engines: &[&'static dyn Engine]) -> ExitCode {
-    let engines = Engines(engine::engines().into_iter().chain(engines.iter().copied()).collect());
-    if let Some(name) = engines.twice() {
-        eprintln!("sealmark: two engines are called {name:?}: give your own another name");
-        return ExitCode::from(End::BadInput as u8);
-    }
+pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> ExitCode {
+    let registry = match Registry::with(engines, schemes) {
+        Ok(registry) => registry,
+        Err(error) => {
+            eprintln!("sealmark: {error}");
+            return ExitCode::from(ExitStatus::BadInput as u8);
+        }
+    };
     let end = match hidden(std::env::args_os()) {
-        Some(run) => run(&engines),
-        None => visible(&engines),
+        Some(run) => run(&registry),
+        None => visible(&registry),
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
         // A worker whose parent is gone has nobody to tell.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(End::Fine as u8),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(ExitStatus::Fine as u8),
         Err(error) => {
             eprintln!("sealmark: {error:#}");
-            ExitCode::from(End::BadInput as u8)
+            ExitCode::from(ExitStatus::BadInput as u8)
         }
     }
 }
 
 /// Parses the arguments and runs the verb among them.
-fn visible(engines: &Engines) -> anyhow::Result<End> {
+fn visible(registry: &Registry) -> anyhow::Result<ExitStatus> {
     match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
-        Verb::Run(args) => run::run(&args, engines),
-        Verb::Host(args) => host::run(&args, engines),
-        Verb::List(args) => list::run(&args, engines),
+        Verb::Run(args) => run::run(&args, registry),
+        Verb::Host(args) => host::run(&args, registry),
+        Verb::List(args) => list::run(&args, registry),
         Verb::Schema(args) => schema::run(&args),
-        Verb::Verify(args) => verify::run(&args, engines),
-        Verb::Bench(args) => bench::run(&args, engines),
+        Verb::Verify(args) => verify::run(&args, registry),
+        Verb::Bench(args) => bench::run(&args, registry),
         Verb::Report(args) => report::run(&args),
-        Verb::Profile(args) => profile::run(&args, engines),
+        Verb::Profile(args) => profile::run(&args, registry),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
-            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| End::Fine)
+            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| ExitStatus::Fine)
         }
-        Verb::Trace(args) => trace::run(&args, engines),
+        Verb::Trace(args) => trace::run(&args, registry),
         Verb::Storage(args) => storage::run(&args),
     }
 }
@@ -254,6 +228,7 @@ fn width() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine;
     use crate::engine::double::FaultyEngine;
 
     #[test]
@@ -298,21 +273,5 @@ mod tests {
         {
             assert_eq!(wish(&mut first, after(ms)), expected, "{ms} ms after the first");
         }
-    }
-
-    #[test]
-    fn a_name_that_two_engines_have_is_found() {
-        let mut engines = Engines(engine::engines());
-        assert_eq!(engines.twice(), None);
-        engines.0.push(engines.0[0]);
-        assert_eq!(engines.twice(), Some("sealmark/portable"));
-    }
-
-    #[test]
-    fn an_unknown_engine_is_refused_with_the_known_names() {
-        let engines = Engines(engine::engines());
-        let error = engines.named(&["rong".into()]).err().expect("refused").to_string();
-        assert!(error.contains("rong") && error.contains("sealmark/portable"), "{error}");
-        assert_eq!(engines.named(&["sealmark".into()]).expect("known").len(), 1);
     }
 }

@@ -22,14 +22,14 @@ pub(super) struct Args {
 }
 
 #[cfg(not(all(unix, feature = "profile")))]
-pub(super) fn run(args: &Args, _: &super::Engines) -> anyhow::Result<super::End> {
+pub(super) fn run(args: &Args, _: &super::Registry) -> anyhow::Result<super::ExitStatus> {
     eprintln!("sealmark: this build cannot profile {} on {}", args.workload, args.engine);
     eprintln!(
         "sealmark: build it on Unix with --features profile: neither {} nor {} s of sampling",
         args.output.display(),
         args.seconds
     );
-    Ok(super::End::CouldNotTell)
+    Ok(super::ExitStatus::CouldNotTell)
 }
 
 #[cfg(all(unix, feature = "profile"))]
@@ -42,7 +42,7 @@ mod sampled {
 
     use anyhow::{Context, bail};
 
-    use super::super::{End, Engines};
+    use super::super::{ExitStatus, Registry};
     use super::Args;
     use crate::measure::workloads;
     use crate::report;
@@ -52,12 +52,12 @@ mod sampled {
     /// Functions that are printed.
     const TOP: usize = 12;
 
-    pub(crate) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+    pub(crate) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
         super::super::output::check(&args.output)?;
-        let engine = engines.named(std::slice::from_ref(&args.engine))?[0];
+        let engine = registry.engines_named(std::slice::from_ref(&args.engine))?[0];
         if let Some(reason) = super::super::none_can_run(&[engine]) {
             eprintln!("sealmark: {reason}");
-            return Ok(End::CouldNotTell);
+            return Ok(ExitStatus::CouldNotTell);
         }
         let Some(workload) = workloads().iter().find(|workload| workload.path == args.workload) else {
             bail!("no workload is called {:?}; `sealmark list workloads` names them", args.workload);
@@ -88,11 +88,11 @@ mod sampled {
         let total = leaves.values().sum::<isize>().max(1);
         let mut leaves: Vec<_> = leaves.into_iter().collect();
         leaves.sort_by_key(|(_, samples)| -samples);
-        say!("{} on {}: {total} samples at {HERTZ} Hz", args.workload, args.engine);
+        print_line!("{} on {}: {total} samples at {HERTZ} Hz", args.workload, args.engine);
         for (name, samples) in leaves.into_iter().take(TOP) {
-            say!("{:5.1} %  {name}", 100.0 * samples as f64 / total as f64);
+            print_line!("{:5.1} %  {name}", 100.0 * samples as f64 / total as f64);
         }
-        say!("{}", args.output.display());
-        Ok(End::Fine)
+        print_line!("{}", args.output.display());
+        Ok(ExitStatus::Fine)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::End;
+use super::ExitStatus;
 use crate::measure::Run;
 use crate::report::agree::agreement;
 use crate::report::finding::{Finding, Kind};
@@ -61,7 +61,7 @@ enum Form {
     Benchstat,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
     let mut files = Vec::new();
     for path in &args.files {
         files.extend(report::read_all(path)?);
@@ -80,39 +80,39 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
 fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
     let sections = report.sections();
     match (&args.format, &args.splice) {
-        (Some(Form::Text), _) => say!("{}", report.text(super::width())),
-        (Some(Form::Markdown), _) => say!("{}", report.markdown()),
-        (Some(Form::Csv), _) => say!("{}", report.csv().trim_end()),
-        (Some(Form::Junit), _) => say!("{}", junit::junit(sections)?.trim_end()),
-        (Some(Form::Gha), _) => say!("{}", metric::gha(sections)?.trim_end()),
-        (Some(Form::Bmf), _) => say!("{}", metric::bmf(sections)?.trim_end()),
-        (Some(Form::Benchstat), _) => say!("{}", metric::benchstat(sections)?.trim_end()),
+        (Some(Form::Text), _) => print_line!("{}", report.text(super::width())),
+        (Some(Form::Markdown), _) => print_line!("{}", report.markdown()),
+        (Some(Form::Csv), _) => print_line!("{}", report.csv().trim_end()),
+        (Some(Form::Junit), _) => print_line!("{}", junit::junit(sections)?.trim_end()),
+        (Some(Form::Gha), _) => print_line!("{}", metric::gha(sections)?.trim_end()),
+        (Some(Form::Bmf), _) => print_line!("{}", metric::bmf(sections)?.trim_end()),
+        (Some(Form::Benchstat), _) => print_line!("{}", metric::benchstat(sections)?.trim_end()),
         (None, Some(target)) => splice(target, &args.files, sections)?,
         (None, None) => {
             let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };
-            say!("{}", report.write_html(dir)?.display());
+            print_line!("{}", report.write_html(dir)?.display());
         }
     }
     Ok(())
 }
 
 /// Names the first finding on stderr. Whatever was drawn of it, it never ends like success.
-fn end_of(findings: &[Finding]) -> End {
-    let Some(first) = findings.first() else { return End::Fine };
+fn end_of(findings: &[Finding]) -> ExitStatus {
+    let Some(first) = findings.first() else { return ExitStatus::Fine };
     if findings.iter().all(|finding| finding.kind == Kind::Nothing) {
         eprintln!("sealmark: {}", plain(&first.to_string()));
-        return End::CouldNotTell;
+        return ExitStatus::CouldNotTell;
     }
     let failures = if findings.len() == 1 { "failure" } else { "failures" };
     let first = plain(&first.to_string());
     eprintln!("sealmark: these results hold {} {failures}; the first: {first}", findings.len());
-    End::FoundSomething
+    ExitStatus::FoundSomething
 }
 
 /// The share of rows on which two runs must agree.
 const AGREED: f64 = 0.95;
 
-fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
+fn agree(files: &[File], reference: &str) -> anyhow::Result<ExitStatus> {
     let runs: Vec<&Run> =
         files.iter().filter_map(|file| if let File::Bench(run) = file { Some(run) } else { None }).collect();
     let [one, other] = runs[..] else {
@@ -121,7 +121,7 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
     let found = agreement(one, other, reference);
     for table in [&found.table, &found.left_out] {
         if !table.rows.is_empty() {
-            say!("{}", report::text::table(table, super::width()));
+            print_line!("{}", report::text::table(table, super::width()));
         }
     }
     let failures: Vec<Finding> = Report::build(files.to_vec()).findings();
@@ -132,14 +132,14 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<End> {
         }
         bail!("the two runs have no row of {reference} and another engine in common")
     };
-    say!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
-    say!(
+    print_line!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
+    print_line!(
         "half of them are at most {:.2} % apart, {:.0} % of them {:.2} %",
         100.0 * half,
         100.0 * AGREED,
         100.0 * most
     );
-    let end = if share >= AGREED { End::Fine } else { End::FoundSomething };
+    let end = if share >= AGREED { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     Ok(end.max(end_of(&failures)))
 }
 
@@ -179,7 +179,7 @@ fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Res
         bail!("{} has none of the markers of these results", target.display());
     }
     report::write_text(target, &text)?;
-    say!("{}: {} parts replaced", target.display(), spliced.len());
+    print_line!("{}: {} parts replaced", target.display(), spliced.len());
     // Another verb may own them; or this run has no such table, and the old one still stands there.
     let left: Vec<&str> = report::markers(&text)
         .into_iter()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::output::{self, Output};
-use super::{End, Engines, Format};
+use super::{ExitStatus, Format, Registry};
 use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::host::Host;
@@ -37,11 +37,11 @@ impl Default for Args {
     }
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
-    let chosen = engines.named(&args.engines)?;
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
+    let chosen = registry.engines_named(&args.engines)?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     let folder = args.output.clone().unwrap_or_else(|| report::default_dir(&Host::detect().fingerprint));
     for name in ["verify.json", "index.html"] {
@@ -49,14 +49,17 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     let mut output = Output::to(&folder.join("bench.json"))?;
     let witnesses = super::witness::take(&chosen, &Alg::ALL);
-    let plan =
-        VerifyPlan { witnesses: witnesses.clone(), ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1) };
+    let plan = VerifyPlan {
+        schemes: registry.schemes(),
+        witnesses: witnesses.clone(),
+        ..VerifyPlan::new(chosen.clone(), Sets::BuiltIn, 1)
+    };
     let verified = super::verify::verify(&plan);
     report::write(&folder.join("verify.json"), &verified)?;
 
     let counted = chosen.into_iter().map(|engine| (engine, wrong_cases(&verified, engine)));
     let (right, wrong): (Vec<_>, Vec<_>) = counted.partition(|(_, cases)| *cases == 0);
-    let verdict = if verified.wrong == 0 { End::Fine } else { End::FoundSomething };
+    let verdict = if verified.wrong == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     let mut files = vec![File::Verify(verified)];
     let right = right.into_iter().map(|(engine, _)| engine).collect();
     let plan = BenchPlan { witnesses, ..BenchPlan::new(Suite::Quick, right) };
@@ -74,7 +77,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         None => (verdict, None),
         Some(Err(error)) => (verdict, Some(error)),
         Some(Ok(run)) => {
-            let end = if verdict == End::Fine { super::bench::end_of(&run) } else { verdict };
+            let end = if verdict == ExitStatus::Fine { super::bench::end_of(&run) } else { verdict };
             let run = with_refused(run);
             output.finish(&run)?;
             files.push(File::Bench(run));
@@ -84,8 +87,8 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     let report = Report::build(files);
     let page = report.write_html(&folder)?;
     match args.format {
-        Format::Text => say!("{}\n{}", report.text(super::width()), page.display()),
-        Format::Json => say!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
+        Format::Text => print_line!("{}\n{}", report.text(super::width()), page.display()),
+        Format::Json => print_line!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
     }
     match failed {
         None => Ok(end),

@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{End, storage};
+use super::{ExitStatus, storage};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
 
@@ -48,7 +48,7 @@ impl What {
     }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
     let json = match args.what {
         Some(what) => serde_json::to_string_pretty(&what.schema().1)?,
         None => {
@@ -57,6 +57,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<End> {
             serde_json::to_string_pretty(&all)?
         }
     };
-    say!("{json}");
-    Ok(End::Fine)
+    print_line!("{json}");
+    Ok(ExitStatus::Fine)
 }

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 
-use super::{End, Engines};
+use super::{ExitStatus, Registry};
 use crate::measure::trace;
 
-pub(super) fn run(engines: &Engines) -> anyhow::Result<End> {
-    trace::step_main(&engines.all()).context("this verb is for `sealmark trace` itself")?;
-    Ok(End::Fine)
+pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
+    trace::step_main(&registry.engines()).context("this verb is for `sealmark trace` itself")?;
+    Ok(ExitStatus::Fine)
 }

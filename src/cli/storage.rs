@@ -8,7 +8,7 @@ use clap::Subcommand;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{End, Format};
+use super::{ExitStatus, Format};
 use crate::disk::{Disk, Os, Store};
 use crate::envelope::nonce::{full_node_id, node_id16};
 use crate::scheme::storage::kek::{Binding, LocalKek};
@@ -136,14 +136,14 @@ struct KeyEpoch {
     local_epoch: u16,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
     match &args.tool {
         Tool::ProbeNodeId(args) => probe(args),
         Tool::Resync(args) => resync_folder(args),
     }
 }
 
-fn probe(args: &ProbeArgs) -> anyhow::Result<End> {
+fn probe(args: &ProbeArgs) -> anyhow::Result<ExitStatus> {
     let new = full_node_id(&args.raft_id);
     let collides = |other: u64| node_id16(other) == node_id16(new) && other != new;
     let hex = |id: u64| format!("{id:#018x}");
@@ -163,7 +163,7 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<End> {
             collisions.push(Collision { full_node_id, raft_id: None, dek_id: Some(dek_id) });
         }
     }
-    let end = if collisions.is_empty() { End::Fine } else { End::FoundSomething };
+    let end = if collisions.is_empty() { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     let probe = Probe {
         schema: PROBE_SCHEMA,
         raft_id: args.raft_id.clone(),
@@ -172,28 +172,34 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<End> {
         collisions,
     };
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&probe)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&probe)?),
         Format::Text => {
-            say!("{}: node id {}, of {}", probe.raft_id, probe.node_id, probe.full_node_id);
+            print_line!("{}: node id {}, of {}", probe.raft_id, probe.node_id, probe.full_node_id);
             for found in &probe.collisions {
                 match (&found.raft_id, found.dek_id) {
-                    (Some(member), _) => say!("  collides with the member {member} ({})", found.full_node_id),
+                    (Some(member), _) => {
+                        print_line!("  collides with the member {member} ({})", found.full_node_id)
+                    }
                     (None, key) => {
-                        say!("  collides with {}, a writer of key {}", found.full_node_id, key.unwrap_or(0));
+                        print_line!(
+                            "  collides with {}, a writer of key {}",
+                            found.full_node_id,
+                            key.unwrap_or(0)
+                        );
                     }
                 }
             }
             if probe.collisions.is_empty() {
-                say!("  collides with nobody that was asked about");
+                print_line!("  collides with nobody that was asked about");
             } else {
-                say!("  give the new member another raft id");
+                print_line!("  give the new member another raft id");
             }
         }
     }
     Ok(end)
 }
 
-fn resync_folder(args: &ResyncArgs) -> anyhow::Result<End> {
+fn resync_folder(args: &ResyncArgs) -> anyhow::Result<ExitStatus> {
     let kek = match &args.kek_file {
         Some(path) => LocalKek::from_file(path)?,
         None => LocalKek::from_env().context("without --kek-file")?,
@@ -215,16 +221,16 @@ fn resync_folder(args: &ResyncArgs) -> anyhow::Result<End> {
         keys: keys.collect(),
     };
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&resync)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&resync)?),
         Format::Text => {
-            say!("{}: written anew", resync.sidecar.display());
-            say!("  key changes applied up to log index {}", resync.raft_applied_index);
+            print_line!("{}: written anew", resync.sidecar.display());
+            print_line!("  key changes applied up to log index {}", resync.raft_applied_index);
             for key in &resync.keys {
-                say!("  key {}: epoch {}, which the next start raises", key.dek_id, key.local_epoch);
+                print_line!("  key {}: epoch {}, which the next start raises", key.dek_id, key.local_epoch);
             }
         }
     }
-    Ok(End::Fine)
+    Ok(ExitStatus::Fine)
 }
 
 fn sidecar_path(folder: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::{End, Engines, Format, progress};
+use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
 use crate::measure::workload::catalog;
@@ -46,14 +46,14 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
     let workloads = args.workloads.iter().map(|path| named(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let chosen = engines.named(&args.engines)?;
+    let chosen = registry.engines_named(&args.engines)?;
     let before = args.diff.as_deref().map(read).transpose()?;
     if let Some(reason) = super::none_can_run(&chosen) {
         eprintln!("sealmark: {reason}");
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     let calls: Vec<(&Workload, &dyn Engine)> = workloads
         .iter()
@@ -61,12 +61,12 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         .collect();
     if calls.is_empty() {
         eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     if calls.len() > 1 && (before.is_some() || args.output.is_some()) {
         bail!("--diff and -o are for one workload on one engine: name it with --engine");
     }
-    let (mut all, mut end) = (Vec::new(), End::Fine);
+    let (mut all, mut end) = (Vec::new(), ExitStatus::Fine);
     let bar = progress::bar("tracing", calls.len() as u64);
     for (workload, engine) in calls {
         bar.set_message(format!("{} on {}", workload.path, engine.name()));
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
         report::write(path, traced)?;
     }
     match (&args.splice, args.format) {
-        (Some(target), _) if end == End::Fine => splice(target, args, &all)?,
+        (Some(target), _) if end == ExitStatus::Fine => splice(target, args, &all)?,
         (Some(target), _) => eprintln!("sealmark: {} stays as it is", target.display()),
         (None, format) => print(&all, format)?,
     }
@@ -106,11 +106,11 @@ fn named(path: &str) -> anyhow::Result<&'static Workload> {
 
 /// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves the
 /// question open.
-fn means(error: &measure::Error) -> End {
+fn means(error: &measure::Error) -> ExitStatus {
     match error {
-        measure::Error::Wrong { .. } => End::FoundSomething,
-        measure::Error::Trace(error) if error.is_a_crash() => End::FoundSomething,
-        _ => End::CouldNotTell,
+        measure::Error::Wrong { .. } => ExitStatus::FoundSomething,
+        measure::Error::Trace(error) if error.is_a_crash() => ExitStatus::FoundSomething,
+        _ => ExitStatus::CouldNotTell,
     }
 }
 
@@ -121,21 +121,21 @@ fn is_of_the_system(error: &measure::Error) -> bool {
 
 fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
     match (all, format) {
-        ([traced], Format::Json) => say!("{}", serde_json::to_string_pretty(traced)?),
+        ([traced], Format::Json) => print_line!("{}", serde_json::to_string_pretty(traced)?),
         (several, Format::Json) => {
             for traced in several {
-                say!("{}", serde_json::to_string(traced)?);
+                print_line!("{}", serde_json::to_string(traced)?);
             }
         }
         ([], Format::Text) => {}
         ([traced], Format::Text) => {
-            say!("{}", report::trace::sentence(traced));
+            print_line!("{}", report::trace::sentence(traced));
             for table in report::trace::tables(traced) {
-                say!("\n{}", text::table(&table, super::width()).trim_end());
+                print_line!("\n{}", text::table(&table, super::width()).trim_end());
             }
         }
         (several, Format::Text) => {
-            say!("{}", text::table(&report::trace::summary(several), super::width()).trim_end());
+            print_line!("{}", text::table(&report::trace::summary(several), super::width()).trim_end());
         }
     }
     Ok(())
@@ -152,7 +152,7 @@ fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
     let command = format!("sealmark trace {workloads}{engines} --splice {path}");
     let body = format!("{}\nOn {host}; put here by `{command}`.", report::markdown(&table));
     report::write_text(target, &report::splice(&markdown, &table.id, &body)?)?;
-    say!("{path}: 1 part replaced");
+    print_line!("{path}: 1 part replaced");
     Ok(())
 }
 

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::{End, Engines, Format, progress};
+use super::{ExitStatus, Format, Registry, progress};
 use crate::aead::Alg;
 use crate::engine::Witnesses;
 use crate::report::{self, File, Report};
-use crate::scheme;
-use crate::verify::{self, FileReport, FileState, Plan, Sets, dir};
+use crate::verify::{self, Catalog, FileReport, FileState, Plan, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
@@ -28,7 +27,8 @@ pub(super) struct Args {
     /// Only this built-in set; may be given several times.
     #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
     sets: Vec<String>,
-    /// Only the built-in sets about this scheme; may be given several times.
+    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given several
+    /// times.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
     /// The files of this folder, recognised by content, instead of the built-in sets: Wycheproof, NIST CAVP
@@ -52,40 +52,43 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
+pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
     if args.self_test {
         return self_test(args);
     }
-    let chosen = engines.named(&args.engines)?;
+    let chosen = registry.engines_named(&args.engines)?;
     if let (true, Some(reason)) = (args.require.is_empty(), super::none_can_run(&chosen)) {
         eprintln!("sealmark: {reason}");
-        return Ok(End::CouldNotTell);
+        return Ok(ExitStatus::CouldNotTell);
     }
     let sets = match &args.vectors {
         Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors")?),
         None if args.sets.is_empty() && args.schemes.is_empty() => Sets::BuiltIn,
         None => {
-            Sets::Given(named_sets(&[args.sets.clone(), of_schemes(&args.schemes)?].concat(), args.seed)?)
+            let catalog = registry.catalog();
+            let names = [args.sets.clone(), of_schemes(catalog, &args.schemes)?].concat();
+            Sets::Given(named_sets(catalog, &names, args.seed)?)
         }
     };
     let holds_nothing = matches!(&sets, Sets::Folder(folder) if folder.sets.is_empty());
     let witnesses =
         if holds_nothing { Witnesses::default() } else { super::witness::take(&chosen, &Alg::ALL) };
     let (require, named) = (args.require.clone(), args.engines.clone());
-    let plan = Plan { require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
+    let schemes = registry.schemes();
+    let plan = Plan { schemes, require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
     let report = verify(&plan);
     report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
     if let Some(path) = &args.output {
         report::write(path, &report)?;
     }
-    let found = if report.wrong == 0 { End::Fine } else { End::FoundSomething };
+    let found = if report.wrong == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&report)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&report)?),
         Format::Text => {
             let files = listing(&report.files);
             let report = Report::build(vec![File::Verify(report)]);
-            say!("{}\n{files}seed {}", report.text(super::width()), args.seed);
+            print_line!("{}\n{files}seed {}", report.text(super::width()), args.seed);
         }
     }
     let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
@@ -94,11 +97,11 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
     }
     if !folder.unread.is_empty() {
         eprintln!("sealmark: {} of the files could not be read", folder.unread.len());
-        return Ok(End::BadInput);
+        return Ok(ExitStatus::BadInput);
     }
     if holds_nothing {
         eprintln!("sealmark: none of the files holds vectors of AES-GCM");
-        return Ok(End::BadInput);
+        return Ok(ExitStatus::BadInput);
     }
     Ok(found)
 }
@@ -132,29 +135,25 @@ fn listing(files: &[FileReport]) -> String {
 /// Files set aside as one kind that are named; the JSON names all of them.
 const SHOWN_ASIDE: usize = 4;
 
-/// The names of the sets about these schemes.
-fn of_schemes(schemes: &[String]) -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for name in schemes {
-        if scheme::find(name).is_none() {
-            let known: Vec<_> = scheme::schemes().iter().map(|scheme| scheme.name()).collect();
-            bail!("no scheme is called {name:?}; there are: {}", known.join(", "));
-        }
-        let sets = verify::names_of_scheme(name);
-        if sets.is_empty() {
-            bail!("no set is about the scheme {name}: there is nothing to verify");
-        }
-        names.extend(sets);
+/// The names of the sets about these schemes, or families of them.
+fn of_schemes(catalog: Catalog<'_>, names: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut sets = Vec::new();
+    for name in names {
+        let Some(of_it) = catalog.of_scheme(name) else {
+            let known: Vec<_> = catalog.0.iter().map(|scheme| scheme.name()).collect();
+            bail!("no scheme or family of schemes is called {name:?}; there are: {}", known.join(", "));
+        };
+        sets.extend(of_it);
     }
-    Ok(names)
+    Ok(sets)
 }
 
-fn named_sets(names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
+fn named_sets(catalog: Catalog<'_>, names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
     let (mut sets, mut seen) = (Vec::new(), BTreeSet::new());
     for name in names.iter().filter(|name| seen.insert(*name)) {
-        match verify::built_in(name, seed) {
+        match catalog.set(name, seed) {
             Some(set) => sets.push(set),
-            None => bail!("no set is called {name:?}; there are: {}", verify::built_in_names().join(", ")),
+            None => bail!("no set is called {name:?}; there are: {}", catalog.names().join(", ")),
         }
     }
     Ok(sets)
@@ -169,22 +168,22 @@ pub(super) fn verify(plan: &Plan) -> verify::Report {
     report
 }
 
-fn self_test(args: &Args) -> anyhow::Result<End> {
+fn self_test(args: &Args) -> anyhow::Result<ExitStatus> {
     let planted = verify::self_test(args.seed);
     let missed = planted.iter().filter(|defect| !defect.caught).count();
     if let Some(path) = &args.output {
         report::write(path, &planted)?;
     }
     match args.format {
-        Format::Json => say!("{}", serde_json::to_string_pretty(&planted)?),
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(&planted)?),
         Format::Text => {
             for defect in &planted {
                 let verdict = if defect.caught { "caught" } else { "MISSED" };
-                say!("{verdict}  {}", defect.what);
-                say!("        by {}", defect.by.first().map_or("nothing", String::as_str));
+                print_line!("{verdict}  {}", defect.what);
+                print_line!("        by {}", defect.by.first().map_or("nothing", String::as_str));
             }
-            say!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
+            print_line!("{} defects planted, {} caught", planted.len(), planted.len() - missed);
         }
     }
-    Ok(if missed == 0 { End::Fine } else { End::FoundSomething })
+    Ok(if missed == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething })
 }

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 
-use super::{End, Engines};
+use super::{ExitStatus, Registry};
 use crate::measure;
 
-pub(super) fn run(engines: &Engines) -> anyhow::Result<End> {
-    measure::worker_main(&engines.all()).context("this verb is for `sealmark bench` itself")?;
-    Ok(End::Fine)
+pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
+    measure::worker_main(&registry.engines()).context("this verb is for `sealmark bench` itself")?;
+    Ok(ExitStatus::Fine)
 }

@@ -6,6 +6,7 @@
 //! its name claims runs no case: its results would be attributed to another one.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::host::{Host, Variable, environment};
 
 mod aead_case;
 pub mod campaign;
+mod catalog;
 pub mod contract;
 pub mod differential;
 pub mod dir;
@@ -28,7 +30,9 @@ mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
-pub use run::{Plan, Progress, Sets, built_in, built_in_names, names_of_scheme, run};
+pub use catalog::{Catalog, built_in, built_in_names};
+pub use fault::{BlindKind, BlindSpot, SchemeReport};
+pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
 /// The name and version of the JSON that [`Report`] is written as.
@@ -94,6 +98,20 @@ pub trait Check: Send + Sync {
 
     /// Judges it on an engine that this CPU can run. Never panics on any input.
     fn run(&self, engine: &'static dyn Engine) -> Outcome;
+}
+
+/// Judges one case; a panic is a wrong outcome like any other.
+fn judge(case: &Case, engine: &'static dyn Engine) -> Outcome {
+    caught(|| case.check.run(engine)).unwrap_or_else(|panic| Outcome::Wrong { what: panic })
+}
+
+/// The one place where a panic of an engine is caught, and its message kept.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        format!("panicked: {}", text.unwrap_or_default())
+    })
 }
 
 /// How the cases of a set came out on one engine.
@@ -220,6 +238,9 @@ pub struct Report {
     pub engines: Vec<EngineInfo>,
     /// Every set, in the order of the index.
     pub sets: Vec<SetReport>,
+    /// Every scheme whose faults were injected, and what it does not see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<SchemeReport>,
     /// The files of the folder that was verified instead of the built-in sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileReport>,

@@ -3,23 +3,25 @@
 //! It decides no exit code and prints nothing; what went wrong is in the report.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::dir::Folder;
-use super::vectors::index;
-use super::{Case, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, Set, SetReport, Tally};
-use super::{campaign, contract, differential, fault};
+use super::{
+    Catalog, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, SchemeReport, Set, SetReport, Tally,
+    fault, judge,
+};
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
-use crate::scheme;
+use crate::scheme::{Scheme, schemes};
 
 /// What to verify.
 pub struct Plan {
     /// The engines that are asked for; one that this CPU cannot run takes no part.
     pub engines: Vec<&'static dyn Engine>,
+    /// The schemes that can be verified: those that were compiled in, and a user's own.
+    pub schemes: Vec<&'static dyn Scheme>,
     /// The cases.
     pub sets: Sets,
     /// Engines or families that must take part and run a case: one that does not is a failure.
@@ -34,10 +36,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// These engines on these cases: none of them required, and none with a witness.
+    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none has a
+    /// witness.
     pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
         let (require, named, witnesses) = (Vec::new(), Vec::new(), Witnesses::default());
-        Self { engines, sets, require, named, seed, witnesses }
+        Self { engines, schemes: schemes(), sets, require, named, seed, witnesses }
     }
 }
 
@@ -87,80 +90,48 @@ const OWN_NAME: &str = "sealmark";
 pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     let started = jiff::Timestamp::now().to_string();
     let clock = Instant::now();
-    let mut account = Account::begin(plan, progress);
+    let mut tallies = Tallies::begin(plan, progress);
     match &plan.sets {
-        Sets::Given(sets) => sets.iter().for_each(|set| account.add(set, Rule::Each)),
+        Sets::Given(sets) => sets.iter().for_each(|set| tallies.add(set, Rule::Each)),
         Sets::BuiltIn => {
-            for name in built_in_names() {
-                account.add(&built_in(&name, plan.seed).expect("it was just named"), Rule::Each);
+            let catalog = Catalog(&plan.schemes);
+            for name in catalog.names() {
+                tallies.add(&catalog.set(&name, plan.seed).expect("it was just named"), Rule::Each);
             }
         }
         Sets::Folder(folder) => {
             for file in folder.files.iter().filter(|file| file.state == FileState::Unreadable) {
-                account.fail(&file.file, "", format!("the file could not be read: {}", file.what));
+                tallies.fail(&file.file, "", format!("the file could not be read: {}", file.what));
             }
-            folder.sets.iter().for_each(|set| account.add(set, Rule::Any));
+            folder.sets.iter().for_each(|set| tallies.add(set, Rule::Any));
         }
     }
-    account.end(plan);
+    tallies.end(plan);
+    let judged = |scheme: &&&dyn Scheme| {
+        let name = fault::name(**scheme);
+        tallies.sets.iter().any(|set| set.set == name)
+    };
+    // A scheme that says nothing of itself has broken its set.
+    let schemes: Vec<SchemeReport> = plan
+        .schemes
+        .iter()
+        .filter(judged)
+        .filter_map(|scheme| fault::report(*scheme, plan.seed).ok())
+        .collect();
     let files = if let Sets::Folder(folder) = &plan.sets { folder.files.clone() } else { Vec::new() };
     Report {
         schema: SCHEMA.into(),
         sealmark: env!("CARGO_PKG_VERSION").into(),
         started,
         host: Host::detect(),
-        engines: account.infos,
-        sets: account.sets,
+        engines: tallies.infos,
+        sets: tallies.sets,
+        schemes,
         files,
-        wrong: account.wrong,
-        failures: account.failures,
+        wrong: tallies.wrong,
+        failures: tallies.failures,
         seconds: clock.elapsed().as_secs_f64(),
     }
-}
-
-/// The names of the sets that come with Sealmark: those of the index, then those that are generated.
-pub fn built_in_names() -> Vec<String> {
-    let generated = [differential::NAME, contract::NAME].map(str::to_owned);
-    index::rows().into_iter().map(|row| row.name).chain(generated).chain(of_schemes()).collect()
-}
-
-/// The names of the generated sets that are about any scheme.
-fn of_schemes() -> impl Iterator<Item = String> {
-    fault::names().into_iter().chain(campaign::names())
-}
-
-/// The names of the built-in sets that are about a scheme.
-pub fn names_of_scheme(scheme: &str) -> Vec<String> {
-    let rows = index::rows().into_iter().filter(|row| row.scheme.as_deref() == Some(scheme));
-    let of_it = |name: &String| name.split_once('/').is_some_and(|(_, of)| of == scheme);
-    rows.map(|row| row.name).chain(of_schemes().filter(of_it)).collect()
-}
-
-/// The set of that name, read, hashed and counted; generated cases are drawn from `seed`.
-pub fn built_in(name: &str, seed: u64) -> Option<Set> {
-    match name {
-        differential::NAME => Some(differential::set(seed)),
-        contract::NAME => Some(contract::set()),
-        _ if name.starts_with(fault::PREFIX) => {
-            scheme::find(&name[fault::PREFIX.len()..]).map(|scheme| fault::set(scheme, seed))
-        }
-        _ if name.starts_with(campaign::PREFIX) => campaign::set(name, seed),
-        _ => index::rows().iter().find(|row| row.name == name).map(index::Row::load),
-    }
-}
-
-/// Judges one case; a panic is a wrong outcome like any other.
-pub(super) fn judge(case: &Case, engine: &'static dyn Engine) -> Outcome {
-    caught(|| case.check.run(engine)).unwrap_or_else(|panic| Outcome::Wrong { what: panic })
-}
-
-/// The one place where a panic of an engine is caught, and its message kept.
-pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
-        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        format!("panicked: {}", text.unwrap_or_default())
-    })
 }
 
 /// Of what an engine must run a case.
@@ -172,7 +143,7 @@ enum Rule {
     Any,
 }
 
-struct Account<'a> {
+struct Tallies<'a> {
     progress: &'a dyn Fn(Progress<'_>),
     able: Vec<&'static dyn Engine>,
     infos: Vec<EngineInfo>,
@@ -187,9 +158,9 @@ struct Account<'a> {
     idle: BTreeSet<String>,
 }
 
-impl<'a> Account<'a> {
+impl<'a> Tallies<'a> {
     fn begin(plan: &Plan, progress: &'a dyn Fn(Progress<'_>)) -> Self {
-        let mut account = Self {
+        let mut tallies = Self {
             progress,
             able: Vec::new(),
             infos: Vec::new(),
@@ -205,20 +176,20 @@ impl<'a> Account<'a> {
             let info = EngineInfo { witnesses, ..EngineInfo::of(engine) };
             match (&info.unavailable, plan.witnesses.refute(engine.name())) {
                 (Some(_), _) => {}
-                (None, Some(why)) => account.fail("", engine.name(), why),
-                (None, None) => account.able.push(engine),
+                (None, Some(why)) => tallies.fail("", engine.name(), why),
+                (None, None) => tallies.able.push(engine),
             }
-            account.infos.push(info);
+            tallies.infos.push(info);
         }
         for name in &plan.require {
-            if !account.able.iter().any(|engine| engine.name() == name || engine.family() == name) {
-                let found = account.infos.iter().find(|info| info.name == *name);
+            if !tallies.able.iter().any(|engine| engine.name() == name || engine.family() == name) {
+                let found = tallies.infos.iter().find(|info| info.name == *name);
                 let why = found.and_then(|info| info.unavailable.clone().or(plan.witnesses.refute(name)));
                 let why = why.unwrap_or_else(|| "no engine of that name was asked for".into());
-                account.fail("", name, format!("required, and did not take part: {why}"));
+                tallies.fail("", name, format!("required, and did not take part: {why}"));
             }
         }
-        account
+        tallies
     }
 
     /// Counts a failure of a set, an engine or the run as a whole.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Model, RCON};
 use super::vectors::index::{self, Row};
-use super::{Outcome, Plan, Set, Sets, Tally, differential, run::judge};
+use super::{Outcome, Plan, Set, Sets, Tally, differential, judge};
 use crate::aead::{Aead, Error, Nonce, TAG_LEN, Tag};
 use crate::engine::double::{Call, FaultyEngine};
 use crate::engine::{Engine, find};

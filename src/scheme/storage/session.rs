@@ -1,17 +1,25 @@
-//! The scheme as the fault injector drives it: values through the store path, each row a piece.
+//! The scheme as the fault injector and the workloads drive it: values through the store path, each row a piece.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::SEALED_OVERHEAD;
 use super::value::read;
-use super::{Budget, Clear, Form, Sealer, StateCache, kek};
-use crate::engine::Engine;
+use super::{Budget, Clear, Error, Form, Sealer, StateCache};
+use crate::aead::Alg;
+use crate::engine::{Engine, Shape};
 use crate::envelope::aad::pebble_key;
-use crate::envelope::{Cipher, Keystore, NonceSource};
-use crate::scheme::{Fault, Judgement, Piece, Scheme, Session};
+use crate::envelope::keystore::DEK_LEN;
+use crate::envelope::{self, Cipher, Keystore, NonceSource};
+use crate::scheme::{self, Fault, Judgement, Law, Piece, Reader, Recovered, Scheme, Session};
 
 const KEY_ID: NonZeroU32 = NonZeroU32::MIN;
+/// The data key of every session. It protects drawn messages only.
+const DEK: [u8; DEK_LEN] = [0x5e; DEK_LEN];
+const NODE_ID: u16 = 1;
+/// The name of a refusal that has none in the reference.
+const VALUE_HEADER_SHORT: &str = "value-header-short";
 
 /// The scheme `storage`.
 pub(in crate::scheme) static STORAGE: Storage = Storage;
@@ -23,70 +31,119 @@ impl Scheme for Storage {
         "storage"
     }
 
-    fn judge(&self, fault: Fault) -> Judgement {
+    fn law(&self) -> Law {
+        Law::Each
+    }
+
+    fn needs(&self) -> Option<Shape> {
+        Some(Shape::usual(Alg::Aes256Gcm))
+    }
+
+    fn refusals(&self) -> &'static [&'static str] {
+        &[
+            VALUE_HEADER_SHORT,
+            "ErrEncryptedReadIntegrity",
+            "ErrEncryptedValueReservedState",
+            "ErrEnvelopeShort",
+            "ErrEnvelopeVersion",
+            "ErrReservedKeyID",
+            "ErrUnknownKeyID",
+        ]
+    }
+
+    fn judge(&self, fault: Fault, _: &str) -> Judgement {
         match fault {
-            Fault::Flip | Fault::Cut | Fault::Extend | Fault::Swap | Fault::Copy => Judgement::Caught,
-            Fault::Drop => Judgement::Blind("a row that is deleted reads as one that was never written"),
+            Fault::Flip | Fault::Cut | Fault::Extend | Fault::Swap | Fault::Copy | Fault::Forge => {
+                Judgement::Caught
+            }
+            Fault::Repeat => Judgement::Harmless,
+            Fault::Drop | Fault::Tail => {
+                Judgement::Blind("a row that is deleted reads as one that was never written")
+            }
+            Fault::Splice => Judgement::Blind(
+                "a value that another process sealed under the same key, at the same place, is as authentic",
+            ),
+            Fault::Older => Judgement::Blind(
+                "an older value of a row is authentic: it is read where the newer one is gone",
+            ),
         }
     }
 
-    fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, String> {
+    fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, scheme::Error> {
+        /// Process loads with this key: each has an epoch of its own, so that no nonce comes twice.
+        static LOADS: AtomicU16 = AtomicU16::new(1);
         let keystore = Keystore::new(engine);
-        let dek = kek::new_dek().map_err(|error| error.to_string())?;
-        keystore.set(KEY_ID.get(), &*dek).map_err(|error| error.to_string())?;
-        let (nonces, cache) = (Arc::new(NonceSource::new(1, 1)), Arc::<StateCache>::default());
-        let sealer = Sealer::new(Arc::new(keystore).into(), nonces, cache, Arc::<Budget>::default());
-        Ok(Box::new(Rows { sealer, places: Vec::new(), now: 0 }))
+        keystore.set(KEY_ID.get(), &DEK)?;
+        let nonces = Arc::new(NonceSource::new(NODE_ID, LOADS.fetch_add(1, Ordering::Relaxed)));
+        let (cipher, cache) = (Cipher::from(Arc::new(keystore)), Arc::<StateCache>::default());
+        let sealer = Sealer::new(cipher.clone(), nonces, cache, Arc::<Budget>::default());
+        Ok(Box::new(Writes { sealer, cipher, rows: 0, now: 0 }))
     }
 }
 
-struct Rows {
+/// The key of a row as its user names it.
+fn user_key(row: usize) -> String {
+    format!("row/{row}")
+}
+
+struct Writes {
     sealer: Sealer,
-    /// Where the last messages lie.
-    places: Vec<Vec<u8>>,
+    cipher: Cipher,
+    /// Rows of the last commit.
+    rows: usize,
     /// The last commit's timestamp.
     now: u64,
 }
 
-impl Rows {
-    fn cipher(&self) -> &Cipher {
-        self.sealer.cipher()
+impl Session for Writes {
+    fn protect(&mut self, messages: &[Vec<u8>]) -> Result<Vec<Piece>, scheme::Error> {
+        self.rows = messages.len();
+        self.now += 1;
+        let write = |(row, message): (usize, &Vec<u8>)| {
+            let (key, form) = (user_key(row), Form::Sealed(KEY_ID));
+            let mut bytes = vec![0; message.len() + SEALED_OVERHEAD];
+            let len = self.sealer.seal_as(form, key.as_bytes(), self.now, 0, message, &mut bytes)?;
+            bytes.truncate(len);
+            Ok(Piece::whole(pebble_key(key.as_bytes(), self.now), bytes))
+        };
+        messages.iter().enumerate().map(write).collect()
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, scheme::Error> {
+        Ok(Box::new(Reads { cipher: self.cipher.clone(), rows: self.rows, now: self.now }))
     }
 }
 
-impl Session for Rows {
-    fn protect(&mut self, messages: &[Vec<u8>]) -> Result<Vec<Piece>, String> {
-        self.places.clear();
-        self.now += 1;
-        let mut pieces = Vec::new();
-        for (i, message) in messages.iter().enumerate() {
-            let user_key = format!("row/{i}");
-            let mut bytes = vec![0; message.len() + SEALED_OVERHEAD];
-            let sealed = self.sealer.seal_as(
-                Form::Sealed(KEY_ID),
-                user_key.as_bytes(),
-                self.now,
-                0,
-                message,
-                &mut bytes,
-            );
-            bytes.truncate(sealed.map_err(|error| error.to_string())?);
-            let place = pebble_key(user_key.as_bytes(), self.now);
-            self.places.push(place.clone());
-            pieces.push(Piece { place, bytes });
-        }
-        Ok(pieces)
-    }
+/// Reads each row once, in its newest version.
+struct Reads {
+    cipher: Cipher,
+    rows: usize,
+    now: u64,
+}
 
-    fn recover(&mut self, pieces: &[Piece]) -> Result<Vec<Option<Vec<u8>>>, String> {
-        let at = |place: &Vec<u8>| pieces.iter().rev().find(|piece| piece.place == *place);
-        let value = |place: &Vec<u8>| match at(place) {
-            None => Ok(None),
-            Some(piece) => match read(Some(self.cipher()), Clear::Allowed, place, &piece.bytes) {
-                Ok(read) => Ok(read.visible(self.now)),
-                Err(error) => Err(error.spec_name().to_owned()),
-            },
-        };
-        self.places.iter().map(value).collect()
+impl Reader for Reads {
+    fn recover(&mut self, pieces: &[Piece]) -> Recovered {
+        let mut recovered = Recovered::default();
+        for row in 0..self.rows {
+            let key = user_key(row);
+            // Newer versions sort first; of two writes to one place the later one stays.
+            let versions = pieces.iter().rev().filter(|piece| {
+                piece.place.split_last_chunk::<8>().is_some_and(|(of, _)| of == key.as_bytes())
+            });
+            let Some(newest) = versions.min_by(|a, b| a.place.cmp(&b.place)) else { continue };
+            match read(Some(&self.cipher), Clear::Allowed, &newest.place, &newest.bytes) {
+                Ok(read) => recovered.given.extend(read.visible(self.now).map(|value| (row, value))),
+                Err(error) => recovered.refused.push(refusal(&error)),
+            }
+        }
+        recovered
+    }
+}
+
+/// The name of a refusal. What is not one keeps the name `OTHER`, which is none of the scheme's.
+fn refusal(error: &Error) -> &'static str {
+    match error {
+        Error::Envelope(envelope::Error::ValueHeaderShort) => VALUE_HEADER_SHORT,
+        error => error.spec_name(),
     }
 }

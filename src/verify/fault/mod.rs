@@ -1,0 +1,194 @@
+//! The fault injector: every scheme, every fault, every part of a piece, and the scheme's own judgement of it, both ways.
+//!
+//! A session protects messages, a fault alters the pieces, and a fresh reader recovers them. Each trial must come out
+//! as [`Scheme::judge`] says: a scheme that claims to see what it does not fails, and so does one whose list of blind
+//! spots is longer than the truth. [`scene`] makes the pieces and the trials, [`outcome`] holds what came against law
+//! and judgement.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Check, Outcome, Set, caught};
+use crate::engine::{self, Engine};
+use crate::scheme::{Fault, Judgement, Scheme};
+
+mod outcome;
+mod scene;
+
+use outcome::Counts;
+use scene::Scene;
+
+/// What the sets' names begin with; a scheme's name follows.
+pub const PREFIX: &str = "faults/";
+
+/// The name of a scheme's set.
+pub fn name(scheme: &dyn Scheme) -> String {
+    format!("{PREFIX}{}", scheme.name())
+}
+
+/// The set of a scheme: one case without a fault, and one for each fault and part that it can be done to.
+pub fn set(scheme: &'static dyn Scheme, seed: u64) -> Set {
+    let case = |(id, target)| Case { id, check: Box::new(Injected { scheme, target, seed }) };
+    let (targets, broken) = match caught(|| targets(scheme, seed)).and_then(|targets| targets) {
+        Ok(targets) => (targets, Vec::new()),
+        Err(why) => (Vec::new(), vec![format!("its faults are not known: {why}")]),
+    };
+    let named = targets.into_iter().map(|(fault, part)| (id(fault, part), Some((fault, part))));
+    let cases: Vec<_> = [("none".to_owned(), None)].into_iter().chain(named).map(case).collect();
+    Set {
+        name: name(scheme),
+        source: "generated: faults done to what a scheme stores or sends".into(),
+        declared: cases.len() as u64,
+        must_run: Default::default(),
+        cases,
+        broken,
+    }
+}
+
+fn id(fault: Fault, part: &str) -> String {
+    if part.is_empty() { fault.name().into() } else { format!("{}/{part}", fault.name()) }
+}
+
+/// Every fault and part of which there is a trial. Pieces and parts are the same on every engine.
+fn targets(scheme: &dyn Scheme, seed: u64) -> Result<Vec<(Fault, &'static str)>, String> {
+    let scene = Scene::of(scheme, own_engine(), seed)?;
+    let mut found = Vec::new();
+    for fault in Fault::ALL {
+        let mut parts = BTreeSet::new();
+        scene.trials(fault, &mut |trial| {
+            parts.insert(trial.part);
+        });
+        found.extend(parts.into_iter().map(|part| (fault, part)));
+    }
+    Ok(found)
+}
+
+fn own_engine() -> &'static dyn Engine {
+    engine::find("sealmark").expect("the engine of our own choice always exists")
+}
+
+/// A case: a fault done to a part, or nothing done.
+struct Injected {
+    scheme: &'static dyn Scheme,
+    target: Option<(Fault, &'static str)>,
+    seed: u64,
+}
+
+impl Check for Injected {
+    fn uses_engine(&self) -> bool {
+        self.scheme.needs().is_some()
+    }
+
+    fn run(&self, engine: &'static dyn Engine) -> Outcome {
+        if self.scheme.needs().is_some_and(|shape| !engine.supports(shape)) {
+            return Outcome::Unsupported;
+        }
+        let judged = Scene::of(self.scheme, engine, self.seed).and_then(|scene| match self.target {
+            None => Ok(()),
+            Some((fault, part)) => inject(self.scheme, &scene, fault, part).map(drop),
+        });
+        judged.map_or_else(|what| Outcome::Wrong { what }, |()| Outcome::Agree)
+    }
+}
+
+/// Does a fault to a part in every way that there is.
+fn inject(scheme: &dyn Scheme, scene: &Scene, fault: Fault, part: &str) -> Result<Counts, String> {
+    let judgement = scheme.judge(fault, part);
+    let mut counts = Counts::default();
+    let mut found = Ok(());
+    scene.trials(fault, &mut |trial| {
+        if trial.part != part || found.is_err() {
+            return;
+        }
+        let seen = scene.recover(&trial.pieces).and_then(|recovered| {
+            counts.add(scene, &recovered);
+            outcome::judge(scheme, scene, &trial, judgement, &recovered)
+        });
+        let words =
+            |why| format!("trial {} of {}: {why}; judged {judgement:?}", counts.trials, id(fault, part));
+        found = seen.map_err(words);
+    });
+    found?;
+    if counts.trials == 0 { Err(format!("{} was never done", id(fault, part))) } else { Ok(counts) }
+}
+
+/// A scheme that was verified, and the faults that it does not see.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SchemeReport {
+    /// Its name.
+    pub name: String,
+    /// The law that its readers keep: `each`, `at-most-once`, `all-or-nothing` or `prefix`.
+    pub law: String,
+    /// What it does not see, by its own account; every case of its set asserts that account both ways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind: Vec<BlindSpot>,
+}
+
+/// A fault that a scheme does not see.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BlindSpot {
+    /// The fault: `flip`, `cut`, `drop`, ...
+    pub fault: String,
+    /// The part of a piece that it is done to; absent where it is the whole piece.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
+    /// Why it is not seen.
+    pub why: String,
+    /// What comes of it.
+    pub kind: BlindKind,
+    /// Trials that were made, where chance decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u64>,
+    /// Those of them that passed unseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<u64>,
+}
+
+/// What comes of a fault that is not seen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlindKind {
+    /// Messages are missing, or come twice, in another order or from elsewhere; each was protected once.
+    Blind,
+    /// A message is given that was never protected.
+    Alters,
+    /// Some trials pass unseen, others are refused.
+    Chance,
+}
+
+/// What a scheme does not see: the data of its judgements, with the counts of chance on our own engine.
+///
+/// # Errors
+/// Why it protects nothing on our own engine, for a person to read.
+pub fn report(scheme: &dyn Scheme, seed: u64) -> Result<SchemeReport, String> {
+    caught(|| blind_spots(scheme, seed)).and_then(|spots| spots).map(|blind| {
+        let (name, law) = (scheme.name().into(), scheme.law().name().into());
+        SchemeReport { name, law, blind }
+    })
+}
+
+fn blind_spots(scheme: &dyn Scheme, seed: u64) -> Result<Vec<BlindSpot>, String> {
+    let mut blind = Vec::new();
+    for (fault, part) in targets(scheme, seed)? {
+        let (why, kind) = match scheme.judge(fault, part) {
+            Judgement::Caught | Judgement::Harmless => continue,
+            Judgement::Blind(why) => (why, BlindKind::Blind),
+            Judgement::Alters(why) => (why, BlindKind::Alters),
+            Judgement::Chance(why) => (why, BlindKind::Chance),
+        };
+        let counts = match kind {
+            BlindKind::Chance => Some(inject(scheme, &Scene::of(scheme, own_engine(), seed)?, fault, part)?),
+            BlindKind::Blind | BlindKind::Alters => None,
+        };
+        let (trials, unseen) = (counts.map(|counts| counts.trials), counts.map(|counts| counts.unseen));
+        let (fault, part, why) = (fault.name().into(), part.into(), why.into());
+        blind.push(BlindSpot { fault, part, why, kind, trials, unseen });
+    }
+    Ok(blind)
+}
+
+#[cfg(test)]
+mod double;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What a reader recovered, held against the scheme's law and against its judgement.
+
+use std::collections::BTreeSet;
+
+use super::scene::{Scene, Trial};
+use crate::scheme::{Judgement, Law, Recovered, Scheme};
+
+/// How the trials of one case came out.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Counts {
+    /// All of them.
+    pub trials: u64,
+    /// Those in which nothing was refused.
+    pub unseen: u64,
+    /// Those in which a message was given that was never protected.
+    pub altered: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, scene: &Scene, recovered: &Recovered) {
+        self.trials += 1;
+        self.unseen += u64::from(recovered.refused.is_empty());
+        self.altered += u64::from(is_altered(scene, recovered));
+    }
+}
+
+/// Whether a message was given that was never protected.
+fn is_altered(scene: &Scene, recovered: &Recovered) -> bool {
+    recovered.given.iter().any(|(_, message)| !scene.was_protected(message))
+}
+
+/// Judges one trial.
+///
+/// # Errors
+/// How it differs from the scheme's judgement.
+pub(super) fn judge(
+    scheme: &dyn Scheme,
+    scene: &Scene,
+    trial: &Trial,
+    judgement: Judgement,
+    recovered: &Recovered,
+) -> Result<(), String> {
+    let unseen = || match recovered.refused.first() {
+        None => Ok(()),
+        Some(name) => Err(format!("it is refused, by {name}")),
+    };
+    let law = || keeps(scheme.law(), &scene.messages, &recovered.given);
+    if let Some(name) = recovered.refused.iter().find(|name| !scheme.refusals().contains(name)) {
+        return Err(format!("{name:?} is none of the names by which the scheme refuses"));
+    }
+    match judgement {
+        Judgement::Caught if recovered.refused.is_empty() => Err("it is not refused".into()),
+        Judgement::Caught => law(),
+        Judgement::Harmless => {
+            unseen().and_then(|()| law()).and_then(|()| only_removed(scheme, scene, trial, recovered))
+        }
+        Judgement::Blind(_) => {
+            unseen()?;
+            if is_altered(scene, recovered) {
+                Err("a message is given that was never protected".into())
+            } else if law().is_ok() && missing(scene, recovered).next().is_none() {
+                Err("it does no harm: the law holds, and no message is missing".into())
+            } else {
+                Ok(())
+            }
+        }
+        Judgement::Alters(_) => {
+            unseen()?;
+            if is_altered(scene, recovered) {
+                Ok(())
+            } else {
+                Err("no message is given that was never protected".into())
+            }
+        }
+        Judgement::Chance(_) => Ok(()),
+    }
+}
+
+/// That messages keep a law.
+fn keeps(law: Law, messages: &[Vec<u8>], given: &[(usize, Vec<u8>)]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for (at, (number, message)) in given.iter().enumerate() {
+        if messages.get(*number) != Some(message) {
+            return Err(format!("another message is given as number {number}"));
+        }
+        let again = !seen.insert(number);
+        match law {
+            Law::Each => {}
+            Law::AtMostOnce if again => return Err(format!("message {number} is given twice")),
+            Law::AtMostOnce => {}
+            Law::AllOrNothing | Law::Prefix if *number != at => {
+                return Err(format!("message {number} is given where {at} is due"));
+            }
+            Law::AllOrNothing | Law::Prefix => {}
+        }
+    }
+    if law == Law::AllOrNothing && !given.is_empty() && given.len() < messages.len() {
+        return Err(format!("{} of {} messages are given, not all or none", given.len(), messages.len()));
+    }
+    Ok(())
+}
+
+/// That no message is missing but those that were removed, where the law allows a loss.
+fn only_removed(
+    scheme: &dyn Scheme,
+    scene: &Scene,
+    trial: &Trial,
+    recovered: &Recovered,
+) -> Result<(), String> {
+    let may_be_lost = matches!(scheme.law(), Law::AtMostOnce | Law::Prefix);
+    match missing(scene, recovered).find(|number| !may_be_lost || !trial.removed.contains(number)) {
+        None => Ok(()),
+        Some(number) => Err(format!("message {number} is missing, and nothing says so")),
+    }
+}
+
+/// The numbers of the messages that were not given.
+fn missing(scene: &Scene, recovered: &Recovered) -> impl Iterator<Item = usize> {
+    let given: BTreeSet<usize> = recovered.given.iter().map(|(number, _)| *number).collect();
+    (0..scene.messages.len()).filter(move |number| !given.contains(number))
+}

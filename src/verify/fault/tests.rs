@@ -1,0 +1,237 @@
+//! Every scheme keeps its word, and a double that lies or breaks its law is found for that reason.
+
+use super::double::{Double, clear, frames, log, stream};
+use super::*;
+use crate::aead::Alg;
+use crate::engine::{Shape, find};
+use crate::scheme::{Law, schemes};
+
+/// The cases of a scheme that come out wrong, each with what is said of it.
+fn wrong(scheme: &'static dyn Scheme) -> Vec<(String, String)> {
+    let set = set(scheme, 1);
+    assert_eq!(set.broken, [""; 0]);
+    assert_eq!(set.cases.len() as u64, set.declared);
+    let engine = find("sealmark").unwrap();
+    let outcome = |case: &Case| match case.check.run(engine) {
+        Outcome::Agree => None,
+        Outcome::Wrong { what } => Some((case.id.clone(), what)),
+        other => panic!("{}: {other:?}", case.id),
+    };
+    set.cases.iter().filter_map(outcome).collect()
+}
+
+fn ids(wrong: &[(String, String)]) -> Vec<&str> {
+    wrong.iter().map(|(id, _)| id.as_str()).collect()
+}
+
+/// That those cases are wrong, and each for that reason.
+fn assert_found(scheme: &'static dyn Scheme, expected: &[(&str, &str)]) {
+    let wrong = wrong(scheme);
+    assert_eq!(ids(&wrong), expected.iter().map(|(id, _)| *id).collect::<Vec<_>>(), "{wrong:?}");
+    for ((id, what), (_, reason)) in wrong.iter().zip(expected) {
+        assert!(what.contains(reason), "{id}: {what}");
+    }
+}
+
+#[test]
+fn every_scheme_and_every_honest_double_keeps_its_word() {
+    for scheme in schemes() {
+        assert_found(scheme, &[]);
+    }
+    static HONEST: [Double; 3] = [frames::HONEST, stream::HONEST, log::HONEST];
+    let laws = HONEST.each_ref().map(|double| {
+        assert_found(double, &[]);
+        double.law
+    });
+    assert_eq!(laws, [Law::AtMostOnce, Law::AllOrNothing, Law::Prefix]);
+}
+
+#[test]
+fn every_fault_and_every_part_that_there_is_has_a_case() {
+    let ids = |scheme: &'static dyn Scheme| -> Vec<String> {
+        set(scheme, 1).cases.into_iter().map(|case| case.id).collect()
+    };
+    let storage = schemes().into_iter().find(|scheme| scheme.name() == "storage").unwrap();
+    let whole =
+        ["none", "flip", "cut", "extend", "swap", "copy", "drop", "repeat", "splice", "tail", "older"];
+    assert_eq!(ids(storage), whole);
+    static FRAMES: Double = frames::HONEST;
+    assert_eq!(ids(&FRAMES)[..6], ["none", "flip", "flip/sequence", "cut", "cut/sequence", "extend"]);
+    static LOG: Double = log::HONEST;
+    assert_eq!(
+        ids(&LOG),
+        [
+            "none",
+            "flip/body",
+            "flip/head",
+            "flip/start",
+            "cut/body",
+            "cut/head",
+            "cut/start",
+            "extend",
+            "drop",
+            "repeat",
+            "splice",
+            "tail",
+            "older",
+            "forge/body",
+            "forge/head",
+            "forge/start",
+        ]
+    );
+    static STREAM: Double = stream::HONEST;
+    for kind in ["drop/chunk", "drop/last", "swap", "swap/chunk"] {
+        assert!(ids(&STREAM).iter().any(|id| id == kind), "{kind}");
+    }
+}
+
+#[test]
+fn a_receiver_without_a_window_breaks_at_most_once() {
+    static WITHOUT: Double = frames::WITHOUT_WINDOW;
+    let unseen = "it is not refused; judged Caught";
+    assert_found(&WITHOUT, &[("copy", unseen), ("repeat", unseen), ("older", unseen)]);
+    static ADMITS: Double = Double { judge: |_, _| Judgement::Harmless, ..frames::WITHOUT_WINDOW };
+    let wrong = wrong(&ADMITS);
+    let what = |id: &str| &wrong.iter().find(|(of, _)| of == id).expect(id).1;
+    assert!(what("repeat").contains("message 0 is given twice"), "{wrong:?}");
+    assert!(what("older").contains("another message is given as number 0"), "{wrong:?}");
+}
+
+#[test]
+fn a_receiver_that_lies_about_loss_and_order_is_found() {
+    static STRICT: Double = Double { judge: |_, _| Judgement::Caught, ..frames::HONEST };
+    let unseen = "it is not refused";
+    assert_found(&STRICT, &[("swap", unseen), ("drop", unseen), ("tail", unseen)]);
+    static MODEST: Double = Double {
+        judge: |fault, part| match fault {
+            Fault::Swap | Fault::Repeat => Judgement::Blind("so it says"),
+            _ => frames::judge(fault, part),
+        },
+        ..frames::HONEST
+    };
+    assert_found(
+        &MODEST,
+        &[
+            ("swap", "it does no harm: the law holds, and no message is missing"),
+            ("repeat", "it is refused, by replayed"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_by_a_name_that_is_not_the_schemes_is_none() {
+    static UNNAMED: Double = Double { refusals: &["short", "forged"], ..frames::HONEST };
+    let unnamed = "\"replayed\" is none of the names by which the scheme refuses";
+    assert_found(&UNNAMED, &[("copy", unnamed), ("repeat", unnamed), ("older", unnamed)]);
+}
+
+#[test]
+fn a_stream_that_gives_a_part_of_itself_breaks_all_or_nothing() {
+    static UNMARKED: Double = stream::UNMARKED;
+    let unseen = "it is not refused; judged Caught";
+    assert_found(&UNMARKED, &[("drop/chunk", unseen), ("tail", unseen)]);
+    static EAGER: Double = stream::EAGER;
+    let wrong = wrong(&EAGER);
+    assert!(ids(&wrong).contains(&"tail") && ids(&wrong).contains(&"flip/last"), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("messages are given, not all or none")), "{wrong:?}");
+    static LOSES: Double = Double {
+        judge: |fault, _| if fault == Fault::Tail { Judgement::Harmless } else { Judgement::Caught },
+        ..stream::UNMARKED
+    };
+    assert_found(&LOSES, &[("drop/chunk", unseen), ("tail", "not all or none")]);
+}
+
+#[test]
+fn a_log_that_goes_on_behind_damage_breaks_the_prefix() {
+    static SKIPS: Double = log::SKIPS;
+    let wrong = wrong(&SKIPS);
+    assert!(ids(&wrong).contains(&"flip/body"), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("is given where")), "{wrong:?}");
+}
+
+#[test]
+fn a_log_that_lies_about_forgery_and_age_is_found() {
+    static PROUD: Double = Double {
+        judge: |fault, part| match fault {
+            Fault::Forge if part == "body" => Judgement::Caught,
+            Fault::Older => Judgement::Harmless,
+            Fault::Flip if part == "body" => Judgement::Alters("so it says"),
+            Fault::Splice => Judgement::Alters("so it says"),
+            _ => log::judge(fault, part),
+        },
+        ..log::HONEST
+    };
+    assert_found(
+        &PROUD,
+        &[
+            ("flip/body", "it is refused, by damaged"),
+            ("splice", "no message is given that was never protected"),
+            ("older", "another message is given as number 0"),
+            ("forge/body", "it is not refused"),
+        ],
+    );
+}
+
+#[test]
+fn a_scheme_that_protects_nothing_is_found_whatever_it_says() {
+    static CAUGHT: Double = clear::CAUGHT;
+    static HARMLESS: Double = clear::HARMLESS;
+    static BLIND: Double = clear::BLIND;
+    let all = ["flip", "cut", "extend", "swap", "copy", "drop", "repeat", "splice", "tail", "older"];
+    assert_eq!(ids(&wrong(&CAUGHT)), all);
+    let harmful: Vec<_> = all.into_iter().filter(|id| *id != "repeat").collect();
+    assert_eq!(ids(&wrong(&HARMLESS)), harmful);
+    let never = "a message is given that was never protected";
+    let harmless = "it does no harm";
+    assert_found(&BLIND, &[("flip", never), ("cut", never), ("extend", never), ("repeat", harmless)]);
+}
+
+#[test]
+fn a_scheme_that_cannot_begin_is_broken_and_not_skipped() {
+    static NEVER: Double = Double { session: |_| Err("no key today".into()), ..frames::HONEST };
+    let set = set(&NEVER, 1);
+    assert_eq!(set.broken, ["its faults are not known: nothing is protected: no key today"]);
+    assert_eq!(set.cases.len(), 1);
+    let outcome = set.cases[0].check.run(find("sealmark").unwrap());
+    assert_eq!(outcome, Outcome::Wrong { what: "nothing is protected: no key today".into() });
+    assert_eq!(report(&NEVER, 1), Err("nothing is protected: no key today".into()));
+}
+
+#[test]
+fn an_engine_without_the_calls_that_a_scheme_needs_is_not_put_to_it() {
+    static LOG: Double = log::HONEST;
+    static FRAMES: Double = frames::HONEST;
+    assert!(set(&LOG, 1).cases.iter().all(|case| !case.check.uses_engine()));
+    assert!(set(&FRAMES, 1).cases.iter().all(|case| case.check.uses_engine()));
+    static OTHER: Double =
+        Double { needs: Some(Shape { tag_len: 5, ..Shape::usual(Alg::Aes256Gcm) }), ..frames::HONEST };
+    let engine = find("sealmark/portable").unwrap();
+    assert_eq!(set(&OTHER, 1).cases[0].check.run(engine), Outcome::Unsupported);
+}
+
+#[test]
+fn the_list_of_blind_spots_is_the_schemes_judgement_as_data() {
+    static LOG: Double = log::HONEST;
+    let listed = report(&LOG, 1).unwrap();
+    assert_eq!((listed.name.as_str(), listed.law.as_str()), ("double", "prefix"));
+    let spot = |of: &BlindSpot| (of.fault.clone(), of.part.clone(), of.kind);
+    let spots: Vec<_> = listed.blind.iter().map(spot).collect();
+    let expected = [
+        ("cut", "start", BlindKind::Blind),
+        ("drop", "", BlindKind::Blind),
+        ("splice", "", BlindKind::Blind),
+        ("tail", "", BlindKind::Blind),
+        ("older", "", BlindKind::Blind),
+        ("forge", "body", BlindKind::Alters),
+        ("forge", "head", BlindKind::Chance),
+    ];
+    assert_eq!(spots, expected.map(|(fault, part, kind)| (fault.into(), part.into(), kind)));
+    let chance = listed.blind.last().unwrap();
+    let (trials, unseen) = (chance.trials.unwrap(), chance.unseen.unwrap());
+    assert!(trials > 0 && unseen < trials, "{chance:?}");
+    assert!(
+        listed.blind.iter().filter(|spot| spot.kind != BlindKind::Chance).all(|spot| spot.trials.is_none())
+    );
+    let json = serde_json::to_string(&listed).unwrap();
+    assert_eq!(serde_json::from_str::<SchemeReport>(&json).unwrap(), listed);
+}
