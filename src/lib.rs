@@ -14,16 +14,17 @@
 //! | 6 | `verify`, `measure` | is it right? how fast? |
 //! | 5 | [`scheme`] | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
-//! | 3 | [`engine`] | every AEAD behind one trait |
-//! | 2 | [`aead`], `timing`, `trace` | the kernels; the clock, interleaved rounds, intervals; single-stepping |
-//! | 1 | `host`, [`disk`] | which CPU this is; files that survive a power cut |
+//! | 3 | [`engine`], [`primitive`] | every AEAD behind one trait; hashes and key derivation, each by one crate |
+//! | 2 | [`aead`], [`timing`], `trace` | the kernels; clocks, interleaved rounds, intervals; single-stepping |
+//! | 1 | [`host`], [`disk`] | which CPU this is, locks that a model can check; files that survive a power cut |
 //!
 //! # Features
 //!
-//! Without any, there are [`aead`], [`engine`] with our own engines, [`envelope`], [`scheme`] and [`disk`]. `cli`
-//! (default) adds the rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as engines;
-//! `redb` adds a database as a store of the schemes; `openssl` adds the system's OpenSSL, and `openssl-vendored` one
-//! built from source.
+//! Without any, there are [`aead`], [`engine`] with our own engines, [`primitive`], [`envelope`], [`scheme`],
+//! [`disk`] and the parts of `host` and `timing` that schemes use. `cli` (default) adds the rest and the
+//! command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as engines; `redb` adds a database
+//! as a store of the schemes; `openssl` adds the system's OpenSSL, and `openssl-vendored` one built from
+//! source.
 //!
 //! # An engine of one's own
 //!
@@ -36,14 +37,13 @@ mod cli;
 pub mod disk;
 pub mod engine;
 pub mod envelope;
-#[cfg(feature = "cli")]
 pub mod host;
 #[cfg(feature = "cli")]
 pub mod measure;
+pub mod primitive;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod scheme;
-#[cfg(feature = "cli")]
 pub mod timing;
 #[cfg(feature = "cli")]
 pub mod trace;

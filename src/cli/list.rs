@@ -6,9 +6,10 @@ use clap::ValueEnum;
 
 use super::{End, Engines, Format};
 use crate::aead::Backend;
+use crate::primitive::PRIMITIVES;
 use crate::{measure, verify};
 
-/// Lists what there is to name: engines, vector sets, workloads, suites.
+/// Lists what there is to name: engines, vector sets, primitives, workloads, suites.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark list workloads")]
 pub(super) struct Args {
@@ -25,6 +26,8 @@ enum What {
     Engines,
     /// What there is to verify.
     Sets,
+    /// The functions beside AEADs.
+    Primitives,
     /// What there is to time.
     Workloads,
     /// Groups of workloads.
@@ -36,6 +39,7 @@ impl What {
         match self {
             Self::Engines => engines.all().iter().map(|engine| engine.name().to_owned()).collect(),
             Self::Sets => verify::built_in_names(),
+            Self::Primitives => PRIMITIVES.iter().map(|primitive| primitive.name.to_owned()).collect(),
             Self::Workloads => measure::workloads().iter().map(|workload| workload.path.clone()).collect(),
             Self::Suites => measure::Suite::ALL.iter().map(|suite| suite.name().to_owned()).collect(),
         }
@@ -64,7 +68,13 @@ pub(super) fn run(args: &Args, engines: &Engines) -> anyhow::Result<End> {
             Err(reason) => say!("  {} ({}): {reason}", engine.name(), engine.version()),
         }
     }
-    for (heading, what) in [("sets", What::Sets), ("suites", What::Suites), ("workloads", What::Workloads)] {
+    let lists = [
+        ("sets", What::Sets),
+        ("primitives", What::Primitives),
+        ("suites", What::Suites),
+        ("workloads", What::Workloads),
+    ];
+    for (heading, what) in lists {
         say!("\n{heading}\n  {}", what.names(engines).join("\n  "));
     }
     Ok(End::Fine)

@@ -83,6 +83,7 @@ pub fn report() -> Report {
         host: host(),
         engines,
         sets,
+        primitives: Vec::new(),
         files: Vec::new(),
         wrong: 1,
         failures: vec![Failure {

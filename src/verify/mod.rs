@@ -23,11 +23,13 @@ mod double;
 pub mod fault;
 pub mod fuzz;
 pub mod model;
+mod primitive;
 mod run;
 mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
+pub use primitive::PrimitiveReport;
 pub use run::{Plan, Progress, Sets, built_in, built_in_names, names_of_scheme, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
@@ -220,6 +222,9 @@ pub struct Report {
     pub engines: Vec<EngineInfo>,
     /// Every set, in the order of the index.
     pub sets: Vec<SetReport>,
+    /// The functions beside AEADs whose sets were run, once for each set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primitives: Vec<PrimitiveReport>,
     /// The files of the folder that was verified instead of the built-in sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileReport>,

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::dir::Folder;
 use super::vectors::index;
 use super::{Case, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, Set, SetReport, Tally};
-use super::{campaign, contract, differential, fault};
+use super::{campaign, contract, differential, fault, primitive};
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
 use crate::scheme;
@@ -57,6 +57,18 @@ pub enum Sets {
     Given(Vec<Set>),
     /// The files of a folder. An engine must run a case of any of them, not of each.
     Folder(Folder),
+}
+
+impl Sets {
+    /// Whether an engine takes part in any of the cases.
+    pub fn use_engines(&self) -> bool {
+        let use_one = |set: &Set| set.cases.iter().any(|case| case.check.uses_engine());
+        match self {
+            Self::BuiltIn => true,
+            Self::Given(sets) => sets.iter().any(use_one),
+            Self::Folder(folder) => folder.sets.iter().any(use_one),
+        }
+    }
 }
 
 /// How far a run is.
@@ -110,6 +122,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         started,
         host: Host::detect(),
         engines: account.infos,
+        primitives: primitive::reports(&account.sets),
         sets: account.sets,
         files,
         wrong: account.wrong,
