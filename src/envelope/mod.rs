@@ -2,8 +2,9 @@
 //!
 //! Follows elastickv's `internal/encryption` (commit d9a031d0), its storage and raft envelopes byte for byte:
 //! [`record`] is the codec, [`aad`] what is authenticated beside it, [`nonce`] the deterministic nonces,
-//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how long a key lasts.
-//! Not here: compression (the flag bit is carried, never acted on), files, wrapping of data keys, rotation.
+//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how
+//! long a key lasts, [`wrap`] one key under another. Not here: compression (the flag bit is carried, never
+//! acted on), files, rotation.
 
 pub mod aad;
 pub mod batch;
@@ -12,6 +13,7 @@ pub mod keystore;
 pub mod nonce;
 pub mod record;
 pub mod usage;
+pub mod wrap;
 
 pub use aad::{Aad, State, ValueHeader};
 pub use batch::Unsealed;
@@ -20,6 +22,7 @@ pub use keystore::{Keys, Keystore};
 pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
 pub use usage::Usage;
+pub use wrap::{SecretKey, WrappingKey};
 
 use crate::aead;
 
@@ -66,6 +69,14 @@ pub enum Error {
     /// The caller's buffer does not hold the result.
     #[error("the buffer is too short: a record takes 34 bytes more than its plaintext, a store key 8 more")]
     BufferTooSmall,
+    /// A wrapped key is not of 60 bytes, was wrapped under another key or bound to something else, or was altered.
+    #[error(
+        "the wrapped key does not open: it lies under another key, is bound to something else, or is damaged"
+    )]
+    Unwrap,
+    /// The system gives no random bytes.
+    #[error("the system's random source failed: {0}; start again once it works")]
+    Random(getrandom::Error),
     /// The engine refused: a limit of AES-GCM, or a shape that it does not offer.
     #[error("the engine refused: {0}")]
     Aead(#[from] aead::Error),
@@ -86,7 +97,11 @@ impl Error {
             Self::KeyConflict(_) => "ErrKeyConflict",
             Self::WriteCountExhausted => "ErrWriteCountExhausted",
             Self::EncryptedValueReservedState => "ErrEncryptedValueReservedState",
-            Self::ValueHeaderShort | Self::BufferTooSmall | Self::Aead(_) => "OTHER",
+            Self::ValueHeaderShort
+            | Self::BufferTooSmall
+            | Self::Unwrap
+            | Self::Random(_)
+            | Self::Aead(_) => "OTHER",
         }
     }
 }

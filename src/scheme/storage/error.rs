@@ -12,7 +12,7 @@ use crate::{disk, envelope};
 pub enum Error {
     /// A record, key or nonce was refused.
     #[error(transparent)]
-    Envelope(#[from] envelope::Error),
+    Envelope(envelope::Error),
     /// A file or a table was refused.
     #[error(transparent)]
     Disk(#[from] disk::Error),
@@ -311,6 +311,17 @@ pub enum Error {
     /// A key that is to be retired is still needed.
     #[error("key {0} cannot be retired: {1}")]
     KeyStillNeeded(u32, &'static str),
+}
+
+impl From<envelope::Error> for Error {
+    /// What the envelope's key wrapping refuses has words of this scheme's own, for it knows what to do.
+    fn from(error: envelope::Error) -> Self {
+        match error {
+            envelope::Error::Unwrap => Self::Unwrap,
+            envelope::Error::Random(reason) => Self::Random(reason.to_string()),
+            other => Self::Envelope(other),
+        }
+    }
 }
 
 /// Bytes as lower-case hex.
