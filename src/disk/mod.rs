@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 mod durable;
 mod epoch;
+#[cfg(feature = "storage")]
 mod key_file;
 mod os;
 mod recorder;
@@ -22,6 +23,7 @@ mod store;
 pub use self::redb::Redb;
 pub use durable::{durable_write, parent, probe, read, refuse_link};
 pub use epoch::{EpochError, EpochFile};
+#[cfg(feature = "storage")]
 pub use key_file::{KeyFileError, read_key_file};
 pub use os::Os;
 pub use recorder::{Fault, Medium, Recorder, Remnant, Step};

@@ -13,6 +13,7 @@ pub mod keystore;
 pub mod nonce;
 pub mod record;
 pub mod usage;
+#[cfg(feature = "storage")]
 pub mod wrap;
 
 pub use aad::{Aad, State, ValueHeader};
@@ -22,6 +23,7 @@ pub use keystore::{Keys, Keystore};
 pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
 pub use usage::Usage;
+#[cfg(feature = "storage")]
 pub use wrap::{SecretKey, WrappingKey};
 
 use crate::aead;
@@ -69,14 +71,6 @@ pub enum Error {
     /// The caller's buffer does not hold the result.
     #[error("the buffer is too short: a record takes 34 bytes more than its plaintext, a store key 8 more")]
     BufferTooSmall,
-    /// A wrapped key is not of 60 bytes, was wrapped under another key or bound to something else, or was altered.
-    #[error(
-        "the wrapped key does not open: it lies under another key, is bound to something else, or is damaged"
-    )]
-    Unwrap,
-    /// The system gives no random bytes.
-    #[error("the system's random source failed: {0}; start again once it works")]
-    Random(getrandom::Error),
     /// The engine refused: a limit of AES-GCM, or a shape that it does not offer.
     #[error("the engine refused: {0}")]
     Aead(#[from] aead::Error),
@@ -97,11 +91,7 @@ impl Error {
             Self::KeyConflict(_) => "ErrKeyConflict",
             Self::WriteCountExhausted => "ErrWriteCountExhausted",
             Self::EncryptedValueReservedState => "ErrEncryptedValueReservedState",
-            Self::ValueHeaderShort
-            | Self::BufferTooSmall
-            | Self::Unwrap
-            | Self::Random(_)
-            | Self::Aead(_) => "OTHER",
+            Self::ValueHeaderShort | Self::BufferTooSmall | Self::Aead(_) => "OTHER",
         }
     }
 }

@@ -10,14 +10,31 @@ use std::ops::{Deref, DerefMut};
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::Error;
-use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
+use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::{self, Engine};
 
 /// Bytes of either key.
 pub const KEY_LEN: usize = 32;
 /// Bytes of a wrapped key.
 pub const WRAPPED_LEN: usize = NONCE_LEN + KEY_LEN + TAG_LEN;
+
+/// Why a key was neither wrapped nor unwrapped. Says nothing about secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A wrapped key is not of 60 bytes, was wrapped under another key or bound to something else, or was
+    /// altered.
+    #[error(
+        "the wrapped key does not open: it lies under another key, is bound to something else, or is damaged"
+    )]
+    Unwrap,
+    /// The system gives no random bytes.
+    #[error("the system's random source failed: {0}; start again once it works")]
+    Random(getrandom::Error),
+    /// The engine refused.
+    #[error("the engine refused: {0}")]
+    Aead(#[from] aead::Error),
+}
 
 /// A key in clear, wiped when it is dropped. Fill in the default, which is zeros.
 ///

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cli")]
 pub mod hkdf_sha256;
+#[cfg(feature = "storage")]
 pub mod sha256;
 
 /// A function and what judges it.
@@ -43,6 +44,7 @@ impl Function {
 
 /// Every primitive.
 pub const PRIMITIVES: &[Primitive] = &[
+    #[cfg(feature = "storage")]
     sha256::PRIMITIVE,
     #[cfg(feature = "cli")]
     hkdf_sha256::PRIMITIVE,

@@ -1,9 +1,10 @@
 //! Why a call of the storage scheme was refused, and what an operator should do about it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Purpose;
-use super::missing::Sign;
+use crate::envelope::wrap;
 use crate::{disk, envelope};
 
 /// Why a call of the storage scheme was refused. Says nothing about secrets.
@@ -12,7 +13,7 @@ use crate::{disk, envelope};
 pub enum Error {
     /// A record, key or nonce was refused.
     #[error(transparent)]
-    Envelope(envelope::Error),
+    Envelope(#[from] envelope::Error),
     /// A file or a table was refused.
     #[error(transparent)]
     Disk(#[from] disk::Error),
@@ -313,13 +314,13 @@ pub enum Error {
     KeyStillNeeded(u32, &'static str),
 }
 
-impl From<envelope::Error> for Error {
-    /// What the envelope's key wrapping refuses has words of this scheme's own, for it knows what to do.
-    fn from(error: envelope::Error) -> Self {
+impl From<wrap::Error> for Error {
+    /// In words of this scheme's own, which knows what to do.
+    fn from(error: wrap::Error) -> Self {
         match error {
-            envelope::Error::Unwrap => Self::Unwrap,
-            envelope::Error::Random(reason) => Self::Random(reason.to_string()),
-            other => Self::Envelope(other),
+            wrap::Error::Unwrap => Self::Unwrap,
+            wrap::Error::Random(reason) => Self::Random(reason.to_string()),
+            wrap::Error::Aead(error) => Self::Envelope(error.into()),
         }
     }
 }
@@ -371,6 +372,40 @@ impl Error {
             Self::SnapshotHeaderUnknownMagic => "ErrSnapshotHeaderUnknownMagic",
             Self::SnapshotHeaderInvalidLength(_) => "ErrSnapshotHeaderInvalidLength",
             _ => "OTHER",
+        }
+    }
+}
+
+/// What shows that keys exist, or did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Sign {
+    /// The registry has this node's row under that key.
+    OwnRow(u32),
+    /// The registry has only others' rows, this one's under that key: the store came from another member.
+    OthersRow(u32),
+    /// The store has what only this scheme writes beside the rows: an index, or the cursor of a rewriting.
+    Bookkeeping,
+    /// The store has a sealed value.
+    SealedValue,
+    /// The log has an entry of this scheme there.
+    LogEntry(u64),
+    /// The log has a sealed entry there.
+    SealedEntry(u64),
+    /// The engine has applied entries up to there, and nobody searched them.
+    UnsearchedLog(u64),
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnRow(dek_id) => write!(f, "the registry has this node's row under key {dek_id}"),
+            Self::OthersRow(dek_id) => write!(f, "the registry has other nodes' rows, under key {dek_id}"),
+            Self::Bookkeeping => write!(f, "the store has this scheme's own bookkeeping"),
+            Self::SealedValue => write!(f, "the store has a sealed value"),
+            Self::LogEntry(index) => write!(f, "the log has an encryption entry at index {index}"),
+            Self::SealedEntry(index) => write!(f, "the log has a sealed entry at index {index}"),
+            Self::UnsearchedLog(index) => write!(f, "nobody searched the log, applied up to index {index}"),
         }
     }
 }

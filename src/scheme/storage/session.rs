@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::value::{SEALED_OVERHEAD, read};
+use super::SEALED_OVERHEAD;
+use super::value::read;
 use super::{Budget, Clear, Form, Sealer, StateCache, kek};
 use crate::engine::Engine;
 use crate::envelope::aad::pebble_key;

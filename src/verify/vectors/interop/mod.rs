@@ -1,8 +1,8 @@
-//! The interoperability vectors of elastickv: what it wrote and refused, schema version 1.
+//! Interoperability vectors: what other systems wrote and refused, one folder for each system.
 //!
-//! Ten files, told apart by their member `file`: three of the envelope, seven of the storage scheme. Every member of
-//! every array is a case, judged by the floor that it is about. A call's arguments stand only in its id and its words,
-//! so an id that is not known here is a problem, as is an array: nothing is skipped.
+//! The files are told apart by their member `file`; all have schema version 1. Every member of every array is a case,
+//! judged by the floor that it is about. An array that is not known here is a problem: its cases would be skipped.
+//! Adding a system is a folder, and a line in [`SYSTEMS`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,64 +10,22 @@ use std::sync::Arc;
 use super::json::Node;
 use super::{Content, Decoded, File, Problem, Vectors};
 use crate::aead::Alg;
-use crate::aead::TAG_LEN;
 use crate::engine::{Engine, Shape};
-use crate::envelope::{Aad, Cipher, Error, HEADER_LEN, Keystore, OVERHEAD};
-use crate::scheme;
 use crate::verify::{Case, Check, Outcome};
 
-mod applier;
-mod fsmwire;
-mod kek;
-mod keystore;
-mod nonce;
-mod raft;
-mod registry;
-mod sidecar;
-mod startup;
-mod storage;
-mod store_path;
+mod elastickv;
 
-/// One kind of file.
-struct Kind {
+/// Every system, by the files that are made of it.
+const SYSTEMS: [&[Layout]; 1] = [&elastickv::FILES];
+
+/// How a file is laid out, and how it is read.
+struct Layout {
     /// The text of its member `file`.
     file: &'static str,
     /// Its arrays, and the objects that hold arrays.
     arrays: &'static [&'static str],
     read: fn(&Node<'_>) -> Result<Vec<Case>, Problem>,
 }
-
-const KINDS: [Kind; 10] = [
-    Kind {
-        file: "ek-storage-envelope.json",
-        arrays: &["vectors", "negatives", "calls", "keystore", "value_header"],
-        read: storage::read,
-    },
-    Kind { file: "ek-raft-envelope.json", arrays: &["vectors", "negatives", "calls"], read: raft::read },
-    Kind { file: "ek-nonce-factory.json", arrays: &["vectors", "exhaustion", "node_ids"], read: nonce::read },
-    Kind { file: "ek-kek.json", arrays: &["vectors", "negatives", "files"], read: kek::read },
-    Kind { file: "ek-registry.json", arrays: &["vectors", "negatives"], read: registry::read },
-    Kind {
-        file: "ek-fsmwire.json",
-        arrays: &["registration", "bootstrap", "rotation", "negatives", "cap"],
-        read: fsmwire::read,
-    },
-    Kind { file: "ek-sidecar.json", arrays: &["vectors", "bump_local_epoch"], read: sidecar::read },
-    Kind { file: "ek-applier.json", arrays: &["keys", "scenarios"], read: applier::read },
-    Kind {
-        file: "ek-startup.json",
-        arrays: &[
-            "guards",
-            "local_epoch_rollback",
-            "node_id_collision",
-            "sidecar_behind_log",
-            "relevant_opcodes",
-            "snapshot_header",
-        ],
-        read: startup::read,
-    },
-    Kind { file: "ek-store-path.json", arrays: &["keys", "write_gate", "reads"], read: store_path::read },
-];
 
 const SCHEMA_VERSION: u64 = 1;
 
@@ -84,9 +42,10 @@ pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let root = Node::root(value);
     let file = root.member("file")?;
     let name = file.text()?;
-    let kind = KINDS.iter().find(|kind| kind.file == name).ok_or_else(|| {
-        let known = KINDS.map(|kind| kind.file).join(", ");
-        file.problem(format!("{name} is not read here, only {known}"))
+    let layouts = || SYSTEMS.into_iter().flatten();
+    let layout = layouts().find(|layout| layout.file == name).ok_or_else(|| {
+        let known: Vec<_> = layouts().map(|layout| layout.file).collect();
+        file.problem(format!("{name} is not read here, only {}", known.join(", ")))
     })?;
     let version = root.member("schema_version")?;
     if version.number()? != SCHEMA_VERSION {
@@ -96,11 +55,11 @@ pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
         root.member(words)?.text()?;
     }
     for (name, value) in value.as_object().into_iter().flatten() {
-        if (value.is_array() || value.is_object()) && !kind.arrays.contains(&name.as_str()) {
+        if (value.is_array() || value.is_object()) && !layout.arrays.contains(&name.as_str()) {
             return Err(Problem::new(name, "an array that is not known here: its cases would be skipped"));
         }
     }
-    let cases = (kind.read)(&root)?;
+    let cases = (layout.read)(&root)?;
     let mut ids = HashSet::new();
     if let Some(case) = cases.iter().find(|case| !ids.insert(&case.id)) {
         return Err(Problem::new(&case.id, "two cases have this id"));
@@ -184,18 +143,6 @@ fn outcome(judgement: Judgement) -> Outcome {
     judgement.map_or_else(|what| Outcome::Wrong { what }, |()| Outcome::Agree)
 }
 
-/// A cipher with that one key.
-fn cipher_of(engine: &'static dyn Engine, key_id: u32, dek: &[u8]) -> Result<Cipher, String> {
-    let keystore = Keystore::new(engine);
-    keystore.set(key_id, dek).map_err(|e| format!("the vector's own key is refused: {e}"))?;
-    Ok(Arc::new(keystore).into())
-}
-
-/// A key id that names a key, though not that one.
-fn other_key_id(key_id: u32) -> u32 {
-    key_id.wrapping_add(1).max(1)
-}
-
 /// That those bytes are the vector's. Shows where they part, not what they are.
 fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
     if seen == vector {
@@ -204,92 +151,6 @@ fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
     let at = seen.iter().zip(vector).take_while(|(a, b)| a == b).count();
     let (seen, vector) = (seen.len(), vector.len());
     Err(format!("{what}: differs from the vector from byte {at} on ({seen} bytes, the vector has {vector})"))
-}
-
-/// That a call came out under that name: empty for success, `OTHER` for any error.
-fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
-    let error = seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() });
-    ends_by_name(what, error, expect)
-}
-
-/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came is told
-/// with its reason: most errors have no name of their own in the reference.
-fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
-    let fits = match &error {
-        None => expect.is_empty(),
-        Some(error) => expect == "OTHER" || expect == error.name,
-    };
-    if fits {
-        return Ok(());
-    }
-    let expected = if expect.is_empty() { "success" } else { expect };
-    let seen = error.map_or_else(|| "success".to_owned(), |error| error.to_string());
-    Err(format!("{what}: {expected} is expected, this came: {seen}"))
-}
-
-/// An error by its name in the reference, and in words.
-struct Named {
-    name: &'static str,
-    reason: String,
-}
-
-impl std::fmt::Display for Named {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.name {
-            "OTHER" => f.write_str(&self.reason),
-            name => write!(f, "{name} ({})", self.reason),
-        }
-    }
-}
-
-/// The name and the reason of a storage scheme's error, if it is one.
-fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<Named> {
-    seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() })
-}
-
-/// A record, what it is bound to, and the message that it opens to under the key that is tried.
-struct Good<'a> {
-    record: &'a [u8],
-    aad: Aad<'a>,
-    plaintext: &'a [u8],
-}
-
-/// That a record ends under that name by either call, that a refusal releases nothing, and that the good record
-/// opens afterwards. A record that opens must give the good one's message.
-fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &Good<'_>) -> Judgement {
-    let opened = cipher.open(record, aad);
-    ends_as("open", &opened, expect)?;
-    if let Ok(plaintext) = opened {
-        same("open", &plaintext, good.plaintext)?;
-    }
-    let mut buffer = record.to_vec();
-    let in_place = cipher.open_in_place(&mut buffer, aad).map(|plaintext| plaintext.to_vec());
-    ends_as("open_in_place", &in_place, expect)?;
-    match in_place {
-        Ok(plaintext) => same("open_in_place", &plaintext, good.plaintext)?,
-        Err(error) => left(error, record, &buffer)?,
-    }
-    let mut buffer = good.record.to_vec();
-    let again = cipher.open_in_place(&mut buffer, &good.aad);
-    same(
-        "a good record afterwards",
-        again.map_err(|e| format!("a good record afterwards: {e}"))?,
-        good.plaintext,
-    )
-}
-
-/// What a refused open leaves where the record lay: zeros for the ciphertext once the cipher has run, else the record
-/// as it came; header and tag in any case.
-fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
-    let mut expected = record.to_vec();
-    if matches!(error, Error::Integrity | Error::Aead(_)) && record.len() >= OVERHEAD {
-        expected[HEADER_LEN..record.len() - TAG_LEN].fill(0);
-    }
-    if buffer == expected {
-        return Ok(());
-    }
-    Err("a refused open_in_place leaves neither zeros for the ciphertext nor, before the cipher, the record"
-        .into())
 }
 
 /// An integer of the type's range.
@@ -326,4 +187,16 @@ fn base_of<T>(root: &Node<'_>, vectors: &[(String, Arc<T>)]) -> Result<Arc<T>, P
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_read_by_two_systems_and_every_array_is_named_once() {
+        let mut files = HashSet::new();
+        for layout in SYSTEMS.into_iter().flatten() {
+            assert!(files.insert(layout.file), "{} stands twice", layout.file);
+            let arrays: HashSet<_> = layout.arrays.iter().collect();
+            assert_eq!(arrays.len(), layout.arrays.len(), "{}", layout.file);
+        }
+    }
+}
