@@ -1,31 +1,21 @@
 //! The whole command with an engine of one's own: `cargo run --release --example own_engine -- verify --engine mine`.
 //!
-//! This one wraps the backend that Sealmark chooses; a real one would call your library.
+//! This one wraps the backend that Sealmark chooses; a real one would call your library. It offers every key size with a
+//! 96-bit nonce and a 128-bit tag, and leaves zeros when it refuses: where yours differs, the trait's other methods say
+//! so.
 
 use sealmark::aead::{self, Aead, Alg, Error};
-use sealmark::engine::{Engine, Residue, Shape};
+use sealmark::engine::Engine;
 
 struct Mine;
 
 impl Engine for Mine {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "mine"
     }
 
     fn version(&self) -> String {
         "0.1.0".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
     }
 
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {

@@ -4,58 +4,20 @@
 //! `plain` calls a function that does nothing, `wiped` one that zeroes every vector register, as graviola does. Both
 //! take the same way round, so their difference is the price.
 
-use sealmark::aead::{self, Aead, Alg, Error, Nonce, Tag};
-use sealmark::engine::{Engine, Residue, Shape};
+use sealmark::aead::Aead;
+use sealmark::engine::Engine;
+use sealmark::engine::double::{Call, FaultyEngine};
 
-struct Around {
-    name: &'static str,
-    wipes: bool,
-}
-
-impl Engine for Around {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn version(&self) -> String {
-        "0".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        wipe().map(drop).ok_or_else(|| "wiping is written for x86-64 with AVX".into())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        let wipe = wipe().ok_or(Error::CpuLacksFeature)?;
-        Ok(Box::new(Key { inner: aead::key(alg, bytes)?, after: if self.wipes { wipe } else { nothing } }))
-    }
-}
-
-struct Key {
-    inner: Box<dyn Aead>,
-    after: fn(),
-}
-
-impl Aead for Key {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        let done = self.inner.seal(nonce, aad, in_out, tag);
-        (self.after)();
+/// An engine that calls a function when a seal or an open is done.
+fn around(name: &'static str, after: fn()) -> &'static dyn Engine {
+    let calls = move |inner: &dyn Aead, call: &mut Call<'_>| {
+        let done = call.run(inner);
+        after();
         done
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        let done = self.inner.open(nonce, aad, in_out, tag);
-        (self.after)();
-        done
-    }
+    };
+    let engine = FaultyEngine::new(name).with_calls(Box::leak(Box::new(calls)));
+    let unavailable = wipe().is_none().then_some("wiping is written for x86-64 with AVX");
+    Box::leak(Box::new(unavailable.map_or(engine, |why| engine.unavailable(why))))
 }
 
 fn nothing() {}
@@ -112,5 +74,5 @@ mod x86 {
 }
 
 fn main() -> std::process::ExitCode {
-    sealmark::main(&[&Around { name: "plain", wipes: false }, &Around { name: "wiped", wipes: true }], &[])
+    sealmark::main(&[around("plain", nothing), around("wiped", wipe().unwrap_or(nothing))], &[])
 }

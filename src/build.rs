@@ -1,9 +1,20 @@
-//! Notes the compiler and the profile for the results: a time belongs to the build that it was measured on.
+//! Notes the compiler and the profile for the results: a time belongs to the build that it was measured on. And lists the
+//! files that `vectors/index.toml` names, so that a new set is a file and its entry there.
 
+use std::fmt::Write;
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=src/build.rs");
+    note_the_build();
+    // Only the command verifies.
+    if std::env::var_os("CARGO_FEATURE_CLI").is_some() {
+        list_the_vectors();
+    }
+}
+
+fn note_the_build() {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let rustc = std::env::var_os("RUSTC")
         .and_then(|rustc| Command::new(rustc).arg("-V").output().ok())
@@ -13,4 +24,23 @@ fn main() {
     let flags = if flags.is_empty() { "no RUSTFLAGS".to_owned() } else { format!("RUSTFLAGS {flags}") };
     let (profile, level) = (variable("PROFILE"), variable("OPT_LEVEL"));
     println!("cargo::rustc-env=SEALMARK_BUILD={}, {profile}, opt-level {level}, {flags}", rustc.trim());
+}
+
+/// Writes `vectors.rs`: an array of each file's path below `vectors/` and its bytes. The compiler finds the files by the
+/// package's folder, so the list is the same wherever that is. `crate:NAME` is a file that a dependency carries.
+fn list_the_vectors() {
+    const INDEX: &str = "vectors/index.toml";
+    println!("cargo::rerun-if-changed={INDEX}");
+    let index = std::fs::read_to_string(INDEX).unwrap_or_else(|error| panic!("{INDEX}: {error}"));
+    let files = index.lines().filter_map(|line| line.strip_prefix("file = \"")?.strip_suffix('"'));
+    let mut list = String::from("&[\n");
+    for file in files.filter(|file| !file.starts_with("crate:")) {
+        assert!(Path::new("vectors").join(file).is_file(), "{INDEX} names {file}, which is not in vectors/");
+        let path = format!("/vectors/{file}");
+        writeln!(list, "    ({file:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),")
+            .expect("a String can be written to");
+    }
+    list.push_str("]\n");
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+    std::fs::write(Path::new(&out).join("vectors.rs"), list).expect("cargo's folder can be written to");
 }

@@ -3,6 +3,17 @@
 //! Three questions: which AES-GCM engines can run on this CPU, is each of them right, and how fast is each? The
 //! command answers them in one go; this library is what it is made of, and what an engineer takes from it.
 //!
+//! ```
+//! use sealmark::aead::{Alg, Key, Tag};
+//!
+//! let key = Key::new(Alg::Aes256Gcm, &[7; 32])?;
+//! let (mut message, mut tag) = (*b"attack at dawn", Tag::default());
+//! key.seal(&[1; 12], b"header", &mut message, &mut tag)?;
+//! key.open(&[1; 12], b"header", &mut message, &tag)?;
+//! assert_eq!(&message, b"attack at dawn");
+//! # Ok::<(), sealmark::aead::Error>(())
+//! ```
+//!
 //! # Floors
 //!
 //! Imports point down, never up or sideways; a test holds that.
@@ -20,16 +31,26 @@
 //!
 //! # Features
 //!
-//! Without any, there are [`aead`], [`engine`] with our own engines, [`envelope`], [`scheme`] and [`disk`]. `cli`
-//! (default) adds the rest and the command; `peers` (default) adds RustCrypto, ring, AWS-LC and graviola as engines;
-//! `redb` adds a database as a store of the schemes; `openssl` adds the system's OpenSSL, and `openssl-vendored` one
-//! built from source.
+//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of the schemes
+//! the traits alone ([`scheme`], [`disk`]): five small dependencies.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `cli` (default) | the command and what it is made of, with every scheme |
+//! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
+//! | `storage` | the storage scheme, `scheme::storage` |
+//! | `redb` | a database as a store of the schemes |
+//! | `aead-traits` | `aead::traits`: our kernels behind the traits of the crate `aead` |
+//! | `openssl`, `openssl-vendored` | the system's OpenSSL as an engine, or one built from source |
+//! | `profile` | flame graphs, on Unix |
 //!
 //! # Your own engine, your own scheme
 //!
 //! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and measures that
 //! engine like the others, and does faults to what that scheme stores or sends; see `examples/own_engine.rs` and
 //! `examples/own_scheme.rs`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod aead;
 #[cfg(feature = "cli")]

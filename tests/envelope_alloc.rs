@@ -113,7 +113,8 @@ fn lookups_and_nonces_allocate_nothing() {
 
 #[test]
 fn a_value_is_written_through_the_whole_store_path_without_an_allocation() {
-    use sealmark::scheme::storage::value::{SEALED_OVERHEAD, read};
+    use sealmark::scheme::storage::SEALED_OVERHEAD;
+    use sealmark::scheme::storage::value::read;
     use sealmark::scheme::storage::{Budget, Clear, Origin, Sealer, Sidecar, StateCache};
 
     let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };

@@ -22,13 +22,13 @@ use sealmark::disk::{Disk, Memory, Recorder, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{self, Cipher, Keystore, NonceSource};
+use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::applier::{Applier, Identity, Keys};
 use sealmark::scheme::storage::kek::{Binding, KEK_VARIABLE};
 use sealmark::scheme::storage::load::{hydrate, load};
 use sealmark::scheme::storage::maintenance::{Evidence, retire, rewrap};
 use sealmark::scheme::storage::rewrite::{self, Progress};
 use sealmark::scheme::storage::sidecar::Entry as SidecarEntry;
-use sealmark::scheme::storage::value::SEALED_OVERHEAD;
 use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use sealmark::scheme::storage::{
     Budget, Clear, Error, Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, Start, StateCache,

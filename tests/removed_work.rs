@@ -6,12 +6,13 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use sealmark::aead::{Aead, Alg, Error, Nonce, Tag};
-use sealmark::engine::{Engine, Residue, Shape, find};
-use sealmark::measure::{self, Batch, Engines, Op, Plan, Suite, Workload, trace, workloads};
+use sealmark::aead::{Aead, Alg, Error};
+use sealmark::engine::double::{Call, FaultyEngine};
+use sealmark::engine::{Engine, find};
+use sealmark::measure::{self, Engines, Op, Plan, Suite, Timed, Workload, trace, workloads};
 
 /// Which calls of an engine do their work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,10 +51,10 @@ enum Calls {
 /// Bytes in place, and a tag.
 type Left = (Vec<u8>, [u8; 16]);
 
+#[derive(Clone, Copy)]
 struct Planted {
-    name: &'static str,
-    what: Calls,
-    state: Arc<State>,
+    engine: &'static dyn Engine,
+    state: &'static State,
 }
 
 struct State {
@@ -87,13 +88,49 @@ impl State {
     fn left(&self) -> MutexGuard<'_, Option<Left>> {
         self.left.lock().expect("nobody panics")
     }
+
+    /// Does a call, or leaves out what is removed of it.
+    fn call(&self, sound: &dyn Aead, call: &mut Call<'_>) -> Result<(), Error> {
+        if self.works() {
+            call.run(sound)?;
+            let tag = if let Call::Seal { tag, .. } = call { tag.0 } else { [0; 16] };
+            *self.left() = Some((call.in_out().to_vec(), tag));
+        } else if let (Removed::Copied, Some((text, earlier))) = (self.removed, &*self.left())
+            && text.len() == call.in_out().len()
+        {
+            call.in_out().copy_from_slice(text);
+            if let Call::Seal { tag, .. } = call {
+                tag.0 = *earlier;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a key, or gives the one that was made before, or one of nothing.
+    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
+        let mut left = self.left();
+        if self.works() {
+            *left = Some((bytes.to_vec(), [0; 16]));
+        }
+        let zeros = vec![0; bytes.len()];
+        right().key(alg, left.as_ref().map_or(&zeros, |(bytes, _)| bytes))
+    }
 }
 
 impl Planted {
-    fn new(name: &'static str, removed: Removed, what: Calls) -> &'static Self {
+    fn new(name: &'static str, removed: Removed, what: Calls) -> Self {
         let (calls, warm) = (AtomicUsize::new(0), AtomicUsize::new(WARM));
-        let state = Arc::new(State { removed, calls, warm, left: Mutex::new(None) });
-        Box::leak(Box::new(Self { name, what, state }))
+        let state: &State = Box::leak(Box::new(State { removed, calls, warm, left: Mutex::new(None) }));
+        let engine = FaultyEngine::new(name);
+        let engine = match what {
+            Calls::Messages => {
+                engine.with_calls(Box::leak(Box::new(|sound: &dyn Aead, call: &mut Call<'_>| {
+                    state.call(sound, call)
+                })))
+            }
+            Calls::Keys => engine.with_keys(Box::leak(Box::new(|alg, bytes: &[u8]| state.key(alg, bytes)))),
+        };
+        Self { engine: Box::leak(Box::new(engine)), state }
     }
 
     /// A pass begins that is timed, or one before those.
@@ -107,84 +144,9 @@ fn right() -> &'static dyn Engine {
     find("sealmark").expect("always there")
 }
 
-impl Engine for Planted {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn version(&self) -> String {
-        "0".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        match self.what {
-            Calls::Messages => Ok(Box::new(Key(Arc::clone(&self.state), right().key(alg, bytes)?))),
-            Calls::Keys => {
-                let mut left = self.state.left();
-                if self.state.works() {
-                    *left = Some((bytes.to_vec(), [0; 16]));
-                }
-                // The key that was made before, or one of nothing.
-                let zeros = vec![0; bytes.len()];
-                right().key(alg, left.as_ref().map_or(&zeros, |(bytes, _)| bytes))
-            }
-        }
-    }
-}
-
-struct Key(Arc<State>, Box<dyn Aead>);
-
-impl Key {
-    /// Does the call, or leaves out what is removed of it.
-    fn call(
-        &self,
-        in_out: &mut [u8],
-        tag: &mut [u8; 16],
-        work: impl FnOnce(&mut [u8], &mut [u8; 16]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        if self.0.works() {
-            work(in_out, tag)?;
-            *self.0.left() = Some((in_out.to_vec(), *tag));
-        } else if let (Removed::Copied, Some((text, earlier))) = (self.0.removed, &*self.0.left())
-            && text.len() == in_out.len()
-        {
-            in_out.copy_from_slice(text);
-            *tag = *earlier;
-        }
-        Ok(())
-    }
-}
-
-impl Aead for Key {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.call(in_out, &mut tag.0, |in_out, to| {
-            let mut tag = Tag::default();
-            self.1.seal(nonce, aad, in_out, &mut tag)?;
-            *to = tag.0;
-            Ok(())
-        })
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        self.call(in_out, &mut tag.0.clone(), |in_out, _| self.1.open(nonce, aad, in_out, tag))
-    }
-}
-
 /// The engines that this program's own processes know.
 fn planted() -> Vec<&'static dyn Engine> {
-    KINDS.map(|(removed, name)| Planted::new(name, removed, Calls::Messages) as &dyn Engine).to_vec()
+    KINDS.map(|(removed, name)| Planted::new(name, removed, Calls::Messages).engine).to_vec()
 }
 
 fn main() -> ExitCode {
@@ -223,25 +185,25 @@ fn main() -> ExitCode {
 }
 
 /// A pass as the sampler runs it.
-fn pass(planted: &Planted, batch: &mut dyn Batch, timed: bool) {
+fn pass(planted: &Planted, batch: &mut dyn Timed, timed: bool) {
     batch.reset();
     planted.begin(timed);
     batch.run();
 }
 
 /// What is said of a batch whose passes were warm, and then timed.
-fn judged(workload: &Workload, planted: &'static Planted) -> Result<(), String> {
+fn judged(workload: &Workload, planted: Planted) -> Result<(), String> {
     // Enough operations for every other key to have some.
     const COUNT: usize = 4;
     planted.begin(false);
-    let mut batch = workload.prepare(planted, COUNT).map_err(|e| e.to_string())?;
+    let mut batch = workload.prepare(planted.engine, COUNT).map_err(|e| e.to_string())?;
     for _ in 0..3 {
-        pass(planted, &mut *batch, false);
+        pass(&planted, &mut *batch, false);
     }
     if planted.state.removed == Removed::WhenTimed {
         batch.check().expect("as long as it works it is right");
     }
-    pass(planted, &mut *batch, true);
+    pass(&planted, &mut *batch, true);
     batch.check()?;
     planted.begin(true);
     batch.refuse_forgery()

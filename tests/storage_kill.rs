@@ -19,10 +19,11 @@ use sealmark::disk::{Disk, Os, Redb, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{Cipher, Keystore};
+use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::guards::LogScanner;
 use sealmark::scheme::storage::load::{Node, hydrate};
 use sealmark::scheme::storage::proposal::seal_proposal;
-use sealmark::scheme::storage::value::{SEALED_OVERHEAD, read};
+use sealmark::scheme::storage::value::read;
 use sealmark::scheme::storage::wire::{Bootstrap, Entry, Rotation, Subtag};
 use sealmark::scheme::storage::{
     Clear, Kek, LocalKek, Origin, Purpose, Sidecar, SidecarFile, Start, kek, load,

@@ -7,44 +7,17 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sealmark::aead::{Aead, Alg, BACKENDS, Error};
-use sealmark::engine::{Engine, Residue, Shape, Witnesses, find};
-use sealmark::measure::{self, Plan, Suite, witness};
+use sealmark::aead::{Alg, BACKENDS};
+use sealmark::engine::double::FaultyEngine;
+use sealmark::engine::{Engine, Witnesses, find};
+use sealmark::measure::trace::witness;
+use sealmark::measure::{self, Plan, Suite};
 use sealmark::verify::{self, Sets};
 
 /// The portable code under the name of this CPU's widest backend.
-struct Double(&'static str);
-
-impl Engine for Double {
-    fn name(&self) -> &str {
-        self.0
-    }
-
-    fn version(&self) -> String {
-        "0".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        BACKENDS[0].key(alg, bytes)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-static DOUBLE: Double = Double("sealmark/vaes512");
-#[cfg(not(target_arch = "x86_64"))]
-static DOUBLE: Double = Double("sealmark/armv8");
+static DOUBLE: FaultyEngine =
+    FaultyEngine::new(if cfg!(target_arch = "x86_64") { "sealmark/vaes512" } else { "sealmark/armv8" })
+        .with_keys(&|alg, bytes| BACKENDS[0].key(alg, bytes));
 
 /// Where a process of this program writes the environment that it sees, if it is told to.
 const ENVIRONMENTS: &str = "SEALMARK_TEST_ENVIRONMENTS";

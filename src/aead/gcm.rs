@@ -78,8 +78,9 @@ fn judge(in_out: &mut [u8], expected: &Tag, tag: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Whether SP 800-38D allows a message and additional data of that length.
 #[inline]
-fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
+pub(super) fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
     if message.len() as u64 > MAX_MESSAGE_LEN {
         return Err(Error::MessageTooLong);
     }

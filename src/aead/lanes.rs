@@ -21,6 +21,9 @@ pub(super) struct Block(pub [u8; 16]);
 pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Blocks in a vector.
     const BLOCKS: usize;
+    /// The registers that its instructions for AES and carry-less multiplies work on, as a trace names them; none
+    /// where it has no such instructions.
+    const WIDTH: Option<&'static str>;
     /// Vectors that the last pass of a message takes at once, at most 8.
     const LAST: usize;
     /// Vectors that the CPU's registers hold at once: for probes.

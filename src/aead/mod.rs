@@ -1,6 +1,6 @@
 //! AES-GCM: the kernels, one for each kind of CPU, behind one trait.
 //!
-//! Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
+//! [`Key`] is what an application calls. Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
 //! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
 //! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
 //! How a kernel works, and what each part of it is worth, is told in [`how`].
@@ -8,6 +8,7 @@
 
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
 
+mod api;
 mod arch;
 #[cfg_attr(
     not(target_arch = "x86_64"),
@@ -23,11 +24,14 @@ mod long;
 mod probe;
 mod step;
 mod table;
+#[cfg(feature = "aead-traits")]
+pub mod traits;
 
 pub mod how {
     #![doc = include_str!("how.md")]
 }
 
+pub use api::Key;
 pub use arch::BACKENDS;
 pub use probe::{Probe, Probed};
 use zeroize::Zeroize;
@@ -222,6 +226,9 @@ pub struct Backend {
     pub features: &'static [&'static str],
     /// Blocks in one of its vectors, 16 bytes each.
     pub blocks: usize,
+    /// The registers that its instructions for AES and carry-less multiplies work on: `xmm`, `ymm`, `zmm` or `v`; none
+    /// where it has no such instructions.
+    pub width: Option<&'static str>,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
     probe: Option<fn(Probe, u64) -> Probed>,
@@ -276,17 +283,7 @@ impl core::fmt::Debug for Backend {
     }
 }
 
-/// Expands a key for the quickest backend of this CPU.
-///
-/// ```
-/// use sealmark::aead::{self, Alg, Tag};
-/// let key = aead::key(Alg::Aes256Gcm, &[7; 32])?;
-/// let (mut message, mut tag) = (*b"attack at dawn", Tag::default());
-/// key.seal(&[1; 12], b"header", &mut message, &mut tag)?;
-/// key.open(&[1; 12], b"header", &mut message, &tag)?;
-/// assert_eq!(&message, b"attack at dawn");
-/// # Ok::<(), aead::Error>(())
-/// ```
+/// Expands a key for the quickest backend of this CPU: [`Key::new`] for callers that take any engine's key.
 ///
 /// # Errors
 /// [`Error::KeyLength`].

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{ExitStatus, Format, Registry};
 use crate::aead::Backend;
 use crate::host::{Disagreement, Host, second_opinion};
-use crate::measure::probe::{self, Limits};
+use crate::measure::limit::probe::{self, Limits};
 use crate::report::{limits, text};
 use crate::timing::Clock;
 use crate::verify::EngineInfo;

@@ -213,8 +213,7 @@ fn width() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aead::{Aead, Alg, Error};
-    use crate::engine;
+    use crate::engine::{self, double::FaultyEngine};
 
     #[test]
     fn the_arguments_are_well_formed() {
@@ -234,29 +233,9 @@ mod tests {
 
     #[test]
     fn engines_that_cannot_run_leave_the_question_open() {
-        struct Absent;
-        impl Engine for Absent {
-            fn name(&self) -> &'static str {
-                "absent"
-            }
-            fn version(&self) -> String {
-                "0".into()
-            }
-            fn available(&self) -> Result<(), String> {
-                Err("it needs another CPU".into())
-            }
-            fn supports(&self, _: engine::Shape) -> bool {
-                true
-            }
-            fn residue(&self) -> engine::Residue {
-                engine::Residue::Zeros
-            }
-            fn key(&self, _: Alg, _: &[u8]) -> Result<Box<dyn Aead>, Error> {
-                Err(Error::CpuLacksFeature)
-            }
-        }
-        assert!(none_can_run(&[&Absent]).expect("none").contains("another CPU"));
-        assert_eq!(none_can_run(&[&Absent, engine::find("sealmark").expect("always there")]), None);
+        static ABSENT: FaultyEngine = FaultyEngine::new("absent").unavailable("it needs another CPU");
+        assert!(none_can_run(&[&ABSENT]).expect("none").contains("another CPU"));
+        assert_eq!(none_can_run(&[&ABSENT, engine::find("sealmark").expect("always there")]), None);
     }
 
     #[test]

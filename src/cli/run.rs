@@ -7,7 +7,8 @@ use super::{ExitStatus, Format, Registry};
 use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::host::Host;
-use crate::measure::{Plan as BenchPlan, Row, Run, Suite, witness};
+use crate::measure::trace::witness;
+use crate::measure::{Plan as BenchPlan, Row, Run, Suite};
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan as VerifyPlan, Sets};
 

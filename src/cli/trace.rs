@@ -7,7 +7,8 @@ use anyhow::{Context, bail};
 use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
-use crate::measure::{self, Workload, contestants, suite};
+use crate::measure::workload::catalog;
+use crate::measure::{self, Workload, contestants};
 use crate::report::{self, text};
 use crate::trace::Diff;
 
@@ -97,7 +98,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
 }
 
 fn named(path: &str) -> anyhow::Result<&'static Workload> {
-    suite::find(path)
+    catalog::find(path)
         .with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
 }
 

@@ -3,7 +3,7 @@
 use super::progress;
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
-use crate::measure::witness;
+use crate::measure::trace::witness;
 
 /// Takes them with a progress line.
 pub(super) fn take(engines: &[&'static dyn Engine], algs: &[Alg]) -> Witnesses {

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, UnboundKey};
 
-use super::{Engine, Residue, Shape, version_of};
+use super::{Engine, version_of};
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 
 /// The engine `aws-lc`.
@@ -16,18 +16,6 @@ impl Engine for AwsLc {
 
     fn version(&self) -> String {
         version_of("aws-lc-rs", &["aws-lc-sys"])
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
     }
 
     /// It masks what `cpuid` says before it chooses its code.

@@ -2,7 +2,7 @@
 
 use graviola::aead::AesGcm;
 
-use super::{Engine, Residue, Shape, version_of};
+use super::{Engine, Shape, version_of};
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 
 /// The engine `graviola`.
@@ -45,10 +45,6 @@ impl Engine for Graviola {
     /// It has no AES-192 and takes 96-bit nonces only.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
     }
 
     /// A debug build of it listens to these, one for each feature of the CPU.

@@ -7,6 +7,8 @@ use crate::aead::{Aead, Alg, Error};
 
 #[cfg(feature = "peers")]
 mod awslc;
+#[doc(hidden)]
+pub mod double;
 #[cfg(feature = "peers")]
 mod graviola;
 #[cfg(feature = "openssl")]
@@ -85,22 +87,30 @@ pub trait Engine: Send + Sync {
     /// The version of the code behind it.
     fn version(&self) -> String;
 
-    /// Whether this CPU can run it; the reason when not.
+    /// Whether this CPU can run it; the reason when not. Every CPU can, where an engine says nothing.
     ///
     /// # Errors
     /// What is missing, for a person to read.
-    fn available(&self) -> Result<(), String>;
+    fn available(&self) -> Result<(), String> {
+        Ok(())
+    }
 
-    /// Whether it offers calls of that shape.
-    fn supports(&self, shape: Shape) -> bool;
+    /// Whether it offers calls of that shape: where an engine says nothing, the [usual one](Shape::usual) for every
+    /// key size.
+    fn supports(&self, shape: Shape) -> bool {
+        shape == Shape::usual(shape.alg)
+    }
 
-    /// What a refused open leaves behind.
-    fn residue(&self) -> Residue;
+    /// What a refused open leaves behind. An engine that says nothing is held to the strictest promise: verification
+    /// finds it wrong if it leaves anything but zeros.
+    fn residue(&self) -> Residue {
+        Residue::Zeros
+    }
 
     /// Expands a key.
     ///
     /// # Errors
-    /// [`Error::KeyLength`], [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
+    /// [`Error::KeyLength`]; [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error>;
 
     /// The environment variables that change what it executes; one that ends with `*` stands for all that begin like

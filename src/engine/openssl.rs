@@ -24,10 +24,6 @@ impl Engine for OpenSsl {
         openssl::version::version().into()
     }
 
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
     fn supports(&self, shape: Shape) -> bool {
         (1..=128).contains(&shape.iv_len) && (4..=16).contains(&shape.tag_len)
     }

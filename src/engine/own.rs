@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Engine, Residue, Shape};
+use super::{Engine, Shape};
 use crate::aead::{Aead, Alg, BACKENDS, Backend, Error};
 
 /// A backend, forced by name.
@@ -38,10 +38,6 @@ impl Engine for Own {
 
     fn supports(&self, shape: Shape) -> bool {
         shape.iv_len > 0 && matches!(shape.tag_len, 4 | 8 | 12..=16)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
     }
 
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {

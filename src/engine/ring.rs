@@ -2,7 +2,7 @@
 
 use ring::aead::{self, Aad, LessSafeKey, UnboundKey};
 
-use super::{Engine, Residue, Shape, version_of};
+use super::{Engine, Shape, version_of};
 use crate::aead::{Aead, Alg, Error, Nonce, Tag};
 
 /// The engine `ring`.
@@ -18,17 +18,9 @@ impl Engine for Ring {
         version_of("ring", &[])
     }
 
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
     /// It has no AES-192 and takes 96-bit nonces only.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
     }
 
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {

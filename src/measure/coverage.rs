@@ -3,7 +3,7 @@
 //! The row with the fewest processes once spoke for all: one lost process made the whole run claim less than
 //! it had.
 
-use super::Row;
+use crate::measure::Row;
 use crate::timing::interval;
 
 /// Says in each row that has fewer processes than the fullest how sure its interval is, and gives the
@@ -20,13 +20,13 @@ pub(super) fn state(rows: &mut [Row]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::suite;
+    use crate::measure::workload::catalog;
 
     #[test]
     fn a_row_that_lost_a_process_speaks_for_itself_alone() {
         let row = |samples: usize| Row {
             samples: vec![1.0; samples],
-            ..Row::empty(suite::find("nonce").unwrap(), "sealmark")
+            ..Row::empty(catalog::find("nonce").unwrap(), "sealmark")
         };
         let mut rows = [row(5), row(4), row(0), row(5)];
         assert_eq!(state(&mut rows), 0.9375, "of five, as before one row lost one");

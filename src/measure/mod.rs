@@ -12,71 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::host::{Host, Variable};
-use crate::timing::{Interval, Pass};
+use crate::timing::Interval;
 use crate::trace::Witness;
 
-mod amortised;
-mod arena;
-mod chain;
-mod cold;
-mod compare;
 mod coverage;
-mod cycles;
-mod envelope;
-mod group;
-pub mod job;
-mod key;
-mod lookup;
-mod message;
-mod op;
-mod parallel;
-mod part;
+pub mod limit;
 mod plan;
-pub mod probe;
-mod process;
-mod reference;
-mod reject;
-pub mod roofline;
-mod rotation;
-mod sheet;
-pub mod suite;
-mod tail;
-#[cfg(test)]
-mod testing;
 pub mod trace;
-mod value;
 mod warning;
-pub mod witness;
 pub mod worker;
-mod workload;
+pub mod workload;
 
-pub use op::Op;
+pub use crate::timing::Timed;
 pub use plan::{Plan, Progress, run, run_and_keep};
-pub use suite::{Suite, workloads};
 pub use warning::{WITHIN, warnings};
-pub use worker::{contestants, worker_main};
+pub use worker::child::{contestants, worker_main};
+pub use workload::catalog::{Suite, workloads};
+pub use workload::op::Op;
 pub use workload::{Engines, Level, Workload};
-
-/// A number of operations of one workload on one engine, ready to be timed.
-///
-/// `reset` restores the state that `run` starts from; `run` does exactly `count` operations and nothing else.
-pub trait Batch: Pass {
-    /// Compares what the last `run` left with what another engine makes of it: of every operation, so that one that was
-    /// not done, or done only for another, is found.
-    ///
-    /// # Errors
-    /// What differs, for a person to read.
-    fn check(&mut self) -> Result<(), String>;
-
-    /// Opens messages whose tags have a flipped bit, which must not be authentic. A batch that opens nothing has
-    /// nothing to refuse; one that times refusals opens authentic messages instead.
-    ///
-    /// # Errors
-    /// What came instead, for a person to read.
-    fn refuse_forgery(&mut self) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 /// Why nothing could be measured. What goes wrong with one engine is a row instead.
 #[derive(Debug, thiserror::Error)]
@@ -274,7 +227,7 @@ pub enum Tails {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Limit {
     /// The least that the operation can take.
-    pub bound: roofline::Bound,
+    pub bound: limit::roofline::Bound,
     /// The bound's cycles in percent of the measured ones: 100 is the limit itself.
     pub percent: f64,
 }
@@ -320,7 +273,7 @@ pub struct Run {
     pub clock: Option<ClockInfo>,
     /// What this CPU can do at most, by backend, probed before the first process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<probe::Limits>,
+    pub limits: Vec<limit::probe::Limits>,
     /// Each engine's version.
     pub engines: Vec<EngineVersion>,
     /// One for each workload and engine.

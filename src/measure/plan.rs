@@ -8,15 +8,17 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::job::Job;
-use super::process::{self, Note, fresh_process};
-use super::sheet::Sheet;
-use super::suite::chooses;
-use super::worker::{self, contestants};
-use super::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage, probe, witness};
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
 use crate::host::{self, Host, environment};
+use crate::measure::limit::probe;
+use crate::measure::trace::witness;
+use crate::measure::worker::child::{self, contestants};
+use crate::measure::worker::collector::Sheet;
+use crate::measure::worker::parent::{self, Note, fresh_process};
+use crate::measure::worker::protocol::Job;
+use crate::measure::workload::catalog::chooses;
+use crate::measure::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage};
 use crate::timing::Clock;
 
 /// What to measure, and how much of it.
@@ -129,7 +131,7 @@ pub struct Progress<'a> {
 
 /// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
 ///
-/// Processes are this program with the argument `worker`, which must call [`worker_main`](super::worker_main).
+/// Processes are this program with the argument `worker`, which must call [`worker_main`](crate::measure::worker_main).
 ///
 /// # Errors
 /// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
@@ -168,7 +170,7 @@ pub fn run_and_keep(
         limits: probe::limits(&Clock::calibrate()),
     };
     let job = plan.job(&workloads);
-    let patience = process::patience(&job);
+    let patience = parent::patience(&job);
     let mut sheet = Sheet::default();
     let mut kept = Instant::now();
     let processes = plan.processes.max(1);
@@ -283,7 +285,7 @@ fn in_process(
     note: Note<'_>,
 ) -> Result<(), Error> {
     let mut stopped = false;
-    let result = worker::measure(job, engines, &mut |answer| {
+    let result = child::measure(job, engines, &mut |answer| {
         if stop.load(Ordering::Relaxed) {
             stopped = true;
             return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
@@ -300,7 +302,7 @@ fn in_process(
 mod tests {
     use super::*;
     use crate::engine::{self, engines};
-    use crate::measure::testing::{Broken, Fault};
+    use crate::measure::workload::testing::{Broken, Fault};
 
     fn plan(filter: &str, engines: Vec<&'static dyn Engine>) -> Plan {
         let budget = Duration::from_millis(10);

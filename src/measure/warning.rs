@@ -1,8 +1,8 @@
 //! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not kept on its
 //! core, a variable that changes what an engine executes. Each warning says what was seen, what it spoils and what to do.
 
-use super::{Row, Run};
 use crate::host::environment;
+use crate::measure::{Row, Run};
 
 /// How wide an interval may be, in parts of its median, unless a plan says otherwise.
 pub const WITHIN: f64 = 0.10;

@@ -7,8 +7,9 @@
 
 use std::fmt;
 
-use super::speed::{NO_TIME, time};
-use super::{Section, cases};
+use super::Section;
+use super::rows::{NO_TIME, time};
+use super::table::cases;
 use crate::measure::Run;
 use crate::verify;
 

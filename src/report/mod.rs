@@ -9,46 +9,34 @@ use std::path::{Path, PathBuf};
 use crate::host::Host;
 use crate::{measure, verify};
 
-pub mod agree;
-mod cases;
+mod block;
 mod compare;
-mod cores;
 mod curve;
-mod engines;
 mod error;
+mod figure;
+mod file;
 pub mod finding;
-pub mod formats;
-mod heat;
-mod html;
-pub mod junit;
-pub mod limits;
-mod method;
-pub mod metric;
+mod format;
 mod number;
-mod ratio;
-mod run;
+mod rows;
 #[cfg(test)]
 mod sample;
-mod sentence;
-mod sheet;
-mod speed;
 mod splice;
-mod svg;
-pub mod table;
-mod tail;
-pub mod text;
+mod summary;
+mod table;
 pub mod trace;
-pub mod usage;
-mod waterfall;
-mod witness;
 
+pub use block::{Cell, Column, Mark, Table};
+pub use compare::agree;
 pub use error::Error;
+pub use file::{File, default_dir, read, read_all, write, write_text};
 use finding::Finding;
-pub use formats::markdown;
+pub use format::gha as metric;
+pub use format::markdown::markdown;
+pub use format::{junit, text};
 pub use number::plain;
-pub use run::{File, default_dir, read, read_all, write, write_text};
 pub use splice::{markers, splice};
-use table::Table;
+pub use table::limits;
 
 /// A verification and a measurement on one host, or one of them.
 #[derive(Clone, PartialEq, Debug)]
@@ -64,7 +52,7 @@ pub struct Section {
 impl Section {
     /// One true sentence on it.
     pub fn sentence(&self) -> String {
-        sentence::section(self)
+        summary::section(self)
     }
 
     /// Everything in it that is not success; empty where all is right and all was measured.
@@ -81,7 +69,7 @@ impl Section {
     fn engines(&self) -> Vec<&str> {
         let verified = self.verify.iter().flat_map(|report| &report.engines).map(|engine| &engine.name);
         let measured = self.bench.iter().flat_map(|run| &run.engines).map(|engine| &engine.name);
-        speed::distinct(verified.chain(measured).map(String::as_str))
+        rows::distinct(verified.chain(measured).map(String::as_str))
     }
 
     /// When its first file was begun.
@@ -98,40 +86,40 @@ impl Section {
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = Vec::new();
         if let Some(report) = &self.verify {
-            tables.push(cases::sets(report));
-            tables.extend(cases::failures(report));
+            tables.push(table::cases::sets(report));
+            tables.extend(table::cases::failures(report));
         }
-        tables.extend(engines::absent(self));
+        tables.extend(table::engines::absent(self));
         if let Some(run) = &self.bench {
             for curve in curve::curves(run) {
-                tables.push(curve::table(run, &curve));
-                tables.extend(curve.of_limit().map(|limit| curve::limit_table(run, &limit)));
+                tables.push(table::curve::table(run, &curve));
+                tables.extend(curve.of_limit().map(|limit| table::curve::limit_table(run, &limit)));
             }
-            tables.extend(heat::table(run));
-            tables.extend(ratio::table(run));
-            tables.extend(compare::ranks(run));
-            tables.extend(waterfall::tables(run));
-            tables.extend(tail::table(run));
-            tables.extend(cores::table(run));
-            tables.extend(speed::other(run));
+            tables.extend(table::heat::table(run));
+            tables.extend(table::ratio::table(run));
+            tables.extend(compare::hosts::ranks(run));
+            tables.extend(table::waterfall::tables(run));
+            tables.extend(table::latency_tail::table(run));
+            tables.extend(table::cores::table(run));
+            tables.extend(rows::other(run));
             if !run.limits.is_empty() {
                 tables.push(limits::limits(&run.limits));
             }
             if run.rows.iter().any(|row| row.algorithm == "record") {
-                tables.push(usage::usage());
+                tables.push(table::usage::usage());
             }
-            tables.extend(speed::errors(run));
+            tables.extend(rows::errors(run));
         }
-        tables.extend(witness::table(self));
+        tables.extend(table::witness::table(self));
         tables
     }
 
     /// Its throughput curves as stand-alone SVG pictures, each with a name such as `seal-aes-256-gcm`.
     pub fn pictures(&self) -> Vec<(String, String)> {
         let Some(run) = &self.bench else { return Vec::new() };
-        let engines = speed::all_engines([run]);
+        let engines = rows::all_engines([run]);
         let draw = |curve: &curve::Curve<'_>| {
-            (curve.id(), svg::draw(curve, &engines, "figure", svg::Paint::Picture))
+            (curve.id(), figure::svg::draw(curve, &engines, "figure", figure::svg::Paint::Picture))
         };
         let curves = curve::curves(run);
         let drawn = curves.iter().filter(|curve| !curve.is_latency()).cloned();
@@ -190,22 +178,22 @@ impl Report {
 
     /// One plain sentence on all of it, for the end of a command and the head of the page.
     pub fn sentence(&self) -> String {
-        sentence::report(&self.sections)
+        summary::report(&self.sections)
     }
 
     /// Everything as one self-contained page: no script, nothing fetched.
     pub fn html(&self) -> String {
-        html::page(self)
+        format::html::page(self)
     }
 
     /// Everything as CSV, one line for each tally and each measured row.
     pub fn csv(&self) -> String {
-        formats::csv(&self.sections)
+        format::markdown::csv(&self.sections)
     }
 
     /// Everything as Markdown.
     pub fn markdown(&self) -> String {
-        formats::report(self)
+        format::markdown::report(self)
     }
 
     /// Everything as tables for a terminal of that width.

@@ -1,8 +1,9 @@
 //! The tables of what a workload executed, the sentence above them, and what several executed side by side.
 
+use super::block::{Cell, Table};
 use super::number::{count, plain, size, three};
-use super::speed::distinct;
-use super::table::{Cell, Table};
+use super::rows::distinct;
+use super::table::witness;
 use crate::host::environment;
 use crate::measure::trace::Traced;
 use crate::trace::{Change, Diff, Seen, Trace, Width};
@@ -97,7 +98,7 @@ pub fn summary(all: &[Traced]) -> Table {
 /// Instructions of the engine for each byte, and the widest AES.
 fn per_byte(traced: &Traced) -> Cell {
     let each = traced.own() as f64 / (traced.bytes.max(1) * traced.messages.max(1)) as f64;
-    let [aes, _] = super::witness::widths(&traced.trace.witness);
+    let [aes, _] = witness::widths(&traced.trace.witness);
     let aes = if aes == "none" { "no AES" } else { aes };
     let cut = traced.declared.map(|_| format!(", at {}", amount(traced.bytes, traced.messages)));
     Cell::new(three(each)).detail(format!("{aes}{}", cut.unwrap_or_default()))

@@ -20,16 +20,32 @@ use super::Clock;
 /// How many times its timed nanoseconds a turn may last, resets and all.
 const PATIENCE: f64 = 10.0;
 
-/// What can be timed.
-pub trait Pass {
+/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one pass is both.
+pub trait Timed {
     /// Puts the state back to what `run` starts from. Not timed.
     fn reset(&mut self);
 
-    /// Does the work of [`count`](Self::count) operations.
+    /// Does exactly [`count`](Self::count) operations and nothing else.
     fn run(&mut self);
 
     /// Operations in one run; at least one.
     fn count(&self) -> u64;
+
+    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not done, or
+    /// done only for another, is found.
+    ///
+    /// # Errors
+    /// What differs, for a person to read.
+    fn check(&mut self) -> Result<(), String>;
+
+    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what times
+    /// refusals opens authentic input instead.
+    ///
+    /// # Errors
+    /// What came instead, for a person to read.
+    fn refuse_forgery(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// How often and how long.
@@ -63,7 +79,7 @@ impl Samples {
 
 impl Sampler {
     /// Warms every contestant up, then runs the rounds. The result is in the order of the contestants.
-    pub fn sample<P: Pass + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
+    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
         let mut samples = vec![Samples::default(); contestants.len()];
         let mut order: Vec<usize> = (0..contestants.len()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -80,7 +96,7 @@ impl Sampler {
     }
 
     /// One turn: notes of each pass the nanoseconds for one operation.
-    fn turn<P: Pass + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
+    fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
         let mut spent_ns = 0.0;
         let began = Instant::now();
         loop {
@@ -108,7 +124,7 @@ mod tests {
         log: Rc<RefCell<Vec<(usize, &'static str)>>>,
     }
 
-    impl Pass for Noted {
+    impl Timed for Noted {
         fn reset(&mut self) {
             self.log.borrow_mut().push((self.name, "reset"));
         }
@@ -119,6 +135,10 @@ mod tests {
 
         fn count(&self) -> u64 {
             1
+        }
+
+        fn check(&mut self) -> Result<(), String> {
+            Ok(())
         }
     }
 
@@ -158,11 +178,14 @@ mod tests {
     #[test]
     fn a_contestant_that_takes_no_time_still_ends() {
         struct Nothing;
-        impl Pass for Nothing {
+        impl Timed for Nothing {
             fn reset(&mut self) {}
             fn run(&mut self) {}
             fn count(&self) -> u64 {
                 1
+            }
+            fn check(&mut self) -> Result<(), String> {
+                Ok(())
             }
         }
         let clock = Clock { grain_ns: 10.0, overhead_ns: 1e12 };

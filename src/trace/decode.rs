@@ -70,6 +70,14 @@ pub enum Width {
 }
 
 impl Width {
+    /// Every width.
+    const ALL: [Self; 5] = [Self::Xmm, Self::Ymm, Self::Zmm, Self::V, Self::Z];
+
+    /// The width of that [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|width| width.name() == name)
+    }
+
     /// Its name in tables and files.
     pub const fn name(self) -> &'static str {
         match self {

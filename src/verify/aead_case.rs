@@ -215,7 +215,7 @@ pub(super) fn differ(what: &str, seen: &[u8], expected: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::double::Double;
+    use crate::verify::double::{LEAVES_A_BYTE, SPOILS_ON_OPEN, SPOILS_ON_SEAL};
 
     #[test]
     fn what_the_refusal_of_an_empty_iv_leaves_is_checked() {
@@ -229,10 +229,10 @@ mod tests {
             tag: vec![4; 16],
             expect: Expect::Invalid,
         };
-        for (double, call) in [(&Double::SpoilsOnSeal, "after seal"), (&Double::SpoilsOnOpen, "after open")] {
+        for (double, call) in [(SPOILS_ON_SEAL, "after seal"), (SPOILS_ON_OPEN, "after open")] {
             let outcome = case.run(double);
             assert!(matches!(&outcome, Outcome::Wrong { what } if what.starts_with(call)), "{outcome:?}");
         }
-        assert_eq!(case.run(&Double::LeavesAByte), Agree);
+        assert_eq!(case.run(LEAVES_A_BYTE), Agree);
     }
 }

@@ -1,96 +1,59 @@
-//! An engine with one fault, for tests of the checks: sound in all else, and stated to leave zeros.
+//! Engines with one fault each, for tests of the checks: sound in all else, and stated to leave zeros.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::aead::{Aead, Alg, Error, Nonce, Tag};
-use crate::engine::{Engine, Residue, Shape, find};
+use crate::aead::{self, Error};
+use crate::engine::double::{Call, FaultyEngine, altered};
+use crate::engine::{Engine, Shape};
 
-/// What such an engine does wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Double {
-    /// A refused open leaves the first byte of the ciphertext.
-    LeavesAByte,
-    /// The refusal of an empty IV comes after a byte of the buffer was changed, sealing.
-    SpoilsOnSeal,
-    /// The same, opening.
-    SpoilsOnOpen,
-    /// After a refused open the key opens nothing more.
-    StaysShut,
-}
-
-impl Engine for Double {
-    fn name(&self) -> &'static str {
-        "double"
+/// A refused open leaves the first byte of the ciphertext.
+pub(super) static LEAVES_A_BYTE: &dyn Engine = &faulty().with_calls(&|sound, call| {
+    let Call::Open { in_out, .. } = call else { return call.run(sound) };
+    let first = in_out.first().copied();
+    let opened = call.run(sound);
+    if let (Err(_), Some(byte), Some(first)) = (opened, call.in_out().first_mut(), first) {
+        *byte = first;
     }
+    opened
+});
 
-    fn version(&self) -> String {
-        "planted".into()
+/// The refusal of an empty IV comes after a byte of the buffer was changed, sealing.
+pub(super) static SPOILS_ON_SEAL: &dyn Engine = &faulty().with_calls(&|sound, call| {
+    if let Call::Seal { iv: [], in_out: [first, ..], .. } = call {
+        *first ^= 0xff;
     }
+    call.run(sound)
+});
 
-    fn available(&self) -> Result<(), String> {
-        Ok(())
+/// The same, opening.
+pub(super) static SPOILS_ON_OPEN: &dyn Engine = &faulty().with_calls(&|sound, call| {
+    if let Call::Open { iv: [], in_out: [first, ..], .. } = call {
+        *first ^= 0xff;
     }
+    call.run(sound)
+});
 
-    fn supports(&self, shape: Shape) -> bool {
-        shape.iv_len > 0 && shape.tag_len == 16
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        let sound = find("sealmark").unwrap().key(alg, bytes)?;
-        Ok(Box::new(Key { sound, fault: *self, refused: AtomicBool::new(false) }))
-    }
-}
-
-struct Key {
-    sound: Box<dyn Aead>,
-    fault: Double,
-    refused: AtomicBool,
-}
-
-impl Key {
-    /// Changes a byte where the IV is empty and this is the fault.
-    fn spoil(&self, iv: &[u8], in_out: &mut [u8], fault: Double) {
-        if let Some(first) = in_out.first_mut()
-            && iv.is_empty()
-            && self.fault == fault
-        {
-            *first ^= 0xff;
+/// After a refused open the key opens nothing more.
+pub(super) static STAYS_SHUT: &dyn Engine = &faulty().with_keys(&|alg, bytes| {
+    let refused = AtomicBool::new(false);
+    Ok(altered(aead::key(alg, bytes)?, move |sound, call| {
+        if !matches!(call, Call::Open { .. }) {
+            return call.run(sound);
         }
-    }
-}
-
-impl Aead for Key {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.sound.seal(nonce, aad, in_out, tag)
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        if self.fault == Double::StaysShut && self.refused.load(Ordering::Relaxed) {
-            in_out.fill(0);
+        if refused.load(Ordering::Relaxed) {
+            call.in_out().fill(0);
             return Err(Error::NotAuthentic);
         }
-        let first = in_out.first().copied();
-        let opened = self.sound.open(nonce, aad, in_out, tag);
-        if opened.is_err() {
-            self.refused.store(true, Ordering::Relaxed);
-            if let (Some(first), Double::LeavesAByte) = (first, self.fault) {
-                in_out[0] = first;
-            }
-        }
+        let opened = call.run(sound);
+        refused.store(opened.is_err(), Ordering::Relaxed);
         opened
-    }
+    }))
+});
 
-    fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.spoil(iv, in_out, Double::SpoilsOnSeal);
-        self.sound.seal_iv(iv, aad, in_out, tag)
-    }
+const fn faulty() -> FaultyEngine {
+    FaultyEngine::new("faulty").with_shapes(any_iv)
+}
 
-    fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
-        self.spoil(iv, in_out, Double::SpoilsOnOpen);
-        self.sound.open_iv(iv, aad, in_out, tag)
-    }
+fn any_iv(shape: Shape) -> bool {
+    shape.iv_len > 0 && shape.tag_len == 16
 }

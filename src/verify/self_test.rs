@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::model::{Model, RCON};
 use super::vectors::index::{self, Row};
 use super::{Outcome, Plan, Set, Sets, Tally, differential, judge};
-use crate::aead::{self, Aead, Alg, Error, Nonce, TAG_LEN, Tag};
-use crate::engine::{Engine, Residue, Shape, find};
+use crate::aead::{Aead, Error, Nonce, TAG_LEN, Tag};
+use crate::engine::double::{Call, FaultyEngine};
+use crate::engine::{Engine, find};
 
 /// A defect that was planted, and whether it was found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -38,8 +39,8 @@ pub fn self_test(seed: u64) -> Vec<Planted> {
 /// Runs a set on an engine that offers no call: it must fail the set, though no case of it is wrong.
 fn idle_engine(set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
-    let report = super::run(&Plan::new(vec![&Idle, sound], Sets::Given(vec![set]), seed), &|_| {});
-    let (accused, others): (Vec<_>, Vec<_>) = report.failures.iter().partition(|f| f.engine == Idle.name());
+    let report = super::run(&Plan::new(vec![&IDLE, sound], Sets::Given(vec![set]), seed), &|_| {});
+    let (accused, others): (Vec<_>, Vec<_>) = report.failures.iter().partition(|f| f.engine == IDLE.name());
     Planted {
         what: "an engine that runs no case".into(),
         caught: !accused.is_empty() && others.is_empty() && report.wrong == accused.len() as u64,
@@ -48,38 +49,12 @@ fn idle_engine(set: Set, seed: u64) -> Planted {
 }
 
 /// An engine that supports nothing.
-struct Idle;
-
-impl Engine for Idle {
-    fn name(&self) -> &str {
-        "planted/idle"
-    }
-
-    fn version(&self) -> String {
-        "planted".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, _: Shape) -> bool {
-        false
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        aead::key(alg, bytes)
-    }
-}
+static IDLE: FaultyEngine = FaultyEngine::new("planted/idle").with_shapes(|_| false);
 
 /// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a wrong
 /// engine end the command with 1, its cases named, and get no time.
 pub fn wrong_engine() -> &'static dyn Engine {
-    &DOUBLES[0]
+    &DOUBLES[0].engine
 }
 
 fn row(name: &str) -> Row {
@@ -108,7 +83,7 @@ fn flipped_vector(row: &Row, before: &[u8]) -> Planted {
 /// Runs a set on an engine with a defect: cases must come out wrong, and none on an engine without it.
 fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
-    let engines: Vec<&'static dyn Engine> = vec![double, sound];
+    let engines: Vec<&'static dyn Engine> = vec![&double.engine, sound];
     let report = super::run(&Plan::new(engines, Sets::Given(vec![set]), seed), &|_| {});
     let tallies = |name: &str| -> Vec<Tally> {
         report.sets.iter().filter_map(|set| set.engines.get(name)).copied().collect()
@@ -116,85 +91,81 @@ fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
     let wrong = |name: &str| tallies(name).iter().map(|tally| tally.wrong).sum::<u64>();
     // A sound engine that ran nothing would be no measure.
     let sound_agrees = tallies(sound.name()).iter().any(|t| t.agree > 0) && wrong(sound.name()) == 0;
-    let named = report.failures.iter().filter(|f| f.engine == double.name && !f.case.is_empty());
+    let named = report.failures.iter().filter(|f| f.engine == double.engine.name() && !f.case.is_empty());
     let by: Vec<_> = named.map(|f| format!("{}: {}", f.set, f.case)).collect();
-    Planted { what: double.what.into(), caught: wrong(double.name) > 0 && !by.is_empty() && sound_agrees, by }
+    Planted {
+        what: double.what.into(),
+        caught: wrong(double.engine.name()) > 0 && !by.is_empty() && sound_agrees,
+        by,
+    }
 }
 
 /// An engine with a defect.
 struct Double {
-    name: &'static str,
+    engine: FaultyEngine,
     what: &'static str,
     /// Only the sweep can find it: published vectors are too short.
     in_sweep: bool,
-    defect: Defect,
-}
-
-#[derive(Clone, Copy)]
-enum Defect {
-    RoundConstant,
-    HalfTag,
-    LeavesPlaintext,
-    LongTag,
 }
 
 static DOUBLES: [Double; 4] = [
     Double {
-        name: "planted/round-constant",
+        engine: FaultyEngine::new("planted/round-constant").with_keys(&|_, bytes| {
+            let mut rcon = RCON;
+            rcon[0] ^= 0x40;
+            Ok(Box::new(ModelKey(Model::with_rcon(bytes, &rcon))))
+        }),
         what: "an engine with one wrong AES round constant",
         in_sweep: false,
-        defect: Defect::RoundConstant,
     },
     Double {
-        name: "planted/half-tag",
+        engine: FaultyEngine::new("planted/half-tag").with_calls(&|sound, call| {
+            let Call::Open { iv, aad, in_out, tag } = call else { return call.run(sound) };
+            let (message, right) = decrypt(sound, iv, aad, in_out)?;
+            if tag.starts_with(&right.0[..TAG_LEN / 2]) {
+                in_out.copy_from_slice(&message);
+                return Ok(());
+            }
+            in_out.fill(0);
+            Err(Error::NotAuthentic)
+        }),
         what: "an engine that compares half of the tag",
         in_sweep: false,
-        defect: Defect::HalfTag,
     },
     Double {
-        name: "planted/leaves-plaintext",
+        engine: FaultyEngine::new("planted/leaves-plaintext").with_calls(&|sound, call| {
+            let Call::Open { iv, aad, in_out, .. } = call else { return call.run(sound) };
+            let (message, _) = decrypt(sound, iv, aad, in_out)?;
+            let opened = call.run(sound);
+            if opened.is_err() {
+                call.in_out().copy_from_slice(&message);
+            }
+            opened
+        }),
         what: "an engine that declares zeros after a refusal and leaves the plaintext",
         in_sweep: false,
-        defect: Defect::LeavesPlaintext,
     },
     Double {
-        name: "planted/long-tag",
+        engine: FaultyEngine::new("planted/long-tag").with_calls(&|sound, call| {
+            call.run(sound)?;
+            if let Call::Seal { in_out, tag, .. } = call
+                && in_out.len() > 1_792
+            {
+                tag.0[0] ^= 1;
+            }
+            Ok(())
+        }),
         what: "an engine whose tag is wrong past 1,792 bytes",
         in_sweep: true,
-        defect: Defect::LongTag,
     },
 ];
 
-impl Engine for Double {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn version(&self) -> String {
-        "planted".into()
-    }
-
-    fn available(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn supports(&self, shape: Shape) -> bool {
-        shape == Shape::usual(shape.alg)
-    }
-
-    fn residue(&self) -> Residue {
-        Residue::Zeros
-    }
-
-    fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
-        let sound = aead::key(alg, bytes)?;
-        if let Defect::RoundConstant = self.defect {
-            let mut rcon = RCON;
-            rcon[0] ^= 0x40;
-            return Ok(Box::new(ModelKey(Model::with_rcon(bytes, &rcon))));
-        }
-        Ok(Box::new(Tampered { sound, defect: self.defect }))
-    }
+/// The plaintext whatever the tag (counter mode is its own inverse), and the right tag.
+fn decrypt(sound: &dyn Aead, iv: &[u8], aad: &[u8], ciphertext: &[u8]) -> Result<(Vec<u8>, Tag), Error> {
+    let (mut message, mut tag) = (ciphertext.to_vec(), Tag::default());
+    sound.seal_iv(iv, aad, &mut message, &mut tag)?;
+    sound.seal_iv(iv, aad, &mut message.clone(), &mut tag)?;
+    Ok((message, tag))
 }
 
 struct ModelKey(Model);
@@ -217,62 +188,26 @@ impl Aead for ModelKey {
     }
 }
 
-struct Tampered {
-    sound: Box<dyn Aead>,
-    defect: Defect,
-}
-
-impl Tampered {
-    /// The plaintext whatever the tag (counter mode is its own inverse), and the right tag.
-    fn decrypt(&self, nonce: &Nonce, aad: &[u8], ciphertext: &[u8]) -> Result<(Vec<u8>, Tag), Error> {
-        let (mut message, mut tag) = (ciphertext.to_vec(), Tag::default());
-        self.sound.seal(nonce, aad, &mut message, &mut tag)?;
-        self.sound.seal(nonce, aad, &mut message.clone(), &mut tag)?;
-        Ok((message, tag))
-    }
-}
-
-impl Aead for Tampered {
-    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.sound.seal(nonce, aad, in_out, tag)?;
-        if matches!(self.defect, Defect::LongTag) && in_out.len() > 1_792 {
-            tag.0[0] ^= 1;
-        }
-        Ok(())
-    }
-
-    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        let (message, right) = self.decrypt(nonce, aad, in_out)?;
-        let compared = if matches!(self.defect, Defect::HalfTag) { TAG_LEN / 2 } else { TAG_LEN };
-        if right.0[..compared] == tag.0[..compared] {
-            in_out.copy_from_slice(&message);
-            return Ok(());
-        }
-        match self.defect {
-            Defect::LeavesPlaintext => in_out.copy_from_slice(&message),
-            _ => in_out.fill(0),
-        }
-        Err(Error::NotAuthentic)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aead::{self, Alg};
 
     #[test]
     fn the_doubles_are_sound_but_for_their_defect() {
         let (key, nonce) = ([9; 16], [1; 12]);
         let reference = aead::key(Alg::Aes128Gcm, &key).unwrap();
-        for double in DOUBLES.iter().filter(|d| !matches!(d.defect, Defect::RoundConstant)) {
+        // The first has another key schedule, so nothing that it seals is right.
+        for double in &DOUBLES[1..] {
+            let name = double.engine.name();
             let (mut a, mut b) = (*b"short", *b"short");
             let (mut tag_a, mut tag_b) = (Tag::default(), Tag::default());
-            let made = double.key(Alg::Aes128Gcm, &key).unwrap();
+            let made = double.engine.key(Alg::Aes128Gcm, &key).unwrap();
             made.seal(&nonce, b"", &mut a, &mut tag_a).unwrap();
             reference.seal(&nonce, b"", &mut b, &mut tag_b).unwrap();
-            assert_eq!((a, tag_a.0), (b, tag_b.0), "{}", double.name);
+            assert_eq!((a, tag_a.0), (b, tag_b.0), "{name}");
             made.open(&nonce, b"", &mut a, &tag_b).unwrap();
-            assert_eq!(&a, b"short", "{}", double.name);
+            assert_eq!(&a, b"short", "{name}");
         }
     }
 

@@ -13,8 +13,8 @@ use sealmark::engine;
 use sealmark::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use sealmark::envelope::nonce::node_id16;
 use sealmark::envelope::{Header, NonceSource, Record};
+use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::proposal::FRAME_LEN;
-use sealmark::scheme::storage::value::SEALED_OVERHEAD;
 use sealmark::scheme::storage::{
     Applier, Identity, Kek, LocalKek, Origin, Proposals, Sealer, Sidecar, SidecarFile, Start, load,
 };

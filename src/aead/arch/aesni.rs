@@ -33,6 +33,7 @@ impl Product {
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
+    const WIDTH: Option<&'static str> = Some("xmm");
     const LAST: usize = 8;
     const FLIGHT: usize = 8;
     const GROUP: usize = 6;

@@ -41,6 +41,7 @@ pub(super) struct Product {
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const BLOCKS: usize = 1;
+    const WIDTH: Option<&'static str> = Some("v");
     const LAST: usize = 8;
     const FLIGHT: usize = 8;
     const GROUP: usize = 6;

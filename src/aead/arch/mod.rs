@@ -35,6 +35,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
         name,
         features,
         blocks: L::BLOCKS,
+        width: L::WIDTH,
         detect: L::detected,
         make: |alg, bytes| {
             assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");

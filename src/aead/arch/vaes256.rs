@@ -23,6 +23,7 @@ pub(super) struct Product {
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
+    const WIDTH: Option<&'static str> = Some("ymm");
     const LAST: usize = 8;
     const FLIGHT: usize = 8;
     const OPENING: usize = 4;

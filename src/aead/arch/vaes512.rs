@@ -28,6 +28,7 @@ pub(super) struct Product {
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
+    const WIDTH: Option<&'static str> = Some("zmm");
     const LAST: usize = 5;
     const FLIGHT: usize = 8;
     const GROUP: usize = 4;

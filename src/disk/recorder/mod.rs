@@ -14,70 +14,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, NewFile, OpenFile, parent};
+use file::File;
+use handle::{Handle, Held, New};
 use image::Image;
+pub use step::{Fault, Step};
 
+mod file;
+mod handle;
 mod image;
+mod step;
 
 /// Unsynced changes of names that vary in the list: 2^6 subsets.
 const FREE_NAMES: usize = 6;
 /// Unsynced changes of each file that do: at most 4^3 outcomes.
 const FREE_EDITS: usize = 3;
-
-/// What was asked of the disk, done or not.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// A file was made.
-    Create(PathBuf),
-    /// So many bytes were put behind those it had.
-    Write(PathBuf, usize),
-    /// So many bytes were put at that place.
-    WriteAt(PathBuf, u64, usize),
-    /// It was cut or lengthened to that.
-    SetSize(PathBuf, u64),
-    /// Its bytes were synced.
-    Sync(PathBuf),
-    /// It was given another name.
-    Rename(PathBuf, PathBuf),
-    /// Its name was taken away.
-    Remove(PathBuf),
-    /// A folder's names were synced.
-    SyncDir(PathBuf),
-}
-
-/// How a step fails.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// The power is gone: this and all that follows is not done, nor anything read.
-    Power,
-    /// The disk is full: this step fails, a write half done.
-    NoSpace,
-    /// The medium fails this step; a sync that fails has lost its bytes for good, as on Linux.
-    Io,
-    /// From this step on nothing can be changed.
-    ReadOnly,
-}
-
-#[derive(Default, Debug)]
-struct File {
-    /// The name that it was made under.
-    path: PathBuf,
-    /// As it is read.
-    now: Image,
-    /// As it is on the medium for certain.
-    synced: Image,
-    /// What lies between the two.
-    unsynced: Vec<Edit>,
-    /// A sync failed: no later one helps.
-    lost: bool,
-    /// Somebody has it open in place.
-    held: bool,
-}
-
-#[derive(Debug)]
-enum Edit {
-    Write(usize, Vec<u8>),
-    SetLen(usize),
-}
 
 #[derive(Clone, Debug)]
 enum NameChange {
@@ -284,68 +234,6 @@ impl State {
     }
 }
 
-impl File {
-    /// Changes what is read, and maybe the medium.
-    fn edit(&mut self, edit: Edit) {
-        edit.make(&mut self.now);
-        self.unsynced.push(edit);
-    }
-
-    /// Whatever became of a write: all of it, half or nothing.
-    fn write(&mut self, at: usize, bytes: &[u8], fault: Option<Fault>) {
-        let done = match fault {
-            None => bytes,
-            Some(Fault::NoSpace) => &bytes[..bytes.len() / 2],
-            Some(_) => return,
-        };
-        self.edit(Edit::Write(at, done.to_vec()));
-    }
-
-    fn sync(&mut self, fault: Option<Fault>) {
-        self.lost |= fault.is_some();
-        if !self.lost {
-            self.synced = self.now.clone();
-            self.unsynced.clear();
-        }
-    }
-
-    fn left(&self, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Image {
-        let mut left = self.synced.clone();
-        let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(edits));
-        made.iter().for_each(|edit| edit.make(&mut left));
-        varying.iter().for_each(|edit| edit.choose(&mut left, choose));
-        left
-    }
-}
-
-impl Edit {
-    fn make(&self, image: &mut Image) {
-        match self {
-            Self::Write(at, bytes) => image.write(*at, bytes),
-            Self::SetLen(len) => image.set_len(*len),
-        }
-    }
-
-    fn choose(&self, image: &mut Image, choose: &mut dyn FnMut(usize) -> usize) {
-        match self {
-            Self::SetLen(len) => {
-                if choose(2) == 1 {
-                    image.set_len(*len);
-                }
-            }
-            Self::Write(at, bytes) => {
-                let longer = at + bytes.len() > image.len();
-                match choose(if longer { 4 } else { 3 }) {
-                    0 => {}
-                    1 => image.write(*at, &bytes[..bytes.len() / 2]),
-                    2 if longer => image.write(*at, &vec![0; bytes.len()]),
-                    _ => image.write(*at, bytes),
-                }
-            }
-        }
-    }
-}
-
 impl Disk for Recorder {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state();
@@ -419,94 +307,6 @@ impl Disk for Recorder {
         let synced: Vec<NameChange> = synced;
         synced.iter().for_each(|change| change.make(&mut state.synced_names));
         Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct Handle {
-    disk: Recorder,
-    file: usize,
-}
-
-impl Handle {
-    /// Takes a step, and lets it do to the file what its fault, if any, lets it do.
-    fn step(
-        &self,
-        step: impl FnOnce(PathBuf) -> Step,
-        act: impl FnOnce(&mut File, Option<Fault>),
-    ) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let path = state.files[self.file].path.clone();
-        let fault = state.begin(step(path))?;
-        act(&mut state.files[self.file], fault);
-        fail(fault)
-    }
-}
-
-struct New(Handle);
-
-impl NewFile for New {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let step = |path| Step::Write(path, bytes.len());
-        self.0.step(step, |file, fault| file.write(file.now.len(), bytes, fault))
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.step(Step::Sync, File::sync)
-    }
-}
-
-/// Let go of when it is dropped.
-#[derive(Debug)]
-struct Held(Handle);
-
-/// A place or length of a file as one of this machine's memory.
-fn place(at: u64) -> io::Result<usize> {
-    usize::try_from(at).map_err(|_| failure(ErrorKind::FileTooLarge, "more than this machine's memory"))
-}
-
-impl OpenFile for Held {
-    fn size(&self) -> io::Result<u64> {
-        let state = self.0.disk.state();
-        state.alive()?;
-        Ok(state.files[self.0.file].now.len() as u64)
-    }
-
-    fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.0.disk.state();
-        state.alive()?;
-        if state.files[self.0.file].now.read(place(at)?, out) {
-            Ok(())
-        } else {
-            Err(failure(ErrorKind::UnexpectedEof, "the file ends before"))
-        }
-    }
-
-    fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let from = place(at)?;
-        self.0.step(|path| Step::WriteAt(path, at, bytes.len()), |file, fault| file.write(from, bytes, fault))
-    }
-
-    fn set_size(&self, size: u64) -> io::Result<()> {
-        let len = place(size)?;
-        self.0.step(
-            |path| Step::SetSize(path, size),
-            |file, fault| {
-                if fault.is_none() {
-                    file.edit(Edit::SetLen(len));
-                }
-            },
-        )
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.0.step(Step::Sync, File::sync)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.disk.state().files[self.0.file].held = false;
     }
 }
 

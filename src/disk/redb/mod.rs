@@ -27,7 +27,8 @@ use ::redb::{
     Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
 };
 
-use super::{Change, Disk, Error, OpenFile, Recorder, Row, Store, durable_write, io_error};
+use super::durable::io_error;
+use super::{Change, Disk, Error, OpenFile, Recorder, Row, Store, durable_write};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 /// Pages of the database in memory, at most.

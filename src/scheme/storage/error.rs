@@ -1,9 +1,9 @@
 //! Why a call of the storage scheme was refused, and what an operator should do about it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Purpose;
-use super::missing::Sign;
 use crate::{disk, envelope};
 
 /// Why a call of the storage scheme was refused. Says nothing about secrets.
@@ -360,6 +360,40 @@ impl Error {
             Self::SnapshotHeaderUnknownMagic => "ErrSnapshotHeaderUnknownMagic",
             Self::SnapshotHeaderInvalidLength(_) => "ErrSnapshotHeaderInvalidLength",
             _ => "OTHER",
+        }
+    }
+}
+
+/// What shows that keys exist, or did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Sign {
+    /// The registry has this node's row under that key.
+    OwnRow(u32),
+    /// The registry has only others' rows, this one's under that key: the store came from another member.
+    OthersRow(u32),
+    /// The store has what only this scheme writes beside the rows: an index, or the cursor of a rewriting.
+    Bookkeeping,
+    /// The store has a sealed value.
+    SealedValue,
+    /// The log has an entry of this scheme there.
+    LogEntry(u64),
+    /// The log has a sealed entry there.
+    SealedEntry(u64),
+    /// The engine has applied entries up to there, and nobody searched them.
+    UnsearchedLog(u64),
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnRow(dek_id) => write!(f, "the registry has this node's row under key {dek_id}"),
+            Self::OthersRow(dek_id) => write!(f, "the registry has other nodes' rows, under key {dek_id}"),
+            Self::Bookkeeping => write!(f, "the store has this scheme's own bookkeeping"),
+            Self::SealedValue => write!(f, "the store has a sealed value"),
+            Self::LogEntry(index) => write!(f, "the log has an encryption entry at index {index}"),
+            Self::SealedEntry(index) => write!(f, "the log has a sealed entry at index {index}"),
+            Self::UnsearchedLog(index) => write!(f, "nobody searched the log, applied up to index {index}"),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::SEALED_OVERHEAD;
 use super::budget::Use;
-use super::value::SEALED_OVERHEAD;
 use super::{Dek, Error, Kek, Purpose, Sidecar};
 use crate::envelope;
 use crate::envelope::keystore::DEK_LEN;

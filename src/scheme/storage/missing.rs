@@ -5,52 +5,16 @@
 //! a bootstrapped node leaves behind is therefore asked: the registry and the values before anything is
 //! touched, the log before it is replayed and again after. The reference has no such guard.
 
-use std::fmt;
-
 use super::guards::{LogScanner, Open};
 use super::registry::{self, Registry};
 use super::wire::OPCODES;
-use super::{Error, Sidecar};
+use super::{Error, Sidecar, Sign};
 use crate::disk::Store;
 use crate::envelope::{OVERHEAD, Record, State, ValueHeader};
 
 /// Values that are looked at. Keys are spread alike over a store: where values are sealed, one is among the
 /// first.
 const VALUES: usize = 1024;
-
-/// What shows that keys exist, or did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Sign {
-    /// The registry has this node's row under that key.
-    OwnRow(u32),
-    /// The registry has only others' rows, this one's under that key: the store came from another member.
-    OthersRow(u32),
-    /// The store has what only this scheme writes beside the rows: an index, or the cursor of a rewriting.
-    Bookkeeping,
-    /// The store has a sealed value.
-    SealedValue,
-    /// The log has an entry of this scheme there.
-    LogEntry(u64),
-    /// The log has a sealed entry there.
-    SealedEntry(u64),
-    /// The engine has applied entries up to there, and nobody searched them.
-    UnsearchedLog(u64),
-}
-
-impl fmt::Display for Sign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OwnRow(dek_id) => write!(f, "the registry has this node's row under key {dek_id}"),
-            Self::OthersRow(dek_id) => write!(f, "the registry has other nodes' rows, under key {dek_id}"),
-            Self::Bookkeeping => write!(f, "the store has this scheme's own bookkeeping"),
-            Self::SealedValue => write!(f, "the store has a sealed value"),
-            Self::LogEntry(index) => write!(f, "the log has an encryption entry at index {index}"),
-            Self::SealedEntry(index) => write!(f, "the log has a sealed entry at index {index}"),
-            Self::UnsearchedLog(index) => write!(f, "nobody searched the log, applied up to index {index}"),
-        }
-    }
-}
 
 /// Whether a sidecar is there and has keys.
 pub fn has_keys(sidecar: Option<&Sidecar>) -> bool {

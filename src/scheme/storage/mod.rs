@@ -87,6 +87,9 @@
 
 use std::fmt;
 
+use crate::envelope::OVERHEAD;
+use crate::envelope::aad::VALUE_HEADER_LEN;
+
 #[cfg(test)]
 mod advice;
 pub mod applier;
@@ -118,15 +121,17 @@ pub mod wire;
 pub use applier::{Applier, Halt, Identity};
 pub use budget::Budget;
 pub use cache::StateCache;
-pub use error::Error;
+pub use error::{Error, Sign};
 pub use kek::{Dek, Kek, LocalKek};
 pub use load::{Loaded, Node, Start, load};
-pub use missing::Sign;
 pub use proposal::Proposals;
 pub(super) use session::STORAGE;
 pub use sidecar::{Sidecar, SidecarFile};
 pub use snapshot::SnapshotHeader;
 pub use value::{Clear, Form, Origin, Sealer};
+
+/// Bytes that a sealed value takes more than its plaintext.
+pub const SEALED_OVERHEAD: usize = VALUE_HEADER_LEN + OVERHEAD;
 
 /// Rule: JSON that Go's reader is lenient about is refused.
 pub const STRICT_JSON: &str = "strict-json";

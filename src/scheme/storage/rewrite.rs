@@ -11,8 +11,9 @@
 
 use std::num::NonZeroU32;
 
+use super::SEALED_OVERHEAD;
 use super::registry::{self, cursor_key};
-use super::value::{Read, SEALED_OVERHEAD};
+use super::value::Read;
 use super::{Clear, Error, Form, Sealer};
 use crate::disk::{Change, Row, Store};
 

@@ -11,30 +11,21 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::aead_case::{Judged, differ, key, open, residue, seal, wrong};
 use super::caught;
 use super::model::Model;
+use super::vectors::index;
 use super::{Case, Check, Outcome, Set};
 use crate::aead::{Aead, Error, TAG_LEN, Tag};
 use crate::engine::{Engine, Shape, engines};
 
 mod geometry;
 
-pub(super) use geometry::DECLARED;
 use geometry::{Iv, OFFSETS, Part, Spec, specs};
 
 /// The name that the sweep is reported under.
 pub const NAME: &str = "differential";
 
-/// Cases that must run by engine family: counted from the geometry by another program, not asked of the engines.
-const MUST_RUN: [(&str, u64); 6] = [
-    ("sealmark", DECLARED),
-    ("rustcrypto", 11_335),
-    ("ring", 7_475),
-    ("aws-lc", 11_221),
-    ("graviola", 7_475),
-    ("openssl", 11_509),
-];
-
 /// The sweep for a seed: the same number of cases for each.
 pub fn set(seed: u64) -> Set {
+    let declared = index::generated(NAME);
     let able =
         engines().into_iter().filter(|engine| engine.family() != "sealmark" && engine.available().is_ok());
     let peers: Arc<[_]> = able.collect();
@@ -47,8 +38,8 @@ pub fn set(seed: u64) -> Set {
         source: format!(
             "generated from seed {seed}; judged by two peers, or by the model where they lack a shape"
         ),
-        declared: DECLARED,
-        must_run: MUST_RUN.map(|(family, cases)| (family.to_owned(), cases)).into(),
+        declared: declared.cases,
+        must_run: declared.run,
         cases: cases.collect(),
         broken: Vec::new(),
     }
@@ -275,7 +266,7 @@ mod tests {
     #[test]
     fn the_seed_decides_the_bytes_and_nothing_else() {
         let (a, b) = (set(1), set(2));
-        assert_eq!(a.cases.len() as u64, DECLARED);
+        assert_eq!(a.cases.len() as u64, a.declared);
         assert!(a.cases.iter().zip(&b.cases).all(|(a, b)| a.id == b.id));
         let spec = specs()[40];
         assert_eq!(sweep(spec, 40).input().key, sweep(spec, 40).input().key);

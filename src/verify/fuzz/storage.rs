@@ -9,9 +9,9 @@ use crate::disk::{Disk, Memory, Recorder, Store};
 use crate::engine;
 use crate::envelope::aad::VALUE_HEADER_LEN;
 use crate::envelope::{Header, Record};
+use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::guards::LogScanner;
 use crate::scheme::storage::proposal::FRAME_LEN;
-use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use crate::scheme::storage::{
     Form, Kek, LocalKek, Proposals, Purpose, Sealer, Sidecar, SidecarFile, SnapshotHeader, Start, load,

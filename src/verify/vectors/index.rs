@@ -1,4 +1,5 @@
-//! The built-in sets: `vectors/index.toml` and the files that it names, embedded.
+//! The built-in sets: `vectors/index.toml` and the files that it names, embedded; and what it declares of the sets that
+//! are generated.
 //!
 //! A set is read, hashed and counted each time it runs. Where a file is not the one that the index declares,
 //! the set is broken and its run has failed; the cases that could be read run all the same.
@@ -13,29 +14,8 @@ use crate::verify::Set;
 
 const INDEX: &str = include_str!("../../../vectors/index.toml");
 
-/// Every embedded file by its path below `vectors/`.
-const FILES: &[(&str, &[u8])] = &[
-    ("interop/ek-nonce-factory.json", include_bytes!("../../../vectors/interop/ek-nonce-factory.json")),
-    ("interop/ek-raft-envelope.json", include_bytes!("../../../vectors/interop/ek-raft-envelope.json")),
-    ("interop/ek-storage-envelope.json", include_bytes!("../../../vectors/interop/ek-storage-envelope.json")),
-    ("interop/ek-kek.json", include_bytes!("../../../vectors/interop/ek-kek.json")),
-    ("interop/ek-registry.json", include_bytes!("../../../vectors/interop/ek-registry.json")),
-    ("interop/ek-fsmwire.json", include_bytes!("../../../vectors/interop/ek-fsmwire.json")),
-    ("interop/ek-sidecar.json", include_bytes!("../../../vectors/interop/ek-sidecar.json")),
-    (
-        "interop/ek-sidecar-respelled.json",
-        include_bytes!("../../../vectors/interop/ek-sidecar-respelled.json"),
-    ),
-    ("interop/ek-applier.json", include_bytes!("../../../vectors/interop/ek-applier.json")),
-    ("interop/ek-startup.json", include_bytes!("../../../vectors/interop/ek-startup.json")),
-    ("interop/ek-store-path.json", include_bytes!("../../../vectors/interop/ek-store-path.json")),
-    ("nist/gcmDecrypt128.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")),
-    ("nist/gcmDecrypt192.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt192.rsp.zst")),
-    ("nist/gcmDecrypt256.rsp.zst", include_bytes!("../../../vectors/nist/gcmDecrypt256.rsp.zst")),
-    ("nist/gcmEncryptExtIV128.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV128.rsp.zst")),
-    ("nist/gcmEncryptExtIV192.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV192.rsp.zst")),
-    ("nist/gcmEncryptExtIV256.rsp.zst", include_bytes!("../../../vectors/nist/gcmEncryptExtIV256.rsp.zst")),
-];
+/// Every file that the index names, by its path below `vectors/`: the build script writes the list.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/vectors.rs"));
 
 /// A set as the index declares it.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,18 +42,43 @@ pub struct Row {
     pub run: BTreeMap<String, u64>,
 }
 
+/// What the index declares of a set that is generated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::verify) struct Generated {
+    name: String,
+    /// Cases in it.
+    pub cases: u64,
+    /// As in [`Row`].
+    pub run: BTreeMap<String, u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
     set: Vec<Row>,
+    generated: Vec<Generated>,
 }
 
-/// Every built-in set, in the order of the index.
+fn index() -> Index {
+    toml::from_str(INDEX).expect("a test parses the embedded index")
+}
+
+/// Every built-in set that has a file, in the order of the index.
 ///
 /// # Panics
 /// When the embedded index does not parse; a test reads it.
 pub fn rows() -> Vec<Row> {
-    toml::from_str::<Index>(INDEX).expect("a test parses the embedded index").set
+    index().set
+}
+
+/// What the index declares of the generated set of that name.
+///
+/// # Panics
+/// When the embedded index declares nothing of it; a test makes every generated set.
+pub(in crate::verify) fn generated(name: &str) -> Generated {
+    let found = index().generated.into_iter().find(|set| set.name == name);
+    found.expect("the index declares every set that is generated")
 }
 
 impl Row {
@@ -148,25 +153,34 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn folder_and_table_name_the_same_files() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
-        let mut found = Vec::new();
-        for folder in ["nist", "interop"].map(|f| root.join(f)) {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
-                found.push(path.replace(std::path::MAIN_SEPARATOR, "/"));
+    /// Every file below a folder, by its path from `root`.
+    fn below(folder: &Path, root: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries.flat_map(|path| {
+            if path.is_dir() {
+                return below(&path, root);
             }
-        }
+            let path = path.strip_prefix(root).unwrap().to_str().unwrap();
+            vec![path.replace(std::path::MAIN_SEPARATOR, "/")]
+        });
+        files.collect()
+    }
+
+    #[test]
+    fn the_folder_the_index_and_the_program_hold_the_same_files() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+        let mut found = below(&root, &root);
+        // At the top stand the index itself and what is written about the folder.
+        found.retain(|file| file.contains('/'));
         found.sort();
-        let mut table: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        table.sort();
-        assert_eq!(found, table);
+        let mut embedded: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        embedded.sort();
+        assert_eq!(found, embedded);
         let mut named: Vec<_> = rows().into_iter().map(|row| row.file).collect();
         named.retain(|file| !file.starts_with("crate:"));
         named.sort();
-        assert_eq!(named, table);
+        assert_eq!(named, embedded);
+        assert!(named.len() > 10, "{named:?}");
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(super) enum State {
 // Each method is safe code, but for the two that go through a pointer.
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
+    const WIDTH: Option<&'static str> = None;
     const LAST: usize = 4;
     const FLIGHT: usize = 4;
     const GROUP: usize = 2;

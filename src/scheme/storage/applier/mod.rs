@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::dek::insert_distinct;
-use super::missing::{self, Sign};
+use super::missing;
 use super::registry::Registry;
 use super::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
-use super::{Error, Kek, Purpose, Sidecar, SidecarFile, SnapshotHeader, StateCache, epoch, guards, sidecar};
+use super::{
+    Error, Kek, Purpose, Sidecar, SidecarFile, Sign, SnapshotHeader, StateCache, epoch, guards, sidecar,
+};
 use crate::disk::Store;
 use crate::envelope::Keystore;
 use crate::envelope::nonce::node_id16;

@@ -10,9 +10,9 @@ use crate::aead::Nonce;
 use crate::disk::{self, Disk, Fault, Memory, Recorder};
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Header, Record};
+use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::proposal::FRAME_LEN;
 use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, rotation, row, sidecar_with, wrapped};
-use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Bootstrap, Entry, Subtag};
 use crate::scheme::storage::{Clear, Origin, Sign};
 

@@ -8,10 +8,10 @@ use super::*;
 use crate::disk::{Change, Disk, Memory, Recorder, durable_write};
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Header, Record};
+use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::proposal::{FRAME_LEN, looks_sealed, seal_proposal};
 use crate::scheme::storage::registry::{PREFIX, encode_key};
 use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, keystore, rotation, row};
-use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{Entry, Registration, Subtag};
 use crate::scheme::storage::{Clear, LocalKek, Origin, Sign, SnapshotHeader};
 

@@ -5,9 +5,9 @@ use std::io;
 use super::*;
 use crate::disk::{Memory, Recorder};
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
+use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::proposal::seal_proposal;
 use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, keystore, rotation, row, sidecar_with};
-use crate::scheme::storage::value::SEALED_OVERHEAD;
 use crate::scheme::storage::wire::{ROTATION, Subtag};
 use crate::scheme::storage::{Clear, Origin};
 

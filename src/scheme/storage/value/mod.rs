@@ -21,9 +21,6 @@ use crate::envelope::{
     self, Aad, Cipher, HEADER_LEN, Header, NonceSource, OVERHEAD, Record, State, ValueHeader,
 };
 
-/// Bytes that a sealed value takes more than its plaintext.
-pub const SEALED_OVERHEAD: usize = VALUE_HEADER_LEN + OVERHEAD;
-
 /// How a new value is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
@@ -148,7 +145,7 @@ impl Sealer {
         read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
     }
 
-    /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`] more
+    /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`](super::SEALED_OVERHEAD) more
     /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
     ///
     /// # Errors

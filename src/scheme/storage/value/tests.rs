@@ -1,8 +1,8 @@
 //! What is stored reads back, lapses, shrinks, and is refused.
 
 use super::*;
-use crate::scheme::storage::Sidecar;
 use crate::scheme::storage::testing::keystore;
+use crate::scheme::storage::{SEALED_OVERHEAD, Sidecar};
 
 fn sealer(limit: u64) -> Sealer {
     let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };

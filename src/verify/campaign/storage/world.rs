@@ -14,11 +14,12 @@ use crate::disk::{Disk, Fault, Recorder};
 use crate::engine;
 use crate::envelope::aad::{VALUE_HEADER_LEN, pebble_key};
 use crate::envelope::{Cipher, Header, Keystore, Record};
+use crate::scheme::storage::SEALED_OVERHEAD;
 use crate::scheme::storage::guards::LogScanner;
 use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::proposal::{FRAME_LEN, open_proposal};
 use crate::scheme::storage::request::{Cutover, Member};
-use crate::scheme::storage::value::{SEALED_OVERHEAD, read};
+use crate::scheme::storage::value::read;
 use crate::scheme::storage::wire::{Entry, Rotation, Subtag};
 use crate::scheme::storage::{
     Applier, Clear, Dek, Error, Kek, LocalKek, Node, Origin, Proposals, Purpose, Sealer, Sidecar,

@@ -57,7 +57,7 @@ fn a_key_that_opens_nothing_after_a_refusal_is_wrong_in_the_cases_that_refuse_by
         let by_tag = file["negatives"].as_array().unwrap().iter().filter(|n| n["expect"] == "ErrIntegrity");
         let by_tag: Vec<_> = by_tag.map(|n| format!("negatives/{}", n["id"].as_str().unwrap())).collect();
         let wrong = decode(text.as_bytes()).unwrap().into_iter().filter(|case| {
-            match case.check.run(&crate::verify::double::Double::StaysShut) {
+            match case.check.run(crate::verify::double::STAYS_SHUT) {
                 Outcome::Wrong { what } => {
                     assert!(what.contains("a good record afterwards"), "{}: {what}", case.id);
                     true

@@ -1,0 +1,243 @@
+//! Writing a file so that a power cut leaves the old bytes or the new, and what that relies on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Disk, Error};
+
+pub(super) fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |reason| Error::Io { doing, path: path.into(), reason }
+}
+
+fn unsupported<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |reason| Error::UnsupportedFilesystem { doing, path: path.into(), reason }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
+    disk.read(path).map_err(io_error("reading", path))
+}
+
+/// That this name, which is to be replaced as a whole, is no symbolic link. A rename would put the new file
+/// in the link's place and leave the old one where it leads: whoever makes the link again, as a container
+/// does at its start, goes on from the old file. A link on the way to the folder does no harm, and one to a
+/// file that is changed in place neither.
+///
+/// # Errors
+/// [`Error::SymbolicLink`], also where the link leads nowhere; [`Error::Io`] when the disk cannot tell.
+pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    match disk.is_link(path).map_err(io_error("looking at", path))? {
+        true => Err(Error::SymbolicLink { path: path.into() }),
+        false => Ok(()),
+    }
+}
+
+/// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or all of
+/// them; when this returns, them. What another left behind under the temporary name, with whatever mode, is removed
+/// and not written to. One writer at a time: the caller sees to that.
+///
+/// # Errors
+/// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`], and
+/// [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be there or not.
+/// The temporary file is removed as far as the disk lets us.
+pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let temporary = temporary_beside(path)?;
+    refuse_link(disk, path)?;
+    remove_stale(disk, &temporary)?;
+    let written = write_and_rename(disk, &temporary, path, bytes);
+    if written.is_err() {
+        // It has failed already: whether this helps or not changes nothing for the caller.
+        let _ = disk.remove(&temporary);
+    }
+    written
+}
+
+/// The file's name with `.tmp` behind it. A path without a file name has none: `..` would have one in another folder, and
+/// an empty path that of a stranger's file.
+fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
+    let Some(name) = path.file_name() else {
+        return Err(io_error("naming a temporary file beside", path)(io::ErrorKind::InvalidInput.into()));
+    };
+    let mut temporary = name.to_owned();
+    temporary.push(".tmp");
+    Ok(path.with_file_name(temporary))
+}
+
+/// A process that died may have left one, and the next may have its id: in a container that is often 1.
+fn remove_stale(disk: &dyn Disk, temporary: &Path) -> Result<(), Error> {
+    match disk.remove(temporary) {
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("removing the stale", temporary)(reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_and_rename(disk: &dyn Disk, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = disk.create(temporary).map_err(io_error("creating", temporary))?;
+    file.write_all(bytes).map_err(io_error("writing", temporary))?;
+    file.sync().map_err(io_error("syncing", temporary))?;
+    drop(file);
+    disk.rename(temporary, path).map_err(io_error("renaming to", path))?;
+    let dir = parent(path);
+    disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
+}
+
+/// The folder that a path names a file in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// Tries in a folder whether its file system can do what [`durable_write`] relies on, under a name beginning with
+/// `prefix` that is gone afterwards.
+///
+/// # Errors
+/// [`Error::UnsupportedFilesystem`] when a file or the folder cannot be synced, [`Error::Io`] for anything else, such
+/// as a folder that is not there.
+pub fn probe(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<(), Error> {
+    static PROBES: AtomicU64 = AtomicU64::new(0);
+    let unique = format!("{prefix}{}-{}.tmp", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
+    probe_as(disk, dir, unique)
+}
+
+fn probe_as(disk: &dyn Disk, dir: &Path, unique: String) -> Result<(), Error> {
+    let temporary = dir.join(&unique);
+    let last = dir.join(unique + ".final");
+    remove_stale(disk, &temporary)?;
+    let mut file = disk.create(&temporary).map_err(io_error("creating", &temporary))?;
+    let probed = (|| {
+        file.write_all(b"probe").map_err(io_error("writing", &temporary))?;
+        file.sync().map_err(unsupported("syncing", &temporary))?;
+        disk.rename(&temporary, &last).map_err(io_error("renaming to", &last))?;
+        disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
+    })();
+    drop(file);
+    let _ = disk.remove(&temporary);
+    let removed = disk.remove(&last);
+    probed?;
+    removed.map_err(io_error("removing", &last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Fault, Recorder, Step};
+
+    const FILE: &str = "/data/keys.json";
+
+    fn with(bytes: &[u8]) -> Recorder {
+        let disk = Recorder::with_dir("/data");
+        durable_write(&disk, Path::new(FILE), bytes).unwrap();
+        disk
+    }
+
+    #[test]
+    fn a_durable_write_takes_six_steps_in_this_order() {
+        let disk = with(b"old");
+        let (file, temporary) = (PathBuf::from(FILE), PathBuf::from("/data/keys.json.tmp"));
+        let steps = [
+            Step::Remove(temporary.clone()),
+            Step::Create(temporary.clone()),
+            Step::Write(temporary.clone(), 3),
+            Step::Sync(temporary.clone()),
+            Step::Rename(temporary, file),
+            Step::SyncDir("/data".into()),
+        ];
+        assert_eq!(disk.steps(), steps);
+    }
+
+    #[test]
+    fn a_path_that_names_no_file_is_refused_before_anything_is_removed() {
+        for path in ["", "/", "/data/..", ".."] {
+            let disk = Recorder::with_dir("/data");
+            let refused = durable_write(&disk, Path::new(path), b"new").unwrap_err();
+            assert!(
+                matches!(&refused, Error::Io { reason, .. } if reason.kind() == io::ErrorKind::InvalidInput),
+                "{path:?}: {refused}"
+            );
+            assert_eq!(disk.steps(), [], "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_power_cut_at_any_step_leaves_the_old_bytes_or_the_new() {
+        let steps = 6;
+        let mut states = 0;
+        for cut in 0..=steps {
+            let disk = with(b"old");
+            disk.plan(steps + cut, Fault::Power);
+            let done = durable_write(&disk, Path::new(FILE), b"new bytes");
+            assert_eq!(done.is_ok(), cut == steps);
+            for left in disk.after_power_loss() {
+                let bytes = left.read(Path::new(FILE)).unwrap();
+                assert!(bytes == b"new bytes" || (bytes == b"old" && cut < steps), "{cut}: {bytes:?}");
+                states += 1;
+            }
+        }
+        assert!(states >= 15, "{states} states");
+    }
+
+    #[test]
+    fn a_refused_step_leaves_the_old_bytes_and_no_temporary_file() {
+        for (fault, step) in [Fault::NoSpace, Fault::Io].into_iter().flat_map(|f| (1..5).map(move |s| (f, s)))
+        {
+            let disk = with(b"old");
+            disk.plan(6 + step, fault);
+            assert!(durable_write(&disk, Path::new(FILE), b"new").is_err(), "{fault:?} at {step}");
+            assert_eq!(disk.read(Path::new(FILE)).unwrap(), b"old");
+            assert!(!disk.exists(Path::new("/data/keys.json.tmp")).unwrap(), "{fault:?} at {step}");
+        }
+        let disk = with(b"old");
+        disk.plan(6 + 5, Fault::Io);
+        let error = durable_write(&disk, Path::new(FILE), b"new").unwrap_err();
+        assert!(matches!(error, Error::UnsupportedFilesystem { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing_and_says_which_step_is_missing() {
+        let disk = with(b"old");
+        probe(&disk, Path::new("/data"), ".probe-").unwrap();
+        assert_eq!(disk.names(), [PathBuf::from(FILE)]);
+        let missing = probe(&disk, Path::new("/absent"), ".probe-").unwrap_err();
+        assert!(missing.is_not_found(), "{missing}");
+        // Remove, create, write, sync, rename, sync of the folder.
+        for (step, typed) in [(0, false), (1, false), (2, false), (3, true), (4, false), (5, true)] {
+            let disk = with(b"old");
+            disk.plan(6 + step, Fault::Io);
+            let error = probe(&disk, Path::new("/data"), ".probe-").unwrap_err();
+            assert_eq!(matches!(error, Error::UnsupportedFilesystem { .. }), typed, "{step}: {error}");
+            assert_eq!(disk.names(), [PathBuf::from(FILE)], "{step}");
+        }
+    }
+
+    #[test]
+    fn a_probe_that_died_at_any_step_does_not_stand_in_the_way_of_the_next() {
+        // The next process counts from the beginning, and may have the same id.
+        let probe = |disk: &Recorder| probe_as(disk, Path::new("/data"), ".probe-1-0.tmp".into());
+        let mut stale = 0;
+        for step in 0..7 {
+            let disk = with(b"old");
+            disk.plan(6 + step, Fault::Power);
+            assert!(probe(&disk).is_err(), "it dies at step {step}");
+            for left in disk.after_power_loss() {
+                stale += usize::from(left.names().len() > 1);
+                probe(&left).unwrap();
+                assert_eq!(left.names(), [PathBuf::from(FILE)], "{step}");
+            }
+        }
+        assert!(stale >= 5, "{stale} left a file");
+    }
+
+    #[test]
+    fn a_path_without_a_folder_is_in_this_one() {
+        assert_eq!(parent(Path::new("keys.json")), Path::new("."));
+        assert_eq!(parent(Path::new("/keys.json")), Path::new("/"));
+    }
+}

@@ -1,0 +1,90 @@
+//! A file of the recorder: its bytes as they are read, as they are on the medium, and what lies between.
+
+use std::path::PathBuf;
+
+use super::Fault;
+use super::image::Image;
+
+#[derive(Default, Debug)]
+pub(super) struct File {
+    /// The name that it was made under.
+    pub(super) path: PathBuf,
+    /// As it is read.
+    pub(super) now: Image,
+    /// As it is on the medium for certain.
+    pub(super) synced: Image,
+    /// What lies between the two.
+    pub(super) unsynced: Vec<Edit>,
+    /// A sync failed: no later one helps.
+    pub(super) lost: bool,
+    /// Somebody has it open in place.
+    pub(super) held: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Edit {
+    Write(usize, Vec<u8>),
+    SetLen(usize),
+}
+
+impl File {
+    /// Changes what is read, and maybe the medium.
+    pub(super) fn edit(&mut self, edit: Edit) {
+        edit.make(&mut self.now);
+        self.unsynced.push(edit);
+    }
+
+    /// Whatever became of a write: all of it, half or nothing.
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8], fault: Option<Fault>) {
+        let done = match fault {
+            None => bytes,
+            Some(Fault::NoSpace) => &bytes[..bytes.len() / 2],
+            Some(_) => return,
+        };
+        self.edit(Edit::Write(at, done.to_vec()));
+    }
+
+    pub(super) fn sync(&mut self, fault: Option<Fault>) {
+        self.lost |= fault.is_some();
+        if !self.lost {
+            self.synced = self.now.clone();
+            self.unsynced.clear();
+        }
+    }
+
+    pub(super) fn left(&self, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Image {
+        let mut left = self.synced.clone();
+        let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(edits));
+        made.iter().for_each(|edit| edit.make(&mut left));
+        varying.iter().for_each(|edit| edit.choose(&mut left, choose));
+        left
+    }
+}
+
+impl Edit {
+    fn make(&self, image: &mut Image) {
+        match self {
+            Self::Write(at, bytes) => image.write(*at, bytes),
+            Self::SetLen(len) => image.set_len(*len),
+        }
+    }
+
+    fn choose(&self, image: &mut Image, choose: &mut dyn FnMut(usize) -> usize) {
+        match self {
+            Self::SetLen(len) => {
+                if choose(2) == 1 {
+                    image.set_len(*len);
+                }
+            }
+            Self::Write(at, bytes) => {
+                let longer = at + bytes.len() > image.len();
+                match choose(if longer { 4 } else { 3 }) {
+                    0 => {}
+                    1 => image.write(*at, &bytes[..bytes.len() / 2]),
+                    2 if longer => image.write(*at, &vec![0; bytes.len()]),
+                    _ => image.write(*at, bytes),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The least that an operation can take on this CPU: its roofline.
+//!
+//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For calls that
+//! do not wait for each other: the rounds of every block and three multiplies for every block that is hashed, on
+//! whole vectors where a call is a message, and on shares of vectors where a batch is one. For a call whose nonce
+//! depends on the last tag, also the latency of what follows from one another in it: one block's rounds, the multiply
+//! of its ciphertext, and the two multiplies that reduce the product. The lowest bound of all backends of this
+//! CPU counts, for every engine alike.
+//!
+//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for its
+//! latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that does not do
+//! all rounds, because some counter blocks share what the first of them do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::limit::probe::Limits;
+
+/// What an operation asks of a CPU.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Work {
+    /// Rounds of the key size.
+    pub rounds: u32,
+    /// Blocks that go through AES: those of the message and J0.
+    pub encrypted: u32,
+    /// Blocks that are hashed: AAD, message and lengths.
+    pub hashed: u32,
+    /// How it meets others.
+    pub flow: Flow,
+}
+
+/// How an operation meets those before and after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// Calls overlap, but no two share a vector.
+    Calls,
+    /// Several messages of one call share vectors.
+    Shared,
+    /// Each waits for the one before.
+    Chained,
+}
+
+/// The least that one operation can take.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Bound {
+    /// Cycles of the core.
+    pub cycles: f64,
+    /// What sets it: `throughput` of rounds and multiplies, or `latency` of a chain of them.
+    pub by: By,
+    /// The backend whose vectors make it the least.
+    pub backend: String,
+}
+
+/// What a bound is set by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// How many rounds and multiplies can begin in a cycle.
+    Throughput,
+    /// How long rounds and multiplies take that wait for each other.
+    Latency,
+}
+
+/// Multiplies for a vector: Karatsuba's three.
+const MULTIPLIES: f64 = 3.0;
+/// Rounds of the mixes that were probed.
+const PROBED_ROUNDS: f64 = 14.0;
+
+/// The lowest of the backends' bounds; `None` where no backend has probes.
+pub fn bound(limits: &[Limits], work: &Work) -> Option<Bound> {
+    limits.iter().map(|one| of_backend(one, work)).min_by(|a, b| a.cycles.total_cmp(&b.cycles))
+}
+
+/// The bound that one backend's vectors set.
+pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
+    let vectors = |blocks: u32| {
+        let vectors = f64::from(blocks) / limits.blocks as f64;
+        if work.flow == Flow::Shared { vectors } else { vectors.ceil() }
+    };
+    let rounds = f64::from(work.rounds) * vectors(work.encrypted) * limits.rounds.cycles();
+    let multiplies = MULTIPLIES * vectors(work.hashed) * limits.multiplies.cycles();
+    let (more, less) = (rounds.max(multiplies), rounds.min(multiplies));
+    let throughput = more + shared(limits) * less;
+    let latency = f64::from(work.rounds) * limits.round_latency.cycles()
+        + MULTIPLIES * limits.multiply_latency.cycles();
+    let backend = limits.backend.clone();
+    if work.flow == Flow::Chained && latency > throughput {
+        Bound { cycles: latency, by: By::Latency, backend }
+    } else {
+        Bound { cycles: throughput, by: By::Throughput, backend }
+    }
+}
+
+/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have execution units
+/// of their own, 1 where they share one. The probed mix of both tells.
+fn shared(limits: &Limits) -> f64 {
+    let rounds = PROBED_ROUNDS * limits.rounds.cycles();
+    let multiplies = MULTIPLIES * limits.multiplies.cycles();
+    let beyond = limits.mix_of_three.cycles() - rounds.max(multiplies);
+    (beyond / rounds.min(multiplies)).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::limit::probe::Figure;
+
+    fn figure(cycles: f64) -> Figure {
+        Figure { per_cycle: 1.0 / cycles, ns: cycles / 3.0 }
+    }
+
+    /// One round a cycle, one multiply in two; latencies 4 and 5; a mix that takes `mix` cycles.
+    fn limits(backend: &str, blocks: u64, mix: f64) -> Limits {
+        Limits {
+            backend: backend.into(),
+            blocks,
+            clock_ghz: 3.0,
+            rounds: figure(1.0),
+            round_latency: figure(4.0),
+            multiplies: figure(2.0),
+            multiply_latency: figure(5.0),
+            mix_of_four: figure(mix + 2.0),
+            mix_of_three: figure(mix),
+        }
+    }
+
+    fn work(encrypted: u32, hashed: u32, flow: Flow) -> Work {
+        Work { rounds: 14, encrypted, hashed, flow }
+    }
+
+    #[test]
+    fn units_of_their_own_overlap_and_a_shared_one_adds() {
+        let long = work(400, 400, Flow::Calls);
+        assert_eq!(of_backend(&limits("a", 4, 14.0), &long).cycles, 1400.0);
+        assert_eq!(of_backend(&limits("a", 4, 20.0), &long).cycles, 2000.0);
+        assert_eq!(of_backend(&limits("a", 4, 17.0), &long).cycles, 1700.0);
+        assert_eq!(of_backend(&limits("a", 4, 99.0), &long).cycles, 2000.0, "no more than their sum");
+        let short_key = Work { rounds: 10, ..long };
+        assert_eq!(of_backend(&limits("a", 4, 20.0), &short_key).cycles, 1600.0);
+    }
+
+    #[test]
+    fn a_call_has_vectors_of_its_own_and_a_batch_shares_them() {
+        let one = limits("a", 4, 14.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Flow::Calls)).cycles, 14.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Flow::Shared)).cycles, 7.0);
+        assert_eq!(of_backend(&one, &work(5, 6, Flow::Calls)).cycles, 28.0);
+    }
+
+    #[test]
+    fn a_chain_waits_for_its_rounds_and_multiplies() {
+        let one = limits("a", 4, 14.0);
+        let chained = of_backend(&one, &work(2, 3, Flow::Chained));
+        assert_eq!((chained.cycles, chained.by), (14.0 * 4.0 + 3.0 * 5.0, By::Latency));
+        let long = of_backend(&one, &work(400, 400, Flow::Chained));
+        assert_eq!((long.cycles, long.by), (1400.0, By::Throughput));
+    }
+
+    #[test]
+    fn the_lowest_backend_sets_the_bound() {
+        let all = [limits("narrow", 1, 14.0), limits("wide", 4, 14.0)];
+        let bound = bound(&all, &work(4, 4, Flow::Calls)).unwrap();
+        assert_eq!((bound.backend.as_str(), bound.cycles), ("wide", 14.0));
+        assert_eq!(super::bound(&[], &work(4, 4, Flow::Calls)), None);
+    }
+}

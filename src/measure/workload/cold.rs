@@ -1,0 +1,85 @@
+//! Batches of seals whose keys and messages are in no cache near the core: the first call after something else.
+//!
+//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache. Then
+//! every call meets a key and a message that it must fetch. The code of the engine is fetched by the first call of a
+//! pass and stays for the others.
+
+use std::hint::black_box;
+
+use crate::aead::Aead;
+use crate::engine::Engine;
+use crate::measure::Error;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::timing::Timed;
+
+/// Bytes that are read: four times the second-level cache of today's large cores.
+const EVICTED: usize = 8 * 1024 * 1024;
+/// A cache line.
+const LINE: usize = 64;
+
+struct Seals {
+    all: Messages,
+    keys: Vec<Box<dyn Aead>>,
+    other: Vec<u8>,
+}
+
+/// `count` seals, each with a key object of its own.
+pub(in crate::measure) fn seals(
+    engine: &'static dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let all = Messages::new(engine, shape, count)?;
+    let key = || engine.key(shape.alg, &all.bytes).map_err(|e| Error::engine(engine, e));
+    let keys = (0..count).map(|_| key()).collect::<Result<_, _>>()?;
+    Ok(Box::new(Seals { all, keys, other: vec![1; EVICTED] }))
+}
+
+impl Timed for Seals {
+    fn reset(&mut self) {
+        self.all.restore();
+        let mut sum = 0_u8;
+        for line in self.other.chunks_mut(LINE) {
+            sum = sum.wrapping_add(line[0]);
+            line[0] = sum;
+        }
+        black_box(sum);
+    }
+
+    fn run(&mut self) {
+        let all = &mut self.all;
+        let slots = all.arena.iter_mut().zip(&all.nonces).zip(&mut all.tags);
+        for (((slot, nonce), tag), key) in slots.zip(&self.keys) {
+            let done = key.seal(black_box(nonce), black_box(&all.aad), black_box(slot), black_box(tag));
+            all.refused += usize::from(done.is_err());
+        }
+        black_box(&all.tags);
+    }
+
+    fn count(&self) -> u64 {
+        self.all.nonces.len() as u64
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.all.all_sealed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aead::Alg;
+    use crate::engine::find;
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
+
+    #[test]
+    fn cold_seals_are_right_and_wrong_ones_are_caught() {
+        let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 100), 3).unwrap();
+        assert!(batch.check().is_err(), "not run yet");
+        assert_eq!(pass(&mut *batch), Ok(()));
+        for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::Refuses] {
+            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 2).unwrap();
+            assert!(pass(&mut *batch).is_err(), "{fault:?}");
+        }
+    }
+}

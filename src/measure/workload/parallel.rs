@@ -1,0 +1,156 @@
+//! Batches of seals on all cores at once.
+//!
+//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's threads
+//! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
+//! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
+//! operation is one message, so its time is that of a pass over the messages of all cores.
+//!
+//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many threads: with
+//! more of them the system would stop all for most of each period, and the time would be the quota's.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::engine::Engine;
+use crate::measure::Error;
+use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::timing::{self, Timed};
+
+/// Threads that a batch is shared among.
+pub(in crate::measure) fn threads() -> usize {
+    1 + others().map_or(0, ThreadPool::current_num_threads)
+}
+
+/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the measuring
+/// thread. None where it gets one.
+fn others() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| {
+        let (cores, all) = (timing::cores(), timing::parallelism());
+        let pin =
+            move |thread: usize| _ = cores.get(thread).map(|&core| core_affinity::set_for_current(core));
+        let builder = ThreadPoolBuilder::new().num_threads(all - 1).start_handler(pin);
+        (all > 1).then(|| builder.build().expect("threads can be started"))
+    });
+    pool.as_ref()
+}
+
+/// What the other threads share with the measuring one.
+struct Crew {
+    /// Each thread's messages.
+    shares: Vec<Mutex<Messages>>,
+    /// Threads that are awake and ready, of the pass that comes.
+    ready: AtomicUsize,
+    begin: AtomicBool,
+    /// Threads that are done, of the pass that is on.
+    done: AtomicUsize,
+}
+
+impl Crew {
+    fn work(&self, thread: usize) {
+        let mut share = self.shares[thread].lock().expect("each thread has its own");
+        share.restore();
+        self.ready.fetch_add(1, Ordering::Release);
+        while !self.begin.load(Ordering::Acquire) {
+            spin_loop();
+        }
+        share.seal();
+        drop(share);
+        self.done.fetch_add(1, Ordering::Release);
+    }
+
+    fn wait_for_all(&self, counter: &AtomicUsize) {
+        while counter.load(Ordering::Acquire) < self.shares.len() {
+            spin_loop();
+        }
+    }
+}
+
+struct Seals {
+    own: Messages,
+    crew: Arc<Crew>,
+}
+
+/// `count` seals for each core.
+pub(in crate::measure) fn seals(
+    engine: &dyn Engine,
+    shape: &Messaging,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let threads = threads() - 1;
+    let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
+    let crew = Crew {
+        shares: (0..threads).map(share).collect::<Result<_, Error>>()?,
+        ready: AtomicUsize::new(0),
+        begin: AtomicBool::new(false),
+        done: AtomicUsize::new(threads),
+    };
+    Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, crew: Arc::new(crew) }))
+}
+
+impl Drop for Seals {
+    fn drop(&mut self) {
+        self.crew.begin.store(true, Ordering::Release);
+    }
+}
+
+impl Timed for Seals {
+    fn reset(&mut self) {
+        self.own.restore();
+        // A pass that was made ready and never run.
+        self.crew.begin.store(true, Ordering::Release);
+        self.crew.wait_for_all(&self.crew.done);
+        if let Some(others) = others() {
+            self.crew.ready.store(0, Ordering::Relaxed);
+            self.crew.done.store(0, Ordering::Relaxed);
+            self.crew.begin.store(false, Ordering::Release);
+            let crew = Arc::clone(&self.crew);
+            others.spawn_broadcast(move |thread| crew.work(thread.index()));
+            self.crew.wait_for_all(&self.crew.ready);
+        }
+    }
+
+    fn run(&mut self) {
+        self.crew.begin.store(true, Ordering::Release);
+        self.own.seal();
+        self.crew.wait_for_all(&self.crew.done);
+    }
+
+    fn count(&self) -> u64 {
+        (self.own.nonces.len() * (1 + self.crew.shares.len())) as u64
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.own.all_sealed()?;
+        self.crew.shares.iter().try_for_each(|share| share.lock().expect("no thread panicked").all_sealed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aead::Alg;
+    use crate::engine::find;
+    use crate::measure::workload::testing::{Broken, Fault, of, pass};
+
+    #[test]
+    fn every_core_seals_its_share() {
+        let threads = threads() as u64;
+        assert_eq!(threads, timing::parallelism() as u64);
+        let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 1000), 3).unwrap();
+        assert_eq!(batch.count(), 3 * threads);
+        assert!(batch.check().is_err(), "not run yet");
+        assert_eq!(pass(&mut *batch), Ok(()));
+        batch.reset();
+        batch.reset();
+        batch.run();
+        assert_eq!(batch.check(), Ok(()), "a pass that was made ready twice");
+        batch.reset();
+        drop(batch);
+        let mut wrong = seals(Broken::with(Fault::FlipsTag), &of(Alg::Aes256Gcm, 100), 2).unwrap();
+        assert!(pass(&mut *wrong).is_err());
+    }
+}

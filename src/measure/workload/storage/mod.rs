@@ -1,0 +1,4 @@
+//! What is timed of the storage scheme.
+
+pub(in crate::measure) mod rotation;
+pub(in crate::measure) mod value;

@@ -1,0 +1,92 @@
+//! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
+
+use crate::aead::{Alg, Error, Tag};
+use crate::engine::Engine;
+use crate::engine::double::{Call, FaultyEngine};
+use crate::measure::workload::fixture::message::Messaging;
+use crate::timing::Timed;
+
+/// One pass of a batch, checked.
+pub(in crate::measure) fn pass(batch: &mut dyn Timed) -> Result<(), String> {
+    batch.reset();
+    batch.run();
+    batch.check()
+}
+
+/// What a pass would have left of these results in each of four ways to leave work out: every other operation, all but
+/// the first, all but the first with its result copied, everything. `blank` is what a reset leaves. The fifth way, work
+/// that only earlier passes do, is a reset without a run.
+pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
+    let keep = |kept: fn(usize) -> bool| {
+        left.iter().enumerate().map(|(i, one)| if kept(i) { one.clone() } else { blank.clone() }).collect()
+    };
+    [keep(|i| i % 2 == 0), keep(|i| i == 0), vec![left[0].clone(); left.len()], keep(|_| false)]
+}
+
+/// Messages of that length, as the workloads have them.
+pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> Messaging {
+    Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
+}
+
+/// What is wrong with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::measure) enum Fault {
+    AcceptsAnything,
+    DoesNothing,
+    FlipsTag,
+    FlipsText,
+    Refuses,
+    Unavailable,
+    Unsupported,
+}
+
+/// Engines with a fault.
+pub(in crate::measure) struct Broken;
+
+impl Broken {
+    pub fn with(fault: Fault) -> &'static dyn Engine {
+        static ENGINES: [(Fault, FaultyEngine); 7] = [
+            // To seal the ciphertext is to decrypt it, and no tag is compared.
+            (
+                Fault::AcceptsAnything,
+                FaultyEngine::new("broken/accepts-anything").with_calls(&|sound, call| match call {
+                    Call::Open { iv, aad, in_out, .. } => sound.seal_iv(iv, aad, in_out, &mut Tag::default()),
+                    Call::Seal { .. } => call.run(sound),
+                }),
+            ),
+            (Fault::DoesNothing, FaultyEngine::new("broken/does-nothing").with_calls(&|_, _| Ok(()))),
+            (
+                Fault::FlipsTag,
+                FaultyEngine::new("broken/flips-tag").with_calls(&|sound, call| {
+                    call.run(sound)?;
+                    if let Call::Seal { tag, .. } = call {
+                        tag.0[15] ^= 1;
+                    }
+                    Ok(())
+                }),
+            ),
+            (
+                Fault::FlipsText,
+                FaultyEngine::new("broken/flips-text").with_calls(&|sound, call| {
+                    call.run(sound)?;
+                    let text = call.in_out();
+                    text[text.len() / 2] ^= 1;
+                    Ok(())
+                }),
+            ),
+            (
+                Fault::Refuses,
+                FaultyEngine::new("broken/refuses").with_calls(&|_, call| match call {
+                    Call::Seal { .. } => Err(Error::MessageTooLong),
+                    Call::Open { .. } => Err(Error::NotAuthentic),
+                }),
+            ),
+            (
+                Fault::Unavailable,
+                FaultyEngine::new("broken/unavailable").unavailable("it was told not to be"),
+            ),
+            (Fault::Unsupported, FaultyEngine::new("broken/unsupported").with_shapes(|_| false)),
+        ];
+        &ENGINES.iter().find(|(has, _)| *has == fault).expect("every fault has its engine").1
+    }
+}

@@ -1,0 +1,315 @@
+//! Several runs side by side: the same workload on several hosts, or on one host over time.
+//!
+//! Only what may be compared is: runs of one build profile, rows of the same workload over buffers of the same cache
+//! level in as large batches. What is left out is said, with the reason. Times of different hosts stand beside each
+//! other and are not divided: they were not measured in the same rounds.
+
+use crate::host::Variable;
+use crate::measure::{Row, Run};
+use crate::report::Section;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::{Curve, curves, is_usual, operation};
+use crate::report::number::{counted, size, three};
+use crate::report::rows::{distinct, time};
+
+/// Tables over several runs, and why some are not in them.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub(in crate::report) struct Compared {
+    pub tables: Vec<Table>,
+    pub refused: Vec<String>,
+}
+
+/// Puts the runs of a report side by side; nothing where there is one.
+pub(in crate::report) fn compare(sections: &[Section]) -> Compared {
+    let runs: Vec<&Run> = sections.iter().filter_map(|section| section.bench.as_ref()).collect();
+    let mut compared = Compared::default();
+    let Some((first, others)) = runs.split_first() else { return compared };
+    let mut kept = vec![*first];
+    for &run in others {
+        match apart(first, run) {
+            None => kept.push(run),
+            Some(why) => compared.refused.push(format!("{} is not compared: {why}.", name(run))),
+        }
+    }
+    if kept.len() < 2 {
+        return compared;
+    }
+    for (op, algorithm) in
+        distinct(kept.iter().flat_map(|run| curves(run)).map(|c| (c.op.to_owned(), c.algorithm.to_owned())))
+    {
+        compared.tables.extend(table(&kept, &op, &algorithm, &mut compared.refused));
+    }
+    compared
+}
+
+/// Why two runs may not be compared at all.
+fn apart(first: &Run, run: &Run) -> Option<String> {
+    let profile = |run: &Run| run.build.rsplit(", ").next().unwrap_or_default().to_owned();
+    let (ours, theirs) = (profile(first), profile(run));
+    (ours != theirs).then(|| format!("it was built as {theirs:?}, the first as {ours:?}"))
+}
+
+/// What a run is called: its host, and when it ran.
+fn name(run: &Run) -> String {
+    format!("{} ({}), {}", run.host.cpu, &run.host.fingerprint, run.started)
+}
+
+/// One operation: a row for each engine and size, a column for each run.
+fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) -> Option<Table> {
+    let hosts = distinct(runs.iter().map(|run| run.host.fingerprint.as_str()));
+    let column = |run: &&Run| if hosts.len() == 1 { run.started.clone() } else { run.host.cpu.clone() };
+    let mut names: Vec<String> = runs.iter().map(column).collect();
+    for i in 1..names.len() {
+        // Two machines of one kind, or two runs on one host among several.
+        if names[..i].contains(&names[i]) {
+            names[i] = format!("{}, {}", names[i], runs[i].started);
+        }
+    }
+    let latency = op.starts_with("latency/");
+    let unit = if latency { "nanoseconds" } else { "GB/s" };
+    let what = if hosts.len() == 1 { "over time" } else { "by host" };
+    let words = operation(op);
+    let title = format!("{words} {algorithm}, {what}: {unit}");
+    let mut table = Table::new(
+        &format!("hosts-{op}-{algorithm}"),
+        &title,
+        std::iter::once("engine, size".to_owned()).chain(names),
+    );
+    let of = |run: &'_ Run| -> Vec<Row> {
+        let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && is_usual(row);
+        run.rows.iter().filter(usual).cloned().collect()
+    };
+    let rows: Vec<Vec<Row>> = runs.iter().map(|run| of(run)).collect();
+    let mut alone = Vec::new();
+    let keys = distinct(rows.iter().flatten().map(|row| (row.bytes, row.engine.clone())));
+    for (bytes, engine) in keys {
+        let found: Vec<Option<&Row>> = rows
+            .iter()
+            .map(|rows| rows.iter().find(|row| row.bytes == bytes && row.engine == engine))
+            .collect();
+        let first = found.iter().zip(runs).find_map(|(row, run)| Some(((*row)?, *run)));
+        if found.iter().flatten().count() < 2 {
+            alone.extend(first.map(|(row, _)| format!("{} on {engine}", row.workload)));
+            continue;
+        }
+        let mut cells = vec![Cell::new(format!("{engine}, {}", size(bytes)))];
+        for (row, run) in found.iter().zip(runs) {
+            let differ = |(first, of): (&Row, &Run), row: &Row| {
+                differ(first, row).or_else(|| otherwise_steered(of, run, &row.engine))
+            };
+            let why = first.zip(*row).and_then(|(first, row)| differ(first, row));
+            cells.push(match (row, why) {
+                (_, Some(why)) => {
+                    let words = format!("{} on {engine} is left out of a comparison: {why}.", row_name(*row));
+                    if !refused.contains(&words) {
+                        refused.push(words);
+                    }
+                    Cell::new("not comparable").mark(Mark::Quiet)
+                }
+                (Some(row), None) => value(row, latency),
+                (None, None) => Cell::none(),
+            });
+        }
+        table.push(cells);
+    }
+    if let Some(first) = alone.first() {
+        let rest = match alone.len() {
+            1 => String::new(),
+            n => format!(" and {} of {op} {algorithm}", counted(n as u64 - 1, "more row")),
+        };
+        refused.push(format!("{first}{rest} cannot be compared: only one run has a row of it."));
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+fn row_name(row: Option<&Row>) -> &str {
+    row.map_or("a workload", |row| &row.workload)
+}
+
+/// Why two rows of one workload may not be compared.
+fn differ(first: &Row, row: &Row) -> Option<String> {
+    let level = |row: &Row| row.arena.as_ref().map(|arena| arena.level.clone());
+    if first.batch != row.batch {
+        return Some(format!(
+            "its batches are of {:?} messages, the first's of {:?}",
+            row.batch, first.batch
+        ));
+    }
+    let (ours, theirs) = (level(first)?, level(row)?);
+    (ours != theirs).then(|| format!("its buffers are in {theirs}, the first's in {ours}"))
+}
+
+/// Why an engine may have executed other code in the second run: a variable that was set in one of them only.
+fn otherwise_steered(first: &Run, run: &Run, engine: &str) -> Option<String> {
+    let of = |run: &Run| -> Vec<Variable> {
+        let found = run.engines.iter().find(|listed| listed.name == engine);
+        found.map(|listed| listed.environment.clone()).unwrap_or_default()
+    };
+    let (ours, theirs) = (of(first), of(run));
+    let other = theirs.iter().find(|v| !ours.contains(v)).or(ours.iter().find(|v| !theirs.contains(v)))?;
+    Some(format!("{}={:?} was set for one of the two", other.name, other.value))
+}
+
+fn value(row: &Row, latency: bool) -> Cell {
+    let Some(ns) = time(row) else { return Cell::error() };
+    let [median, low, high] = if latency {
+        [ns.median, ns.low, ns.high]
+    } else {
+        [ns.median, ns.high, ns.low].map(|ns| row.bytes as f64 / ns)
+    };
+    Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high)))
+}
+
+/// The places of the engines at each size of each curve: the same place where intervals reach the leader's of that place.
+pub(in crate::report) fn ranks(run: &Run) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for curve in curves(run).iter().filter(|curve| curve.engines.len() > 1) {
+        let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
+        let title = format!("{}: places", curve.title());
+        let mut table = Table::new(
+            &format!("rank-{}", curve.id()),
+            &title,
+            std::iter::once("engine".to_owned()).chain(sizes),
+        );
+        let places: Vec<Vec<(String, String)>> =
+            curve.sizes.iter().map(|&bytes| places(curve, bytes)).collect();
+        for engine in &curve.engines {
+            let mut row = vec![Cell::new(engine)];
+            for (&bytes, places) in curve.sizes.iter().zip(&places) {
+                let place = places.iter().find(|(name, _)| name == engine);
+                row.push(match place {
+                    Some((_, place)) => {
+                        let mark = if place == "1" { Mark::Best } else { Mark::Plain };
+                        Cell::new(place).mark(mark)
+                    }
+                    None if curve.has_failed(engine, bytes) => Cell::error(),
+                    None => Cell::none(),
+                });
+            }
+            table.push(row);
+        }
+        tables.push(
+            table.note("1 is the quickest. 2= is a place that several share: their intervals overlap."),
+        );
+    }
+    tables
+}
+
+/// Engines at a size and their places.
+fn places(curve: &Curve<'_>, bytes: u64) -> Vec<(String, String)> {
+    let mut timed: Vec<_> = curve.engines.iter().filter_map(|e| Some((*e, curve.speed(e, bytes)?))).collect();
+    timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
+    let mut groups: Vec<(usize, Vec<&str>, f64)> = Vec::new();
+    for (i, (engine, speed)) in timed.iter().enumerate() {
+        match groups.last_mut() {
+            Some((_, group, low)) if speed.high >= *low => group.push(engine),
+            _ => groups.push((i + 1, vec![engine], speed.low)),
+        }
+    }
+    let word =
+        |place: usize, group: &[&str]| if group.len() > 1 { format!("{place}=") } else { place.to_string() };
+    let named = |(place, group, _): &(usize, Vec<&str>, f64)| -> Vec<(String, String)> {
+        group.iter().map(|engine| ((*engine).to_owned(), word(*place, group))).collect()
+    };
+    groups.iter().flat_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn section(change: impl Fn(&mut Run)) -> Section {
+        let mut run = sample::run();
+        change(&mut run);
+        Section { host: run.host.clone(), verify: None, bench: Some(run) }
+    }
+
+    #[test]
+    fn runs_of_two_hosts_stand_side_by_side_and_of_one_over_time() {
+        let other = section(|run| {
+            run.host.fingerprint = "0".repeat(16);
+            run.host.cpu = "Other CPU".into();
+        });
+        let compared = compare(&[section(|_| {}), other]);
+        assert_eq!(compared.refused, Vec::<String>::new());
+        let columns: Vec<_> = compared.tables[0].columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(columns[2], "Other CPU");
+        assert_eq!(compared.tables[0].rows.len(), sample::ENGINES.len() * sample::SIZES.len());
+        let later = compare(&[section(|_| {}), section(|run| run.started = "2026-12-01T00:00:00Z".into())]);
+        assert!(later.tables[0].title.contains("over time"));
+        assert_eq!(later.tables[0].columns[2].name, "2026-12-01T00:00:00Z");
+        assert_eq!(compare(&[section(|_| {})]), Compared::default());
+    }
+
+    #[test]
+    fn what_may_not_be_compared_is_refused_with_the_reason() {
+        let debug = compare(&[section(|_| {}), section(|run| run.build = "rustc 1.95.0, debug".into())]);
+        assert!(debug.tables.is_empty());
+        assert!(debug.refused[0].contains("\"debug\""), "{:?}", debug.refused);
+        let far = section(|run| {
+            for row in &mut run.rows {
+                row.arena =
+                    row.arena.take().map(|arena| crate::measure::Arena { level: "L3".into(), ..arena });
+            }
+        });
+        let far = compare(&[section(|_| {}), far]);
+        assert!(far.tables.iter().flat_map(|table| &table.rows).all(|row| row[2].text == "not comparable"));
+        assert!(far.refused[0].contains("L3"), "{:?}", far.refused);
+        let masked = compare(&[
+            section(|_| {}),
+            section(|run| {
+                let engine = run.engines.iter_mut().find(|engine| engine.name == "aws-lc").unwrap();
+                engine.environment = vec![Variable { name: "OPENSSL_ia32cap".into(), value: "~0x1".into() }];
+            }),
+        ]);
+        for row in masked.tables.iter().flat_map(|table| &table.rows) {
+            assert_eq!(row[2].text == "not comparable", row[0].text.starts_with("aws-lc, "), "{row:?}");
+        }
+        assert!(
+            masked.refused[0].contains("OPENSSL_ia32cap=\"~0x1\" was set for one"),
+            "{:?}",
+            masked.refused
+        );
+    }
+
+    #[test]
+    fn a_row_that_only_one_run_has_is_named_and_an_error_stays() {
+        let other = section(|run| {
+            run.rows.retain(|row| row.engine != "ring" || row.op != "seal");
+            let aws = run.rows.iter_mut().find(|row| row.engine == "aws-lc").unwrap();
+            aws.error = Some("wrong".into());
+        });
+        let compared = compare(&[section(|_| {}), other]);
+        let rest = "seal/aes-256-gcm/16 on ring and 7 more rows of seal aes-256-gcm cannot be compared: only one \
+                    run has a row of it.";
+        assert_eq!(compared.refused, [rest]);
+        let row = compared.tables[0].rows.iter().find(|row| row[0].text == "aws-lc, 16 B").unwrap();
+        assert_eq!(row[2], Cell::error());
+    }
+
+    #[test]
+    fn an_engine_with_an_error_has_no_place() {
+        let mut run = sample::run();
+        run.rows.iter_mut().find(|row| row.engine == "ring").unwrap().error = Some("wrong".into());
+        let table = &ranks(&run)[0];
+        let ring = table.rows.iter().find(|row| row[0].text == "ring").unwrap();
+        assert_eq!((&ring[1], ring[2].mark == Mark::Bad), (&Cell::error(), false));
+    }
+
+    #[test]
+    fn engines_share_a_place_where_their_intervals_overlap() {
+        let rows =
+            [("ring", [100.0, 90.0, 110.0]), ("aws-lc", [105.0, 104.0, 106.0]), ("graviola", [200.0; 3])];
+        let rows =
+            rows.iter().flat_map(|(engine, ns)| [16, 64].map(|b| sample::row("seal", "a", b, engine, ns)));
+        let run = Run { rows: rows.collect(), ..sample::run() };
+        let table = &ranks(&run)[0];
+        let places: Vec<_> =
+            table.rows.iter().map(|row| (row[0].text.as_str(), row[1].text.as_str())).collect();
+        assert_eq!(places.len(), 3);
+        for (engine, place) in [("ring", "1="), ("aws-lc", "1="), ("graviola", "3")] {
+            assert!(places.contains(&(engine, place)), "{places:?}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Runs side by side.
+
+pub mod agree;
+pub mod hosts;
+
+pub(super) use hosts::compare;

@@ -1,0 +1,177 @@
+//! Curves: one operation over several message sizes, in GB/s or in percent of what the CPU can do; or a latency in
+//! nanoseconds, which is drawn only as such a percentage.
+//!
+//! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here: drawing
+//! them, which is `svg`.
+
+use super::number::{count, slug};
+use super::rows::{distinct, engines_of, time};
+use crate::measure::{Row, Run};
+
+/// One operation of one algorithm over several message sizes.
+#[derive(Clone, Debug)]
+pub(super) struct Curve<'a> {
+    /// `seal`, `open`, `latency/seal`.
+    pub op: &'a str,
+    /// `aes-256-gcm`.
+    pub algorithm: &'a str,
+    /// Sizes, ascending.
+    pub sizes: Vec<u64>,
+    /// Engines, in the order of the run.
+    pub engines: Vec<&'a str>,
+    /// What is drawn of it.
+    pub unit: Unit,
+    pub rows: Vec<&'a Row>,
+}
+
+/// What a curve shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unit {
+    /// Decimal gigabytes of message a second.
+    Throughput,
+    /// The least that the CPU allows in percent of what was measured.
+    Limit,
+}
+
+impl Unit {
+    /// As an axis says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "GB/s",
+            Self::Limit => "%",
+        }
+    }
+}
+
+/// A speed in GB/s and its interval.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Speed {
+    /// At the median.
+    pub median: f64,
+    /// At the slow end.
+    pub low: f64,
+    /// At the quick end.
+    pub high: f64,
+}
+
+impl<'a> Curve<'a> {
+    pub fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
+        self.rows.iter().find(|row| row.engine == engine && row.bytes == bytes).copied()
+    }
+
+    /// The rows at a size.
+    pub fn rows_at(&self, bytes: u64) -> impl Iterator<Item = &'a Row> {
+        self.rows.iter().copied().filter(move |row| row.bytes == bytes)
+    }
+
+    /// What is drawn of an engine at a size; none without a time, or without a limit.
+    pub fn value(&self, engine: &str, bytes: u64) -> Option<Speed> {
+        match self.unit {
+            Unit::Throughput => self.speed(engine, bytes),
+            Unit::Limit => percent(self.row(engine, bytes)?),
+        }
+    }
+
+    /// The same in percent of the CPU's limit, where that is known.
+    pub fn of_limit(&self) -> Option<Curve<'a>> {
+        let known = self.rows.iter().any(|row| percent(row).is_some());
+        known.then(|| Curve { unit: Unit::Limit, ..self.clone() })
+    }
+
+    /// The speed of an engine at a size; none without a time.
+    pub fn speed(&self, engine: &str, bytes: u64) -> Option<Speed> {
+        let ns = time(self.row(engine, bytes)?)?;
+        let bytes = bytes as f64;
+        Some(Speed { median: bytes / ns.median, low: bytes / ns.high, high: bytes / ns.low })
+    }
+
+    /// Whether an engine has a row at a size and no time.
+    pub fn has_failed(&self, engine: &str, bytes: u64) -> bool {
+        self.row(engine, bytes).is_some_and(|row| time(row).is_none())
+    }
+
+    /// What tables and pictures of it are found by: `seal-aes-256-gcm`, `latency-seal-aes-256-gcm`.
+    pub fn id(&self) -> String {
+        let prefix = if self.unit == Unit::Limit { "limit-" } else { "" };
+        slug(&format!("{prefix}{}-{}", self.op, self.algorithm))
+    }
+
+    /// The name as a heading: `Seal, aes-256-gcm`.
+    pub fn title(&self) -> String {
+        let words = operation(self.op);
+        let mut letters = words.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        let unit = if self.unit == Unit::Limit { ": percent of this CPU's limit" } else { "" };
+        format!("{first}{}, {}{unit}", letters.as_str(), self.algorithm)
+    }
+
+    /// Whether it is of calls that wait for each other, so that its times say nothing of GB/s.
+    pub fn is_latency(&self) -> bool {
+        self.rows.iter().any(|row| row.is_latency())
+    }
+
+    /// ` A time is ...`: what a reader must know of batches; nothing where there are none.
+    pub fn batches(&self) -> String {
+        let sizes = || self.rows.iter().filter_map(|row| row.batch);
+        let messages = match (sizes().min(), sizes().max()) {
+            (Some(low), Some(high)) if low < high => format!("{} to {}", count(low), count(high)),
+            (Some(n), _) => count(n),
+            (None, _) => return String::new(),
+        };
+        format!(
+            " {messages} messages go to the engine at once; a time is that of one of them, with its share of making \
+             the list."
+        )
+    }
+
+    /// The engine quickest at a size, its speed, and the engines whose intervals reach its own.
+    pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
+        let mut timed: Vec<_> =
+            self.engines.iter().filter_map(|e| Some((*e, self.speed(e, bytes)?))).collect();
+        timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
+        let (engine, best) = *timed.first()?;
+        let near = timed[1..].iter().filter(|(_, speed)| speed.high >= best.low);
+        Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
+    }
+
+    /// The quickest engine at a size where its interval stands clear of all others, of which there is one.
+    pub fn clear(&self, bytes: u64) -> Option<&str> {
+        let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
+        self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
+    }
+}
+
+/// The bound's cycles in percent of the measured ones.
+fn percent(row: &Row) -> Option<Speed> {
+    time(row)?;
+    let (limit, cycles) = (row.limit.as_ref()?, row.cycles?);
+    let of = |cycles: f64| 100.0 * limit.bound.cycles / cycles;
+    let usable = [cycles.median, cycles.low, cycles.high].into_iter().all(|x| x.is_finite() && x > 0.0);
+    usable.then(|| Speed { median: of(cycles.median), low: of(cycles.high), high: of(cycles.low) })
+}
+
+/// Whether a row is of the operation as such: others have the same operation in other circumstances, and say so at the
+/// end of their path.
+pub(super) fn is_usual(row: &Row) -> bool {
+    row.bytes > 0 && row.workload == format!("{}/{}/{}", row.op, row.algorithm, row.bytes)
+}
+
+/// An operation in words: `seal`, `seal batch`, `latency of seal`.
+pub(super) fn operation(op: &str) -> String {
+    op.replace("latency/", "latency of ").replace('_', " ")
+}
+
+/// Operations measured at two message sizes or more, in the order of the run.
+pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
+    let names = distinct(
+        run.rows.iter().filter(|row| is_usual(row)).map(|row| (row.op.as_str(), row.algorithm.as_str())),
+    );
+    let curve = |(op, algorithm)| {
+        let rows: Vec<&Row> =
+            run.rows.iter().filter(|r| is_usual(r) && r.op == op && r.algorithm == algorithm).collect();
+        let mut sizes = distinct(rows.iter().map(|row| row.bytes));
+        sizes.sort_unstable();
+        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
+    };
+    names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
+}

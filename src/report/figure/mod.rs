@@ -1,0 +1,4 @@
+//! The pictures of a report.
+
+pub mod chart;
+pub mod svg;

@@ -1,0 +1,270 @@
+//! JUnit XML: the form that Jenkins and GitLab read (junit.xsd of the Jenkins xUnit plugin).
+//!
+//! A test suite for each set of cases, with a test case for each engine in it; one for the engines; and one
+//! for each measurement, with a test case for each row. Readers tell test cases by class name and name, so
+//! the class name ends with the host. Every finding becomes a failure or an error of some test case: one that
+//! no case claims gets its own.
+
+use crate::report::finding::{Finding, Kind};
+use crate::report::format::gha::unique;
+use crate::report::number::plain;
+use crate::report::{Error, Section};
+use crate::verify;
+
+/// The suite of the engines themselves.
+const ENGINES: &str = "engines";
+
+/// What came of a test case.
+enum Verdict {
+    Passed,
+    Skipped(String),
+    /// A check failed.
+    Failed(Finding),
+    /// There is no result.
+    Broken(Finding),
+}
+
+struct Case {
+    class: String,
+    name: String,
+    verdict: Verdict,
+}
+
+struct Suite {
+    name: String,
+    started: String,
+    cases: Vec<Case>,
+}
+
+/// Findings that no test case has claimed yet.
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn take(&mut self, place: &str, engine: &str) -> Option<Finding> {
+        let at = self.0.iter().position(|finding| finding.place == place && finding.engine == engine)?;
+        Some(self.0.remove(at))
+    }
+
+    /// The verdict on what has that place and engine; `passed` where nothing was found.
+    fn verdict(&mut self, place: &str, engine: &str, passed: Verdict) -> Verdict {
+        self.take(place, engine).map_or(passed, verdict)
+    }
+}
+
+fn verdict(finding: Finding) -> Verdict {
+    match finding.kind {
+        Kind::Verification => Verdict::Failed(finding),
+        Kind::Row | Kind::Partial | Kind::Nothing => Verdict::Broken(finding),
+    }
+}
+
+/// Draws JUnit XML.
+///
+/// # Errors
+/// [`Error::NameTwice`] where two runs of one host have a test case in common: one would hide the other.
+pub fn junit(sections: &[Section]) -> Result<String, Error> {
+    let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
+    let mut names: Vec<String> = Vec::new();
+    let name = |case: &Case| format!("{} in {}", case.name, case.class);
+    for section in sections {
+        for mut suite in suites(section) {
+            // Every run of a host lists its engines; what is well is said once.
+            let is_well = |case: &Case| matches!(case.verdict, Verdict::Passed | Verdict::Skipped(_));
+            if suite.name == ENGINES {
+                suite.cases.retain(|case| !is_well(case) || !names.contains(&name(case)));
+            }
+            if suite.cases.is_empty() {
+                continue;
+            }
+            names.extend(suite.cases.iter().map(name));
+            write(&mut out, &suite, &section.host.fingerprint);
+        }
+    }
+    unique("junit", names)?;
+    Ok(out + "</testsuites>\n")
+}
+
+fn suites(section: &Section) -> Vec<Suite> {
+    let class = |name: &str| format!("{name} @{}", section.host.fingerprint);
+    let mut left = Findings(section.findings());
+    let mut suites = Vec::new();
+    if let Some(report) = &section.verify {
+        for set in &report.sets {
+            let case = |(engine, tally): (&String, &verify::Tally)| {
+                let passed =
+                    if tally.ran() > 0 { Verdict::Passed } else { Verdict::Skipped(counts(set, tally)) };
+                let verdict = left.verdict(&set.set, engine, passed);
+                Case { class: class(&set.set), name: engine.clone(), verdict }
+            };
+            let cases = set.engines.iter().map(case).collect();
+            suites.push(Suite { name: set.set.clone(), started: report.started.clone(), cases });
+        }
+    }
+    if let Some(run) = &section.bench {
+        let case = |row: &crate::measure::Row| Case {
+            class: class(&row.workload),
+            name: row.engine.clone(),
+            verdict: left.verdict(&row.workload, &row.engine, Verdict::Passed),
+        };
+        let cases = run.rows.iter().map(case).collect();
+        suites.push(Suite { name: format!("bench {}", run.suite), started: run.started.clone(), cases });
+    }
+    let absent = section.absent();
+    let mut engines: Vec<Case> = Vec::new();
+    for name in section.engines() {
+        let why = absent.iter().find(|(absent, _)| absent == name);
+        let passed = why.map_or(Verdict::Passed, |(_, why)| Verdict::Skipped(why.clone()));
+        let verdict = left.verdict("", name, passed);
+        engines.push(Case { class: class(ENGINES), name: name.to_owned(), verdict });
+    }
+    let started = section.started().to_owned();
+    suites.push(Suite { name: ENGINES.to_owned(), started: started.clone(), cases: engines });
+    // Sets that could not be read, engines that were required and are unknown, the run as a whole.
+    let mut rest: Vec<Case> = Vec::new();
+    for finding in left.0 {
+        let at = finding.at();
+        let whole = || format!("the run of {started}: {}", kind(finding.kind));
+        let name = if at.is_empty() { whole() } else { at };
+        rest.push(Case { class: class("results"), name, verdict: verdict(finding) });
+    }
+    suites.push(Suite { name: "results".to_owned(), started, cases: rest });
+    suites
+}
+
+fn counts(set: &verify::SetReport, tally: &verify::Tally) -> String {
+    let verify::Tally { agree, stricter, unsupported, wrong } = tally;
+    let declared = set.declared;
+    format!("{agree} agree, {stricter} stricter, {unsupported} unsupported, {wrong} wrong of {declared}")
+}
+
+fn write(out: &mut String, suite: &Suite, host: &str) {
+    let count = |of: fn(&Verdict) -> bool| suite.cases.iter().filter(|case| of(&case.verdict)).count();
+    *out += &format!(
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\" \
+         hostname=\"{}\" time=\"0\">\n",
+        xml(&suite.name),
+        suite.cases.len(),
+        count(|verdict| matches!(verdict, Verdict::Failed(_))),
+        count(|verdict| matches!(verdict, Verdict::Broken(_))),
+        count(|verdict| matches!(verdict, Verdict::Skipped(_))),
+        // Readers expect a time without a zone.
+        xml(suite.started.split(['.', 'Z']).next().unwrap_or_default()),
+        xml(host),
+    );
+    for Case { class, name, verdict } in &suite.cases {
+        *out += &format!("    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", xml(class), xml(name));
+        let bad = |tag: &str, finding: &Finding| {
+            let lines: Vec<String> = finding.details.iter().map(|detail| xml(detail)).collect();
+            let (kind, why) = (kind(finding.kind), xml(&finding.why));
+            format!("<{tag} type=\"{kind}\" message=\"{why}\">{}</{tag}>", lines.join("\n"))
+        };
+        let inside = match verdict {
+            Verdict::Passed => {
+                *out += "/>\n";
+                continue;
+            }
+            Verdict::Failed(finding) => bad("failure", finding),
+            Verdict::Broken(finding) => bad("error", finding),
+            Verdict::Skipped(why) => format!("<skipped message=\"{}\"/>", xml(why)),
+        };
+        *out += &format!(">\n      {inside}\n    </testcase>\n");
+    }
+    *out += "  </testsuite>\n";
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Verification => "wrong",
+        Kind::Row => "no time",
+        Kind::Partial => "partial",
+        Kind::Nothing => "nothing ran",
+    }
+}
+
+/// Words as XML 1.0 allows them; `plain` has taken the control characters, and these two are no characters
+/// either.
+fn xml(words: &str) -> String {
+    let words = plain(words).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Run;
+    use crate::report::{File, Report, sample};
+
+    fn drawn(files: Vec<File>) -> String {
+        junit(Report::build(files).sections()).unwrap()
+    }
+
+    #[test]
+    fn every_set_and_engine_and_row_has_a_case_and_the_counts_are_right() {
+        let (verify, run) = (sample::report(), sample::run());
+        let text = drawn(vec![File::Verify(verify.clone()), File::Bench(run.clone())]);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let of = |name: &'static str| document.descendants().filter(move |node| node.has_tag_name(name));
+        let tallies = verify.sets.iter().map(|set| set.engines.len()).sum::<usize>();
+        assert_eq!(of("testcase").count(), tallies + run.rows.len() + verify.engines.len());
+        assert_eq!((of("failure").count(), of("error").count(), of("skipped").count()), (1, 1, 1));
+        for suite in of("testsuite") {
+            let count = |tag| suite.descendants().filter(|node| node.has_tag_name(tag)).count().to_string();
+            for (attribute, tag) in
+                [("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")]
+            {
+                assert_eq!(suite.attribute(attribute), Some(count(tag).as_str()), "{attribute}");
+            }
+            assert_eq!(suite.attribute("hostname"), Some("3f9ac27be01d5586"));
+            assert_eq!(suite.attribute("timestamp").map(str::len), Some("2026-11-03T09:12:44".len()));
+        }
+    }
+
+    #[test]
+    fn a_failure_that_no_case_claims_gets_its_own() {
+        let mut report = sample::report();
+        let failure = |set: &str, engine: &str| verify::Failure {
+            set: set.into(),
+            engine: engine.into(),
+            case: String::new(),
+            what: "is <cut> \u{ffff}".into(),
+        };
+        report.failures =
+            vec![failure("dir/x", ""), failure("", "abacus"), failure("", ""), failure("differential", "x")];
+        let text = drawn(vec![File::Verify(report)]);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let failed = document.descendants().filter(|node| node.has_tag_name("failure"));
+        let names: Vec<_> = failed.map(|node| node.parent().unwrap().attribute("name").unwrap()).collect();
+        let whole = "the run of 2026-11-03T09:12:44Z: wrong";
+        assert_eq!(names, ["graviola", "dir/x", "abacus", whole, "differential on x"]);
+        assert_eq!(text.matches("is &lt;cut&gt; \u{fffd}").count(), 2 * 4, "in the message and in the text");
+    }
+
+    #[test]
+    fn a_run_that_ended_early_is_an_error() {
+        let text = drawn(vec![File::Bench(Run { partial: true, ..sample::run() })]);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let errors: Vec<_> = document
+            .descendants()
+            .filter(|node| node.has_tag_name("error"))
+            .filter_map(|node| node.attribute("type"))
+            .collect();
+        assert_eq!(errors, ["no time", "partial"]);
+    }
+
+    #[test]
+    fn runs_of_one_host_that_measured_other_workloads_stand_side_by_side() {
+        let (mut seal, mut open) = (sample::run(), sample::run());
+        seal.rows.retain(|row| row.op == "seal");
+        open.rows.retain(|row| row.op == "open");
+        let rows = seal.rows.len() + open.rows.len();
+        let text = drawn(vec![File::Bench(seal), File::Bench(open)]);
+        assert_eq!(text.matches("<testcase ").count(), rows + sample::ENGINES.len(), "engines once");
+    }
+
+    #[test]
+    fn two_runs_of_one_host_are_refused() {
+        let files = vec![File::Bench(sample::run()), File::Bench(sample::run())];
+        let refused = junit(Report::build(files).sections());
+        assert!(matches!(refused, Err(Error::NameTwice { format: "junit", .. })), "{refused:?}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Tables for a terminal: as wide as they are told, no colour, nothing that moves the cursor.
+//!
+//! A cell's detail is shown where its table asks for it; the page and Markdown show every detail.
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
+
+use crate::report::block::{Cell, Column, Mark, Table};
+use crate::report::{Report, compare, summary};
+
+/// Narrower than this the columns would be single letters.
+const MIN_WIDTH: u16 = 40;
+
+/// Spaces between columns.
+const GAP: u16 = 2;
+/// One rule, under the heading.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
+/// Draws a whole report, its sentence last: that is what a terminal still shows at the end.
+pub(in crate::report) fn report(report: &Report, width: u16) -> String {
+    let sections = report.sections();
+    let mut out = String::new();
+    for section in sections {
+        out += &wrap(&summary::origin(section), width.into());
+        for found in section.tables() {
+            out += &format!("\n{}", table(&found, width));
+        }
+        out.push('\n');
+    }
+    let compared = compare::compare(sections);
+    for found in &compared.tables {
+        out += &format!("{}\n", table(found, width));
+    }
+    for words in summary::changes(sections).iter().chain(&compared.refused) {
+        out += &wrap(words, width.into());
+    }
+    out + &wrap(&report.sentence(), width.into())
+}
+
+/// Draws one table with its heading and note, at most `width` columns wide where that can be.
+///
+/// A table of numbers that is wider is drawn in several blocks, each with the first column: a number or a name
+/// broken over two lines cannot be read. A table of words is folded.
+pub fn table(table: &Table, width: u16) -> String {
+    let width = width.max(MIN_WIDTH);
+    let mut out = format!("{}\n", table.title);
+    for (n, block) in blocks(table, width.into()).into_iter().enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        let mut drawn = comfy_table::Table::new();
+        drawn.load_style(STYLE).set_width(width);
+        if is_words(table) {
+            drawn.set_content_arrangement(ContentArrangement::Dynamic);
+        }
+        drawn.set_header(block.iter().map(|&i| heading(&table.columns[i])));
+        for row in &table.rows {
+            drawn.add_row(block.iter().map(|&i| words(table, &row[i], i)));
+        }
+        for (&i, drawn) in block.iter().zip(drawn.column_iter_mut()) {
+            drawn.set_padding((0, if block.last() == Some(&i) { 0 } else { GAP }));
+            if table.columns[i].number {
+                drawn.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        out += &format!("{}\n", drawn.trim_fmt());
+    }
+    if !table.note.is_empty() {
+        out += &wrap(&table.note, width.into());
+    }
+    out
+}
+
+fn is_words(table: &Table) -> bool {
+    table.columns.iter().all(|column| !column.number)
+}
+
+/// The columns of each block that fits into `width`.
+fn blocks(table: &Table, width: usize) -> Vec<Vec<usize>> {
+    if is_words(table) {
+        return vec![(0..table.columns.len()).collect()];
+    }
+    let longest = |words: &str| words.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let wide = |i: usize| {
+        let cells = table.rows.iter().map(|row| longest(&words(table, &row[i], i))).max().unwrap_or(0);
+        cells.max(longest(&heading(&table.columns[i]))) + usize::from(GAP)
+    };
+    let mut blocks = vec![vec![0]];
+    let mut used = wide(0);
+    for i in 1..table.columns.len() {
+        // No gap follows the last column.
+        if used + wide(i) > width + usize::from(GAP) && blocks.last().is_some_and(|block| block.len() > 1) {
+            blocks.push(vec![0]);
+            used = wide(0);
+        }
+        blocks.last_mut().expect("there is a first block").push(i);
+        used += wide(i);
+    }
+    blocks
+}
+
+/// A path-like name breaks after its first slash, but in the first column.
+fn heading(column: &Column) -> String {
+    column.name.replacen('/', "/\n", 1)
+}
+
+fn words(table: &Table, cell: &Cell, column: usize) -> String {
+    let star = if cell.mark == Mark::Best { "*" } else { "" };
+    if column > 0 && table.details && !cell.detail.is_empty() {
+        format!("{}{star}\n{}", cell.text, cell.detail.replace(", ", "\n"))
+    } else {
+        format!("{}{star}", cell.text)
+    }
+}
+
+/// Breaks at spaces so that no line is longer than `width`, but for a single longer word.
+pub(in crate::report) fn wrap(words: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in words.split_whitespace() {
+        let len = word.chars().count();
+        if column > 0 && column + 1 + len > width {
+            out.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += len;
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::{cases, curve};
+    use crate::report::{curve::curves, sample};
+
+    fn fits(text: &str, width: usize) {
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+    }
+
+    #[test]
+    fn a_speed_table_fits_a_terminal_and_an_error_shows_no_time() {
+        let run = sample::run();
+        let curves = curves(&run);
+        let text = table(&curve::table(&run, &curves[1]), 80);
+        fits(&text, 80);
+        for engine in sample::ENGINES {
+            assert!(text.contains(engine), "{engine} in\n{text}");
+        }
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("graviola")).collect();
+        let row = rows.join(" ");
+        assert_eq!(row.matches("error").count(), 1, "{row}");
+        assert_eq!(row.split_whitespace().filter(|word| word.parse::<f64>().is_ok()).count(), 7, "{row}");
+    }
+
+    #[test]
+    fn a_case_table_shows_what_does_not_agree() {
+        let text = table(&cases::sets(&sample::report()), 120);
+        for words in ["nist/gcm-encrypt", "7,500", "unsupported", "1 wrong", "6 stricter"] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
+        fits(&text, 120);
+        let narrow = table(&cases::sets(&sample::report()), 60);
+        fits(&narrow, 60);
+        assert_eq!(narrow.matches("nist/gcm-encrypt").count(), 3, "in three blocks:\n{narrow}");
+    }
+
+    #[test]
+    fn a_table_of_words_is_folded() {
+        let text = table(&cases::failures(&sample::report()).unwrap(), 60);
+        fits(&text, 60);
+        assert!(text.contains("graviola") && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_only() {
+        assert_eq!(wrap("aa bb  cc\ndddddddd e", 5), "aa bb\ncc\ndddddddd\ne\n");
+    }
+}

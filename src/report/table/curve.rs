@@ -1,0 +1,208 @@
+//! Tables of a curve: its numbers by engine and size, and how far they are from the CPU's limit.
+
+use crate::measure::limit::roofline::By;
+use crate::measure::{Estimate, Run};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::Curve;
+use crate::report::number::{size, three};
+use crate::report::rows::{interval, processes, steered, time};
+
+/// Percent of the CPU's limit by engine and size.
+pub(in crate::report) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
+    let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
+    let title = format!("{}, by message size", curve.title());
+    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
+    table.details = false;
+    for &engine in &curve.engines {
+        let mut row = vec![Cell::new(engine)];
+        for &bytes in &curve.sizes {
+            let found = curve.row(engine, bytes);
+            row.push(match found.zip(curve.value(engine, bytes)) {
+                Some((row, percent)) => {
+                    Cell::new(three(percent.median)).detail(interval(run, row, percent.low, percent.high))
+                }
+                None if curve.has_failed(engine, bytes) => Cell::error(),
+                None => Cell::none(),
+            });
+        }
+        table.push(row);
+    }
+    let mut bounds = vec![Cell::new("the limit, in cycles")];
+    for &bytes in &curve.sizes {
+        let bound = curve.rows.iter().filter(|row| row.bytes == bytes).find_map(|row| row.limit.as_ref());
+        bounds.push(bound.map_or_else(Cell::none, |limit| {
+            let by = if limit.bound.by == By::Latency { "latency" } else { "throughput" };
+            Cell::new(three(limit.bound.cycles)).detail(format!("{by}, {}", limit.bound.backend))
+        }));
+    }
+    table.push(bounds);
+    table.note(&format!(
+        "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its median over \
+         {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are left out, so nothing \
+         reaches it, but for a long message whose counter blocks share their first rounds.{}",
+        processes(run),
+        steered(run, &curve.engines),
+    ))
+}
+
+/// GB/s by engine and size; nanoseconds for a latency.
+pub(in crate::report) fn table(run: &Run, curve: &Curve<'_>) -> Table {
+    let latency = curve.is_latency();
+    let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
+    let unit = if latency { "nanoseconds" } else { "GB/s" };
+    let title = format!("{}: {unit} by message size", curve.title());
+    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
+    table.details = false;
+    for &engine in &curve.engines {
+        let mut row = vec![Cell::new(engine)];
+        for &bytes in &curve.sizes {
+            let found = curve.row(engine, bytes);
+            let number = match (curve.speed(engine, bytes), found.and_then(time)) {
+                (_, Some(ns)) if latency => Some((ns.median, ns.low, ns.high)),
+                (Some(speed), _) => Some((speed.median, speed.low, speed.high)),
+                _ => None,
+            };
+            row.push(match found.zip(number) {
+                Some((row, (median, low, high))) => {
+                    let best = curve.clear(bytes) == Some(engine);
+                    let mark = if best { Mark::Best } else { Mark::Plain };
+                    Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
+                }
+                None if found.is_some() => Cell::error(),
+                None => Cell::none(),
+            });
+        }
+        table.push(row);
+    }
+    let rows = curve.rows.iter();
+    let ends: Vec<Estimate> = rows.filter_map(|row| time(row)).collect();
+    let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
+    let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
+    let marked = if table.has(Mark::Best) {
+        " Marked (bold, or *): the quickest, where its interval stands clear of all others."
+    } else {
+        ""
+    };
+    let failed = if table.has(Mark::Bad) {
+        " An engine with an error has no time there, and is compared with none."
+    } else {
+        ""
+    };
+    let unit = if latency {
+        "Nanoseconds from one call to the next, whose nonce is taken from the tag of the one before,"
+    } else {
+        "GB/s is 10⁹ message bytes a second"
+    };
+    table.note(&format!(
+        "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its median \
+         time.{}{marked}{failed}{}",
+        processes(run),
+        quick * 100.0,
+        slow * 100.0,
+        curve.batches(),
+        steered(run, &curve.engines),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Row;
+    use crate::report::curve::{Speed, curves};
+    use crate::report::sample;
+
+    fn by_hand(rows: Vec<Row>) -> Run {
+        Run { rows, ..sample::run() }
+    }
+
+    #[test]
+    fn a_speed_and_its_interval_come_from_the_nanoseconds() {
+        let run = by_hand(vec![
+            sample::row("seal", "a", 1000, "ring", &[100.0, 80.0, 125.0]),
+            sample::row("seal", "a", 2000, "ring", &[100.0]),
+        ]);
+        let curve = &curves(&run)[0];
+        assert_eq!(curve.speed("ring", 1000), Some(Speed { median: 10.0, low: 8.0, high: 12.5 }));
+        assert_eq!(curve.speed("ring", 4000), None);
+        let cell = &table(&run, curve).rows[0][1];
+        assert_eq!((cell.text.as_str(), cell.detail.as_str()), ("10.0", "8.00–12.5"));
+        assert_eq!(cell.mark, Mark::Plain, "one engine alone is not the quickest");
+    }
+
+    #[test]
+    fn the_quickest_is_marked_only_when_its_interval_stands_clear() {
+        let rows = |peer: &[f64]| {
+            by_hand(vec![
+                sample::row("seal", "a", 1000, "ring", &[100.0, 90.0, 110.0]),
+                sample::row("seal", "a", 1000, "aws-lc", peer),
+                sample::row("seal", "a", 2000, "ring", &[200.0]),
+            ])
+        };
+        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 79.0, 91.0]));
+        assert_eq!(curves(&clear)[0].fastest(1000), Some(("aws-lc", 12.5, vec![])));
+        assert_eq!(curves(&near)[0].fastest(1000), Some(("aws-lc", 12.5, vec!["ring"])));
+        assert!(table(&clear, &curves(&clear)[0]).has(Mark::Best));
+        assert!(!table(&near, &curves(&near)[0]).has(Mark::Best));
+    }
+
+    #[test]
+    fn a_latency_is_in_nanoseconds_and_the_least_is_marked() {
+        let run = by_hand(vec![
+            sample::row("latency/seal", "a", 16, "ring", &[100.0, 80.0, 125.0]),
+            sample::row("latency/seal", "a", 16, "aws-lc", &[40.0, 39.0, 41.0]),
+            sample::row("latency/seal", "a", 64, "ring", &[200.0]),
+        ]);
+        let curves = curves(&run);
+        assert_eq!((curves.len(), curves[0].is_latency()), (1, true));
+        let table = table(&run, &curves[0]);
+        assert_eq!(table.id, "latency-seal-a");
+        assert_eq!(table.title, "Latency of seal, a: nanoseconds by message size");
+        assert!(
+            !table.note.contains("GB/s") && table.note.contains("tag of the one before"),
+            "{}",
+            table.note
+        );
+        let cell = |row: usize| (table.rows[row][1].text.as_str(), table.rows[row][1].detail.as_str());
+        let row = |engine| table.rows.iter().position(|row| row[0].text == engine).unwrap();
+        assert_eq!(cell(row("ring")), ("100", "80.0–125"));
+        assert_eq!(cell(row("aws-lc")), ("40.0", "39.0–41.0"));
+        assert_eq!(table.rows[row("aws-lc")][1].mark, Mark::Best);
+    }
+
+    #[test]
+    fn a_batch_says_how_many_messages_it_has() {
+        let batch = |bytes, batch| {
+            let row = sample::row("seal_batch", "a", bytes, "ring", &[10.0]);
+            Row { batch: Some(batch), ..row }
+        };
+        let run = by_hand(vec![batch(16, 64), batch(64, 64)]);
+        let one = table(&run, &curves(&run)[0]);
+        assert_eq!(one.title, "Seal batch, a: GB/s by message size");
+        assert!(one.note.contains(" 64 messages go to the engine at once"), "{}", one.note);
+        let run = by_hand(vec![batch(16, 64), batch(1024, 16)]);
+        assert!(table(&run, &curves(&run)[0]).note.contains(" 16 to 64 messages go"));
+        let single = sample::run();
+        assert!(!table(&single, &curves(&single)[0]).note.contains("at once"));
+    }
+
+    #[test]
+    fn an_error_is_in_both_tables_and_a_row_that_lost_a_process_says_so() {
+        let mut run = by_hand(vec![
+            sample::row("seal", "a", 1000, "ring", &[100.0, 80.0, 125.0]),
+            sample::row("seal", "a", 1000, "aws-lc", &[100.0, 80.0, 125.0]),
+            sample::row("seal", "a", 2000, "ring", &[100.0, 80.0]),
+        ]);
+        run.rows[1].error = Some("wrong".into());
+        let curve = &curves(&run)[0];
+        let (numbers, limits) = (table(&run, curve), limit_table(&run, curve));
+        let row = |table: &Table, engine: &str| {
+            table.rows.iter().find(|row| row[0].text == engine).unwrap().clone()
+        };
+        assert_eq!(row(&numbers, "aws-lc")[1..], [Cell::error(), Cell::none()]);
+        assert_eq!(row(&limits, "aws-lc")[1..], [Cell::error(), Cell::none()]);
+        assert_eq!(row(&numbers, "ring")[1].detail, "8.00–12.5");
+        assert_eq!(row(&numbers, "ring")[2].detail, "20.0–25.0, 2 processes");
+        assert!(numbers.note.contains("over 2 to 3 processes"), "{}", numbers.note);
+        assert!(numbers.note.ends_with("is compared with none."), "{}", numbers.note);
+    }
+}

@@ -1,0 +1,74 @@
+//! The table of what each backend can do at most on a CPU.
+
+use crate::measure::limit::probe::{Figure, Limits};
+use crate::report::block::{Cell, Table};
+use crate::report::number::three;
+
+/// One row for each backend that was probed.
+pub fn limits(limits: &[Limits]) -> Table {
+    let mut table = Table::new(
+        "limits",
+        "Limits",
+        [
+            "backend",
+            "blocks",
+            "rounds/cycle",
+            "cycles/round",
+            "products/cycle",
+            "cycles/product",
+            "mix 4",
+            "mix 3",
+            "GHz",
+        ],
+    )
+    .note(
+        "Operations are on whole vectors, of so many blocks of 16 bytes. Cycles for an AES round or a carry-less \
+         product are its latency. A mix is the bound of AES-256-GCM in GB/s: 14 rounds and 4 or 3 products for a \
+         vector, without a message. GHz is the core's clock as estimated meanwhile, by a chain of additions.",
+    );
+    for one in limits {
+        let latency = |figure: Figure| Cell::new(three(figure.cycles()));
+        let rate = |figure: Figure| Cell::new(three(figure.per_cycle));
+        let bound = |mix: Figure| Cell::new(three(one.gb_per_s(mix)));
+        table.push(vec![
+            Cell::new(&one.backend),
+            Cell::new(one.blocks.to_string()),
+            rate(one.rounds),
+            latency(one.round_latency),
+            rate(one.multiplies),
+            latency(one.multiply_latency),
+            bound(one.mix_of_four),
+            bound(one.mix_of_three),
+            Cell::new(three(one.clock_ghz)),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::format::text;
+
+    #[test]
+    fn a_row_has_rates_latencies_bounds_and_the_clock() {
+        let figure = |per_cycle: f64| Figure { per_cycle, ns: 1.0 / (per_cycle * 2.5) };
+        let one = Limits {
+            backend: "armv8-sha3".into(),
+            blocks: 4,
+            clock_ghz: 2.5,
+            rounds: figure(1.0),
+            round_latency: figure(0.2),
+            multiplies: figure(0.75),
+            multiply_latency: figure(0.25),
+            mix_of_four: figure(1.0 / 16.0),
+            mix_of_three: figure(1.0 / 14.0),
+        };
+        let table = limits(&[one]);
+        let cells: Vec<_> = table.rows[0].iter().map(|cell| cell.text.as_str()).collect();
+        assert_eq!(cells, ["armv8-sha3", "4", "1.00", "5.00", "0.750", "4.00", "10.0", "11.4", "2.50"]);
+        let drawn = text::table(&table, 80);
+        assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
+        assert_eq!(drawn.matches("armv8-sha3").count(), 1, "in one block:\n{drawn}");
+    }
+}

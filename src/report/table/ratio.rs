@@ -1,0 +1,172 @@
+//! Our engines against the best peer: ratios of nanoseconds.
+//!
+//! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two rows do
+//! not come from the same number of processes there is no ratio.
+
+use crate::measure::{Row, Run};
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::curve::{is_usual, operation};
+use crate::report::number::{size, three};
+use crate::report::rows::{OWN, distinct, engines_of, time};
+use crate::timing::interval::median;
+
+/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
+/// each have as many samples as the other, but not of the same processes, so each is held against the row
+/// that lost none. A run that ended early has its last process for some workloads only.
+pub(in crate::report) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
+    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
+    let whole = beside.map(|row| row.samples.len()).max();
+    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
+    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
+        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
+    (usable && !ratios.is_empty()).then_some(ratios)
+}
+
+/// The ratios of two rows' samples: the median, the least and the greatest.
+fn ratio(run: &Run, ours: &Row, peer: &Row) -> Option<(f64, f64, f64)> {
+    let mut ratios = pairs(run, ours, peer)?;
+    ratios.sort_by(f64::total_cmp);
+    Some((median(&ratios)?, *ratios.first()?, *ratios.last()?))
+}
+
+/// The rows of one workload: ours, and the peers'.
+struct Pair<'a> {
+    own: Vec<&'a Row>,
+    peers: Vec<&'a Row>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(run: &'a Run, workload: &str) -> Self {
+        let rows = run.rows.iter().filter(|row| row.workload == workload);
+        let (own, peers) = rows.partition(|row| row.engine.starts_with(OWN));
+        Self { own, peers }
+    }
+
+    /// The quickest peer, of those with a time.
+    fn best(&self) -> Option<&'a Row> {
+        let timed = self.peers.iter().filter_map(|row| Some((*row, time(row)?.median)));
+        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
+    }
+}
+
+/// Our times over those of the best peer, one row for each workload that both were put to.
+pub(in crate::report) fn table(run: &Run) -> Option<Table> {
+    let workloads = distinct(run.rows.iter().map(|row| row.workload.as_str()));
+    let found: Vec<Pair<'_>> = workloads
+        .into_iter()
+        .map(|workload| Pair::of(run, workload))
+        .filter(|pair| !pair.own.is_empty() && !pair.peers.is_empty())
+        .collect();
+    let all: Vec<&Row> = found.iter().flat_map(|pair| pair.own.iter().copied()).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let engines = engines_of(run, &all);
+    let mut table = Table::new(
+        "ratios",
+        "Our time over the best peer's",
+        ["workload", "best peer"].into_iter().chain(engines.iter().copied()),
+    );
+    table.columns[1].number = false;
+    for pair in &found {
+        let best = pair.best();
+        let quickest = best.map_or_else(Cell::error, |best| Cell::new(&best.engine));
+        let mut row = vec![Cell::new(name(pair.own[0])), quickest.detail(without(&pair.peers))];
+        for engine in &engines {
+            let ours = pair.own.iter().find(|row| row.engine == *engine).copied();
+            row.push(ours.map_or_else(Cell::none, |ours| cell(run, ours, best)));
+        }
+        table.push(row);
+    }
+    Some(table.note(
+        "Nanoseconds of ours over nanoseconds of the quickest peer at that size: below 1 ours is quicker. The \
+         median of the ratios of each process, and the least and greatest of them. Marked (bold, or *): all are below 1.",
+    ))
+}
+
+/// One of ours over the best peer.
+fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
+    if time(ours).is_none() {
+        return Cell::error();
+    }
+    // No peer has a time, which stands in the peer's column.
+    let Some(best) = best else { return Cell::none() };
+    let Some((median, low, high)) = ratio(run, ours, best) else {
+        return Cell::none().detail("a process was lost");
+    };
+    let mark = if high < 1.0 { Mark::Best } else { Mark::Plain };
+    Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high))).mark(mark)
+}
+
+/// Peers that are not among those compared: `without graviola`; nothing where all have a time.
+pub(in crate::report) fn without(peers: &[&Row]) -> String {
+    let failed: Vec<&str> =
+        peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();
+    if failed.is_empty() { String::new() } else { format!("without {}", failed.join(" and ")) }
+}
+
+/// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`.
+fn name(row: &Row) -> String {
+    let size = if row.bytes > 0 { format!(", {}", size(row.bytes)) } else { String::new() };
+    // What sets it apart from the usual workload of that operation stands at the end of its path.
+    let variant = row.workload.split('/').next_back().filter(|_| row.bytes > 0 && !is_usual(row));
+    let variant = variant.map_or_else(String::new, |variant| format!(", {}", variant.replace('-', " ")));
+    format!("{} {}{size}{variant}", operation(&row.op), row.algorithm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn by_hand(rows: Vec<Row>) -> Run {
+        Run { rows, ..sample::run() }
+    }
+
+    #[test]
+    fn a_ratio_pairs_the_samples_of_each_process() {
+        let run = by_hand(vec![
+            sample::row("seal", "a", 1000, "sealmark/aesni", &[90.0, 220.0, 120.0]),
+            sample::row("seal", "a", 1000, "sealmark/portable", &[900.0, 900.0]),
+            sample::row("seal", "a", 1000, "ring", &[100.0, 200.0, 150.0]),
+            sample::row("seal", "a", 1000, "aws-lc", &[300.0, 300.0, 300.0]),
+        ]);
+        let found = table(&run).unwrap();
+        assert_eq!(found.rows.len(), 1);
+        let row: Vec<_> = found.rows[0].iter().map(|c| (c.text.as_str(), c.detail.as_str())).collect();
+        // 90/100, 220/200, 120/150: the ratio of the medians, 120/150, is another number.
+        assert_eq!(row[..2], [("seal a, 1,000 B", ""), ("ring", "")]);
+        let column = |name| found.columns.iter().position(|column| column.name == name).unwrap();
+        assert_eq!(row[column("sealmark/aesni")], ("0.900", "0.800–1.10"));
+        assert_eq!(found.rows[0][column("sealmark/aesni")].mark, Mark::Plain, "not all are below 1");
+        let unpaired = ("–", "a process was lost");
+        assert_eq!(row[column("sealmark/portable")], unpaired, "two processes and three make no pairs");
+        assert!(table(&by_hand(run.rows[..2].to_vec())).is_none(), "no peer, no ratio");
+        let (twice, peer) = (&run.rows[1], sample::row("seal", "a", 1000, "x", &[300.0, 450.0]));
+        assert_eq!(ratio(&run, twice, &peer), None, "each of the two lost a process, and not the same one");
+        let even = ratio(&by_hand(vec![peer.clone()]), twice, &peer).unwrap();
+        assert_eq!(even, (2.5, 2.0, 3.0));
+    }
+
+    #[test]
+    fn an_error_stays_in_the_table_and_a_peer_that_failed_is_named() {
+        let mut run = by_hand(vec![
+            sample::row("seal", "a", 1000, "sealmark/aesni", &[90.0]),
+            sample::row("seal", "a", 1000, "ring", &[100.0]),
+            sample::row("seal", "a", 1000, "aws-lc", &[50.0]),
+        ]);
+        let cells = |run: &Run| {
+            let found = table(run).unwrap();
+            assert_eq!(found.rows.len(), 1);
+            let cells = found.rows[0].iter().skip(1);
+            cells.map(|cell| format!("{} {}", cell.text, cell.detail)).collect::<Vec<_>>()
+        };
+        assert_eq!(cells(&run), ["aws-lc ", "1.80 1.80–1.80"]);
+        run.rows[2].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["ring without aws-lc", "0.900 0.900–0.900"]);
+        run.rows[1].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["error without ring and aws-lc", "– "]);
+        run.rows[0].error = Some("wrong".into());
+        assert_eq!(cells(&run), ["error without ring and aws-lc", "error "]);
+    }
+}

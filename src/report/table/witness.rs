@@ -1,0 +1,161 @@
+//! The table of what each engine really executed.
+
+use crate::aead::Alg;
+use crate::engine::witness::Length;
+use crate::report::Section;
+use crate::report::block::{Cell, Mark, Table};
+use crate::report::rows::distinct;
+use crate::trace::{Seen, Width, Witness};
+
+/// What is known of an engine with one key size and length: its witness, or why there is none.
+type Found<'a> = (&'a str, &'a str, Length, Result<&'a Witness, &'a str>);
+
+/// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of it.
+pub(in crate::report) fn table(section: &Section) -> Option<Table> {
+    let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "most of the AES in"];
+    let mut table = Table::new("witnesses", "What was executed", columns).words().note(
+        "The widest vector registers of AES instructions and of carry-less multiplies in one seal, single-stepped \
+         apart from everything else.",
+    );
+    let found = found(section);
+    // Where nothing could be traced, the reason is the system's, and is said once.
+    if let [Some(why)] = distinct(found.iter().map(|f| f.3.err()))[..] {
+        let none = || Cell::new("–").mark(Mark::Quiet);
+        let why = Cell::new(format!("not traced: {why}")).mark(Mark::Quiet);
+        table.push(vec![Cell::new("every engine"), none(), none(), none(), none(), why]);
+        return Some(table);
+    }
+    let words = |witness: Result<&Witness, &str>| witness.map_or(["–"; 2], widths);
+    let alike = |a: &Found<'_>, b: &Found<'_>| (a.0, a.2) == (b.0, b.2) && words(a.3) == words(b.3);
+    for (i, &(engine, _, length, witness)) in found.iter().enumerate() {
+        if found[..i].iter().any(|before| alike(before, &found[i])) {
+            continue;
+        }
+        let same = || found.iter().filter(|other| alike(other, &found[i]));
+        let keys: Vec<_> = same().map(|(_, algorithm, ..)| bits(algorithm)).collect();
+        let symbols = distinct(same().filter_map(|f| Some(f.3.ok()?.aes.as_ref()?.symbol.as_str())));
+        let [aes, multiply] = words(witness).map(|word| match word {
+            "none" | "–" => Cell::new(word).mark(Mark::Quiet),
+            word => Cell::new(word),
+        });
+        let place = match witness {
+            Ok(_) if symbols.is_empty() => Cell::none(),
+            Ok(_) => Cell::new(symbols.join(", ")),
+            Err(why) => Cell::new(format!("not traced: {why}")).mark(Mark::Quiet),
+        };
+        let length = match length {
+            Length::Short => "under 1 KiB",
+            Length::Long => "1 KiB and more",
+        };
+        table.push(vec![
+            Cell::new(engine),
+            Cell::new(length),
+            Cell::new(keys.join(", ")),
+            aes,
+            multiply,
+            place,
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// The key size out of `aes-256-gcm`.
+fn bits(algorithm: &str) -> &str {
+    algorithm.split('-').nth(1).unwrap_or(algorithm)
+}
+
+/// The widest registers of its AES instructions and of its carry-less multiplies.
+pub(in crate::report) fn widths(witness: &Witness) -> [&'static str; 2] {
+    let width =
+        |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
+    [width(&witness.aes), width(&witness.multiply)]
+}
+
+/// What the verification says, or else the measurement.
+fn found(section: &Section) -> Vec<Found<'_>> {
+    let engines = section.verify.iter().flat_map(|report| &report.engines);
+    let verified: Vec<_> = engines
+        .flat_map(|engine| engine.witnesses.iter().map(|taken| (engine.name.as_str(), taken)))
+        .map(|(engine, taken)| {
+            let reason = taken.no_witness.as_deref().unwrap_or("no reason was given");
+            (engine, taken.algorithm.as_str(), taken.length, taken.witness.as_ref().ok_or(reason))
+        })
+        .collect();
+    if !verified.is_empty() {
+        return verified;
+    }
+    let rows = section.bench.iter().flat_map(|run| &run.rows);
+    let of_cipher =
+        rows.filter(|row| row.bytes > 0 && Alg::ALL.iter().any(|alg| alg.name() == row.algorithm));
+    distinct(of_cipher.filter_map(|row| {
+        let witness = match &row.witness {
+            Some(witness) => Ok(witness),
+            // A file from before there were witnesses says neither.
+            None => Err(row.no_witness.as_deref()?),
+        };
+        Some((row.engine.as_str(), row.algorithm.as_str(), Length::of(row.bytes), witness))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Witnesses;
+    use crate::measure::Row;
+    use crate::report::sample;
+
+    fn seen(width: Width) -> Witness {
+        Witness { aes: Some(Seen { width: Some(width), symbol: "kernel".into(), count: 1 }), multiply: None }
+    }
+
+    fn drawn(section: &Section) -> Vec<Vec<String>> {
+        let table = table(section).unwrap();
+        table.rows.iter().map(|row| row.iter().map(|cell| cell.text.clone()).collect()).collect()
+    }
+
+    #[test]
+    fn rows_of_a_measurement_are_put_together_by_engine_and_length() {
+        let mut run = sample::run();
+        run.rows.clear();
+        for (bytes, width) in [(16, Width::Xmm), (64, Width::Xmm), (1024, Width::Zmm), (4096, Width::Zmm)] {
+            let row = sample::row("seal", "aes-256-gcm", bytes, "ring", &[1.0]);
+            run.rows.push(Row { witness: Some(seen(width)), no_witness: None, ..row });
+        }
+        let row = sample::row("seal", "aes-256-gcm", 16, "aws-lc", &[1.0]);
+        run.rows.push(Row { no_witness: Some("forbidden".into()), ..row });
+        let mut section = Section { host: sample::host(), verify: None, bench: Some(run) };
+        assert_eq!(
+            drawn(&section),
+            [
+                ["ring", "under 1 KiB", "256", "xmm", "none", "kernel"],
+                ["ring", "1 KiB and more", "256", "zmm", "none", "kernel"],
+                ["aws-lc", "under 1 KiB", "256", "–", "–", "not traced: forbidden"],
+            ]
+        );
+        let run = section.bench.as_mut().unwrap();
+        for row in &mut run.rows {
+            (row.witness, row.no_witness) = (None, Some("forbidden".into()));
+        }
+        assert_eq!(drawn(&section), [["every engine", "–", "–", "–", "–", "not traced: forbidden"]]);
+        section.bench = Some(sample::run());
+        assert_eq!(table(&section), None, "a file from before there were witnesses");
+    }
+
+    #[test]
+    fn key_sizes_of_a_verification_share_a_row_where_they_agree() {
+        let mut witnesses = Witnesses::default();
+        for (alg, width) in Alg::ALL.into_iter().zip([Width::Ymm, Width::Zmm, Width::Zmm]) {
+            witnesses.keep("ring", alg, Length::Long, Ok(seen(width)));
+        }
+        let mut report = sample::report();
+        report.engines[3].witnesses = witnesses.of("ring").to_vec();
+        let section = Section { host: sample::host(), verify: Some(report), bench: None };
+        assert_eq!(
+            drawn(&section),
+            [
+                ["ring", "1 KiB and more", "128", "ymm", "none", "kernel"],
+                ["ring", "1 KiB and more", "192, 256", "zmm", "none", "kernel"],
+            ]
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! The house stands: imports point down, every file is mentioned where its folder says, `unsafe` stays where it
+//! is argued, and only floor 3 names other people's ciphers.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::source::{resolved, root, sources};
+
+/// The floors, lowest first; modules on one floor do not import each other.
+const FLOORS: &[&[&str]] = &[
+    &["host", "disk"],
+    &["aead", "trace", "timing"],
+    &["engine"],
+    &["envelope"],
+    &["scheme"],
+    &["verify", "measure"],
+    &["report"],
+    &["cli"],
+];
+
+/// Crates that offer a cipher, and the feature that brings them.
+const CIPHERS: &[&str] = &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring"];
+
+/// Where `unsafe` may stand: floors, and single files by name.
+const UNSAFE: &[&str] = &["src/aead/", "src/trace/", "src/timing/"];
+
+/// Where intrinsics may stand.
+const INTRINSICS: &[&str] = &["src/aead/arch/", "src/timing/"];
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// The modules of this crate that a text names: `crate::a::b` and `crate::{a::b, c}`.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    for (at, _) in code.match_indices("crate::") {
+        let after = &code[at + "crate::".len()..];
+        let Some(list) = after.strip_prefix('{') else {
+            named.insert(word(after));
+            continue;
+        };
+        let (mut depth, mut start) = (1, true);
+        for (i, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 1 => start = true,
+                c if start && !c.is_whitespace() => {
+                    named.insert(word(&list[i..]));
+                    start = false;
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    named
+}
+
+fn breaches(sources: &[(String, String)]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (file, code) in sources {
+        let module = file.trim_start_matches("src/").split(['/', '.']).next().expect("split yields one");
+        let Some(own) = floor_of(module) else { continue };
+        for named in modules_named(&resolved(file, code)) {
+            match floor_of(&named) {
+                Some(other) if named != module && other >= own => {
+                    breaches.push(format!(
+                        "{file} is on floor {} and names crate::{named}, floor {}",
+                        own + 1,
+                        other + 1
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+    breaches
+}
+
+#[test]
+fn imports_point_down() {
+    let breaches = breaches(&sources());
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn an_import_that_points_up_or_sideways_is_found() {
+    let breach = |file: &str, code: &str| breaches(&[(file.into(), code.into())]).len();
+    assert_eq!(breach("src/aead/key.rs", "use crate::engine::Engine;"), 1);
+    assert_eq!(breach("src/verify/mod.rs", "use crate::{aead::{self, Tag}, measure::Row};"), 1);
+    assert_eq!(breach("src/aead.rs", "let f = crate::cli::main;"), 1);
+    assert_eq!(breach("src/verify/mod.rs", "use super::measure::Row;"), 1);
+    assert_eq!(breach("src/aead/arch/aesni.rs", "use super::super::super::report::Report;"), 1);
+    assert_eq!(breach("src/verify/run.rs", "use super::Case; use super::super::engine::Engine;"), 0);
+    assert_eq!(breach("src/cli/run.rs", "use crate::{aead, report::Report, verify::{self, Case}};"), 0);
+}
+
+#[test]
+fn every_module_at_the_top_has_a_floor() {
+    for entry in fs::read_dir(root().join("src")).expect("src is there") {
+        let path = entry.expect("its entries can be read").path();
+        let name = path.file_stem().expect("entries have names").to_string_lossy().into_owned();
+        assert!(
+            matches!(&*name, "lib" | "main" | "build") || floor_of(&name).is_some(),
+            "{name} stands on no floor"
+        );
+    }
+}
+
+#[test]
+fn every_floor_names_modules_that_are_there() {
+    for module in FLOORS.iter().copied().flatten() {
+        let src = root().join("src");
+        let there = src.join(module).is_dir() || src.join(format!("{module}.rs")).is_file();
+        assert!(there, "{module} has a floor and is not in src");
+    }
+}
+
+#[test]
+fn every_file_is_mentioned_by_its_folder() {
+    let sources = sources();
+    let text_of = |name: &str| sources.iter().find(|(file, _)| file == name).map(|(_, code)| code);
+    for (file, _) in &sources {
+        let Some((folder, name)) = file.rsplit_once('/') else { continue };
+        if matches!(name, "lib.rs" | "main.rs" | "build.rs") {
+            continue;
+        }
+        let (parent, module) = if name == "mod.rs" {
+            folder.rsplit_once('/').expect("src is above")
+        } else {
+            (folder, name.trim_end_matches(".rs"))
+        };
+        let owner = if parent == "src" { "src/lib.rs".into() } else { format!("{parent}/mod.rs") };
+        let text = text_of(&owner).unwrap_or_else(|| panic!("{owner} is missing"));
+        assert!(text.contains(&format!("mod {module};")), "{file} is not mentioned in {owner}");
+    }
+}
+
+/// A folder whose files are the rows of a table: each file's module must be named again, outside its `mod` line.
+#[test]
+fn every_backend_engine_and_scheme_has_its_row() {
+    for (folder, table, at_least) in [
+        ("src/aead/arch", "src/aead/arch/mod.rs", 2),
+        ("src/engine", "src/engine/mod.rs", 2),
+        ("src/scheme", "src/scheme/mod.rs", 1),
+    ] {
+        let text = fs::read_to_string(root().join(table)).expect("the table is there");
+        let mut rows = 0;
+        for entry in fs::read_dir(root().join(folder)).expect("the folder is there") {
+            let path = entry.expect("its entries can be read").path();
+            let module = path.file_stem().expect("files have names").to_string_lossy().into_owned();
+            if module != "mod" {
+                assert!(text.contains(&format!("{module}::")), "{module} has no row in {table}");
+                rows += 1;
+            }
+        }
+        assert!(rows >= at_least, "{folder} has {rows} files");
+    }
+}
+
+/// The files of a scheme that name another one.
+fn schemes_that_name_others(sources: &[(String, String)]) -> Vec<String> {
+    let scheme_of = |file: &str| {
+        file.strip_prefix("src/scheme/").and_then(|rest| rest.split_once('/')).map(|(s, _)| s.to_owned())
+    };
+    let schemes: BTreeSet<String> = sources.iter().filter_map(|(file, _)| scheme_of(file)).collect();
+    let names = |file: &str, code: &str, other: &String| {
+        scheme_of(file).is_some_and(|own| own != *other)
+            && resolved(file, code).contains(&format!("crate::scheme::{other}"))
+    };
+    let guilty = |(file, code): &(String, String)| {
+        schemes.iter().any(|other| names(file, code, other)).then(|| file.clone())
+    };
+    sources.iter().filter_map(guilty).collect()
+}
+
+#[test]
+fn no_scheme_names_another() {
+    assert_eq!(schemes_that_name_others(&sources()), [""; 0]);
+    let two = |code: &str| {
+        [("src/scheme/a/mod.rs".to_owned(), code.to_owned()), ("src/scheme/b/mod.rs".into(), String::new())]
+    };
+    assert_eq!(schemes_that_name_others(&two("use crate::scheme::b::Key;")), ["src/scheme/a/mod.rs"]);
+    assert_eq!(schemes_that_name_others(&two("use super::b::Key;")), ["src/scheme/a/mod.rs"]);
+    assert_eq!(schemes_that_name_others(&two("use crate::scheme::a::Key;")), [""; 0]);
+}
+
+fn is_unsafe(code: &str) -> bool {
+    ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern", "unsafe("]
+        .iter()
+        .any(|form| code.contains(form))
+}
+
+fn has_intrinsics(code: &str) -> bool {
+    code.contains("core::arch::") || code.contains("std::arch::x86_64") || code.contains("_mm_")
+}
+
+#[test]
+fn unsafe_code_stays_where_it_is_argued() {
+    let mut seen = 0;
+    for (file, code) in sources() {
+        if is_unsafe(&code) {
+            assert!(UNSAFE.iter().any(|allowed| file.starts_with(allowed)), "unsafe in {file}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "the kernels are unsafe: this test must see them");
+}
+
+/// The allowances that no file needs: nothing has such a path, or nothing there does what is allowed.
+fn needless<'a>(
+    allowances: &[&'a str],
+    sources: &[(String, String)],
+    does: fn(&str) -> bool,
+) -> Vec<&'a str> {
+    let needed = |allowed: &str| sources.iter().any(|(file, code)| file.starts_with(allowed) && does(code));
+    allowances.iter().copied().filter(|allowed| !needed(allowed)).collect()
+}
+
+#[test]
+fn every_allowance_is_for_something_that_is_there() {
+    let sources = sources();
+    assert_eq!(needless(UNSAFE, &sources, is_unsafe), [""; 0], "unsafe is allowed where there is none");
+    assert_eq!(needless(INTRINSICS, &sources, has_intrinsics), [""; 0], "intrinsics are allowed in vain");
+    let gone = ["src/verify/no_such_file.rs", "src/report/"];
+    assert_eq!(needless(&gone, &sources, is_unsafe), gone, "this test must see what is not there");
+}
+
+#[test]
+fn only_the_engine_floor_names_other_peoples_ciphers() {
+    for (file, code) in sources() {
+        for cipher in CIPHERS {
+            let names = code.contains(&format!("use {cipher}::")) || code.contains(&format!(" {cipher}::"));
+            let own_module = code.contains(&format!("mod {cipher};"));
+            assert!(!names || own_module || file.starts_with("src/engine/"), "{file} names {cipher}");
+        }
+    }
+}
+
+#[test]
+fn intrinsics_appear_only_in_the_backends() {
+    for (file, code) in sources() {
+        let intrinsics = has_intrinsics(&code);
+        let allowed = INTRINSICS.iter().any(|folder| file.starts_with(folder));
+        assert!(!intrinsics || allowed, "intrinsics in {file}");
+    }
+}
