@@ -10,6 +10,7 @@ macro_rules! print_line {
 }
 
 mod bench;
+mod completions;
 mod host;
 mod list;
 mod output;
@@ -33,9 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::engine::Engine;
+use crate::measure;
 use crate::scheme::Scheme;
 use registry::Registry;
 
@@ -47,38 +49,49 @@ use registry::Registry;
 #[command(
     name = "sealmark",
     version,
-    subcommand_negates_reqs = true,
     after_help = "Examples:\n  sealmark                             verify, measure, write a report\n  sealmark verify --engine ring        is ring right on this CPU?\n  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\nExit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\nNO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
 )]
-struct Cli {
-    #[command(subcommand)]
-    verb: Option<Verb>,
+struct Cli;
+
+/// A verb: a file of this folder with its `Args` and what it does with them, `run`.
+struct Verb {
+    name: &'static str,
+    /// Adds its arguments and its help to an empty command.
+    describe: fn(Command) -> Command,
+    run: fn(&ArgMatches, &Registry) -> anyhow::Result<ExitStatus>,
 }
 
-#[derive(Subcommand)]
-enum Verb {
-    Run(run::Args),
-    Host(host::Args),
-    List(list::Args),
-    Schema(schema::Args),
-    Verify(verify::Args),
-    Bench(bench::Args),
-    Report(report::Args),
-    Profile(profile::Args),
-    Trace(trace::Args),
-    Storage(storage::Args),
-    /// Prints a completion script for a shell.
-    #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Measures one process's share of a bench: reads a job on stdin, answers on stdout.
-    #[command(hide = true)]
-    Worker,
-    /// Runs one call of a workload between two marks, to be traced: reads a job on stdin, answers on stdout.
-    #[command(hide = true)]
-    Step,
+macro_rules! verb {
+    ($file:ident) => {
+        Verb {
+            name: stringify!($file),
+            describe: <$file::Args as Args>::augment_args,
+            run: |matches, registry| {
+                let args = $file::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+                $file::run(&args, registry)
+            },
+        }
+    };
+}
+
+/// Every verb, in the order of the help. Adding one is a file and a line here.
+const VERBS: &[Verb] = &[
+    verb!(run),
+    verb!(host),
+    verb!(list),
+    verb!(schema),
+    verb!(verify),
+    verb!(bench),
+    verb!(report),
+    verb!(profile),
+    verb!(trace),
+    verb!(storage),
+    verb!(completions),
+];
+
+/// The command with all its verbs.
+fn command() -> Command {
+    VERBS.iter().fold(Cli::command(), |all, verb| all.subcommand((verb.describe)(Command::new(verb.name))))
 }
 
 /// How a verb prints its result.
@@ -148,6 +161,17 @@ fn install_ctrlc_handler() {
     }
 }
 
+/// Verbs that this program gives to the processes that it starts. They are looked up before any argument is parsed:
+/// parsing puts every help text on the heap, and where a traced process has its buffers would depend on their length.
+const HIDDEN: [(&str, fn(&Registry) -> anyhow::Result<ExitStatus>); 2] =
+    [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
+
+/// What a hidden verb makes of the registry, where it is the only argument.
+fn hidden(mut arguments: std::env::ArgsOs) -> Option<fn(&Registry) -> anyhow::Result<ExitStatus>> {
+    let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
+    HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
+}
+
 /// The whole command, with extra engines and schemes of the caller's own.
 ///
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
@@ -159,24 +183,9 @@ pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) ->
             return ExitCode::from(ExitStatus::BadInput as u8);
         }
     };
-    let end = match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
-        Verb::Run(args) => run::run(&args, &registry),
-        Verb::Host(args) => host::run(&args, &registry),
-        Verb::List(args) => list::run(&args, &registry),
-        Verb::Schema(args) => schema::run(&args),
-        Verb::Verify(args) => verify::run(&args, &registry),
-        Verb::Bench(args) => bench::run(&args, &registry),
-        Verb::Report(args) => report::run(&args),
-        Verb::Profile(args) => profile::run(&args, &registry),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
-            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| ExitStatus::Fine)
-        }
-        Verb::Trace(args) => trace::run(&args, &registry),
-        Verb::Storage(args) => storage::run(&args),
-        Verb::Worker => worker::run(&registry),
-        Verb::Step => step::run(&registry),
+    let end = match hidden(std::env::args_os()) {
+        Some(run) => run(&registry),
+        None => visible(&registry),
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
@@ -185,6 +194,18 @@ pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) ->
         Err(error) => {
             eprintln!("sealmark: {error:#}");
             ExitCode::from(ExitStatus::BadInput as u8)
+        }
+    }
+}
+
+/// Parses the arguments and runs the verb among them.
+fn visible(registry: &Registry) -> anyhow::Result<ExitStatus> {
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        None => run::run(&run::Args::default(), registry),
+        Some((name, matches)) => {
+            let verb = VERBS.iter().find(|verb| verb.name == name);
+            (verb.expect("the parser knows these verbs alone").run)(matches, registry)
         }
     }
 }
@@ -213,22 +234,32 @@ fn width() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{self, double::FaultyEngine};
+    use crate::engine;
+    use crate::engine::double::FaultyEngine;
 
     #[test]
     fn the_arguments_are_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_verb_shows_an_example() {
-        let command = Cli::command();
+        let command = command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 11);
+        assert_eq!(verbs.len(), VERBS.len());
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
         }
+    }
+
+    #[test]
+    fn hidden_verbs_are_none_that_arguments_are_parsed_for() {
+        let command = command();
+        for (verb, _) in HIDDEN {
+            assert!(command.find_subcommand(verb).is_none(), "{verb}");
+        }
+        assert!(command.get_subcommands().all(|verb| !verb.is_hide_set()));
     }
 
     #[test]

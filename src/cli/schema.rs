@@ -1,16 +1,18 @@
-//! `sealmark schema`: the JSON schemas of what the other verbs write.
+//! `sealmark schema`: the JSON schemas of what the other verbs write, and of what workers are told and
+//! answer.
 
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, storage};
+use super::{ExitStatus, Registry, storage};
+use crate::measure::worker::protocol;
 use crate::{measure, verify};
 
-/// Prints the JSON schema of a result file.
+/// Prints the JSON schema of a result file, or of the worker protocol.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark schema bench > sealmark.bench.1.schema.json")]
 pub(super) struct Args {
-    /// What the file holds; all of them, in one object, when left out.
+    /// Which schema; all of them, in one object, when left out.
     what: Option<What>,
 }
 
@@ -24,6 +26,8 @@ enum What {
     Host,
     /// `sealmark trace -o FILE`.
     Trace,
+    /// A line between `sealmark bench` and the worker processes that measure for it.
+    Worker,
     /// `sealmark storage probe-node-id --format json`.
     ProbeNodeId,
     /// `sealmark storage resync --format json`.
@@ -37,13 +41,14 @@ impl What {
             Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
             Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
             Self::Trace => (measure::trace::SCHEMA, schema_for!(measure::trace::Traced)),
+            Self::Worker => (protocol::SCHEMA, schema_for!(protocol::Line)),
             Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
             Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),
         }
     }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
     let json = match args.what {
         Some(what) => serde_json::to_string_pretty(&what.schema().1)?,
         None => {

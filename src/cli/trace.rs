@@ -8,7 +8,7 @@ use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
 use crate::measure::workload::catalog;
-use crate::measure::{self, Workload, contestants};
+use crate::measure::{self, Workload, eligible_engines};
 use crate::report::{self, text};
 use crate::trace::Diff;
 
@@ -55,8 +55,10 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         eprintln!("sealmark: {reason}");
         return Ok(ExitStatus::CouldNotTell);
     }
-    let calls: Vec<(&Workload, &dyn Engine)> =
-        workloads.iter().flat_map(|&w| contestants(w, &chosen).into_iter().map(move |e| (w, e))).collect();
+    let calls: Vec<(&Workload, &dyn Engine)> = workloads
+        .iter()
+        .flat_map(|&w| eligible_engines(w, &chosen).into_iter().map(move |e| (w, e)))
+        .collect();
     if calls.is_empty() {
         eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));
         return Ok(ExitStatus::CouldNotTell);

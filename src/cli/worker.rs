@@ -1,4 +1,4 @@
-//! The hidden verb `worker`: one of the fresh processes that a bench is made of.
+//! The hidden verb `worker`: a process that measures what its parent tells it to.
 
 use anyhow::Context;
 

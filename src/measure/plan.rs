@@ -4,21 +4,22 @@
 //! program itself, as it is executed, and not what its path names by now.
 
 use std::fmt;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
-use crate::host::{self, Host, environment};
+use crate::host::{Host, environment};
 use crate::measure::limit::probe;
 use crate::measure::trace::witness;
-use crate::measure::worker::child::{self, contestants};
-use crate::measure::worker::collector::Sheet;
-use crate::measure::worker::parent::{self, Note, fresh_process};
+use crate::measure::worker::child::sample_here;
+use crate::measure::worker::collector::Collector;
+use crate::measure::worker::fresh::{self, Note, fresh_process};
+use crate::measure::worker::known::eligible_engines;
+use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
 use crate::measure::workload::catalog::chooses;
-use crate::measure::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage};
+use crate::measure::{EngineVersion, Error, Run, SCHEMA, Scope, Suite, WITHIN, Workload, coverage};
 use crate::timing::Clock;
 
 /// What to measure, and how much of it.
@@ -90,19 +91,23 @@ impl Plan {
     /// The workloads that it chooses and that one of its engines can run.
     pub fn workloads(&self) -> Vec<&'static Workload> {
         let chosen = |w: &&Workload| self.filter.as_ref().is_none_or(|f| chooses(f, &w.path));
-        self.suite.workloads().filter(chosen).filter(|w| !contestants(w, &self.engines).is_empty()).collect()
+        self.suite
+            .workloads()
+            .filter(chosen)
+            .filter(|w| !eligible_engines(w, &self.engines).is_empty())
+            .collect()
     }
 
     /// The key sizes that its workloads use a cipher with.
     pub fn algs(&self) -> Vec<Alg> {
         let workloads = self.workloads();
-        let uses = |alg: &Alg| workloads.iter().any(|w| w.engines == Engines::Each && w.needs() == *alg);
+        let uses = |alg: &Alg| workloads.iter().any(|w| w.scope() == Scope::EveryEngine && w.needs() == *alg);
         Alg::ALL.into_iter().filter(uses).collect()
     }
 
     pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
-        let contestants: usize = workloads.iter().map(|w| contestants(w, &self.engines).len()).sum();
-        let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * contestants.max(1) as f64;
+        let turns: usize = workloads.iter().map(|w| eligible_engines(w, &self.engines).len()).sum();
+        let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * turns.max(1) as f64;
         let target_ns = self.budget.as_secs_f64() * 1e9 / COST / samples;
         Job {
             workloads: workloads.iter().map(|w| w.path.clone()).collect(),
@@ -170,8 +175,8 @@ pub fn run_and_keep(
         limits: probe::limits(&Clock::calibrate()),
     };
     let job = plan.job(&workloads);
-    let patience = parent::patience(&job);
-    let mut sheet = Sheet::default();
+    let patience = fresh::patience(&job);
+    let mut collector = Collector::default();
     let mut kept = Instant::now();
     let processes = plan.processes.max(1);
     let total = workloads.len() * processes as usize;
@@ -182,34 +187,29 @@ pub fn run_and_keep(
         }
         let job = without_hung(
             Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
-            &mut sheet,
+            &mut collector,
         );
         let before = workloads.len() * (process as usize - 1);
         let mut finished = 0;
-        let mut note = |sheet: &Sheet, workload: &str| {
+        let mut note = |collector: &Collector, workload: &str| {
             finished += 1;
             progress(Progress { process, processes, workload, done: before + finished, total });
             if kept.elapsed() >= KEEP_EVERY {
-                keep(making.run(sheet, true));
+                keep(making.run(collector, true));
                 kept = Instant::now();
             }
         };
         if plan.processes == 0 {
-            in_process(&job, &plan.engines, &mut sheet, stop, &mut note)?;
+            in_process(&job, &plan.engines, &mut collector, stop, &mut note)?;
         } else if !job.workloads.is_empty() && !job.engines.is_empty() {
-            let spawn = || {
-                let mut command = host::program()?;
-                environment::give(&mut command);
-                command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
-            };
-            fresh_process(job, &spawn, patience, &mut sheet, stop, &mut note)?;
+            fresh_process(job, &parent::spawn, patience, &mut collector, stop, &mut note)?;
         }
         all_done += finished;
-        keep(making.run(&sheet, true));
+        keep(making.run(&collector, true));
     }
     // Workloads that died are not done either, but nobody stopped them.
     let partial = stop.load(Ordering::Relaxed) && all_done < total;
-    Ok(making.run(&sheet, partial))
+    Ok(making.run(&collector, partial))
 }
 
 /// A run in the making: what is known of it besides what the workers say.
@@ -224,9 +224,9 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// The run as far as it is.
-    fn run(&self, sheet: &Sheet, partial: bool) -> Run {
+    fn run(&self, collector: &Collector, partial: bool) -> Run {
         let plan = self.plan;
-        let mut rows = sheet.rows(self.workloads, &plan.engines, &self.limits);
+        let mut rows = collector.rows(self.workloads, &plan.engines, &self.limits);
         witness::attach(&mut rows, &plan.witnesses);
         let coverage = coverage::state(&mut rows);
         Run {
@@ -240,7 +240,7 @@ impl Making<'_> {
             within: plan.within,
             seed: plan.seed,
             build: env!("SEALMARK_BUILD").into(),
-            clock: sheet.clock.clone(),
+            clock: collector.clock.clone(),
             limits: self.limits.clone(),
             engines: plan.engines.iter().map(|&e| version(e)).collect(),
             rows,
@@ -250,12 +250,12 @@ impl Making<'_> {
 }
 
 /// A job without the engines and workloads that made an earlier process hang: each would cost its patience again.
-fn without_hung(mut job: Job, sheet: &mut Sheet) -> Job {
-    job.workloads.retain(|workload| !sheet.failures.contains_key(workload));
-    job.engines.retain(|engine| !sheet.hung.contains(engine));
-    for engine in sheet.hung.clone() {
+fn without_hung(mut job: Job, collector: &mut Collector) -> Job {
+    job.workloads.retain(|workload| !collector.failures.contains_key(workload));
+    job.engines.retain(|engine| !collector.hung.contains(engine));
+    for engine in collector.hung.clone() {
         for workload in &job.workloads {
-            sheet.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
+            collector.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
         }
     }
     job
@@ -280,18 +280,18 @@ fn version(engine: &dyn Engine) -> EngineVersion {
 fn in_process(
     job: &Job,
     engines: &[&'static dyn Engine],
-    sheet: &mut Sheet,
+    collector: &mut Collector,
     stop: &AtomicBool,
     note: Note<'_>,
 ) -> Result<(), Error> {
     let mut stopped = false;
-    let result = child::measure(job, engines, &mut |answer| {
+    let result = sample_here(job, engines, &mut |answer| {
         if stop.load(Ordering::Relaxed) {
             stopped = true;
             return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
         }
-        if let Some(workload) = sheet.take(answer) {
-            note(sheet, &workload);
+        if let Some(workload) = collector.take(answer) {
+            note(collector, &workload);
         }
         Ok(())
     });
@@ -427,16 +427,16 @@ mod tests {
     #[test]
     fn what_hung_is_not_asked_again_and_its_other_rows_do_not_pass_as_whole() {
         let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-        let mut sheet = Sheet::default();
-        sheet.hung.push("slow".into());
-        sheet.fail("seal/aes-256-gcm/64", None, "it hung".into());
+        let mut collector = Collector::default();
+        collector.hung.push("slow".into());
+        collector.fail("seal/aes-256-gcm/64", None, "it hung".into());
         let mut job = plan.job(&plan.workloads());
         job.engines.push("slow".into());
-        let left = without_hung(job, &mut sheet);
+        let left = without_hung(job, &mut collector);
         assert_eq!(left.engines.len(), 1);
         assert!(!left.workloads.iter().any(|path| path == "seal/aes-256-gcm/64"));
-        assert_eq!(sheet.cells.len(), left.workloads.len());
-        assert!(sheet.cells.values().all(|cell| cell.lost[0].contains("hung in an earlier process")));
+        assert_eq!(collector.cells.len(), left.workloads.len());
+        assert!(collector.cells.values().all(|cell| cell.lost[0].contains("hung in an earlier process")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::Engine;
 use crate::measure::limit::probe::Limits;
 use crate::measure::limit::roofline;
-use crate::measure::worker::child::contestants;
+use crate::measure::worker::known::eligible_engines;
 use crate::measure::worker::protocol::{Answer, Measured, Quantiles};
 use crate::measure::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload};
 
@@ -26,7 +26,7 @@ pub(in crate::measure) struct Cell {
 
 /// Everything that the workers have said.
 #[derive(Default)]
-pub(in crate::measure) struct Sheet {
+pub(in crate::measure) struct Collector {
     pub clock: Option<ClockInfo>,
     pub cells: BTreeMap<(String, String), Cell>,
     /// Workloads that have no time on any engine, and why.
@@ -37,7 +37,7 @@ pub(in crate::measure) struct Sheet {
     pub hung: Vec<String>,
 }
 
-impl Sheet {
+impl Collector {
     /// Takes an answer; the workload that it finishes.
     pub fn take(&mut self, answer: Answer) -> Option<String> {
         match answer {
@@ -52,21 +52,23 @@ impl Sheet {
                     let [low, high] = clock.ghz.unwrap_or([ghz; 2]);
                     clock.ghz = Some([low.min(ghz), high.max(ghz)]);
                 }
-                for Measured { engine, ns, cycles, tails, arena, threads, clock_error } in rows {
+                for row in rows {
+                    let time = row.time();
+                    let Measured { engine, cycles, tails, arena, threads, clock_error, .. } = row;
                     let cell = self.cell(&workload, &engine);
                     cell.arena = arena.or(cell.arena.take());
                     cell.threads = threads.max(cell.threads);
                     cell.clock_error = [clock_error, cell.clock_error].into_iter().flatten().reduce(f64::max);
                     cell.cycles.extend(cycles);
                     cell.tails.extend(tails);
-                    match ns {
+                    match time {
                         Ok(ns) => cell.samples.push(ns),
                         Err(why) => cell.error = Some(why),
                     }
                 }
                 Some(workload)
             }
-            Answer::At { .. } | Answer::Sampling { .. } | Answer::Done => None,
+            _ => None,
         }
     }
 
@@ -99,7 +101,7 @@ impl Sheet {
     ) -> Vec<Row> {
         let mut rows = Vec::new();
         for workload in workloads {
-            for engine in contestants(workload, engines) {
+            for engine in eligible_engines(workload, engines) {
                 let key = (workload.path.clone(), engine.name().to_owned());
                 let mut cell = self.cells.get(&key).cloned().unwrap_or_default();
                 cell.lost.extend(self.lost.get(&workload.path).into_iter().flatten().cloned());
@@ -162,13 +164,13 @@ mod tests {
 
     fn told(ns: &[Result<f64, String>]) -> Vec<Row> {
         let (workload, engine) = (catalog::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
-        let mut sheet = Sheet::default();
+        let mut collector = Collector::default();
         for ns in ns {
             let rows = vec![Measured::new("sealmark", ns.clone())];
             let workload = workload.path.clone();
-            assert!(sheet.take(Answer::Workload { workload, rows, cycle_ns: 0.5 }).is_some());
+            assert!(collector.take(Answer::Workload { workload, rows, cycle_ns: 0.5 }).is_some());
         }
-        sheet.rows(&[workload], &[engine], &[])
+        collector.rows(&[workload], &[engine], &[])
     }
 
     #[test]
@@ -192,14 +194,14 @@ mod tests {
         let (workload, engine) = (catalog::find("seal/aes-256-gcm/1024").unwrap(), find("sealmark").unwrap());
         let path = workload.path.clone();
         let rows = |timed: usize, lost_here: usize, lost_everywhere: usize| {
-            let mut sheet = Sheet::default();
+            let mut collector = Collector::default();
             for _ in 0..timed {
                 let rows = vec![Measured::new("sealmark", Ok(400.0))];
-                sheet.take(Answer::Workload { workload: path.clone(), rows, cycle_ns: 0.5 });
+                collector.take(Answer::Workload { workload: path.clone(), rows, cycle_ns: 0.5 });
             }
-            (0..lost_here).for_each(|_| sheet.lose(&path, Some("sealmark"), "it was killed".into()));
-            (0..lost_everywhere).for_each(|_| sheet.lose(&path, None, "it was killed".into()));
-            sheet.rows(&[workload], &[engine], &[]).remove(0)
+            (0..lost_here).for_each(|_| collector.lose(&path, Some("sealmark"), "it was killed".into()));
+            (0..lost_everywhere).for_each(|_| collector.lose(&path, None, "it was killed".into()));
+            collector.rows(&[workload], &[engine], &[]).remove(0)
         };
         for (timed, here, everywhere) in [(4, 1, 0), (4, 0, 1), (2, 1, 1), (1, 0, 1)] {
             let row = rows(timed, here, everywhere);

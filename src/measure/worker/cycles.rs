@@ -1,7 +1,7 @@
 //! The contestant that every workload has besides its engines: cycles of the core.
 //!
-//! It takes its turn in each round like the others, so what an engine's sample is divided by was measured within
-//! the same milliseconds. A clock that changes during a run then moves nanoseconds, and no cycles.
+//! It takes its turn in each round like the others, so what an engine's sample is divided by was measured
+//! within the same milliseconds. A clock that changes during a run then moves nanoseconds, and no cycles.
 
 use crate::timing::{Clock, Timed, spend_cycles};
 

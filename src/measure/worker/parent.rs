@@ -1,95 +1,251 @@
-//! A worker process and the conversation with it.
+//! A driver's end of the worker protocol: one worker process, from its `hello` to its end.
 //!
-//! A worker that crashes or hangs costs the engine it was touching its rows, and no other; it is then started again with
-//! the rest. One that ends for another reason, or while it samples, costs this one process its samples: the rows are of
-//! the others. Where most are lost, that is the rows' error.
+//! A worker is not trusted to work: what it says is bounded, what it may leave unsaid for how long is stated,
+//! and a [`Failure`] says what became of it. After a failure it is no longer spoken to, and ended with this
+//! value.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ExitStatus};
+use std::io::{self, BufReader};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::measure::Error;
-use crate::measure::worker::collector::Sheet;
-use crate::measure::worker::protocol::{Answer, Job};
+use crate::host::{self, environment};
+use crate::measure::worker::line;
+use crate::measure::worker::protocol::{Answer, Command, Fault, Hello, Misfit};
 
-/// How to start a worker.
-pub(in crate::measure) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
-/// Told of everything that is known whenever a workload is finished, and of that workload.
-pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Sheet, &str) + Send);
+/// The hidden verb that makes this program a worker.
+pub const VERB: &str = "worker";
 
 /// How often a conversation looks whether it is to stop.
-const TICK: Duration = Duration::from_millis(100);
-/// How long a worker may take for preparations and checks.
-const PREPARING: Duration = Duration::from_secs(120);
-/// How many times its timed nanoseconds a workload may take: twice what the sampler allows a turn with long resets.
-const SAMPLING: f64 = 20.0;
+pub(in crate::measure) const TICK: Duration = Duration::from_millis(100);
+/// How long a worker that was told to end may take.
+const ENDING: Duration = Duration::from_secs(10);
 
-/// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and before it
-/// samples a workload on all of them, which takes longest.
-pub(in crate::measure) fn patience(job: &Job) -> Duration {
-    let turns = f64::from(job.rounds + 1) * (job.engines.len() + 1) as f64;
-    PREPARING + Duration::from_secs_f64(SAMPLING * turns * job.target_ns / 1e9)
+/// Starts this program once more, as a worker.
+///
+/// # Errors
+/// Those of the system.
+pub fn spawn() -> io::Result<Child> {
+    let mut command = host::program()?;
+    environment::give(&mut command);
+    command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
 }
 
-/// One process; more where workers die.
-pub(in crate::measure) fn fresh_process(
-    mut job: Job,
-    spawn: Spawn<'_>,
-    patience: Duration,
-    sheet: &mut Sheet,
-    stop: &AtomicBool,
-    note: Note<'_>,
-) -> Result<(), Error> {
-    while let Some(death) = converse(&job, spawn, patience, sheet, stop, note)? {
-        // Ctrl-C reaches the worker too, perhaps before this process has noticed.
-        std::thread::sleep(TICK);
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        job.workloads.drain(..death.finished);
-        let Some(first) = job.workloads.first().cloned() else { break };
-        match (death.engine, death.cause) {
-            (Some(engine), cause) => {
-                let how = format!("{} while it ran {engine}", death.how);
-                for workload in &job.workloads {
-                    match cause {
-                        Cause::Other => sheet.lose(workload, Some(&engine), how.clone()),
-                        Cause::Crash | Cause::Hang => sheet.fail(workload, Some(&engine), how.clone()),
-                    }
-                }
-                job.engines.retain(|name| *name != engine);
-                if cause == Cause::Hang {
-                    sheet.hung.push(engine);
-                }
+/// A worker that has said hello.
+#[derive(Debug)]
+pub struct Worker<'a> {
+    process: Process,
+    hello: Hello,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Worker<'a> {
+    /// Greets a process that was started with pipes as standard input and output. It must have these
+    /// capabilities, and say so within `patience`.
+    ///
+    /// # Errors
+    /// [`Failure`], after which the process is ended.
+    pub fn greet(
+        child: Child,
+        needs: &[&'static str],
+        patience: Duration,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, Failure> {
+        let mut process = Process::new(child);
+        process.tell(&Command::Hello(Hello::of_driver()));
+        match process.hear(patience, stop)? {
+            Answer::Hello(hello) => {
+                hello.accept(needs)?;
+                Ok(Self { process, hello, stop })
             }
-            // It may hang again: nobody is asked for that workload any more.
-            (None, Cause::Hang) => {
-                sheet.fail(&first, None, format!("{} while it sampled", death.how));
-                job.workloads.remove(0);
-            }
-            (None, Cause::Crash | Cause::Other) => {
-                sheet.lose(&first, None, death.how);
-                job.workloads.remove(0);
-            }
-        }
-        if job.workloads.is_empty() || job.engines.is_empty() {
-            break;
+            other => Err(unexpected(&other)),
         }
     }
-    Ok(())
+
+    /// What the worker said of itself.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Sends a command. Whether it arrived shows in what is [heard](Self::hear).
+    pub fn tell(&mut self, command: &Command) {
+        self.process.tell(command);
+    }
+
+    /// The next answer. An `error` is one.
+    ///
+    /// # Errors
+    /// [`Failure`], after which the worker is of no use.
+    pub fn hear(&mut self, patience: Duration) -> Result<Answer, Failure> {
+        self.process.hear(patience, self.stop)
+    }
+
+    /// Sends a command and returns its first answer. An `error` is a [`Failure::Refused`], after which the
+    /// worker can still be used.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn ask(&mut self, command: &Command, patience: Duration) -> Result<Answer, Failure> {
+        self.tell(command);
+        match self.hear(patience)? {
+            Answer::Error { cause, why } => Err(Failure::Refused { cause, why }),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Tells the worker to end, and waits for it. One that does not is killed: everything that matters has
+    /// been said.
+    pub fn end(mut self) {
+        self.tell(&Command::End);
+        self.process.input = None;
+        let began = Instant::now();
+        while began.elapsed() < ENDING && self.hear(ENDING).is_ok() {}
+    }
+}
+
+/// What an answer that nobody asked for makes of its worker.
+pub(in crate::measure) fn unexpected(answer: &Answer) -> Failure {
+    let text = serde_json::to_string(answer).unwrap_or_else(|error| error.to_string());
+    Failure::Garbled(format!("this answer was not asked for: {}", beginning(&text)))
+}
+
+/// As much of a line as a message has room for.
+fn beginning(text: &str) -> String {
+    const ROOM: usize = 120;
+    match text.char_indices().nth(ROOM) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+/// A process with its pipes; it ends with this value.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<io::Result<Vec<u8>>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already; killing a dead one is refused, harmlessly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    fn new(mut child: Child) -> Self {
+        let (send, lines) = mpsc::channel();
+        if let Some(output) = child.stdout.take() {
+            // It ends with the pipe, with a line that is too long, or with the first line that nobody takes.
+            std::thread::spawn(move || {
+                let mut output = BufReader::new(output);
+                let mut text = Vec::new();
+                loop {
+                    let read = line::read(&mut output, &mut text);
+                    let (item, last) = match read {
+                        Ok(false) => return,
+                        Ok(true) => (Ok(std::mem::take(&mut text)), false),
+                        Err(error) => (Err(error), true),
+                    };
+                    if send.send(item).is_err() || last {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { input: child.stdin.take(), child, lines }
+    }
+
+    fn tell(&mut self, command: &Command) {
+        // A process that is already dead, or reads no more, shows by its answers.
+        if self.input.as_mut().is_some_and(|input| line::write(input, command).is_err()) {
+            self.input = None;
+        }
+    }
+
+    fn hear(&mut self, patience: Duration, stop: &AtomicBool) -> Result<Answer, Failure> {
+        let began = Instant::now();
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
+            match self.lines.recv_timeout(TICK.min(patience)) {
+                Ok(text) => {
+                    let text = text.map_err(|error| Failure::Garbled(error.to_string()))?;
+                    return serde_json::from_slice(&text).map_err(|error| {
+                        let said = String::from_utf8_lossy(&text);
+                        Failure::Garbled(format!("{error}: {}", beginning(said.trim_end())))
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) if began.elapsed() < patience => {}
+                Err(RecvTimeoutError::Timeout) => return Err(Failure::Silent(patience)),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
+            }
+        }
+    }
+
+    /// It has closed its output, so it is dead or will not be understood again.
+    fn ended(&mut self) -> Failure {
+        let _ = self.child.kill();
+        match self.child.wait() {
+            Ok(status) => Failure::Died(status),
+            Err(error) => Failure::Garbled(format!("and the system does not say how it ended: {error}")),
+        }
+    }
+}
+
+/// What became of a worker.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Nothing: the driver was told to stop.
+    #[error("stopped")]
+    Stopped,
+    /// It ended before it was told to.
+    #[error("a worker process died ({0})")]
+    Died(ExitStatus),
+    /// It was ended for its silence.
+    #[error("a worker process said nothing for {} s and was ended", .0.as_secs())]
+    Silent(Duration),
+    /// It sent something that no answer is, or not this one.
+    #[error("a worker process said what its parent does not understand ({0})")]
+    Garbled(String),
+    /// It is another version.
+    #[error("a worker process does not fit: {0}")]
+    Misfit(#[from] Misfit),
+    /// It did not carry out a command.
+    #[error("a worker process refused a command: {why}")]
+    Refused {
+        /// Whose fault that is.
+        cause: Fault,
+        /// What was wrong.
+        why: String,
+    },
 }
 
 /// Why a worker did not finish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cause {
+pub enum Cause {
     /// It did what only wrong code does: a fault of memory, an instruction that the CPU lacks, an abort.
     Crash,
     /// It said nothing for too long.
     Hang,
-    /// Something else, perhaps from outside: a lack of memory, an operator.
+    /// Something else, perhaps from outside: a lack of memory, an operator, another version.
     Other,
+}
+
+impl Failure {
+    /// Whether the code that it ran is to blame.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Died(status) => Cause::of(*status),
+            Self::Silent(_) => Cause::Hang,
+            Self::Stopped | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => Cause::Other,
+        }
+    }
 }
 
 impl Cause {
@@ -115,194 +271,148 @@ impl Cause {
     }
 }
 
-/// How a worker died.
-struct Death {
-    how: String,
-    cause: Cause,
-    finished: usize,
-    engine: Option<String>,
-}
-
-/// Sends a worker its job and takes its answers. `None` when it finished, or was stopped.
-fn converse(
-    job: &Job,
-    spawn: Spawn<'_>,
-    patience: Duration,
-    sheet: &mut Sheet,
-    stop: &AtomicBool,
-    note: Note<'_>,
-) -> Result<Option<Death>, Error> {
-    let mut child = spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        // A worker that is already dead shows below, by its answers.
-        let _ = serde_json::to_writer(&mut input, job).is_ok() && input.flush().is_ok();
-    }
-    let output = child.stdout.take().expect("it was started with a pipe");
-    let (send, lines) = mpsc::channel();
-    // It ends with the pipe, or with the first line that nobody takes.
-    std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| send.send(line)));
-    let (mut finished, mut engine, mut done) = (0, None, false);
-    let mut how = String::new();
-    let mut cause = None;
-    let mut heard = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
-        let line = match lines.recv_timeout(TICK) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) if heard.elapsed() < patience => continue,
-            Err(RecvTimeoutError::Timeout) => {
-                how = format!("a worker process said nothing for {} s and was ended", patience.as_secs());
-                cause = Some(Cause::Hang);
-                break;
-            }
-        };
-        heard = Instant::now();
-        match line.map_err(Error::from).and_then(|line| Ok(serde_json::from_str(&line)?)) {
-            Ok(answer) => {
-                match &answer {
-                    Answer::At { engine: name, .. } => engine = Some(name.clone()),
-                    Answer::Sampling { .. } => engine = None,
-                    Answer::Workload { .. } => finished += 1,
-                    Answer::Done => done = true,
-                    Answer::Clock(_) => {}
-                }
-                if let Some(workload) = sheet.take(answer) {
-                    note(sheet, &workload);
-                }
-            }
-            Err(error) => {
-                how = format!("a worker process said what its parent does not understand ({error})");
-                cause = Some(Cause::Other);
-                break;
-            }
-        }
-    }
-    if done && child.wait()?.success() {
-        return Ok(None);
-    }
-    // It may still be running when it was stopped, misunderstood or silent; killing a dead one is refused, harmlessly.
-    let _ = child.kill();
-    let status = child.wait()?;
-    if stop.load(Ordering::Relaxed) || done {
-        return Ok(None);
-    }
-    if how.is_empty() {
-        how = format!("a worker process died ({status})");
-    }
-    Ok(Some(Death { how, cause: cause.unwrap_or_else(|| Cause::of(status)), finished, engine }))
-}
-
-#[cfg(test)]
-#[cfg(unix)]
-mod tests {
-    use std::process::{Command, Stdio};
-
+/// Shell scripts in the place of workers.
+#[cfg(all(test, unix))]
+pub(in crate::measure) mod testing {
     use super::*;
-    use crate::engine::find;
-    use crate::measure::worker::protocol::Measured;
-    use crate::measure::{Plan, Suite};
 
-    /// Runs a shell script in the place of the worker.
-    fn talk(script: &str, job: Job, stop: bool) -> Sheet {
-        let mut sheet = Sheet::default();
-        let spawn = || {
-            Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
-        };
-        let stop = AtomicBool::new(stop);
-        fresh_process(job, &spawn, Duration::from_millis(300), &mut sheet, &stop, &mut |_, _| {}).unwrap();
-        sheet
+    /// What a worker that samples says of itself.
+    pub const HELLO: &str =
+        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","capabilities":["sample","run"]}"#;
+
+    /// Long enough on a busy machine.
+    pub const LONG: Duration = Duration::from_secs(60);
+    /// Long enough for a script to begin, and not too long to wait for one that hangs.
+    pub const SHORT: Duration = Duration::from_secs(3);
+
+    /// Starts a script.
+    pub fn script(text: &str) -> io::Result<Child> {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
     }
 
-    fn job() -> Job {
-        let plan = Plan::new(Suite::Quick, vec![find("sealmark").unwrap()]);
-        plan.job(&plan.workloads()[..2])
+    /// The part of a script that reads a line and answers it.
+    pub fn answer(text: &str) -> String {
+        format!("read -r line && echo '{text}'; ")
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::testing::{HELLO, LONG, SHORT, answer, script};
+    use super::*;
+    use crate::measure::worker::protocol::{PREPARE, RUN, Slice};
+
+    static GO: AtomicBool = AtomicBool::new(false);
+    const RAN: &str = r#"{"answer":"ran","slot":0,"operations":3,"ns":12.5}"#;
+
+    fn greet(text: &str, needs: &[&'static str]) -> Result<Worker<'static>, Failure> {
+        Worker::greet(script(text).unwrap(), needs, LONG, &GO)
     }
 
-    fn line(answer: &Answer) -> String {
-        format!("echo '{}'; ", serde_json::to_string(answer).unwrap())
-    }
-
-    #[test]
-    fn the_answers_of_a_worker_become_samples() {
-        let mut script = "cat >/dev/null; ".to_owned();
-        for workload in job().workloads {
-            let rows = vec![Measured::new("sealmark", Ok(12.5))];
-            script += &line(&Answer::Workload { workload, rows, cycle_ns: 0.3 });
-        }
-        let sheet = talk(&(script + &line(&Answer::Done)), job(), false);
-        assert_eq!(sheet.cells.len(), 2);
-        assert!(sheet.cells.values().all(|cell| cell.samples == [12.5] && cell.error.is_none()));
-    }
-
-    #[test]
-    fn a_worker_that_dies_costs_the_engine_it_was_touching() {
-        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
-        let sheet = talk(&format!("cat >/dev/null; {at} kill -4 $$"), job(), false);
-        assert_eq!(sheet.cells.len(), 2);
-        for cell in sheet.cells.values() {
-            let error = cell.error.as_deref().unwrap();
-            assert!(error.contains("died") && error.contains("sealmark"), "{error}");
-        }
+    fn run() -> Command {
+        Command::Run(Slice::default())
     }
 
     #[test]
-    fn a_worker_that_dies_while_sampling_costs_the_workload() {
-        let sheet = talk("cat >/dev/null; exit 3", job(), false);
-        assert_eq!(sheet.lost.len(), 2);
-        assert!(sheet.lost.values().flatten().all(|how| how.contains("exit status: 3")), "{:?}", sheet.lost);
+    fn a_worker_is_asked_again_and_again_and_goes_on_after_an_error() {
+        let refusal = r#"{"answer":"error","cause":"command","why":"not today"}"#;
+        let ended = r#"{"answer":"ended"}"#;
+        let text = [HELLO, RAN, refusal, RAN, ended].map(answer).concat();
+        let mut worker = greet(&text, &[RUN]).unwrap();
+        let ran = Answer::Ran { slot: 0, operations: 3, ns: 12.5, cycles: None };
+        assert_eq!(worker.ask(&run(), LONG).unwrap(), ran);
+        let refused = worker.ask(&run(), LONG).unwrap_err();
+        assert!(matches!(&refused, Failure::Refused { cause: Fault::Command, why } if why == "not today"));
+        assert_eq!(refused.cause(), Cause::Other);
+        assert_eq!(worker.ask(&run(), LONG).unwrap(), ran);
+        assert_eq!(worker.hello().program, "a script");
+        worker.end();
     }
 
     #[test]
-    fn a_worker_that_is_killed_from_outside_costs_its_engine_this_process_alone() {
-        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
-        let sheet = talk(&format!("cat >/dev/null; {at} kill -9 $$"), job(), false);
-        assert_eq!(sheet.cells.len(), 2);
-        for cell in sheet.cells.values() {
-            assert_eq!((cell.error.as_deref(), cell.lost.len()), (None, 1));
+    fn an_older_worker_is_used_for_what_it_can_do_and_refused_for_what_it_cannot() {
+        let text = [HELLO, RAN].map(answer).concat();
+        assert!(greet(&text, &[RUN]).unwrap().ask(&run(), LONG).is_ok());
+        let failure = greet(&text, &[RUN, PREPARE]).unwrap_err();
+        let Failure::Misfit(misfit) = &failure else { panic!("{failure}") };
+        let (program, minor, capability) = ("a script".into(), 0, PREPARE);
+        assert_eq!(*misfit, Misfit::Lacks { program, minor, capability });
+        let words = failure.to_string();
+        assert!(
+            words.contains("a script speaks version 1.0 of the worker protocol and lacks `prepare`"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn a_newer_worker_may_say_more_than_is_known() {
+        let hello = HELLO
+            .replace("\"minor\":0", "\"minor\":9,\"colour\":\"blue\"")
+            .replace("\"run\"", "\"fly\",\"run\"");
+        let ran = RAN.replace("}", ",\"joules\":{\"core\":1}}");
+        let mut worker = greet(&[hello.as_str(), &ran].map(answer).concat(), &[RUN]).unwrap();
+        assert!(matches!(worker.ask(&run(), LONG), Ok(Answer::Ran { operations: 3, .. })));
+        assert_eq!(worker.hello().minor, 9);
+        let cause = r#"{"answer":"error","cause":"weather","why":"rain"}"#;
+        let mut worker = greet(&[HELLO, cause].map(answer).concat(), &[RUN]).unwrap();
+        assert!(matches!(worker.ask(&run(), LONG), Err(Failure::Refused { cause: Fault::Other, .. })));
+    }
+
+    #[test]
+    fn a_worker_of_another_major_version_is_refused_whatever_it_can_do() {
+        for major in [0, 2] {
+            let hello = HELLO.replace("\"major\":1", &format!("\"major\":{major}"));
+            let failure = greet(&answer(&hello), &[RUN]).unwrap_err();
             assert!(
-                cell.lost[0].contains("signal: 9") && cell.lost[0].contains("sealmark"),
-                "{:?}",
-                cell.lost
+                matches!(&failure, Failure::Misfit(Misfit::Major { major: theirs, .. }) if *theirs == major)
+            );
+            let words = failure.to_string();
+            assert!(
+                words.contains(&format!(
+                    "speaks version {major}.0 of the worker protocol, and this program 1.0"
+                ))
             );
         }
     }
 
     #[test]
-    fn a_worker_that_hangs_is_ended_and_its_engine_has_that_error() {
-        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
-        let sheet = talk(&format!("cat >/dev/null; {at} exec sleep 1000"), job(), false);
-        assert_eq!((sheet.cells.len(), sheet.hung.as_slice()), (2, &["sealmark".to_owned()][..]));
-        for cell in sheet.cells.values() {
-            let error = cell.error.as_deref().unwrap();
-            assert!(error.contains("said nothing") && error.contains("sealmark"), "{error}");
+    fn what_is_no_answer_is_not_believed() {
+        for (said, reason) in [
+            ("echo hello", "hello"),
+            ("echo '{\"answer\":\"fly\"}'", "unknown variant `fly`"),
+            ("echo '{\"answer\":\"ended\"}'", "this answer was not asked for: {\"answer\":\"ended\"}"),
+            ("printf '\\377\\n'", "expected value"),
+            ("yes '' | tr -d '\\n'; yes | tr -d '\\n'", "more than 1048576 bytes"),
+        ] {
+            let failure = greet(&format!("{said}; exec sleep 1000"), &[RUN]).unwrap_err();
+            let Failure::Garbled(why) = &failure else { panic!("{said}: {failure}") };
+            assert!(why.contains(reason), "{said}: {why}");
+            assert!(failure.to_string().contains("what its parent does not understand"));
+            assert_eq!(failure.cause(), Cause::Other);
         }
     }
 
     #[test]
-    fn a_worker_that_hangs_while_sampling_costs_the_workload_for_good() {
-        let sampling = line(&Answer::Sampling { workload: job().workloads[0].clone() });
-        let sheet = talk(&format!("cat >/dev/null; {sampling} exec sleep 1000"), job(), false);
-        assert_eq!(sheet.failures.len(), 2);
-        assert!(sheet.failures.values().all(|how| how.contains("said nothing")), "{:?}", sheet.failures);
-    }
-
-    #[test]
-    fn patience_covers_what_a_sampler_may_take() {
-        let job = Job { rounds: 11, target_ns: 8e6, engines: vec![String::new(); 10], ..job() };
-        // Twelve turns of ten engines and the cycles, each up to ten times its timed nanoseconds.
-        assert!(patience(&job).as_secs_f64() > PREPARING.as_secs_f64() + 12.0 * 11.0 * 10.0 * 8e6 / 1e9);
-    }
-
-    #[test]
-    fn a_worker_that_talks_nonsense_is_not_believed() {
-        let sheet = talk("cat >/dev/null; echo hello", job(), false);
-        assert_eq!(sheet.lost.len(), 2);
-        assert!(sheet.lost.values().flatten().all(|how| how.contains("understand")));
-    }
-
-    #[test]
-    fn a_worker_that_was_stopped_is_nobodys_error() {
-        let sheet = talk("cat >/dev/null; exit 130", job(), true);
-        assert!(sheet.failures.is_empty() && sheet.lost.is_empty() && sheet.cells.is_empty());
+    fn what_dies_or_says_no_more_is_found_by_its_cause() {
+        for (end, cause) in [
+            ("kill -4 $$", Cause::Crash),
+            ("kill -9 $$", Cause::Other),
+            ("exit 3", Cause::Other),
+            ("exec >&-; exec sleep 1000", Cause::Other),
+        ] {
+            let mut worker = greet(&(answer(HELLO) + end), &[RUN]).unwrap();
+            let failure = worker.ask(&run(), LONG).unwrap_err();
+            assert!(matches!(failure, Failure::Died(_)), "{end}: {failure}");
+            assert_eq!(failure.cause(), cause, "{end}");
+        }
+        let mut worker = greet(&(answer(HELLO) + "exec sleep 1000"), &[RUN]).unwrap();
+        let failure = worker.ask(&run(), Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(failure, Failure::Silent(_)), "{failure}");
+        assert_eq!(failure.cause(), Cause::Hang);
+        assert!(matches!(
+            Worker::greet(script("exec sleep 1000").unwrap(), &[], SHORT, &AtomicBool::new(true)),
+            Err(Failure::Stopped)
+        ));
     }
 }

@@ -1,8 +1,9 @@
 //! How long the slowest of single operations take: quantiles of operations that are timed one by one.
 //!
-//! One reading of the clock is off by its grain and by what reading costs, so an operation must last 20 times that to
-//! be timed alone; a shorter one is said to be below the clock, which is no figure. What interrupts the machine is in
-//! these figures, as it is in what a user sees. Each operation finds the buffers of the one before, in the caches.
+//! One reading of the clock is off by its grain and by what reading costs, so an operation must last 20 times
+//! that to be timed alone; a shorter one is said to be below the clock, which is no figure. What interrupts
+//! the machine is in these figures, as it is in what a user sees. Each operation finds the buffers of the one
+//! before, in the caches.
 
 use hdrhistogram::Histogram;
 

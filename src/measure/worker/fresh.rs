@@ -1,0 +1,305 @@
+//! One fresh process of a bench: a worker that samples every workload, and what its death costs.
+//!
+//! A worker that crashes or hangs costs the engine it was touching its rows, and no other; it is then started
+//! again with the rest. One that ends for another reason, or while it samples, costs this one process its
+//! samples: the rows are of the others. Where most are lost, that is the rows' error.
+
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::measure::Error;
+use crate::measure::worker::collector::Collector;
+use crate::measure::worker::parent::{Cause, Failure, TICK, Worker, unexpected};
+use crate::measure::worker::protocol::{Answer, Command, Job, SAMPLE};
+
+/// How to start a worker.
+pub(in crate::measure) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
+/// Told of everything that is known whenever a workload is finished, and of that workload.
+pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, &str) + Send);
+
+/// How long a worker may take for preparations and checks.
+const PREPARING: Duration = Duration::from_secs(120);
+/// How many times its timed nanoseconds a workload may take: twice what the sampler allows a turn with long
+/// resets.
+const SAMPLING: f64 = 20.0;
+
+/// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and
+/// before it samples a workload on all of them, which takes longest.
+pub(in crate::measure) fn patience(job: &Job) -> Duration {
+    let turns = f64::from(job.rounds + 1) * (job.engines.len() + 1) as f64;
+    PREPARING + Duration::from_secs_f64(SAMPLING * turns * job.target_ns / 1e9)
+}
+
+/// One process; more where workers die.
+pub(in crate::measure) fn fresh_process(
+    mut job: Job,
+    spawn: Spawn<'_>,
+    patience: Duration,
+    collector: &mut Collector,
+    stop: &AtomicBool,
+    note: Note<'_>,
+) -> Result<(), Error> {
+    loop {
+        let mut progress = Progress::default();
+        let child = spawn()?;
+        let Err(failure) = sample(child, &job, patience, collector, stop, note, &mut progress) else { break };
+        if matches!(failure, Failure::Stopped) {
+            break;
+        }
+        // Ctrl-C reaches the worker too, perhaps before this process has noticed.
+        std::thread::sleep(TICK);
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        job.workloads.drain(..progress.finished);
+        let Some(first) = job.workloads.first().cloned() else { break };
+        if matches!(failure, Failure::Misfit(_)) {
+            // It will fit no better the next time.
+            job.workloads.iter().for_each(|workload| collector.lose(workload, None, failure.to_string()));
+            break;
+        }
+        match (progress.engine, failure.cause()) {
+            (Some(engine), cause) => {
+                let how = format!("{failure} while it ran {engine}");
+                for workload in &job.workloads {
+                    match cause {
+                        Cause::Other => collector.lose(workload, Some(&engine), how.clone()),
+                        Cause::Crash | Cause::Hang => collector.fail(workload, Some(&engine), how.clone()),
+                    }
+                }
+                job.engines.retain(|name| *name != engine);
+                if cause == Cause::Hang {
+                    collector.hung.push(engine);
+                }
+            }
+            // It may hang again: nobody is asked for that workload any more.
+            (None, Cause::Hang) => {
+                collector.fail(&first, None, format!("{failure} while it sampled"));
+                job.workloads.remove(0);
+            }
+            (None, Cause::Crash | Cause::Other) => {
+                collector.lose(&first, None, failure.to_string());
+                job.workloads.remove(0);
+            }
+        }
+        if job.workloads.is_empty() || job.engines.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How far a worker came.
+#[derive(Default)]
+struct Progress {
+    /// Workloads of the job that are done.
+    finished: usize,
+    /// The engine that it touches alone.
+    engine: Option<String>,
+}
+
+/// Lets a worker sample a job, and takes its answers.
+fn sample(
+    child: Child,
+    job: &Job,
+    patience: Duration,
+    collector: &mut Collector,
+    stop: &AtomicBool,
+    note: Note<'_>,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    let mut worker = Worker::greet(child, &[SAMPLE], patience, stop)?;
+    worker.tell(&Command::Sample(job.clone()));
+    loop {
+        let answer = worker.hear(patience)?;
+        let expected = job.workloads.get(progress.finished);
+        match &answer {
+            Answer::Clock(_) => {}
+            Answer::At { engine, .. } => progress.engine = Some(engine.clone()),
+            Answer::Sampling { .. } => progress.engine = None,
+            Answer::Workload { workload, .. } if Some(workload) == expected => progress.finished += 1,
+            Answer::Sampled if expected.is_none() => break,
+            Answer::Error { cause, why } => {
+                return Err(Failure::Refused { cause: *cause, why: why.clone() });
+            }
+            other => return Err(unexpected(other)),
+        }
+        if let Some(workload) = collector.take(answer) {
+            note(collector, &workload);
+        }
+    }
+    worker.end();
+    Ok(())
+}
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::engine::find;
+    use crate::measure::worker::parent::testing::{HELLO, LONG, SHORT, answer, script};
+    use crate::measure::worker::protocol::Measured;
+    use crate::measure::{Plan, Suite};
+
+    /// Runs a shell script in the place of the worker, after it has said hello and read its job.
+    fn talk(text: &str, patience: Duration) -> Collector {
+        let text = answer(HELLO) + "read -r job; " + text;
+        let mut collector = Collector::default();
+        let stop = AtomicBool::new(false);
+        fresh_process(job(), &|| script(&text), patience, &mut collector, &stop, &mut |_, _| {}).unwrap();
+        collector
+    }
+
+    fn job() -> Job {
+        let plan = Plan::new(Suite::Quick, vec![find("sealmark").unwrap()]);
+        plan.job(&plan.workloads()[..2])
+    }
+
+    fn line(answer: &Answer) -> String {
+        format!("echo '{}'; ", serde_json::to_string(answer).unwrap())
+    }
+
+    #[test]
+    fn the_answers_of_a_worker_become_samples() {
+        let mut script = String::new();
+        for workload in job().workloads {
+            let rows = vec![Measured::new("sealmark", Ok(12.5))];
+            script += &line(&Answer::Workload { workload, rows, cycle_ns: 0.3 });
+        }
+        let collector = talk(&(script + &line(&Answer::Sampled)), LONG);
+        assert_eq!(collector.cells.len(), 2);
+        assert!(collector.cells.values().all(|cell| cell.samples == [12.5] && cell.error.is_none()));
+    }
+
+    #[test]
+    fn a_worker_that_dies_costs_the_engine_it_was_touching() {
+        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
+        let collector = talk(&format!("{at} kill -4 $$"), LONG);
+        assert_eq!(collector.cells.len(), 2);
+        for cell in collector.cells.values() {
+            let error = cell.error.as_deref().unwrap();
+            assert!(error.contains("died") && error.contains("sealmark"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_dies_while_sampling_costs_the_workload() {
+        let collector = talk("exit 3", LONG);
+        assert_eq!(collector.lost.len(), 2);
+        assert!(
+            collector.lost.values().flatten().all(|how| how.contains("exit status: 3")),
+            "{:?}",
+            collector.lost
+        );
+    }
+
+    #[test]
+    fn a_worker_that_is_killed_from_outside_costs_its_engine_this_process_alone() {
+        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
+        let collector = talk(&format!("{at} kill -9 $$"), LONG);
+        assert_eq!(collector.cells.len(), 2);
+        for cell in collector.cells.values() {
+            assert_eq!((cell.error.as_deref(), cell.lost.len()), (None, 1));
+            assert!(
+                cell.lost[0].contains("signal: 9") && cell.lost[0].contains("sealmark"),
+                "{:?}",
+                cell.lost
+            );
+        }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_ended_and_its_engine_has_that_error() {
+        let at = line(&Answer::At { workload: job().workloads[0].clone(), engine: "sealmark".into() });
+        let collector = talk(&format!("{at} exec sleep 1000"), SHORT);
+        assert_eq!((collector.cells.len(), collector.hung.as_slice()), (2, &["sealmark".to_owned()][..]));
+        for cell in collector.cells.values() {
+            let error = cell.error.as_deref().unwrap();
+            assert!(error.contains("said nothing") && error.contains("sealmark"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_while_sampling_costs_the_workload_for_good() {
+        let sampling = line(&Answer::Sampling { workload: job().workloads[0].clone() });
+        let collector = talk(&format!("{sampling} exec sleep 1000"), SHORT);
+        assert_eq!(collector.failures.len(), 2);
+        assert!(
+            collector.failures.values().all(|how| how.contains("said nothing")),
+            "{:?}",
+            collector.failures
+        );
+    }
+
+    #[test]
+    fn patience_covers_what_a_sampler_may_take() {
+        let job = Job { rounds: 11, target_ns: 8e6, engines: vec![String::new(); 10], ..job() };
+        // Twelve turns of ten engines and the cycles, each up to ten times its timed nanoseconds.
+        assert!(patience(&job).as_secs_f64() > PREPARING.as_secs_f64() + 12.0 * 11.0 * 10.0 * 8e6 / 1e9);
+    }
+
+    #[test]
+    fn a_worker_that_talks_nonsense_is_not_believed() {
+        let collector = talk("echo hello", LONG);
+        assert_eq!(collector.lost.len(), 2);
+        assert!(collector.lost.values().flatten().all(|how| how.contains("understand")));
+    }
+
+    #[test]
+    fn a_worker_that_was_stopped_is_nobodys_error() {
+        let mut collector = Collector::default();
+        let stop = AtomicBool::new(true);
+        fresh_process(job(), &|| script("exit 130"), LONG, &mut collector, &stop, &mut |_, _| {}).unwrap();
+        assert!(collector.failures.is_empty() && collector.lost.is_empty() && collector.cells.is_empty());
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_not_believed() {
+        let jobs = job().workloads;
+        let done = |workload: &str| {
+            let rows = vec![Measured::new("sealmark", Ok(12.5))];
+            line(&Answer::Workload { workload: workload.into(), rows, cycle_ns: 0.3 })
+        };
+        let (first, second) = (done(&jobs[0]), done(&jobs[1]));
+        // The second one first; the same one twice; one too many; the end too early.
+        for (script, samples) in [
+            (second.clone(), 0),
+            (format!("{first}{first}"), 1),
+            (format!("{first}{second}{second}"), 2),
+            (format!("{first}{}", line(&Answer::Sampled)), 1),
+        ] {
+            let collector = talk(&script, LONG);
+            assert_eq!(
+                collector.cells.values().map(|cell| cell.samples.len()).sum::<usize>(),
+                samples,
+                "{script}"
+            );
+            let lost: Vec<_> = collector.lost.values().flatten().collect();
+            assert_eq!(lost.len(), 2 - samples, "{script}: {lost:?}");
+            assert!(lost.iter().all(|how| how.contains("this answer was not asked for")), "{lost:?}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_refuses_its_job_says_why_in_the_rows() {
+        let error = r#"{"answer":"error","cause":"unknown","why":"there is no workload x"}"#;
+        let collector = talk(&format!("echo '{error}'; exec sleep 1000"), LONG);
+        assert_eq!(collector.lost.len(), 2);
+        for how in collector.lost.values().flatten() {
+            assert_eq!(how, "a worker process refused a command: there is no workload x");
+        }
+    }
+
+    #[test]
+    fn a_worker_of_another_version_is_not_started_once_more() {
+        let (mut collector, starts) = (Collector::default(), std::cell::Cell::new(0));
+        let hello = HELLO.replace("\"sample\",", "");
+        let spawn = || {
+            starts.set(starts.get() + 1);
+            script(&answer(&hello))
+        };
+        let stop = AtomicBool::new(false);
+        fresh_process(job(), &spawn, LONG, &mut collector, &stop, &mut |_, _| {}).unwrap();
+        assert_eq!((starts.get(), collector.lost.len()), (1, 2));
+        assert!(collector.lost.values().flatten().all(|how| how.contains("lacks `sample`")));
+    }
+}

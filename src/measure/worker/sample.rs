@@ -1,0 +1,339 @@
+//! The command `sample`: engines that take turns in shuffled rounds of a workload, in one process.
+//!
+//! What slows the machine for a while slows all of them, so their ratios are the most exact figures there
+//! are. The worker says what it is about to touch, so that its parent knows whom to blame when it dies.
+
+use crate::engine::Engine;
+use crate::measure::worker::cycles::Cycles;
+use crate::measure::worker::known::{Known, eligible_engines};
+use crate::measure::worker::protocol::{Answer, Job, Measured};
+use crate::measure::worker::tail;
+use crate::measure::{ClockInfo, Error, Workload};
+use crate::timing::{Clock, Pinning, Sampler, Timed};
+
+/// Told of each answer as soon as there is one; what it returns as an error ends the sampling.
+pub(in crate::measure) type Tell<'a> = &'a mut dyn FnMut(Answer) -> Result<(), Error>;
+
+/// A job, and what this process measures it with.
+pub(in crate::measure) struct Sampling<'a> {
+    pub job: &'a Job,
+    pub known: Known<'a>,
+    pub clock: Clock,
+    pub pinning: &'a Pinning,
+}
+
+impl Sampling<'_> {
+    /// Samples every workload of the job, on those of its engines that are known here.
+    ///
+    /// # Errors
+    /// Those of `tell`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist, before anything is
+    /// measured.
+    pub fn run(&self, tell: Tell<'_>) -> Result<(), Error> {
+        let &Self { job, known, clock, pinning } = self;
+        let find = |path: &String| known.workload(path).ok_or_else(|| Error::Unknown(path.clone()));
+        let workloads = job.workloads.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let find = |name: &String| known.engine(name).ok_or_else(|| Error::NoEngine(name.clone()));
+        let chosen = job.engines.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        tell(Answer::Clock(ClockInfo {
+            grain_ns: clock.grain_ns,
+            overhead_ns: clock.overhead_ns,
+            pinning: pinning.to_string(),
+            rounds: job.rounds,
+            target_ns: job.target_ns,
+            ghz: None,
+        }))?;
+        for (i, workload) in workloads.into_iter().enumerate() {
+            let seed = job.seed.wrapping_add(i as u64);
+            let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
+            let engines = eligible_engines(workload, &chosen);
+            let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, tell)?;
+            tell(Answer::Workload { workload: workload.path.clone(), rows, cycle_ns })?;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a workload, and nanoseconds for a cycle of the core meanwhile.
+fn measure_workload(
+    workload: &Workload,
+    engines: &[&'static dyn Engine],
+    sampler: &Sampler,
+    tell: Tell<'_>,
+) -> Result<(Vec<Measured>, f64), Error> {
+    let clock = &sampler.clock;
+    // Of each engine that has no error yet, its batch; of every one, what is known.
+    let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); engines.len()];
+    let mut batches: Vec<Box<dyn Timed>>;
+    let mut repeat = 1;
+    // One count for all, so that all walk through buffers of the same size.
+    let count = loop {
+        let count = workload.count() * repeat;
+        let mut times = Vec::new();
+        batches = Vec::new();
+        for (&engine, outcome) in engines.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+            tell(Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() })?;
+            match prepare_checked(workload, engine, count, clock) {
+                Ok((batch, ns)) => {
+                    batches.push(batch);
+                    times.push(ns);
+                }
+                Err(why) => *outcome = Err(why),
+            }
+        }
+        let longer = (repeat * repeat_factor(&times, clock.shortest_pass_ns())).min(LONGEST);
+        if longer == repeat {
+            break count;
+        }
+        repeat = longer;
+    };
+    tell(Answer::Sampling { workload: workload.path.clone() })?;
+    batches.push(Box::new(Cycles::new(clock)));
+    let mut samples = sampler.sample(&mut batches);
+    let cycle_ns = samples.pop().expect("the cycles take part").quartile();
+    let mut timed = batches.iter_mut().zip(samples);
+    let mut rows = Vec::with_capacity(engines.len());
+    for (&engine, outcome) in engines.iter().zip(outcomes) {
+        let row = match outcome {
+            Err(why) => Measured::new(engine.name(), Err(why)),
+            Ok(()) => {
+                let (batch, samples) = timed.next().expect("it has a batch");
+                let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
+                let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
+                Measured { arena: workload.arena(count), threads: workload.threads(), ..row }
+            }
+        };
+        rows.push(row);
+    }
+    Ok((rows, cycle_ns.unwrap_or_default()))
+}
+
+/// The row of a batch that was sampled.
+///
+/// # Errors
+/// Why it has no time.
+fn judged(
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    batch: &mut dyn Timed,
+    quartile: Option<f64>,
+    cycle_ns: Option<f64>,
+    clock: &Clock,
+) -> Result<Measured, String> {
+    let right = batch.check().and_then(|()| batch.refuse_forgery());
+    right.map_err(|why| format!("wrong after it was timed: {why}"))?;
+    let ns = quartile.ok_or("there was no round")?;
+    let clock_error = clock_error(clock, ns * batch.count() as f64)?;
+    let cycles = cycle_ns.filter(|_| workload.on_one_core()).map(|cycle_ns| ns / cycle_ns);
+    let tails = if workload.tails { Some(tail::quantiles(workload, engine, clock)?) } else { None };
+    Ok(Measured { clock_error, cycles, tails, ..Measured::new(engine.name(), Ok(ns)) })
+}
+
+/// Makes a batch that is right and refuses a forgery, and the time of the shortest of some passes.
+pub(in crate::measure) fn prepare_checked(
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+    clock: &Clock,
+) -> Result<(Box<dyn Timed>, f64), String> {
+    let mut batch = workload.prepare(engine, count).map_err(|e| e.to_string())?;
+    let ns = checked(&mut *batch, clock)?;
+    batch.refuse_forgery()?;
+    Ok((batch, ns))
+}
+
+/// How many times as many operations as usual a pass may have.
+pub(in crate::measure) const LONGEST: usize = 64;
+
+/// How many times as many operations a pass needs for the shortest of these to take long enough: a coarse
+/// clock needs longer ones, at the price of a larger arena.
+fn repeat_factor(times_ns: &[f64], wanted_ns: f64) -> usize {
+    let shortest = times_ns.iter().copied().fold(wanted_ns, f64::min);
+    (wanted_ns / shortest.max(1.0)).ceil().clamp(1.0, LONGEST as f64) as usize
+}
+
+/// What a pass that takes `ns` may be off by, in parts of it; `None` where that is at most what [`Clock`]
+/// promises, one in a hundred. Not even the longest pass may be long enough for a coarse clock.
+///
+/// # Errors
+/// A pass that may be nothing but the clock's error is no time.
+fn clock_error(clock: &Clock, ns: f64) -> Result<Option<f64>, String> {
+    let error_ns = clock.error_ns();
+    if ns <= error_ns {
+        return Err(format!("a pass is too short for this clock, which may be off by {error_ns:.0} ns"));
+    }
+    Ok((ns < clock.shortest_pass_ns()).then_some(error_ns / ns))
+}
+
+/// Runs a batch until it is warm, checks it, and returns the time of the shortest of three passes.
+fn checked(batch: &mut dyn Timed, clock: &Clock) -> Result<f64, String> {
+    let mut shortest = f64::INFINITY;
+    for _ in 0..3 {
+        batch.reset();
+        shortest = shortest.min(clock.time(|| batch.run()));
+    }
+    batch.check()?;
+    Ok(shortest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use crate::measure::worker::child::sample_here;
+    use crate::measure::workload::catalog;
+    use crate::measure::workload::testing::{Broken, Fault};
+
+    fn job(workloads: &[&str], engines: &[&str]) -> Job {
+        let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect();
+        Job { workloads: owned(workloads), engines: owned(engines), seed: 7, rounds: 11, target_ns: 20_000.0 }
+    }
+
+    fn answers(job: &Job, engines: &[&'static dyn Engine]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        sample_here(job, engines, &mut |answer| {
+            answers.push(answer);
+            Ok(())
+        })
+        .unwrap();
+        answers
+    }
+
+    fn rows(answer: &Answer) -> Option<&Vec<Measured>> {
+        if let Answer::Workload { rows, .. } = answer { Some(rows) } else { None }
+    }
+
+    #[test]
+    fn a_job_and_its_answers_survive_json() {
+        let job = job(&["seal/aes-256-gcm/16"], &["sealmark"]);
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        let told = answers(&job, &[]);
+        assert!(told.len() >= 4, "{told:?}");
+        for answer in told {
+            let text = serde_json::to_string(&answer).unwrap();
+            assert!(!text.contains('\n'));
+            assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
+        }
+        assert!(serde_json::from_str::<Job>("{}").is_err());
+    }
+
+    #[test]
+    fn a_worker_tells_what_it_touches_and_then_what_came_of_it() {
+        let told = answers(&job(&["open/aes-256-gcm/64"], &["sealmark/portable", "sealmark"]), &[]);
+        let kinds: Vec<_> = told
+            .iter()
+            .map(|answer| match answer {
+                Answer::Clock(_) => "clock",
+                Answer::At { .. } => "at",
+                Answer::Sampling { .. } => "sampling",
+                Answer::Workload { .. } => "workload",
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        // Twice two, or more, where the clock is too coarse for the usual count.
+        let (touched, rest) = kinds[1..].split_at(kinds.iter().filter(|kind| **kind == "at").count());
+        assert!(kinds[0] == "clock" && touched.len() >= 2 && touched.len() % 2 == 0, "{kinds:?}");
+        assert!(touched.iter().all(|kind| *kind == "at"), "{kinds:?}");
+        assert_eq!(rest, ["sampling", "workload"]);
+        let rows = told.iter().find_map(rows).unwrap();
+        assert_eq!(rows.len(), 2);
+        for row in rows {
+            assert!(row.arena.as_ref().is_some_and(|a| a.bytes >= 16 * 1024), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_engine_gets_an_error_and_the_others_their_time() {
+        let broken = Broken::with(Fault::FlipsTag);
+        let told = answers(&job(&["seal/aes-256-gcm/64"], &["broken/flips-tag", "sealmark"]), &[broken]);
+        let rows = told.iter().find_map(rows).unwrap();
+        assert_eq!(rows[0].engine, "broken/flips-tag");
+        assert!(rows[0].time().is_err_and(|why| why.contains("tag")), "{:?}", rows[0]);
+        assert!(rows[1].time().is_ok(), "{:?}", rows[1]);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused_before_anything_is_measured() {
+        let refused = |workloads: &[&str], engines: &[&str]| {
+            let mut told = 0;
+            let result = sample_here(&job(workloads, engines), &[], &mut |_| {
+                told += 1;
+                Ok(())
+            });
+            assert_eq!(told, 0);
+            result.unwrap_err()
+        };
+        let fine = "seal/aes-256-gcm/16";
+        let error = refused(&[fine, "seal/rot-13/16"], &["sealmark"]);
+        assert!(matches!(error, Error::Unknown(path) if path == "seal/rot-13/16"));
+        let error = refused(&[fine], &["sealmark", "rong"]);
+        assert!(matches!(error, Error::NoEngine(name) if name == "rong"));
+    }
+
+    #[test]
+    fn a_coarse_clock_gets_longer_passes() {
+        assert_eq!(repeat_factor(&[2_500.0], 10_000.0), 4);
+        assert_eq!(repeat_factor(&[2_500.0], 2_000.0), 1);
+        assert_eq!(repeat_factor(&[9_000.0, 2_500.0, 90_000.0], 10_000.0), 4);
+        assert_eq!(repeat_factor(&[0.0], 1e9), 64);
+        assert_eq!(repeat_factor(&[], 1e9), 1);
+    }
+
+    #[test]
+    fn a_pass_that_stays_too_short_for_the_clock_says_by_how_much() {
+        let clock = |grain_ns| Clock { grain_ns, overhead_ns: 0.0 };
+        assert_eq!(clock_error(&clock(1e3), 100e3), Ok(None));
+        assert_eq!(clock_error(&clock(1e3), 50e3), Ok(Some(0.02)));
+        for ns in [0.0, 500.0, 1e3] {
+            assert!(clock_error(&clock(1e3), ns).is_err_and(|why| why.contains("too short for this clock")));
+        }
+        // What a row says: the same in a run, whose passes are as long as they are.
+        let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
+        let timed = |grain_ns| {
+            let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };
+            measure_workload(workload, &engines, &sampler, &mut |_| Ok(())).unwrap().0.remove(0)
+        };
+        let fine = timed(0.1);
+        assert!(fine.time().is_ok() && fine.clock_error.is_none(), "{fine:?}");
+    }
+
+    #[test]
+    fn a_coarse_clock_gives_every_engine_the_same_larger_arena() {
+        let workload = catalog::find("seal/aes-256-gcm/64").unwrap();
+        let engines = [engine::find("sealmark/portable").unwrap(), engine::find("sealmark").unwrap()];
+        // Passes of 20 ms: more than any engine takes for the usual arena.
+        let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
+        let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
+        let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, &mut |_| Ok(())).unwrap();
+        assert!(cycle_ns > 0.0);
+        assert!(rows.iter().all(|row| row.time().is_ok() == row.cycles.is_some_and(|cycles| cycles > 0.0)));
+        let bytes: Vec<_> = rows.iter().map(|row| row.arena.as_ref().unwrap().bytes).collect();
+        assert_eq!(bytes.len(), 2);
+        assert_eq!(bytes[0], bytes[1]);
+        assert!(bytes[0] > 16 * 1024, "{bytes:?}");
+    }
+
+    #[test]
+    fn an_engine_that_accepts_forgeries_gets_no_time_in_any_row_of_opens() {
+        let accepts = Broken::with(Fault::AcceptsAnything);
+        let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
+        let (mut opens, mut others) = (0, 0);
+        for workload in catalog::workloads() {
+            let result = prepare_checked(workload, accepts, 1, &clock);
+            if workload.kind.opens() {
+                assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
+                opens += 1;
+            } else {
+                assert!(result.is_ok(), "{}", workload.path);
+                others += 1;
+            }
+        }
+        assert_eq!((opens, others), (93, 127));
+        for path in ["open/aes-256-gcm/64", "open/record/1024", "open_batch/aes-256-gcm/256"] {
+            let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
+            let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();
+            assert_eq!(rows.len(), 1);
+            assert!(rows[0].time().is_err_and(|why| why.contains("forged tag is opened")), "{rows:?}");
+        }
+    }
+}
