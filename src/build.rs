@@ -1,5 +1,5 @@
-//! Notes the compiler and the profile for the results: a time belongs to the build that it was measured on. And lists the
-//! files that `vectors/index.toml` names, so that a new set is a file and its entry there.
+//! Notes the compiler and the profile for the results: a time belongs to the build that it was measured on.
+//! And lists the files that `vectors/index.toml` names, so that a new set is a file and its entry there.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -26,8 +26,9 @@ fn note_the_build() {
     println!("cargo::rustc-env=SEALMARK_BUILD={}, {profile}, opt-level {level}, {flags}", rustc.trim());
 }
 
-/// Writes `vectors.rs`: an array of each file's path below `vectors/` and its bytes. The compiler finds the files by the
-/// package's folder, so the list is the same wherever that is. `crate:NAME` is a file that a dependency carries.
+/// Writes `vectors.rs`: an array of each file's path below `vectors/` and its bytes. The compiler finds the
+/// files by the package's folder, so the list is the same wherever that is. `crate:NAME` is a file that a
+/// dependency carries.
 fn list_the_vectors() {
     const INDEX: &str = "vectors/index.toml";
     println!("cargo::rerun-if-changed={INDEX}");

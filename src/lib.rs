@@ -1,7 +1,8 @@
 //! Sealmark verifies and measures AES envelope encryption on the CPU that it runs on.
 //!
-//! Three questions: which AES-GCM engines can run on this CPU, is each of them right, and how fast is each? The
-//! command answers them in one go; this library is what it is made of, and what an engineer takes from it.
+//! Three questions: which AES-GCM engines can run on this CPU, is each of them right, and how fast is each?
+//! The command answers them in one go; this library is what it is made of, and what an engineer takes from
+//! it.
 //!
 //! ```
 //! use sealmark::aead::{Alg, Key, Tag};
@@ -26,13 +27,13 @@
 //! | 5 | [`scheme`] | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
 //! | 3 | [`engine`] | every AEAD behind one trait |
-//! | 2 | [`aead`], `timing`, `trace` | the kernels; the clock, interleaved rounds, intervals; single-stepping |
+//! | 2 | [`aead`], `timing`, `trace` | kernels; clock, interleaved rounds, intervals; single-stepping |
 //! | 1 | `host`, [`disk`] | which CPU this is; files that survive a power cut |
 //!
 //! # Features
 //!
-//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of the schemes
-//! the traits alone ([`scheme`], [`disk`]): five small dependencies.
+//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of
+//! the schemes the traits alone ([`scheme`], [`disk`]): five small dependencies.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -46,9 +47,9 @@
 //!
 //! # Your own engine, your own scheme
 //!
-//! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and measures that
-//! engine like the others, and does faults to what that scheme stores or sends; see `examples/own_engine.rs` and
-//! `examples/own_scheme.rs`.
+//! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and
+//! measures that engine like the others, and does faults to what that scheme stores or sends; see
+//! `examples/own_engine.rs` and `examples/own_scheme.rs`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

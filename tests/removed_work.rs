@@ -12,7 +12,7 @@ use std::time::Duration;
 use sealmark::aead::{Aead, Alg, Error};
 use sealmark::engine::double::{Call, FaultyEngine};
 use sealmark::engine::{Engine, find};
-use sealmark::measure::{self, Engines, Op, Plan, Suite, Timed, Workload, trace, workloads};
+use sealmark::measure::{self, Plan, Scope, Suite, Timed, Workload, trace, workloads};
 
 /// Which calls of an engine do their work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,12 +211,12 @@ fn judged(workload: &Workload, planted: Planted) -> Result<(), String> {
 
 fn removed_work_is_found_in_every_workload() {
     let (mut tried, mut found) = (0, 0);
-    for workload in workloads().iter().filter(|w| w.engines == Engines::Each) {
+    for workload in workloads().iter().filter(|w| w.scope() == Scope::EveryEngine) {
         // How long a message is does not matter here, nor how many share a key.
         let (bytes, batch) = (workload.bytes.min(4096), workload.batch.min(2));
         let workload = Workload { bytes, batch, ..workload.clone() };
-        let makes_keys = matches!(workload.op, Op::Key | Op::Amortised);
-        let seals = workload.op != Op::Key;
+        let makes_keys = matches!(workload.op(), "key" | "amortised");
+        let seals = workload.op() != "key";
         for what in [(seals, Calls::Messages), (makes_keys, Calls::Keys)] {
             let (true, what) = what else { continue };
             let control = judged(&workload, Planted::new("planted/nothing", Removed::Nothing, what));
@@ -269,15 +269,15 @@ fn instructions_grow_with_operations() {
     /// What the third operation may take, in instructions of the second: one that is not done takes next to none, and
     /// an allocator goes another way now and then.
     const ALIKE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
-    let mut seen: Vec<(Op, bool)> = Vec::new();
+    let mut seen: Vec<(&str, bool)> = Vec::new();
     for workload in workloads().iter().filter(|w| w.on_one_core()) {
         // One workload of each kind, of messages and of records. A sidecar is a hundred thousand steps.
-        let kind = (workload.op, workload.alg.is_some());
-        if seen.contains(&kind) || matches!(workload.op, Op::Hydrate | Op::Rotate) {
+        let kind = (workload.op(), workload.alg.is_some());
+        if seen.contains(&kind) || matches!(workload.op(), "hydrate" | "rotate") {
             continue;
         }
         // A batch goes through the lanes of its kernel in groups.
-        let at_once = if matches!(workload.op, Op::SealBatch | Op::OpenBatch) { 8 } else { 1 };
+        let at_once = if matches!(workload.op(), "seal_batch" | "open_batch") { 8 } else { 1 };
         let instructions = |operations: usize| {
             let bytes = workload.bytes.min(64);
             let workload = Workload { bytes, batch: operations * at_once, ..workload.clone() };

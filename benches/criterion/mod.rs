@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use sealmark::engine::{engines, find};
-use sealmark::measure::{Engines, Suite, Workload};
+use sealmark::measure::{Scope, Suite, Workload};
 
 /// Sizes that are measured unless a suite is named.
 const SIZES: [usize; 4] = [0, 16, 1024, 16_384];
@@ -39,9 +39,9 @@ fn one(criterion: &mut Criterion, workload: &Workload) {
     if workload.bytes > 0 {
         group.throughput(Throughput::BytesDecimal(workload.bytes as u64));
     }
-    let engines = match workload.engines {
-        Engines::Each => engines(),
-        Engines::Own => find("sealmark").into_iter().collect(),
+    let engines = match workload.scope() {
+        Scope::EveryEngine => engines(),
+        Scope::CipherFree => find("sealmark").into_iter().collect(),
     };
     for engine in engines {
         if engine.available().is_err() || !workload.supported_by(engine) {

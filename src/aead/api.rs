@@ -55,8 +55,8 @@ impl Key {
     /// Checks `tag` over the ciphertext `in_out` and `aad`, and decrypts in place.
     ///
     /// # Errors
-    /// [`Error::NotAuthentic`]: `in_out` then holds zeros. [`Error::MessageTooLong`], [`Error::AadTooLong`]: it is
-    /// untouched.
+    /// [`Error::NotAuthentic`]: `in_out` then holds zeros. [`Error::MessageTooLong`], [`Error::AadTooLong`]:
+    /// it is untouched.
     #[inline]
     pub fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
         self.key.open(nonce, aad, in_out, tag)

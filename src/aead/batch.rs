@@ -1,13 +1,14 @@
 //! Many short messages at once: one in each lane.
 //!
-//! The messages of a group end together: step `p` takes the block that stands `p` from the end of each, so that
-//! all lanes multiply by the same power of H, and only the last step may meet partial blocks. A lane whose message
-//! is shorter joins later. Long messages, and those with more than a block of AAD, are taken one by one.
+//! The messages of a group end together: step `p` takes the block that stands `p` from the end of each, so
+//! that all lanes multiply by the same power of H, and only the last step may meet partial blocks. A lane
+//! whose message is shorter joins later. Long messages, and those with more than a block of AAD, are taken
+//! one by one.
 
 use super::block::j0_of_nonce;
+use super::interleave::{crypt_rounds, each};
 use super::key::Key;
 use super::lanes::{Edge, MOST_LANES, ManyLanes};
-use super::step::{crypt_rounds, each};
 use super::{Message, Tag};
 
 /// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.
@@ -96,8 +97,8 @@ impl Group {
 /// One group of short messages.
 ///
 /// # Safety
-/// As [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`], none with more than
-/// 16 bytes of AAD; when they are opened, `tags` has one place for each.
+/// As [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`], none with
+/// more than 16 bytes of AAD; when they are opened, `tags` has one place for each.
 #[inline(always)]
 unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -132,9 +133,9 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     group.even =
         messages.len() == L::BLOCKS && group.blocks[..L::BLOCKS].iter().all(|blocks| *blocks == first);
 
-    const { assert!(LONGEST / 16 + 2 <= Key::<L>::POWERS, "a power of H for each block of the longest message") }
-    // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; powers asked
-    // for are at least 1 and at most LONGEST / 16 + 2, which was asserted.
+    const { assert!(LONGEST / 16 + 2 <= Key::<L>::POWERS, "a power of H for each block of a message") }
+    // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; powers
+    // asked for are at least 1 and at most LONGEST / 16 + 2, which was asserted.
     unsafe {
         let j0 = L::add(L::load_each(&nonces, &[12; MOST_LANES]), L::splat(1 << 120));
         let mut counter = L::counters(j0);
@@ -210,7 +211,8 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
 /// Adds the key stream to the block of each message that stands `p` from the end, and hashes its ciphertext.
 ///
 /// # Safety
-/// As [`together`], whose messages `group` describes; `p` is at least 1 and at most the most blocks of a message.
+/// As [`together`], whose messages `group` describes; `p` is at least 1 and at most the most blocks of a
+/// message.
 #[inline(always)]
 unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -249,7 +251,8 @@ mod tests {
         (bytes(len, 1), bytes(aad_len, 2), nonce)
     }
 
-    /// Seals a batch of these (message, AAD) lengths, compares it with single calls, opens it, and refuses one.
+    /// Seals a batch of these (message, AAD) lengths, compares it with single calls, opens it, and refuses
+    /// one.
     fn check(name: &str, key: &dyn crate::aead::Aead, lens: &[(usize, usize)]) {
         let drawn: Vec<_> = lens.iter().enumerate().map(|(n, (len, aad))| drawn(n, *len, *aad)).collect();
         let mut buffers: Vec<_> = drawn.iter().map(|(message, ..)| message.clone()).collect();

@@ -22,7 +22,8 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     /// `L::detected()` is true, `bytes` has the algorithm's length, and ROUNDS is its number of rounds.
     pub unsafe fn boxed(alg: Alg, bytes: &[u8]) -> Box<dyn Aead> {
         let mut place = Box::<Self>::new_uninit();
-        // SAFETY: a key is made of integers, for which zero bytes are a value; the caller has detected the features.
+        // SAFETY: a key is made of integers, for which zero bytes are a value; the caller has detected the
+        // features.
         unsafe {
             place.as_mut_ptr().write_bytes(0, 1);
             let mut made = place.assume_init();

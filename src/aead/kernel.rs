@@ -1,12 +1,13 @@
-//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2), and the last pass that ends every
-//! message: it takes J0 and the rest of the message as one run of blocks, so that a short message is one trip through
-//! AES and one reduction. What is too long for it goes through [`long`](super::long) first.
+//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2), and the last pass that
+//! ends every message: it takes J0 and the rest of the message as one run of blocks, so that a short message
+//! is one trip through AES and one reduction. What is too long for it goes through [`bulk`](super::bulk)
+//! first.
 
 use super::Tag;
 use super::block::{lengths, number_in};
+use super::interleave::{counter, crypt_rounds, each, span};
 use super::key::Key;
 use super::lanes::{Edge, Lanes};
-use super::step::{counter, crypt_rounds, each, span};
 
 /// The first counter block of any other IV: GHASH of it and its length.
 ///
@@ -35,12 +36,17 @@ pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
-    const { assert!(L::BLOCKS * L::LAST < Key::<L>::POWERS, "a power of H for each block of the last pass") }
+    const {
+        assert!(
+            L::BLOCKS * L::TAIL_VECTORS < Key::<L>::POWERS,
+            "a power of H for each block of the last pass"
+        )
+    }
     let number = number_in(j0);
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         let lengths = L::hash(lengths(aad.len(), in_out.len()));
-        if aad.len() <= 16 && in_out.len() <= span::<L>(L::LAST) - 16 {
+        if aad.len() <= 16 && in_out.len() <= span::<L>(L::TAIL_VECTORS) - 16 {
             let mut counter = counter::<L>(j0, number);
             let first = L::count(&mut counter);
             let last = Last { key, first, counter, before: L::element(aad), sum: L::no_product() };
@@ -83,7 +89,8 @@ impl<L: Lanes> Last<'_, L> {
     ) {
         let width = span::<L>(1);
         let vectors = (16 + rest.len()).div_ceil(width);
-        // The first block is J0's, the message is in the next ones; of the last vector these bytes are message.
+        // The first block is J0's, the message is in the next ones; of the last vector these bytes are
+        // message.
         let base = rest.as_mut_ptr().wrapping_sub(16);
         let end = base.wrapping_add((vectors - 1) * width);
         let part = (if vectors == 1 { 16 } else { 0 }, 16 + rest.len() - (vectors - 1) * width);
@@ -91,15 +98,15 @@ impl<L: Lanes> Last<'_, L> {
         macro_rules! as_many {
             ($data:ident, $sum:ident, $($n:literal)+) => {
                 match vectors {
-                    $($n if const { $n <= L::LAST } => {
+                    $($n if const { $n <= L::TAIL_VECTORS } => {
                         self.vectors::<$n, ROUNDS, SEAL>($sum, base, $data, part, blocks, tag)
                     },)+
-                    _ => unreachable!("the caller leaves no more than LAST vectors"),
+                    _ => unreachable!("the caller leaves no more than TAIL_VECTORS vectors"),
                 }
             };
         }
-        // SAFETY: the caller's contract is that of `Lanes`; `part` is inside `rest`; the match is on the number of
-        // vectors; every table has the first power.
+        // SAFETY: the caller's contract is that of `Lanes`; `part` is inside `rest`; the match is on the
+        // number of vectors; every table has the first power.
         unsafe {
             let data = L::load_part(end, part.0, part.1);
             let sum = L::multiply_one(self.sum, lengths, self.key.powers(1));
@@ -108,7 +115,8 @@ impl<L: Lanes> Last<'_, L> {
         }
     }
 
-    /// [`pass`](Self::pass) with `V` vectors at `base`, of which `data` is the last and to be stored by the caller.
+    /// [`pass`](Self::pass) with `V` vectors at `base`, of which `data` is the last and to be stored by the
+    /// caller.
     ///
     /// # Safety
     /// As [`Lanes`].
@@ -126,9 +134,10 @@ impl<L: Lanes> Last<'_, L> {
         let keys = key.round::<ROUNDS>();
         let width = span::<L>(1);
         let starts = |i: usize| if i == 0 { 16 } else { 0 };
-        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the first
-        // from its second block on. The powers asked for are at least 2, since the last vector begins at or before
-        // the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS * LAST + 1, at most POWERS.
+        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the
+        // first from its second block on. The powers asked for are at least 2, since the last vector begins
+        // at or before the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS *
+        // TAIL_VECTORS + 1, at most POWERS.
         unsafe {
             let mut counter = self.counter;
             let mut states = [L::whiten(self.first, &keys[0]); V];
@@ -181,7 +190,8 @@ impl<L: Lanes> Last<'_, L> {
     }
 }
 
-/// Hashes any number of bytes, padded with zeros to whole blocks, with a reduction for as many as there are powers.
+/// Hashes any number of bytes, padded with zeros to whole blocks, with a reduction for as many as there are
+/// powers.
 ///
 /// # Safety
 /// As [`Lanes`].
@@ -190,8 +200,8 @@ pub(super) unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]
     let width = span::<L>(1);
     for piece in data.chunks(Key::<L>::POWERS / L::BLOCKS * width) {
         let blocks = piece.len().div_ceil(16);
-        // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A piece has
-        // 1 to POWERS blocks, and vector `i` of it begins before the last of them.
+        // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A
+        // piece has 1 to POWERS blocks, and vector `i` of it begins before the last of them.
         unsafe {
             let mut sum = L::multiply_one(L::no_product(), *y, key.powers(blocks));
             for (i, vector) in piece.chunks(width).enumerate() {

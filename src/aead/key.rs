@@ -21,8 +21,8 @@ unsafe impl Plain for Block {}
 // SAFETY: an array of those.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
-/// What one key becomes for one backend. Aligned as every allocator aligns: for more, glibc's takes a slow path, and
-/// vectors may begin at any power anyway.
+/// What one key becomes for one backend. Aligned as every allocator aligns: for more, glibc's takes a slow
+/// path, and vectors may begin at any power anyway.
 #[repr(C, align(16))]
 pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
@@ -42,11 +42,11 @@ impl<L: Lanes> Key<L> {
     /// The highest power that is kept.
     pub const POWERS: usize = size_of::<L::Powers>() / size_of::<L::Power>() - (L::BLOCKS - 1);
 
-    /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read wherever
-    /// one of them stands, and its sums as many blocks behind as the table has.
+    /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read
+    /// wherever one of them stands, and its sums as many blocks behind as the table has.
     ///
-    /// Not checked in a release build: the kernels ask for powers in hundreds of places, and all of them know their
-    /// bounds from the geometry of the loop.
+    /// Not checked in a release build: the kernels ask for powers in hundreds of places, and all of them know
+    /// their bounds from the geometry of the loop.
     ///
     /// # Safety
     /// `n` is at least 1 and at most [`POWERS`](Self::POWERS).
@@ -69,7 +69,8 @@ impl<L: Lanes> Key<L> {
         let rounds = words + 6;
         debug_assert_eq!(bytes.len(), alg.key_len());
 
-        // SAFETY: this function's contract is that of `Lanes`; every pointer below is to an array of a vector.
+        // SAFETY: this function's contract is that of `Lanes`; every pointer below is to an array of a
+        // vector.
         unsafe {
             let mut w = [0u32; 4 * ROUND_KEYS + 8];
             for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -133,8 +134,8 @@ pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &m
     let power = core::ptr::from_mut(powers).cast::<Block>().wrapping_add(all);
     let sum = core::ptr::from_mut(sums).cast::<Block>().wrapping_add(all);
     let zeros = [Block::default(); 4];
-    // SAFETY: the caller's contract; every offset below is from 1 to `all` places before the end of the powers, behind
-    // which BLOCKS - 1 blocks of zeros stand.
+    // SAFETY: the caller's contract; every offset below is from 1 to `all` places before the end of the
+    // powers, behind which BLOCKS - 1 blocks of zeros stand.
     unsafe {
         power.sub(1).write(Block(h.to_le_bytes()));
         let mut known = 1;

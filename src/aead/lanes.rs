@@ -1,8 +1,8 @@
 //! What a kernel needs of a CPU: a few operations on vectors of one, two or four blocks.
 //!
 //! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`] is where a backend's target features
-//! begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are byte-reversed, H is
-//! multiplied by x once, and products then reduce without bit reversals.
+//! begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are byte-reversed, H
+//! is multiplied by x once, and products then reduce without bit reversals.
 
 use super::key::{Key, Plain};
 use super::{Alg, Message, Probe, Probed, Tag, batch};
@@ -21,28 +21,30 @@ pub(super) struct Block(pub [u8; 16]);
 pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Blocks in a vector.
     const BLOCKS: usize;
-    /// The registers that its instructions for AES and carry-less multiplies work on, as a trace names them; none
-    /// where it has no such instructions.
+    /// The registers that its instructions for AES and carry-less multiplies work on, as a trace names them;
+    /// none where it has no such instructions.
     const WIDTH: Option<&'static str>;
     /// Vectors that the last pass of a message takes at once, at most 8.
-    const LAST: usize;
+    const TAIL_VECTORS: usize;
     /// Vectors that the CPU's registers hold at once: for probes.
     const REGISTERS: usize = 16;
-    /// Vectors in a turn of the bulk loop, which ends in a reduction: as many in flight at once as a seal has.
-    const FLIGHT: usize;
+    /// Vectors in a turn of the bulk loop, which ends in a reduction: as many in flight at once as a seal
+    /// has.
+    const BULK_VECTORS: usize;
     /// Vectors that an open has in flight at once: fewer where registers are few.
-    const OPENING: usize = Self::FLIGHT;
+    const BULK_OPEN_VECTORS: usize = Self::BULK_VECTORS;
     /// Vectors in flight between the bulk loop and the last pass.
-    const GROUP: usize;
-    /// Whether the first two rounds of a long message are remembered ([`Table`](super::table::Table)).
-    const REMEMBERS: bool;
-    /// Whether states go through AES round by round, with multiplies between the rounds; else the kernel calls
-    /// [`all_rounds`](Self::all_rounds), and multiplies before or after it.
-    const BY_ROUNDS: bool = true;
+    const GROUP_VECTORS: usize;
+    /// Whether the first two rounds of a long message are remembered
+    /// ([`RoundCache`](super::round_cache::RoundCache)).
+    const CACHES_ROUNDS: bool;
+    /// Whether states go through AES round by round, with multiplies between the rounds; else the kernel
+    /// calls [`all_rounds`](Self::all_rounds), and multiplies before or after it.
+    const INTERLEAVES: bool = true;
     /// What is kept of a power of H.
     type Power: Plain;
-    /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message is
-    /// multiplied by between two reductions.
+    /// Powers of H, highest first, then zeros for [`BLOCKS`](Self::BLOCKS) - 1 blocks: as many as a message
+    /// is multiplied by between two reductions.
     type Powers: Plain;
     /// What is kept beside them: nothing, or of each the sums of its halves.
     type Sums: Plain;
@@ -83,14 +85,15 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// One full round.
     unsafe fn round(s: Self::State, key: &Self::RoundKey) -> Self::State;
     /// Takes whitened states to where [`finish`](Self::finish) completes them. Only called where
-    /// [`BY_ROUNDS`](Self::BY_ROUNDS) is false.
+    /// [`INTERLEAVES`](Self::INTERLEAVES) is false.
     unsafe fn all_rounds<const V: usize, const ROUNDS: usize>(
         _: &mut [Self::State; V],
         _: &[Self::RoundKey],
     ) {
         unreachable!("states go round by round")
     }
-    /// The sum of two states at the same place in AES. Only called where [`REMEMBERS`](Self::REMEMBERS) is true.
+    /// The sum of two states at the same place in AES. Only called where
+    /// [`CACHES_ROUNDS`](Self::CACHES_ROUNDS) is true.
     unsafe fn add_states(_: Self::State, _: Self::State) -> Self::State {
         unreachable!("no states are remembered")
     }
@@ -126,8 +129,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Writes the tag: an element as a block, added to the first block of `mask`.
     unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
 
-    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it, and which
-    /// there are where [`BY_ROUNDS`](Self::BY_ROUNDS) is true.
+    /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it, and
+    /// which there are where [`INTERLEAVES`](Self::INTERLEAVES) is true.
     unsafe fn carryless(_: Self::Vector, _: Self::Vector) -> Self::Vector {
         unreachable!("there are no probes")
     }
@@ -142,8 +145,8 @@ pub(super) trait Doubling: Lanes<Power = Block, Sums = <Self as Lanes>::Powers> 
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Each lane times the power at `h`, reduced: the powers that many places higher.
     unsafe fn raise(v: Self::Vector, h: *const Block) -> Self::Vector;
-    /// What Karatsuba's middle product takes of each lane: in its low half the sum of the halves of `v`, in its
-    /// high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
+    /// What Karatsuba's middle product takes of each lane: in its low half the sum of the halves of `v`, in
+    /// its high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
     unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
 }
 
@@ -190,8 +193,8 @@ pub(super) const MOST_LANES: usize = 4;
 /// Where a backend's target features begin: the kernel's entry points, instantiated for it.
 ///
 /// # Safety
-/// Every method but `detected` is only called on a CPU for which `detected` is true, and with a key of `ROUNDS`
-/// rounds.
+/// Every method but `detected` is only called on a CPU for which `detected` is true, and with a key of
+/// `ROUNDS` rounds.
 pub(super) trait Edge: Lanes {
     /// Whether this CPU has all the features.
     fn detected() -> bool;
@@ -199,7 +202,7 @@ pub(super) trait Edge: Lanes {
     unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
     /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
-    /// Takes the message up to its last pass ([`long`](super::long::long)), out of line.
+    /// Takes the message up to its last pass ([`long`](super::bulk::long)), out of line.
     unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         j0: u128,

@@ -1,10 +1,10 @@
 //! AES-GCM: the kernels, one for each kind of CPU, behind one trait.
 //!
-//! [`Key`] is what an application calls. Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is written once over `Lanes`;
-//! a file in `arch/` supplies the few vector operations of one kind of CPU, and a row in [`BACKENDS`].
-//! The CPU is asked once, when a key is made; holding the key is the proof that its instructions exist.
-//! How a kernel works, and what each part of it is worth, is told in [`how`].
-//! Not here: GMAC as its own call, GCM-SIV, streaming over several calls.
+//! [`Key`] is what an application calls. Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is
+//! written once over `Lanes`; a file in `arch/` supplies the few vector operations of one kind of CPU, and a
+//! row in [`BACKENDS`]. The CPU is asked once, when a key is made; holding the key is the proof that its
+//! instructions exist. How a kernel works, and what each part of it is worth, is told in [`how`]. Not here:
+//! GMAC as its own call, GCM-SIV, streaming over several calls.
 
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
 
@@ -16,14 +16,14 @@ mod arch;
 )]
 mod batch;
 mod block;
+mod bulk;
 mod gcm;
+mod interleave;
 mod kernel;
 mod key;
 mod lanes;
-mod long;
 mod probe;
-mod step;
-mod table;
+mod round_cache;
 #[cfg(feature = "aead-traits")]
 pub mod traits;
 
@@ -152,10 +152,12 @@ pub trait Aead: Send + Sync {
     /// [`Error::MessageTooLong`], [`Error::AadTooLong`]: `in_out` is untouched.
     fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error>;
 
-    /// [`seal`](Self::seal) with an IV of any length that SP 800-38D allows (7.1: J0 from GHASH unless 96 bits).
+    /// [`seal`](Self::seal) with an IV of any length that SP 800-38D allows (7.1: J0 from GHASH unless 96
+    /// bits).
     ///
     /// # Errors
-    /// As `seal`; [`Error::IvLength`] for an empty one; [`Error::Unsupported`] where the engine has no such call.
+    /// As `seal`; [`Error::IvLength`] for an empty one; [`Error::Unsupported`] where the engine has no such
+    /// call.
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
         self.seal(nonce, aad, in_out, tag)
@@ -164,7 +166,8 @@ pub trait Aead: Send + Sync {
     /// [`open`](Self::open) with an IV of any length and a tag of 12 to 16 bytes.
     ///
     /// # Errors
-    /// As `open`; [`Error::IvLength`], [`Error::TagLength`]; [`Error::Unsupported`] where the engine has no such call.
+    /// As `open`; [`Error::IvLength`], [`Error::TagLength`]; [`Error::Unsupported`] where the engine has no
+    /// such call.
     fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
         let tag: [u8; TAG_LEN] = tag.try_into().map_err(|_| Error::Unsupported)?;
@@ -226,8 +229,8 @@ pub struct Backend {
     pub features: &'static [&'static str],
     /// Blocks in one of its vectors, 16 bytes each.
     pub blocks: usize,
-    /// The registers that its instructions for AES and carry-less multiplies work on: `xmm`, `ymm`, `zmm` or `v`; none
-    /// where it has no such instructions.
+    /// The registers that its instructions for AES and carry-less multiplies work on: `xmm`, `ymm`, `zmm` or
+    /// `v`; none where it has no such instructions.
     pub width: Option<&'static str>,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,

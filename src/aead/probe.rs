@@ -1,10 +1,10 @@
 //! Probes: what a CPU can do at most with a backend's vectors, measured without a message.
 //!
-//! Written once over [`Lanes`], as the kernel is: AES rounds and carry-less multiplies, each as many at once as the
-//! registers allow and each in one dependent chain, and the mix of both that AES-256-GCM needs for a vector of
-//! blocks. Nothing is loaded or stored inside a loop, and the sums of GHASH, its shuffles and its reductions are left
-//! out: a kernel can come near the mix and not pass it. What the loops leave behind is returned, so that a test can
-//! compute it otherwise. Not here: the time that they take.
+//! Written once over [`Lanes`], as the kernel is: AES rounds and carry-less multiplies, each as many at once
+//! as the registers allow and each in one dependent chain, and the mix of both that AES-256-GCM needs for a
+//! vector of blocks. Nothing is loaded or stored inside a loop, and the sums of GHASH, its shuffles and its
+//! reductions are left out: a kernel can come near the mix and not pass it. What the loops leave behind is
+//! returned, so that a test can compute it otherwise. Not here: the time that they take.
 
 use core::hint::black_box;
 
@@ -46,8 +46,8 @@ pub struct Probed {
     pub operations: u64,
     /// Chains that these were dealt out to, as many to each. The products of a mix are in a third as many.
     pub chains: u64,
-    /// The sum of every block of every chain at the end, as a little-endian integer: each chain of rounds begins
-    /// with its first key added and ends with AES's last round.
+    /// The sum of every block of every chain at the end, as a little-endian integer: each chain of rounds
+    /// begins with its first key added and ends with AES's last round.
     pub left: u128,
 }
 
@@ -58,7 +58,8 @@ const DEPTH: usize = 4;
 /// The same where there is one chain.
 const LONE_DEPTH: usize = 16;
 
-/// Where a vector to multiply by stands among the blocks that probes begin with: behind as many as 24 chains need,
+/// Where a vector to multiply by stands among the blocks that probes begin with: behind as many as 24 chains
+/// need,
 const FACTOR: usize = 24 * 4;
 /// and where a round key.
 const KEY: usize = FACTOR + 4;
@@ -96,7 +97,8 @@ pub(super) unsafe fn run<L: Lanes>(probe: Probe, turns: u64) -> Probed {
     }
 }
 
-/// The probes with `CHAINS` chains of one kind, or with `STATES` chains of rounds and `PRODUCTS` of multiplies.
+/// The probes with `CHAINS` chains of one kind, or with `STATES` chains of rounds and `PRODUCTS` of
+/// multiplies.
 #[inline(always)]
 unsafe fn run_in<L: Lanes, const CHAINS: usize, const STATES: usize, const PRODUCTS: usize>(
     probe: Probe,

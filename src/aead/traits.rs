@@ -1,5 +1,5 @@
-//! The traits of the crate `aead` 0.6, so that code written for RustCrypto's ciphers takes these kernels: feature
-//! `aead-traits`. A type for each key size, since the traits have the length of a key in the type.
+//! The traits of the crate `aead` 0.6, so that code written for RustCrypto's ciphers takes these kernels:
+//! feature `aead-traits`. A type for each key size, since the traits have the length of a key in the type.
 //!
 //! ```
 //! use aead::{AeadInOut, KeyInit};
@@ -13,8 +13,8 @@
 //! # Ok::<(), aead::Error>(())
 //! ```
 //!
-//! Where input and output are two buffers, the message is copied first, since the kernels work in place. A message
-//! that is not authentic leaves zeros in the output. Not here: other nonce and tag lengths.
+//! Where input and output are two buffers, the message is copied first, since the kernels work in place. A
+//! message that is not authentic leaves zeros in the output. Not here: other nonce and tag lengths.
 
 use ::aead::array::Array;
 use ::aead::consts::{U12, U16, U24, U32};
@@ -26,7 +26,7 @@ use super::{Alg, Key, Tag};
 
 macro_rules! cipher {
     ($name:ident, $key_size:ty, $bits:literal) => {
-        #[doc = concat!("AES-", $bits, "-GCM with a 96-bit nonce and a 128-bit tag, on the quickest backend of this CPU.")]
+        #[doc = concat!("AES-", $bits, "-GCM with 96-bit nonces and 128-bit tags, on the quickest backend here.")]
         #[derive(Debug)]
         pub struct $name(Key);
 

@@ -10,6 +10,7 @@ macro_rules! print_line {
 }
 
 mod bench;
+mod completions;
 mod host;
 mod list;
 mod output;
@@ -33,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::engine::Engine;
 use crate::measure;
@@ -48,32 +49,49 @@ use registry::Registry;
 #[command(
     name = "sealmark",
     version,
-    subcommand_negates_reqs = true,
     after_help = "Examples:\n  sealmark                             verify, measure, write a report\n  sealmark verify --engine ring        is ring right on this CPU?\n  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\nExit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\nNO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
 )]
-struct Cli {
-    #[command(subcommand)]
-    verb: Option<Verb>,
+struct Cli;
+
+/// A verb: a file of this folder with its `Args` and what it does with them, `run`.
+struct Verb {
+    name: &'static str,
+    /// Adds its arguments and its help to an empty command.
+    describe: fn(Command) -> Command,
+    run: fn(&ArgMatches, &Registry) -> anyhow::Result<ExitStatus>,
 }
 
-#[derive(Subcommand)]
-enum Verb {
-    Run(run::Args),
-    Host(host::Args),
-    List(list::Args),
-    Schema(schema::Args),
-    Verify(verify::Args),
-    Bench(bench::Args),
-    Report(report::Args),
-    Profile(profile::Args),
-    Trace(trace::Args),
-    Storage(storage::Args),
-    /// Prints a completion script for a shell.
-    #[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
+macro_rules! verb {
+    ($file:ident) => {
+        Verb {
+            name: stringify!($file),
+            describe: <$file::Args as Args>::augment_args,
+            run: |matches, registry| {
+                let args = $file::Args::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+                $file::run(&args, registry)
+            },
+        }
+    };
+}
+
+/// Every verb, in the order of the help. Adding one is a file and a line here.
+const VERBS: &[Verb] = &[
+    verb!(run),
+    verb!(host),
+    verb!(list),
+    verb!(schema),
+    verb!(verify),
+    verb!(bench),
+    verb!(report),
+    verb!(profile),
+    verb!(trace),
+    verb!(storage),
+    verb!(completions),
+];
+
+/// The command with all its verbs.
+fn command() -> Command {
+    VERBS.iter().fold(Cli::command(), |all, verb| all.subcommand((verb.describe)(Command::new(verb.name))))
 }
 
 /// How a verb prints its result.
@@ -185,22 +203,13 @@ pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) ->
 
 /// Parses the arguments and runs the verb among them.
 fn visible(registry: &Registry) -> anyhow::Result<ExitStatus> {
-    match Cli::parse().verb.unwrap_or_else(|| Verb::Run(run::Args::default())) {
-        Verb::Run(args) => run::run(&args, registry),
-        Verb::Host(args) => host::run(&args, registry),
-        Verb::List(args) => list::run(&args, registry),
-        Verb::Schema(args) => schema::run(&args),
-        Verb::Verify(args) => verify::run(&args, registry),
-        Verb::Bench(args) => bench::run(&args, registry),
-        Verb::Report(args) => report::run(&args),
-        Verb::Profile(args) => profile::run(&args, registry),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "sealmark", &mut script);
-            print(format_args!("{}", String::from_utf8_lossy(&script))).map(|()| ExitStatus::Fine)
+    let matches = command().get_matches();
+    match matches.subcommand() {
+        None => run::run(&run::Args::default(), registry),
+        Some((name, matches)) => {
+            let verb = VERBS.iter().find(|verb| verb.name == name);
+            (verb.expect("the parser knows these verbs alone").run)(matches, registry)
         }
-        Verb::Trace(args) => trace::run(&args, registry),
-        Verb::Storage(args) => storage::run(&args),
     }
 }
 
@@ -233,14 +242,14 @@ mod tests {
 
     #[test]
     fn the_arguments_are_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_verb_shows_an_example() {
-        let command = Cli::command();
+        let command = command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-        assert_eq!(verbs.len(), 11);
+        assert_eq!(verbs.len(), VERBS.len());
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
@@ -249,7 +258,7 @@ mod tests {
 
     #[test]
     fn hidden_verbs_are_none_that_arguments_are_parsed_for() {
-        let command = Cli::command();
+        let command = command();
         for (verb, _) in HIDDEN {
             assert!(command.find_subcommand(verb).is_none(), "{verb}");
         }

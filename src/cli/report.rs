@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::ExitStatus;
+use super::{ExitStatus, Registry};
 use crate::measure::Run;
 use crate::report::agree::agreement;
 use crate::report::finding::{Finding, Kind};
@@ -61,7 +61,7 @@ enum Form {
     Benchstat,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
     let mut files = Vec::new();
     for path in &args.files {
         files.extend(report::read_all(path)?);

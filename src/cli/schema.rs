@@ -4,7 +4,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, storage};
+use super::{ExitStatus, Registry, storage};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
 
@@ -48,7 +48,7 @@ impl What {
     }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
     let json = match args.what {
         Some(what) => serde_json::to_string_pretty(&what.schema().1)?,
         None => {

@@ -136,7 +136,7 @@ struct KeyEpoch {
     local_epoch: u16,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, _: &super::Registry) -> anyhow::Result<ExitStatus> {
     match &args.tool {
         Tool::ProbeNodeId(args) => probe(args),
         Tool::Resync(args) => resync_folder(args),

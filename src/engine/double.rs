@@ -1,7 +1,7 @@
 //! One wrapper for every engine that is wrong on purpose: another engine's keys, with one thing altered.
 //!
-//! Tests, the self-test and our own examples plant faults with it. An engine of one's own implements [`Engine`]
-//! instead; `examples/own_engine.rs` is the shortest.
+//! Tests, the self-test and our own examples plant faults with it. An engine of one's own implements
+//! [`Engine`] instead; `examples/own_engine.rs` is the shortest.
 
 use super::{Engine, Residue, Shape};
 use crate::aead::{self, Aead, Alg, Error, Message, Nonce, TAG_LEN, Tag};

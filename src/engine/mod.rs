@@ -95,14 +95,14 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
-    /// Whether it offers calls of that shape: where an engine says nothing, the [usual one](Shape::usual) for every
-    /// key size.
+    /// Whether it offers calls of that shape: where an engine says nothing, the [usual one](Shape::usual) for
+    /// every key size.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg)
     }
 
-    /// What a refused open leaves behind. An engine that says nothing is held to the strictest promise: verification
-    /// finds it wrong if it leaves anything but zeros.
+    /// What a refused open leaves behind. An engine that says nothing is held to the strictest promise:
+    /// verification finds it wrong if it leaves anything but zeros.
     fn residue(&self) -> Residue {
         Residue::Zeros
     }
@@ -113,8 +113,8 @@ pub trait Engine: Send + Sync {
     /// [`Error::KeyLength`]; [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error>;
 
-    /// The environment variables that change what it executes; one that ends with `*` stands for all that begin like
-    /// it. Those that are set are recorded with every result.
+    /// The environment variables that change what it executes; one that ends with `*` stands for all that
+    /// begin like it. Those that are set are recorded with every result.
     fn variables(&self) -> &[&str] {
         &[]
     }
@@ -126,7 +126,8 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// The version of a peer, and in brackets those of the packages that do its work: `aes-gcm 0.11.1 (aes 0.9.4)`.
+/// The version of a peer, and in brackets those of the packages that do its work: `aes-gcm 0.11.1 (aes
+/// 0.9.4)`.
 ///
 /// `Cargo.toml` pins each of them exactly, so this is what was built, whatever lock file it was built with.
 #[cfg(feature = "peers")]
@@ -140,7 +141,8 @@ fn version_of(package: &str, parts: &[&str]) -> String {
 /// The version that `Cargo.toml` pins a package to.
 #[cfg(feature = "peers")]
 fn pinned(package: &str) -> Option<&'static str> {
-    // As it is written here: on the package's own line. As cargo writes it for the registry: in the package's section.
+    // As it is written here: on the package's own line. As cargo writes it for the registry: in the package's
+    // section.
     let manifest = include_str!("../../Cargo.toml");
     let (line, section) = (format!("{package} = "), format!("[dependencies.{package}]"));
     let mut lines = manifest.lines().skip_while(|text| !text.starts_with(&line) && *text != section);

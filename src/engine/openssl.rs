@@ -1,6 +1,6 @@
 //! OpenSSL's EVP interface: the system's library (feature `openssl`) or one built from source
-//! (`openssl-vendored`). A key keeps one context for each direction and gives it a new IV for each message, as
-//! a careful user would; a mutex makes them shareable.
+//! (`openssl-vendored`). A key keeps one context for each direction and gives it a new IV for each message,
+//! as a careful user would; a mutex makes them shareable.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,8 +33,8 @@ impl Engine for OpenSsl {
         Residue::Plaintext
     }
 
-    /// It masks what `cpuid` says before it chooses its code; its configuration may name another provider, and the
-    /// loader another library.
+    /// It masks what `cpuid` says before it chooses its code; its configuration may name another provider,
+    /// and the loader another library.
     fn variables(&self) -> &[&str] {
         &[
             "OPENSSL_ia32cap",

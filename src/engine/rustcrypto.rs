@@ -1,5 +1,5 @@
-//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time, or without them
-//! where built with `--cfg aes_backend="soft" --cfg polyval_backend="soft"`.
+//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time, or without
+//! them where built with `--cfg aes_backend="soft" --cfg polyval_backend="soft"`.
 
 use aes_gcm::aead::array::ArraySize;
 use aes_gcm::aead::consts::{U1, U8, U12, U16, U32, U64, U128};
@@ -52,8 +52,8 @@ impl Engine for RustCrypto {
 
 struct Key<C> {
     usual: AesGcm<C, U12>,
-    /// The key's bytes, then zeros. A call with another IV length expands them anew, so that a key costs its users
-    /// no more than they ask for.
+    /// The key's bytes, then zeros. A call with another IV length expands them anew, so that a key costs its
+    /// users no more than they ask for.
     bytes: Zeroizing<[u8; 32]>,
 }
 

@@ -1,8 +1,8 @@
 //! Witnesses of engines: what each really executes, held against what its name claims.
 //!
-//! A witness stands for one engine, one key size and one range of lengths, and is taken once for everything that is
-//! said of them. The engines of this crate claim vectors by their name: `sealmark/vaes512` is a claim, `ring` is none.
-//! Here they are only kept and judged. Not here: how one is taken.
+//! A witness stands for one engine, one key size and one range of lengths, and is taken once for everything
+//! that is said of them. The engines of this crate claim vectors by their name: `sealmark/vaes512` is a
+//! claim, `ring` is none. Here they are only kept and judged. Not here: how one is taken.
 
 use std::collections::BTreeMap;
 
@@ -96,8 +96,8 @@ impl Witnesses {
         taken.witness.as_ref().ok_or_else(|| taken.no_witness.as_deref().unwrap_or("no reason was given"))
     }
 
-    /// Why an engine is not what its name claims, where one of its witnesses says so. All that is said of such an
-    /// engine would be said of another one.
+    /// Why an engine is not what its name claims, where one of its witnesses says so. All that is said of
+    /// such an engine would be said of another one.
     pub fn refute(&self, engine: &str) -> Option<String> {
         let backend = claimed(engine)?;
         let refuted = self.of(engine).iter().find_map(|taken| {

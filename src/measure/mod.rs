@@ -28,9 +28,9 @@ pub use plan::{Plan, Progress, run, run_and_keep};
 pub use warning::{WITHIN, warnings};
 pub use worker::child::worker_main;
 pub use worker::known::eligible_engines;
-pub use workload::catalog::{Suite, workloads};
-pub use workload::op::Op;
-pub use workload::{Engines, Level, Workload};
+pub use workload::catalog::{Catalog, CatalogError, Suite, workloads};
+pub use workload::kind::{Kind, Scope, Size, Subject};
+pub use workload::{KINDS, Level, Workload, kinds};
 
 /// Why nothing could be measured. What goes wrong with one engine is a row instead.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +56,17 @@ pub enum Error {
     /// The envelope refused while a workload was made ready.
     #[error("the envelope: {0}")]
     Envelope(#[from] crate::envelope::Error),
-    /// The storage scheme refused while a workload was made ready.
-    #[error("the storage scheme: {0}")]
-    Storage(#[from] crate::scheme::storage::Error),
+    /// A scheme refused while a workload was made ready.
+    #[error("the scheme {scheme}: {refusal}")]
+    Scheme {
+        /// Its name.
+        scheme: String,
+        /// What it said: an error of its own.
+        refusal: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file of workloads is not right.
+    #[error("the workloads: {0}")]
+    Catalog(#[from] CatalogError),
     /// A worker process could not be started or spoken to.
     #[error("a worker process could not be started or spoken to")]
     Worker(#[from] std::io::Error),
@@ -186,7 +194,7 @@ impl Row {
     fn empty(workload: &Workload, engine: &str) -> Self {
         Self {
             workload: workload.path.clone(),
-            op: workload.op.name().to_owned(),
+            op: workload.op().to_owned(),
             algorithm: workload.algorithm.clone(),
             bytes: workload.bytes as u64,
             batch: (workload.batch > 1).then_some(workload.batch as u64),

@@ -19,7 +19,7 @@ use crate::measure::worker::known::eligible_engines;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
 use crate::measure::workload::catalog::chooses;
-use crate::measure::{EngineVersion, Engines, Error, Run, SCHEMA, Suite, WITHIN, Workload, coverage};
+use crate::measure::{EngineVersion, Error, Run, SCHEMA, Scope, Suite, WITHIN, Workload, coverage};
 use crate::timing::Clock;
 
 /// What to measure, and how much of it.
@@ -101,7 +101,7 @@ impl Plan {
     /// The key sizes that its workloads use a cipher with.
     pub fn algs(&self) -> Vec<Alg> {
         let workloads = self.workloads();
-        let uses = |alg: &Alg| workloads.iter().any(|w| w.engines == Engines::Each && w.needs() == *alg);
+        let uses = |alg: &Alg| workloads.iter().any(|w| w.scope() == Scope::EveryEngine && w.needs() == *alg);
         Alg::ALL.into_iter().filter(uses).collect()
     }
 

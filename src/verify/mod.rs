@@ -23,8 +23,9 @@ pub mod dir;
 #[cfg(test)]
 mod double;
 pub mod fault;
+#[doc(hidden)]
 pub mod fuzz;
-pub mod model;
+mod model;
 mod run;
 mod self_test;
 pub mod vectors;

@@ -53,6 +53,7 @@ static IDLE: FaultyEngine = FaultyEngine::new("planted/idle").with_shapes(|_| fa
 
 /// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a wrong
 /// engine end the command with 1, its cases named, and get no time.
+#[doc(hidden)]
 pub fn wrong_engine() -> &'static dyn Engine {
     &DOUBLES[0].engine
 }

@@ -34,10 +34,10 @@ impl Product {
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("xmm");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 34];
     type Sums = Self::Powers;
@@ -354,7 +354,9 @@ fn add3(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
 unsafe fn fence(s: &mut __m128i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low, inout(xmm_reg) sum.middle,
-            inout(xmm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low,
+            inout(xmm_reg) sum.middle, inout(xmm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! AES and PMULL on 128-bit NEON vectors: 64-bit ARM with the cryptographic extension, little-endian.
 //!
-//! Two rows from this file: `armv8`, and `armv8-sha3` for CPUs that have EOR3 as well (Armv8.2 SHA-3: Apple M1,
-//! Neoverse V1 and later), in which sums of three are one instruction. A big-endian target gets the portable
-//! backend alone. Run under emulation only, so far: correct there, and no speed is claimed.
+//! Two rows from this file: `armv8`, and `armv8-sha3` for CPUs that have EOR3 as well (Armv8.2 SHA-3: Apple
+//! M1, Neoverse V1 and later), in which sums of three are one instruction. A big-endian target gets the
+//! portable backend alone. Run under emulation only, so far: correct there, and no speed is claimed.
 
 use core::arch::aarch64::*;
 
@@ -22,8 +22,9 @@ unsafe impl Plain for uint8x16_t {}
 
 /// A block inside AES, and the round key that it still lacks.
 ///
-/// AESE adds its key before SubBytes, so each round of FIPS 197 leaves its key to the next instruction. Carried
-/// beside the block, the key costs nothing: AESE and AESMC stand next to each other, as cores that fuse them want.
+/// AESE adds its key before SubBytes, so each round of FIPS 197 leaves its key to the next instruction.
+/// Carried beside the block, the key costs nothing: AESE and AESMC stand next to each other, as cores that
+/// fuse them want.
 #[derive(Clone, Copy)]
 pub(super) struct State {
     block: uint8x16_t,
@@ -42,10 +43,10 @@ pub(super) struct Product {
 impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("v");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = false;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = false;
     type Power = Block;
     type Powers = [Block; 18];
     type Sums = Self::Powers;
@@ -321,7 +322,8 @@ impl<const EOR3: bool> Armv8<EOR3> {
     /// As [`Lanes`].
     #[inline(always)]
     unsafe fn add3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
-        // SAFETY: the contract of `Lanes`; EOR3 is part of `sha3`, a feature of the row whose lanes these are.
+        // SAFETY: the contract of `Lanes`; EOR3 is part of `sha3`, a feature of the row whose lanes these
+        // are.
         unsafe { if EOR3 { eor3(a, b, c) } else { veorq_u8(veorq_u8(a, b), c) } }
     }
 }
@@ -364,7 +366,8 @@ fn high_product(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
     vreinterpretq_u8_p128(vmull_high_p64(vreinterpretq_p64_u8(a), vreinterpretq_p64_u8(b)))
 }
 
-/// An `asm!` with vector operands needs a function that carries the features itself. The pending key stays free.
+/// An `asm!` with vector operands needs a function that carries the features itself. The pending key stays
+/// free.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn fence(s: &mut State, sum: &mut Product) {

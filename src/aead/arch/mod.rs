@@ -14,7 +14,8 @@ mod vaes256;
 #[cfg(target_arch = "x86_64")]
 mod vaes512;
 
-/// Every backend that was compiled in, quickest last. A static, so that the kernels are compiled here and nowhere else.
+/// Every backend that was compiled in, quickest last. A static, so that the kernels are compiled here and
+/// nowhere else.
 pub static BACKENDS: &[Backend] = &[
     portable::BACKEND,
     #[cfg(target_arch = "x86_64")]
@@ -48,7 +49,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
                 }
             }
         },
-        probe: if L::BY_ROUNDS {
+        probe: if L::INTERLEAVES {
             Some(|probe, turns| {
                 assert!(L::detected(), "checked by Backend::probe");
                 // SAFETY: it was asserted.
@@ -88,23 +89,51 @@ macro_rules! edge {
                 unsafe { inner(key, iv) }
             }
 
-            unsafe fn long<const R: usize, const SEAL: bool>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <Self as Lanes>::Product) -> usize {
+            unsafe fn long<const R: usize, const SEAL: bool>(
+                key: &Key<Self>,
+                j0: u128,
+                aad: &[u8],
+                in_out: &mut [u8],
+                into: &mut <Self as Lanes>::Product,
+            ) -> usize {
                 #[inline(never)]
                 $(#[$features])?
-                unsafe fn inner<const R: usize, const SEAL: bool>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], into: &mut <$lanes as Lanes>::Product) -> usize {
-                    const N: usize = <$lanes>::FLIGHT;
-                    const O: usize = <$lanes>::OPENING;
-                    const G: usize = <$lanes>::GROUP;
+                unsafe fn inner<const R: usize, const SEAL: bool>(
+                    key: &Key<$lanes>,
+                    j0: u128,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    into: &mut <$lanes as Lanes>::Product,
+                ) -> usize {
+                    const BULK: usize = <$lanes>::BULK_VECTORS;
+                    const BULK_OPEN: usize = <$lanes>::BULK_OPEN_VECTORS;
+                    const GROUP: usize = <$lanes>::GROUP_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { $crate::aead::long::long::<$lanes, N, O, G, R, SEAL>(key, j0, aad, in_out, into) }
+                    unsafe {
+                        $crate::aead::bulk::long::<$lanes, BULK, BULK_OPEN, GROUP, R, SEAL>(
+                            key, j0, aad, in_out, into,
+                        )
+                    }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }
             }
 
-            unsafe fn seal<const R: usize>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn seal<const R: usize>(
+                key: &Key<Self>,
+                j0: u128,
+                aad: &[u8],
+                in_out: &mut [u8],
+                tag: &mut Tag,
+            ) {
                 $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                unsafe fn inner<const R: usize>(
+                    key: &Key<$lanes>,
+                    j0: u128,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { kernel::crypt::<$lanes, R, true>(key, j0, aad, in_out, tag) }
                 }
@@ -112,9 +141,21 @@ macro_rules! edge {
                 unsafe { inner::<R>(key, j0, aad, in_out, tag) }
             }
 
-            unsafe fn open<const R: usize>(key: &Key<Self>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+            unsafe fn open<const R: usize>(
+                key: &Key<Self>,
+                j0: u128,
+                aad: &[u8],
+                in_out: &mut [u8],
+                tag: &mut Tag,
+            ) {
                 $(#[$features])?
-                unsafe fn inner<const R: usize>(key: &Key<$lanes>, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) {
+                unsafe fn inner<const R: usize>(
+                    key: &Key<$lanes>,
+                    j0: u128,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe { kernel::crypt::<$lanes, R, false>(key, j0, aad, in_out, tag) }
                 }
@@ -147,9 +188,17 @@ macro_rules! edge {
             unsafe { inner::<R>(key, messages) }
         }
 
-        unsafe fn open_batch<const R: usize>(key: &Key<Self>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+        unsafe fn open_batch<const R: usize>(
+            key: &Key<Self>,
+            messages: &mut [Message<'_>],
+            tags: &mut [Tag],
+        ) {
             $(#[$features])?
-            unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>], tags: &mut [Tag]) {
+            unsafe fn inner<const R: usize>(
+                key: &Key<$lanes>,
+                messages: &mut [Message<'_>],
+                tags: &mut [Tag],
+            ) {
                 // SAFETY: this function carries the features, which is what `Lanes` asks.
                 unsafe { batch::by_lanes::<$lanes, R, false>(key, messages, tags) }
             }

@@ -24,11 +24,11 @@ pub(super) struct Product {
 impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const WIDTH: Option<&'static str> = Some("ymm");
-    const LAST: usize = 8;
-    const FLIGHT: usize = 8;
-    const OPENING: usize = 4;
-    const GROUP: usize = 6;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 8;
+    const BULK_VECTORS: usize = 8;
+    const BULK_OPEN_VECTORS: usize = 4;
+    const GROUP_VECTORS: usize = 6;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 34 + 1];
     type Sums = Self::Powers;
@@ -305,8 +305,10 @@ fn add_lanes(v: __m256i) -> __m128i {
 unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low, inout(ymm_reg) sum.middle,
-            inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low,
+            inout(ymm_reg) sum.middle, inout(ymm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }
 

@@ -29,10 +29,10 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = Some("zmm");
-    const LAST: usize = 5;
-    const FLIGHT: usize = 8;
-    const GROUP: usize = 4;
-    const REMEMBERS: bool = true;
+    const TAIL_VECTORS: usize = 5;
+    const BULK_VECTORS: usize = 8;
+    const GROUP_VECTORS: usize = 4;
+    const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 100 + 3];
     type Sums = Self::Powers;
@@ -302,8 +302,10 @@ fn add_lanes(v: __m512i) -> __m128i {
 unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
     // SAFETY: no instruction; the values come out as they went in.
     unsafe {
-        core::arch::asm!("/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low, inout(zmm_reg) sum.middle,
-            inout(zmm_reg) sum.high, options(nomem, nostack, preserves_flags));
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low,
+            inout(zmm_reg) sum.middle, inout(zmm_reg) sum.high, options(nomem, nostack, preserves_flags)
+        );
     }
 }
 

@@ -13,6 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aead::Alg;
 use crate::measure::limit::probe::Limits;
 
 /// What an operation asks of a CPU.
@@ -26,6 +27,20 @@ pub struct Work {
     pub hashed: u32,
     /// How it meets others.
     pub flow: Flow,
+}
+
+impl Work {
+    /// What sealing or opening one message with AES-GCM asks.
+    pub fn of_message(alg: Alg, bytes: usize, aad: usize, flow: Flow) -> Self {
+        let rounds = match alg {
+            Alg::Aes128Gcm => 10,
+            Alg::Aes192Gcm => 12,
+            Alg::Aes256Gcm => 14,
+        };
+        let blocks = |bytes: usize| bytes.div_ceil(16) as u32;
+        let (message, j0, lengths) = (blocks(bytes), 1, 1);
+        Self { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, flow }
+    }
 }
 
 /// How an operation meets those before and after it.

@@ -27,7 +27,7 @@ use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue};
 use crate::host::{Host, Variable, environment};
 use crate::measure::workload::catalog;
-use crate::measure::{Engines, Error, Workload};
+use crate::measure::{Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -35,6 +35,7 @@ use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 pub const SCHEMA: &str = "sealmark.trace/1";
 
 /// The hidden verb that is traced.
+#[doc(hidden)]
 pub const VERB: &str = "step";
 
 /// What `sealmark trace` found: schema `sealmark.trace/1`.
@@ -150,9 +151,9 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
         size = declared.within(small, run(Some(name), small)?.steps, MAX_STEPS);
     }
     let trace = run(Some(name), size)?;
-    let harness = match workload.engines {
-        Engines::Each => Some(run(None, size)?.instructions),
-        Engines::Own => None,
+    let harness = match workload.scope() {
+        Scope::EveryEngine => Some(run(None, size)?.instructions),
+        Scope::CipherFree => None,
     };
     Ok(Traced {
         schema: SCHEMA.into(),
@@ -224,6 +225,7 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 /// # Errors
 /// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does not
 /// trace; [`Error::Unknown`] for a workload that does not exist.
+#[doc(hidden)]
 pub fn step_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
     if !trace::is_traced() {
         return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
@@ -331,7 +333,7 @@ mod tests {
     #[test]
     fn the_harness_runs_every_workload_on_nothing() {
         let mut seen = 0;
-        for workload in catalog::workloads().iter().filter(|w| w.engines == Engines::Each) {
+        for workload in catalog::workloads().iter().filter(|w| w.scope() == Scope::EveryEngine) {
             let mut batch = workload.prepare(&Nothing, workload.batch).unwrap();
             batch.reset();
             batch.run();

@@ -11,7 +11,7 @@ use crate::engine::witness::{Length, Witnesses};
 use crate::engine::{Engine, Shape};
 use crate::measure::trace;
 use crate::measure::workload::catalog;
-use crate::measure::{Engines, Error, Op, Row};
+use crate::measure::{Error, Row, Scope};
 use crate::trace::Witness;
 
 /// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
@@ -50,7 +50,7 @@ pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&s
 
 /// Traces the beginning of a seal.
 fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> {
-    let seal = catalog::workloads().iter().find(|w| w.op == Op::Seal && w.alg == Some(alg));
+    let seal = catalog::workloads().iter().find(|w| w.op() == "seal" && w.alg == Some(alg));
     let seal = seal.ok_or_else(|| Error::Unknown(format!("seal/{}", alg.name())))?;
     trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness)
 }
@@ -59,7 +59,7 @@ fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> 
 /// not what its name claims.
 pub fn attach(rows: &mut [Row], witnesses: &Witnesses) {
     for row in rows {
-        let cipher = catalog::find(&row.workload).filter(|workload| workload.engines == Engines::Each);
+        let cipher = catalog::find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);
         let found = match cipher {
             Some(workload) => witnesses.find(&row.engine, workload.needs(), row.bytes),
             None => Err("no cipher takes part"),
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn each_key_size_has_a_workload_to_seal_with() {
         for alg in Alg::ALL {
-            assert!(catalog::workloads().iter().any(|w| w.op == Op::Seal && w.alg == Some(alg)));
+            assert!(catalog::workloads().iter().any(|w| w.op() == "seal" && w.alg == Some(alg)));
         }
     }
 }

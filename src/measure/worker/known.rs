@@ -2,7 +2,7 @@
 
 use crate::engine::{self, Engine};
 use crate::measure::workload::catalog;
-use crate::measure::{Engines, Workload};
+use crate::measure::{Scope, Workload};
 
 /// The workloads and engines that are compiled in, and the caller's own engines.
 #[derive(Clone, Copy)]
@@ -24,12 +24,12 @@ impl Known<'_> {
 /// any engine of ours was chosen.
 pub fn eligible_engines(workload: &Workload, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
     let runs = |e: &&'static dyn Engine| e.available().is_ok() && workload.supported_by(*e);
-    match workload.engines {
-        Engines::Each => chosen.iter().copied().filter(runs).collect(),
-        Engines::Own if chosen.iter().any(|e| e.family() == "sealmark") => {
+    match workload.scope() {
+        Scope::EveryEngine => chosen.iter().copied().filter(runs).collect(),
+        Scope::CipherFree if chosen.iter().any(|e| e.family() == "sealmark") => {
             engine::find("sealmark").into_iter().collect()
         }
-        Engines::Own => Vec::new(),
+        Scope::CipherFree => Vec::new(),
     }
 }
 

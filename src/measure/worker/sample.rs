@@ -179,7 +179,6 @@ fn checked(batch: &mut dyn Timed, clock: &Clock) -> Result<f64, String> {
 mod tests {
     use super::*;
     use crate::engine;
-    use crate::measure::Op;
     use crate::measure::worker::child::sample_here;
     use crate::measure::workload::catalog;
     use crate::measure::workload::testing::{Broken, Fault};
@@ -321,7 +320,7 @@ mod tests {
         let (mut opens, mut others) = (0, 0);
         for workload in catalog::workloads() {
             let result = prepare_checked(workload, accepts, 1, &clock);
-            if matches!(workload.op, Op::Open | Op::OpenBatch | Op::OpenValue | Op::Reject) {
+            if workload.kind.opens() {
                 assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
                 opens += 1;
             } else {

@@ -1,4 +1,4 @@
-//! Batches that make keys: the schedule, the powers of H, the allocation, and dropping it all again.
+//! `key`: making keys: the schedule, the powers of H, the allocation, and dropping it all again.
 //!
 //! Each operation makes one key and drops one: the key that the same place got in the pass before. So a pass leaves
 //! every key that it made, and `check` compares them all. Their bytes are new in every pass, else a key of an earlier
@@ -13,9 +13,37 @@ use rand_chacha::ChaCha8Rng;
 use crate::aead::{Aead, Alg, Tag};
 use crate::engine::Engine;
 use crate::measure::Error;
+use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::drawn_from;
 use crate::measure::workload::fixture::reference::reference;
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
+
+/// Makes the object that holds a key, and drops the one before.
+pub(super) struct MakeKey;
+
+impl Kind for MakeKey {
+    fn name(&self) -> &'static str {
+        "key"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Cipher
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        keys(engine, workload.needs(), count, workload.seed)
+    }
+
+    fn default_count(&self, _: &Workload) -> usize {
+        64
+    }
+}
 
 struct Keys {
     engine: &'static dyn Engine,
@@ -27,12 +55,7 @@ struct Keys {
 }
 
 /// `count` keys made from as many different strings of bytes.
-pub(in crate::measure) fn keys(
-    engine: &'static dyn Engine,
-    alg: Alg,
-    count: usize,
-    seed: u64,
-) -> Result<Box<dyn Timed>, Error> {
+fn keys(engine: &'static dyn Engine, alg: Alg, count: usize, seed: u64) -> Result<Box<dyn Timed>, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(drawn_from(count, seed));
     let mut bytes = vec![vec![0; alg.key_len()]; count];
     for key in &mut bytes {

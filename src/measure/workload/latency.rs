@@ -1,18 +1,53 @@
-//! Batches of seals that wait for each other: each takes its nonce from the tag of the one before.
+//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one before.
 //!
 //! A processor works on the next call before the last one ends, so `seal` times how often a call can end. Here a
 //! call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
 //! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and one
 //! repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
+//!
+//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 
 use std::hint::black_box;
 
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::measure::Error;
+use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
 use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
+
+/// Seals a message under a nonce out of the tag before, so that no call begins before the last one ended.
+pub(super) struct LatencySeal;
+
+impl Kind for LatencySeal {
+    fn name(&self) -> &'static str {
+        "latency/seal"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Cipher
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        seals(engine, &Messaging::of(workload), count)
+    }
+
+    fn slot_len(&self, workload: &Workload) -> Option<usize> {
+        Messaging::slot_len(workload)
+    }
+
+    fn work(&self, workload: &Workload) -> Option<Work> {
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Chained))
+    }
+}
 
 struct Chain {
     all: Messages,
@@ -26,11 +61,7 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 }
 
 /// `count` seals of messages, each after the one before.
-pub(in crate::measure) fn seals(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all }))
 }
@@ -72,24 +103,13 @@ impl Timed for Chain {
 mod tests {
     use super::*;
     use crate::aead::Alg;
-    use crate::engine::{Shape, engines, find};
-    use crate::measure::workload::testing::{Broken, Fault, of, pass};
+    use crate::engine::find;
+    use crate::measure::workload::testing::{self, Fault, of, pass};
 
     #[test]
     fn every_engine_seals_its_chain() {
-        let mut seen = 0;
-        for engine in engines().into_iter().filter(|e| e.available().is_ok()) {
-            for alg in Alg::ALL.into_iter().filter(|&a| engine.supports(Shape::usual(a))) {
-                for bytes in [0, 1, 16, 100] {
-                    let mut batch = seals(engine, &of(alg, bytes), 5).unwrap();
-                    assert_eq!(batch.count(), 5);
-                    for _ in 0..3 {
-                        assert_eq!(pass(&mut *batch), Ok(()), "{} {} {bytes}", engine.name(), alg.name());
-                    }
-                    seen += 1;
-                }
-            }
-        }
+        let lengths = [0, 1, 16, 100];
+        let seen = testing::right_on_every_engine(&lengths, |engine, shape| seals(engine, shape, 5).unwrap());
         assert!(seen >= 12, "{seen}");
     }
 
@@ -108,10 +128,8 @@ mod tests {
 
     #[test]
     fn a_wrong_engine_is_caught() {
-        for fault in [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses] {
-            let mut batch = seals(Broken::with(fault), &of(Alg::Aes256Gcm, 100), 3).unwrap();
-            assert!(pass(&mut *batch).is_err(), "{fault:?}");
-        }
+        let faults = [Fault::DoesNothing, Fault::FlipsTag, Fault::FlipsText, Fault::Refuses];
+        testing::caught(&faults, |engine| seals(engine, &of(Alg::Aes256Gcm, 100), 3).unwrap());
     }
 
     #[test]

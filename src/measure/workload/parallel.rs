@@ -1,9 +1,10 @@
-//! Batches of seals on all cores at once.
+//! `parallel/seal`: seals on all cores at once.
 //!
 //! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's threads
 //! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
 //! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
-//! operation is one message, so its time is that of a pass over the messages of all cores.
+//! operation is one message, so its time is that of a pass over the messages of all cores. Each call leaves a ciphertext
+//! and a tag under a nonce that no pass had before, in its own slot.
 //!
 //! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many threads: with
 //! more of them the system would stop all for most of each period, and the time would be the quota's.
@@ -16,11 +17,47 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::engine::Engine;
 use crate::measure::Error;
+use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::{self, Timed};
 
+/// Seals messages on all cores at once.
+pub(super) struct ParallelSeal;
+
+impl Kind for ParallelSeal {
+    fn name(&self) -> &'static str {
+        "parallel/seal"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Cipher
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        seals(engine, &Messaging::of(workload), count)
+    }
+
+    fn slot_len(&self, workload: &Workload) -> Option<usize> {
+        Messaging::slot_len(workload)
+    }
+
+    fn single_core(&self) -> bool {
+        false
+    }
+
+    fn threads(&self) -> Option<u32> {
+        Some(threads() as u32)
+    }
+}
+
 /// Threads that a batch is shared among.
-pub(in crate::measure) fn threads() -> usize {
+fn threads() -> usize {
     1 + others().map_or(0, ThreadPool::current_num_threads)
 }
 
@@ -75,11 +112,7 @@ struct Seals {
 }
 
 /// `count` seals for each core.
-pub(in crate::measure) fn seals(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
     let threads = threads() - 1;
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
     let crew = Crew {

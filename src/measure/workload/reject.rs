@@ -1,4 +1,4 @@
-//! Batches of messages whose tags are forged: what a refusal costs.
+//! `reject`: messages whose tags are forged: what a refusal costs.
 //!
 //! A harness that times `open` on anything but authentic messages times this. So it has a name of its own.
 //!
@@ -11,10 +11,42 @@ use std::hint::black_box;
 use crate::aead::{self, TAG_LEN};
 use crate::engine::{Engine, Residue};
 use crate::measure::Error;
+use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::none_not_opened;
 use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
+
+/// Refuses a message whose tag is forged.
+pub(super) struct Reject;
+
+impl Kind for Reject {
+    fn name(&self) -> &'static str {
+        "reject"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Cipher
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        rejects(engine, &Messaging::of(workload), count)
+    }
+
+    fn slot_len(&self, workload: &Workload) -> Option<usize> {
+        Messaging::slot_len(workload)
+    }
+
+    fn opens(&self) -> bool {
+        true
+    }
+}
 
 struct Rejects {
     all: Messages,
@@ -26,11 +58,7 @@ struct Rejects {
 const REFUSED: Verdict = Err(aead::Error::NotAuthentic);
 
 /// `count` messages, each with a flipped bit in its tag.
-pub(in crate::measure) fn rejects(
-    engine: &dyn Engine,
-    shape: &Messaging,
-    count: usize,
-) -> Result<Box<dyn Timed>, Error> {
+fn rejects(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let forged = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     for tag in &mut all.tags {

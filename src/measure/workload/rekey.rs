@@ -1,17 +1,46 @@
-//! Batches of seals that make a key now and then: what a message costs when its key seals only a few.
+//! `amortised`: seals that make a key now and then: what a message costs when its key seals only a few.
 //!
-//! Each key is of its own bytes, new in every pass, so that its messages show whether it was made.
+//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key is of its
+//! own bytes, new in every pass, so that its messages show whether it was made.
 
 use std::hint::black_box;
 
 use crate::aead::Aead;
 use crate::engine::Engine;
 use crate::measure::Error;
+use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
 use crate::measure::workload::fixture::message::{Messages, Messaging};
 use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::key::renew;
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
+
+/// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the key.
+pub(super) struct Amortised;
+
+impl Kind for Amortised {
+    fn name(&self) -> &'static str {
+        "amortised"
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Cipher
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        seals(engine, &Messaging::of(workload), workload.batch, count)
+    }
+
+    fn slot_len(&self, workload: &Workload) -> Option<usize> {
+        Messaging::slot_len(workload)
+    }
+}
 
 struct Seals {
     engine: &'static dyn Engine,
@@ -27,7 +56,7 @@ struct Seals {
 }
 
 /// `count` seals of messages, with a key made for every `per_key` of them.
-pub(in crate::measure) fn seals(
+fn seals(
     engine: &'static dyn Engine,
     shape: &Messaging,
     per_key: usize,

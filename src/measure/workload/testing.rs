@@ -1,8 +1,8 @@
 //! Engines that are wrong on purpose, and one pass of a batch, for the tests of this floor.
 
 use crate::aead::{Alg, Error, Tag};
-use crate::engine::Engine;
 use crate::engine::double::{Call, FaultyEngine};
+use crate::engine::{self, Engine, Shape};
 use crate::measure::workload::fixture::message::Messaging;
 use crate::timing::Timed;
 
@@ -26,6 +26,36 @@ pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4
 /// Messages of that length, as the workloads have them.
 pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> Messaging {
     Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
+}
+
+/// Runs what `make` makes three times for every engine, key size and length; how many it made, all of them right.
+pub(in crate::measure) fn right_on_every_engine(
+    lengths: &[usize],
+    make: impl Fn(&'static dyn Engine, &Messaging) -> Box<dyn Timed>,
+) -> usize {
+    let mut seen = 0;
+    for engine in engine::engines().into_iter().filter(|e| e.available().is_ok()) {
+        for alg in Alg::ALL.into_iter().filter(|&alg| engine.supports(Shape::usual(alg))) {
+            for &bytes in lengths {
+                let mut timed = make(engine, &of(alg, bytes));
+                let named = format!("{} {} {bytes}", engine.name(), alg.name());
+                assert!(timed.check().is_err(), "{named}: not run yet");
+                for _ in 0..3 {
+                    assert_eq!(pass(&mut *timed), Ok(()), "{named}");
+                }
+                assert_eq!(timed.refuse_forgery(), Ok(()), "{named}");
+                seen += 1;
+            }
+        }
+    }
+    seen
+}
+
+/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong.
+pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
+    for &fault in faults {
+        assert!(pass(&mut *make(Broken::with(fault))).is_err(), "{fault:?}");
+    }
 }
 
 /// What is wrong with it.

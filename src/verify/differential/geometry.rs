@@ -1,9 +1,10 @@
 //! Which shapes the sweep tries: drawn from the kernels' geometry, pairwise and not as a full product.
 //!
-//! Message lengths up to [`EVERY_LEN`] are all tried under each key size; beyond, every multiple of every batch size
-//! up to 64 KiB and its neighbours, each under one key size and with a bit flipped in one of the three parts, where
-//! the other cases have one flipped in each: three refusals of every long message would double the sweep's time. What
-//! a part does not fix rotates at different paces along the list: key size, AAD length, buffer offsets.
+//! Message lengths up to [`EVERY_LEN`] are all tried under each key size; beyond, every multiple of every
+//! batch size up to 64 KiB and its neighbours, each under one key size and with a bit flipped in one of the
+//! three parts, where the other cases have one flipped in each: three refusals of every long message would
+//! double the sweep's time. What a part does not fix rotates at different paces along the list: key size, AAD
+//! length, buffer offsets.
 
 use crate::aead::Alg;
 
@@ -149,8 +150,9 @@ impl List {
     }
 }
 
-/// Multiples of the batch sizes with their neighbours, past [`EVERY_LEN`]: how often the smallest batch size is in
-/// the multiple, and the length. No two are the same length, for 128 is more than twice the longest step.
+/// Multiples of the batch sizes with their neighbours, past [`EVERY_LEN`]: how often the smallest batch size
+/// is in the multiple, and the length. No two are the same length, for 128 is more than twice the longest
+/// step.
 fn batch_lengths() -> impl Iterator<Item = (usize, usize)> {
     let multiples = (1..=MAX_LEN / BATCHES[0]).map(|times| (times, times * BATCHES[0]));
     let stepped = multiples.flat_map(|(times, multiple)| {
@@ -159,8 +161,8 @@ fn batch_lengths() -> impl Iterator<Item = (usize, usize)> {
     stepped.filter(|(_, len)| *len > EVERY_LEN)
 }
 
-/// The key size of a multiple and its neighbours: along the multiples of each batch size, 6 * 128 included, all three
-/// take turns.
+/// The key size of a multiple and its neighbours: along the multiples of each batch size, 6 * 128 included,
+/// all three take turns.
 fn batch_alg(times: usize) -> Alg {
     Alg::ALL[(times + times / 6) % 3]
 }

@@ -1,5 +1,5 @@
-//! The built-in sets: `vectors/index.toml` and the files that it names, embedded; and what it declares of the sets that
-//! are generated.
+//! The built-in sets: `vectors/index.toml` and the files that it names, embedded; and what it declares of the
+//! sets that are generated.
 //!
 //! A set is read, hashed and counted each time it runs. Where a file is not the one that the index declares,
 //! the set is broken and its run has failed; the cases that could be read run all the same.

@@ -1,9 +1,10 @@
 //! AES (FIPS 197) on eight blocks at once, bitsliced and fixsliced.
 //!
-//! Word `n` holds bit `n` of every byte: lane `c` of it those of column `c`, in which bit `8 row + block` belongs to
-//! that row of that block. The loops run over the lanes, so that a compiler makes vectors of them wherever a target
-//! has any. ShiftRows is never carried out: after round `r` row `n` stands `r n` columns from its place, and
-//! MixColumns and the round keys follow it there (Adomnicai and Peyrin, "Fixslicing AES-like Ciphers", 2020).
+//! Word `n` holds bit `n` of every byte: lane `c` of it those of column `c`, in which bit `8 row + block`
+//! belongs to that row of that block. The loops run over the lanes, so that a compiler makes vectors of them
+//! wherever a target has any. ShiftRows is never carried out: after round `r` row `n` stands `r n` columns
+//! from its place, and MixColumns and the round keys follow it there (Adomnicai and Peyrin, "Fixslicing
+//! AES-like Ciphers", 2020).
 
 use super::sbox::sub_bytes;
 use crate::aead::key::Plain;

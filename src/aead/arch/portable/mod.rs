@@ -1,8 +1,9 @@
 //! Plain integer arithmetic, for any CPU. Constant-time by construction: no branch and no index depends on a
 //! key, a message or a hash; it relies on the CPU multiplying integers in constant time.
 //!
-//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much as a
-//! round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has any.
+//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much
+//! as a round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has
+//! any.
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
@@ -38,11 +39,11 @@ pub(super) enum State {
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = None;
-    const LAST: usize = 4;
-    const FLIGHT: usize = 4;
-    const GROUP: usize = 2;
-    const REMEMBERS: bool = false;
-    const BY_ROUNDS: bool = false;
+    const TAIL_VECTORS: usize = 4;
+    const BULK_VECTORS: usize = 4;
+    const GROUP_VECTORS: usize = 2;
+    const CACHES_ROUNDS: bool = false;
+    const INTERLEAVES: bool = false;
     type Power = Power;
     type Powers = [Power; 26 + 3];
     type Sums = [Block; 0];

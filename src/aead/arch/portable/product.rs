@@ -1,10 +1,11 @@
-//! Carry-less products (GHASH, SP 800-38D, 6.4) from integer products, which are assumed to take the same time for
-//! all numbers.
+//! Carry-less products (GHASH, SP 800-38D, 6.4) from integer products, which are assumed to take the same
+//! time for all numbers.
 //!
-//! In a number of which every fourth bit may be set, a product's counts have four bits each, so no carry reaches
-//! the next bit that counts, and the lowest bit of a count is what the carry-less product has there. 64 bits are
-//! four such numbers, and Karatsuba's method, twice, makes 9 products of them, not 16; once more, 27 for 128 bits.
-//! Products of several blocks are added up before the other bits of their counts are cleared: once for them all.
+//! In a number of which every fourth bit may be set, a product's counts have four bits each, so no carry
+//! reaches the next bit that counts, and the lowest bit of a count is what the carry-less product has there.
+//! 64 bits are four such numbers, and Karatsuba's method, twice, makes 9 products of them, not 16; once more,
+//! 27 for 128 bits. Products of several blocks are added up before the other bits of their counts are
+//! cleared: once for them all.
 
 use crate::aead::key::Plain;
 
@@ -14,8 +15,8 @@ const CLASS: u64 = 0x1111_1111_1111_1111;
 /// A word to multiply by.
 #[derive(Clone, Copy)]
 struct Factor {
-    /// Its four classes of bits, and their sums as Karatsuba's method has them. Without the highest bit of each: 15
-    /// are summed up at most, and 16 would reach the next bit that counts.
+    /// Its four classes of bits, and their sums as Karatsuba's method has them. Without the highest bit of
+    /// each: 15 are summed up at most, and 16 would reach the next bit that counts.
     classes: [u64; 9],
     /// All ones for each of those bits that is set.
     highest: [u64; 4],
@@ -110,8 +111,8 @@ impl Sum {
     }
 }
 
-/// The classes of a word's bits that `mask` keeps, as Karatsuba's method wants them: two, their sum, the other two,
-/// their sum, and the sums of these with those.
+/// The classes of a word's bits that `mask` keeps, as Karatsuba's method wants them: two, their sum, the
+/// other two, their sum, and the sums of these with those.
 #[inline(always)]
 fn classes(word: u64, mask: u64) -> [u64; 9] {
     let [a, b, c, d] = [word & mask, word >> 1 & mask, word >> 2 & mask, word >> 3 & mask];

@@ -1,7 +1,8 @@
 //! The AES S-box (FIPS 197, 5.1.1) as a circuit, so that no table is read at a secret index.
 //!
-//! The one of 115 gates by Boyar and Peralta ("A new combinational logic minimization technique with applications to
-//! cryptology", 2009), with its names: `x0` and `s0` are the highest bits. The later one of 113 gates was 1 % quicker.
+//! The one of 115 gates by Boyar and Peralta ("A new combinational logic minimization technique with
+//! applications to cryptology", 2009), with its names: `x0` and `s0` are the highest bits. The later one of
+//! 113 gates was 1 % quicker.
 
 /// The S-box of as many bytes as a word has bits: bit `n` of each byte is in word `n`.
 #[inline(always)]

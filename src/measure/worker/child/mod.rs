@@ -24,6 +24,7 @@ use crate::timing::{Clock, Pinning, Timed, pin};
 ///
 /// # Errors
 /// [`Error::Worker`] where the parent is gone, or sends what is no line.
+#[doc(hidden)]
 pub fn worker_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
     on_own_thread(|| {
         let mut output = io::stdout();

@@ -1,4 +1,13 @@
-//! What is timed of the storage scheme.
+//! Kinds of workloads that time the storage scheme.
 
-pub(in crate::measure) mod rotation;
-pub(in crate::measure) mod value;
+use crate::measure::workload::kind::Kind;
+
+mod fixture;
+mod hydrate;
+mod open_value;
+mod rotate;
+mod seal_value;
+
+/// Every kind of this scheme.
+pub(super) const KINDS: &[&dyn Kind] =
+    &[&seal_value::SealValue, &open_value::OpenValue, &hydrate::Hydrate, &rotate::Rotate];

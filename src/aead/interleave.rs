@@ -1,4 +1,5 @@
-//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers of H.
+//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers
+//! of H.
 //!
 //! In a [`step`] both happen at once, product by product between the rounds.
 
@@ -23,11 +24,12 @@ macro_rules! rounds {
     };
 }
 
-/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is not
-/// compiled: without the `const` in its condition, half of the build would go into code that is then thrown away.
+/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is
+/// not compiled: without the `const` in its condition, half of the build would go into code that is then
+/// thrown away.
 ///
-/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured at
-/// 2 to 6 times the time.
+/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured
+/// at 2 to 6 times the time.
 macro_rules! each {
     ($i:ident < $n:expr, $body:block) => {{
         const { assert!($n <= 16, "as many as are written out below") }
@@ -58,15 +60,15 @@ pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
 /// # Safety
 /// As [`Lanes`].
 #[inline(always)]
-pub(super) unsafe fn whitened<L: Lanes, const A: usize>(
+pub(super) unsafe fn whitened<L: Lanes, const VECTORS: usize>(
     counter: &mut L::Counter,
     key: &Key<L>,
-) -> [L::State; A] {
+) -> [L::State; VECTORS] {
     // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
         let first = &key.round::<0>()[0];
-        let mut states = [L::whiten(L::count(counter), first); A];
-        each!(I < A, {
+        let mut states = [L::whiten(L::count(counter), first); VECTORS];
+        each!(I < VECTORS, {
             if I != 0 {
                 states[I] = L::whiten(L::count(counter), first);
             }
@@ -80,22 +82,23 @@ const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool 
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
-/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`, while hashing `H` vectors
-/// at `ciphertext`, after `y` has been added to the first of them; its first block meets the power `n`.
+/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`, while
+/// hashing `HASHED` vectors at `ciphertext`, after `y` has been added to the first of them; its first block
+/// meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `A` vectors at `at` and `H` at `ciphertext`; `n` is at least the blocks of `H` vectors and at most
-/// [`Key::POWERS`].
+/// As [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks of
+/// `HASHED` vectors and at most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
-    const A: usize,
-    const H: usize,
+    const VECTORS: usize,
+    const HASHED: usize,
     const ROUNDS: usize,
     const DONE: usize,
 >(
     key: &Key<L>,
-    mut states: [L::State; A],
+    mut states: [L::State; VECTORS],
     mut sum: L::Product,
     y: L::Hash,
     n: usize,
@@ -104,22 +107,22 @@ pub(super) unsafe fn step<
 ) -> L::Product {
     let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with powers for
-    // those that are hashed.
+    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with
+    // powers for those that are hashed.
     unsafe {
         let powers = key.powers(n);
-        if const { !L::BY_ROUNDS } {
-            sum = hash::<L, H>(key, sum, y, n, ciphertext);
-            encrypt::<L, A, ROUNDS, DONE>(key, states, at);
+        if const { !L::INTERLEAVES } {
+            sum = hash::<L, HASHED>(key, sum, y, n, ciphertext);
+            encrypt::<L, VECTORS, ROUNDS, DONE>(key, states, at);
             return sum;
         }
         rounds!(R, {
             if const { R > DONE } {
-                each!(I < A, { states[I] = L::round(states[I], &keys[R]) });
-                each!(PAIR < H / 2, {
+                each!(I < VECTORS, { states[I] = L::round(states[I], &keys[R]) });
+                each!(PAIR < HASHED / 2, {
                     // The pair that waits for `y` comes last.
-                    if const { is_due(PAIR, H / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
-                        let i = 2 * (PAIR + 1) % H;
+                    if const { is_due(PAIR, HASHED / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
+                        let i = 2 * (PAIR + 1) % HASHED;
                         let mut first = L::elements(L::load(ciphertext.add(width * i)));
                         if i == 0 {
                             first = L::add_first(first, y);
@@ -128,10 +131,10 @@ pub(super) unsafe fn step<
                         sum = L::multiply_two(sum, [first, second], powers.add(L::BLOCKS * i));
                     }
                 });
-                each!(I < A, { L::fence(&mut states[I], &mut sum) });
+                each!(I < VECTORS, { L::fence(&mut states[I], &mut sum) });
             }
         });
-        each!(I < A, {
+        each!(I < VECTORS, {
             let to = at.add(width * I);
             L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
         });
@@ -144,17 +147,17 @@ pub(super) unsafe fn step<
 /// # Safety
 /// As [`Lanes`].
 #[inline(always)]
-pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize, const DONE: usize>(
-    states: &mut [L::State; V],
+pub(super) unsafe fn crypt_rounds<L: Lanes, const VECTORS: usize, const ROUNDS: usize, const DONE: usize>(
+    states: &mut [L::State; VECTORS],
     keys: &[L::RoundKey],
 ) {
-    if const { !L::BY_ROUNDS } {
+    if const { !L::INTERLEAVES } {
         // SAFETY: the caller's contract is that of `Lanes`.
-        return unsafe { L::all_rounds::<V, ROUNDS>(states, keys) };
+        return unsafe { L::all_rounds::<VECTORS, ROUNDS>(states, keys) };
     }
     rounds!(R, {
         if const { R > DONE } {
-            each!(I < V, {
+            each!(I < VECTORS, {
                 // SAFETY: the caller's contract is that of `Lanes`.
                 states[I] = unsafe { L::round(states[I], &keys[R]) };
             });
@@ -162,33 +165,34 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const V: usize, const ROUNDS: usize,
     });
 }
 
-/// Takes `A` states from after round `DONE` through AES, and adds them to what is at `at`.
+/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`.
 ///
 /// # Safety
-/// As [`Lanes`], with `A` vectors at `at`.
+/// As [`Lanes`], with `VECTORS` vectors at `at`.
 #[inline(always)]
-pub(super) unsafe fn encrypt<L: Lanes, const A: usize, const ROUNDS: usize, const DONE: usize>(
+pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize, const DONE: usize>(
     key: &Key<L>,
-    mut states: [L::State; A],
+    mut states: [L::State; VECTORS],
     at: *mut u8,
 ) {
     let keys = key.round::<ROUNDS>();
     // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at`.
     unsafe {
-        crypt_rounds::<L, A, ROUNDS, DONE>(&mut states, keys);
-        each!(I < A, {
+        crypt_rounds::<L, VECTORS, ROUNDS, DONE>(&mut states, keys);
+        each!(I < VECTORS, {
             let to = at.add(span::<L>(I));
             L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
         });
     }
 }
 
-/// Hashes `H` vectors after `y` has been added to the first; its first block meets the power `n`.
+/// Hashes `HASHED` vectors after `y` has been added to the first; its first block meets the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `H` vectors at `at`; `n` is at least the blocks of `H` vectors and at most [`Key::POWERS`].
+/// As [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at most
+/// [`Key::POWERS`].
 #[inline(always)]
-pub(super) unsafe fn hash<L: Lanes, const H: usize>(
+pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
     key: &Key<L>,
     mut sum: L::Product,
     y: L::Hash,
@@ -197,7 +201,7 @@ pub(super) unsafe fn hash<L: Lanes, const H: usize>(
 ) -> L::Product {
     // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at` and powers for them.
     unsafe {
-        each!(PAIR < H / 2, {
+        each!(PAIR < HASHED / 2, {
             let mut first = L::elements(L::load(at.add(span::<L>(2 * PAIR))));
             if PAIR == 0 {
                 first = L::add_first(first, y);

@@ -1,5 +1,4 @@
 //! Through the traits of the crate `aead`, our kernels and RustCrypto's cipher are one: same bytes, same refusals.
-#![cfg(all(feature = "aead-traits", feature = "peers"))]
 
 use aead::inout::InOutBuf;
 use aead::{AeadInOut, Key, KeyInit, Nonce, Tag};
