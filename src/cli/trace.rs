@@ -8,7 +8,7 @@ use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
 use crate::measure::workload::catalog;
-use crate::measure::{self, Workload, eligible_engines};
+use crate::measure::{self, Workload};
 use crate::report::{self, text};
 use crate::trace::Diff;
 
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     let calls: Vec<(&Workload, &dyn Engine)> = workloads
         .iter()
-        .flat_map(|&w| eligible_engines(w, &chosen).into_iter().map(move |e| (w, e)))
+        .flat_map(|&w| w.eligible_engines(&chosen).into_iter().map(move |e| (w, e)))
         .collect();
     if calls.is_empty() {
         eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));

@@ -27,7 +27,6 @@ pub use crate::timing::Timed;
 pub use plan::{Plan, Progress, run, run_and_keep};
 pub use warning::{WITHIN, warnings};
 pub use worker::child::worker_main;
-pub use worker::known::eligible_engines;
 pub use workload::catalog::{Catalog, CatalogError, Suite, workloads};
 pub use workload::kind::{Kind, Scope, Size, Subject};
 pub use workload::{KINDS, Level, Workload, kinds};

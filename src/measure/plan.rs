@@ -15,7 +15,6 @@ use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
 use crate::measure::worker::fresh::{self, Note, fresh_process};
-use crate::measure::worker::known::eligible_engines;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
 use crate::measure::workload::catalog::chooses;
@@ -94,7 +93,7 @@ impl Plan {
         self.suite
             .workloads()
             .filter(chosen)
-            .filter(|w| !eligible_engines(w, &self.engines).is_empty())
+            .filter(|w| !w.eligible_engines(&self.engines).is_empty())
             .collect()
     }
 
@@ -106,7 +105,7 @@ impl Plan {
     }
 
     pub(super) fn job(&self, workloads: &[&Workload]) -> Job {
-        let turns: usize = workloads.iter().map(|w| eligible_engines(w, &self.engines).len()).sum();
+        let turns: usize = workloads.iter().map(|w| w.eligible_engines(&self.engines).len()).sum();
         let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * turns.max(1) as f64;
         let target_ns = self.budget.as_secs_f64() * 1e9 / COST / samples;
         Job {

@@ -5,7 +5,7 @@
 
 use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
-use crate::measure::worker::known::{Known, eligible_engines};
+use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
 use crate::measure::{ClockInfo, Error, Workload};
@@ -45,7 +45,7 @@ impl Sampling<'_> {
         for (i, workload) in workloads.into_iter().enumerate() {
             let seed = job.seed.wrapping_add(i as u64);
             let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
-            let engines = eligible_engines(workload, &chosen);
+            let engines = workload.eligible_engines(&chosen);
             let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, tell)?;
             tell(Answer::Workload { workload: workload.path.clone(), rows, cycle_ns })?;
         }
