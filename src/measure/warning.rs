@@ -4,8 +4,6 @@
 use crate::host::environment;
 use crate::measure::{Row, Run};
 
-/// How wide an interval may be, in parts of its median, unless a plan says otherwise.
-pub const WITHIN: f64 = 0.10;
 /// The share of rows whose intervals may be wider.
 const EXCUSED: f64 = 0.10;
 /// What the clock may put a pass off by, in parts of it. Passes are aimed at half of that.

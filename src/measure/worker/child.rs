@@ -16,7 +16,7 @@ use crate::measure::worker::protocol::{
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
 use crate::measure::worker::{line, stack, tail};
-use crate::measure::{Error, Workload};
+use crate::measure::{Arena, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin};
 
 /// What the hidden verb `worker` does: reads commands from standard input, carries them out with the engines
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
         // The earlier one goes first: both need not be in memory at once.
         self.slots.remove(&slot);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
-        let (operations, arena) = (batch.count(), workload.arena(count));
+        let (operations, arena) = (batch.count(), Arena::of(workload, count));
         self.slots.insert(slot, Slot { workload, engine, batch, place });
         Ok(Answer::Prepared { slot, operations, pass_ns, arena })
     }

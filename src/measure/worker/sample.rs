@@ -8,7 +8,7 @@ use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
-use crate::measure::{ClockInfo, Error, Workload};
+use crate::measure::{Arena, ClockInfo, Error, Workload};
 use crate::timing::{Clock, Pinning, Sampler, Timed};
 
 /// Told of each answer as soon as there is one; what it returns as an error ends the sampling.
@@ -99,7 +99,7 @@ fn measure_workload(
                 let (batch, samples) = timed.next().expect("it has a batch");
                 let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
                 let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
-                Measured { arena: workload.arena(count), threads: workload.threads(), ..row }
+                Measured { arena: Arena::of(workload, count), threads: workload.threads(), ..row }
             }
         };
         rows.push(row);

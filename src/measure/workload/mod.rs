@@ -35,10 +35,10 @@ use serde::Deserialize;
 
 use crate::aead::Alg;
 use crate::engine::{self, Engine, Shape};
+use crate::measure::Error;
 use crate::measure::limit::roofline::Work;
 use crate::measure::workload::catalog::Suite;
 use crate::measure::workload::kind::{Kind, Scope};
-use crate::measure::{Arena, Error};
 use crate::scheme::Scheme;
 use crate::timing::Timed;
 
@@ -204,12 +204,10 @@ impl Workload {
         }
     }
 
-    /// Buffers that `count` operations walk through.
-    pub fn arena(&self, count: usize) -> Option<Arena> {
+    /// Bytes of buffers that `count` operations walk through; `None` where it has no arena.
+    pub fn arena_len(&self, count: usize) -> Option<usize> {
         self.level?;
-        let bytes = count * self.kind.slot_len(self)?;
-        let level = Level::holding(bytes).name().to_owned();
-        Some(Arena { bytes: bytes as u64, level })
+        Some(count * self.kind.slot_len(self)?)
     }
 
     /// Whether one core alone works, so that its operations take cycles of that core.
@@ -312,12 +310,12 @@ mod tests {
         for w in catalog::workloads() {
             let count = w.count();
             assert!(count >= 2, "{}", w.path);
-            match (w.level, w.arena(count)) {
+            match (w.level, w.arena_len(count)) {
                 (None, None) => assert!(w.kind.slot_len(w).is_none() || w.op() == "cold/seal", "{}", w.path),
-                (Some(level), Some(arena)) => {
-                    assert_eq!(arena.level, level.name(), "{}", w.path);
-                    assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);
-                    assert!(arena.bytes * 10 >= level.bytes() as u64 * 7, "{} {arena:?}", w.path);
+                (Some(level), Some(bytes)) => {
+                    assert_eq!(Level::holding(bytes), level, "{}", w.path);
+                    assert!(bytes <= level.bytes(), "{}", w.path);
+                    assert!(bytes * 10 >= level.bytes() * 7, "{} {bytes}", w.path);
                 }
                 other => panic!("{}: {other:?}", w.path),
             }
