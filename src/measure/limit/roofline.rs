@@ -26,12 +26,12 @@ pub struct Work {
     /// Blocks that are hashed: AAD, message and lengths.
     pub hashed: u32,
     /// How it meets others.
-    pub flow: Flow,
+    pub overlap: Overlap,
 }
 
 impl Work {
     /// What sealing or opening one message with AES-GCM asks.
-    pub fn of_message(alg: Alg, bytes: usize, aad: usize, flow: Flow) -> Self {
+    pub fn of_message(alg: Alg, bytes: usize, aad: usize, overlap: Overlap) -> Self {
         let rounds = match alg {
             Alg::Aes128Gcm => 10,
             Alg::Aes192Gcm => 12,
@@ -39,19 +39,19 @@ impl Work {
         };
         let blocks = |bytes: usize| bytes.div_ceil(16) as u32;
         let (message, j0, lengths) = (blocks(bytes), 1, 1);
-        Self { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, flow }
+        Self { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, overlap }
     }
 }
 
 /// How an operation meets those before and after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
+pub enum Overlap {
     /// Calls overlap, but no two share a vector.
-    Calls,
+    Independent,
     /// Several messages of one call share vectors.
-    Shared,
+    Batched,
     /// Each waits for the one before.
-    Chained,
+    Dependent,
 }
 
 /// The least that one operation can take.
@@ -89,7 +89,7 @@ pub fn bound(limits: &[Limits], work: &Work) -> Option<Bound> {
 pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     let vectors = |blocks: u32| {
         let vectors = f64::from(blocks) / limits.blocks as f64;
-        if work.flow == Flow::Shared { vectors } else { vectors.ceil() }
+        if work.overlap == Overlap::Batched { vectors } else { vectors.ceil() }
     };
     let rounds = f64::from(work.rounds) * vectors(work.encrypted) * limits.rounds.cycles();
     let multiplies = MULTIPLIES * vectors(work.hashed) * limits.multiplies.cycles();
@@ -98,7 +98,7 @@ pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     let latency = f64::from(work.rounds) * limits.round_latency.cycles()
         + MULTIPLIES * limits.multiply_latency.cycles();
     let backend = limits.backend.clone();
-    if work.flow == Flow::Chained && latency > throughput {
+    if work.overlap == Overlap::Dependent && latency > throughput {
         Bound { cycles: latency, by: By::Latency, backend }
     } else {
         Bound { cycles: throughput, by: By::Throughput, backend }
@@ -138,13 +138,13 @@ mod tests {
         }
     }
 
-    fn work(encrypted: u32, hashed: u32, flow: Flow) -> Work {
-        Work { rounds: 14, encrypted, hashed, flow }
+    fn work(encrypted: u32, hashed: u32, overlap: Overlap) -> Work {
+        Work { rounds: 14, encrypted, hashed, overlap }
     }
 
     #[test]
     fn units_of_their_own_overlap_and_a_shared_one_adds() {
-        let long = work(400, 400, Flow::Calls);
+        let long = work(400, 400, Overlap::Independent);
         assert_eq!(of_backend(&limits("a", 4, 14.0), &long).cycles, 1400.0);
         assert_eq!(of_backend(&limits("a", 4, 20.0), &long).cycles, 2000.0);
         assert_eq!(of_backend(&limits("a", 4, 17.0), &long).cycles, 1700.0);
@@ -156,25 +156,25 @@ mod tests {
     #[test]
     fn a_call_has_vectors_of_its_own_and_a_batch_shares_them() {
         let one = limits("a", 4, 14.0);
-        assert_eq!(of_backend(&one, &work(2, 3, Flow::Calls)).cycles, 14.0);
-        assert_eq!(of_backend(&one, &work(2, 3, Flow::Shared)).cycles, 7.0);
-        assert_eq!(of_backend(&one, &work(5, 6, Flow::Calls)).cycles, 28.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Overlap::Independent)).cycles, 14.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Overlap::Batched)).cycles, 7.0);
+        assert_eq!(of_backend(&one, &work(5, 6, Overlap::Independent)).cycles, 28.0);
     }
 
     #[test]
     fn a_chain_waits_for_its_rounds_and_multiplies() {
         let one = limits("a", 4, 14.0);
-        let chained = of_backend(&one, &work(2, 3, Flow::Chained));
+        let chained = of_backend(&one, &work(2, 3, Overlap::Dependent));
         assert_eq!((chained.cycles, chained.by), (14.0 * 4.0 + 3.0 * 5.0, By::Latency));
-        let long = of_backend(&one, &work(400, 400, Flow::Chained));
+        let long = of_backend(&one, &work(400, 400, Overlap::Dependent));
         assert_eq!((long.cycles, long.by), (1400.0, By::Throughput));
     }
 
     #[test]
     fn the_lowest_backend_sets_the_bound() {
         let all = [limits("narrow", 1, 14.0), limits("wide", 4, 14.0)];
-        let bound = bound(&all, &work(4, 4, Flow::Calls)).unwrap();
+        let bound = bound(&all, &work(4, 4, Overlap::Independent)).unwrap();
         assert_eq!((bound.backend.as_str(), bound.cycles), ("wide", 14.0));
-        assert_eq!(super::bound(&[], &work(4, 4, Flow::Calls)), None);
+        assert_eq!(super::bound(&[], &work(4, 4, Overlap::Independent)), None);
     }
 }

@@ -11,7 +11,7 @@ use crate::aead::Aead;
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -38,11 +38,11 @@ impl Kind for ColdSeal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn default_count(&self, _: &Workload) -> usize {
@@ -57,7 +57,7 @@ struct Seals {
 }
 
 /// `count` seals, each with a key object of its own.
-fn seals(engine: &'static dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &'static dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     let key = || engine.key(shape.alg, &all.bytes).map_err(|e| Error::engine(engine, e));
     let keys = (0..count).map(|_| key()).collect::<Result<_, _>>()?;

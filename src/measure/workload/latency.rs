@@ -12,10 +12,10 @@ use std::hint::black_box;
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -37,15 +37,15 @@ impl Kind for LatencySeal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Chained))
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Overlap::Dependent))
     }
 }
 
@@ -61,7 +61,7 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 }
 
 /// `count` seals of messages, each after the one before.
-fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all }))
 }

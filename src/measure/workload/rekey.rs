@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::key::renew;
 use crate::measure::workload::kind::{Kind, Subject};
@@ -34,17 +34,17 @@ impl Kind for Amortised {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), workload.batch, count)
+        seals(engine, &MessageSpec::of(workload), workload.batch, count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 }
 
 struct Seals {
     engine: &'static dyn Engine,
-    shape: Messaging,
+    shape: MessageSpec,
     all: Messages,
     per_key: usize,
     /// The bytes of each key.
@@ -58,7 +58,7 @@ struct Seals {
 /// `count` seals of messages, with a key made for every `per_key` of them.
 fn seals(
     engine: &'static dyn Engine,
-    shape: &Messaging,
+    shape: &MessageSpec,
     per_key: usize,
     count: usize,
 ) -> Result<Box<dyn Timed>, Error> {

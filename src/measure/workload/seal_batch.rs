@@ -11,9 +11,9 @@ use std::hint::black_box;
 
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::message::{Messages, Messaging, at_once};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages, at_once};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -35,15 +35,15 @@ impl Kind for SealBatch {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), workload.batch, count)
+        seals(engine, &MessageSpec::of(workload), workload.batch, count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Shared))
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Overlap::Batched))
     }
 }
 
@@ -55,7 +55,7 @@ struct Seals {
 /// `count` seals of messages, `batch` at once.
 fn seals(
     engine: &dyn Engine,
-    shape: &Messaging,
+    shape: &MessageSpec,
     batch: usize,
     count: usize,
 ) -> Result<Box<dyn Timed>, Error> {

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use crate::engine::Engine;
 use crate::envelope::Unsealed;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::record::{self, AAD, KEY_ID, Records};
 use crate::measure::workload::kind::{Kind, Subject};
@@ -40,7 +40,7 @@ impl Kind for SealMany {
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(record::work(workload, Flow::Shared))
+        Some(record::work(workload, Overlap::Batched))
     }
 }
 

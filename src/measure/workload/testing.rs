@@ -3,7 +3,7 @@
 use crate::aead::{Alg, Error, Tag};
 use crate::engine::double::{Call, FaultyEngine};
 use crate::engine::{self, Engine, Shape};
-use crate::measure::workload::fixture::message::Messaging;
+use crate::measure::workload::fixture::message::MessageSpec;
 use crate::timing::Timed;
 
 /// One pass of a batch, checked.
@@ -24,14 +24,14 @@ pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4
 }
 
 /// Messages of that length, as the workloads have them.
-pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> Messaging {
-    Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
+pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> MessageSpec {
+    MessageSpec { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
 /// Runs what `make` makes three times for every engine, key size and length; how many it made, all of them right.
 pub(in crate::measure) fn right_on_every_engine(
     lengths: &[usize],
-    make: impl Fn(&'static dyn Engine, &Messaging) -> Box<dyn Timed>,
+    make: impl Fn(&'static dyn Engine, &MessageSpec) -> Box<dyn Timed>,
 ) -> usize {
     let mut seen = 0;
     for engine in engine::engines().into_iter().filter(|e| e.available().is_ok()) {
