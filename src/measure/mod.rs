@@ -1,12 +1,12 @@
 //! How fast? Workloads, timed on every engine in interleaved rounds and in several fresh processes.
 //!
-//! Every timed operation leaves a result that is compared with another engine's after the first passes and after the
-//! last one that was timed; `reset` puts something else in its place before each. So work that was skipped, or done
-//! once for all, shows in what is left, and no timing is needed to tell. An engine that opens must also refuse forged
-//! messages, before and after. One that is wrong gets a row with an error and no time. Where no other engine can be
-//! had, it is only compared with itself. Here the process is the unit of replication, and the lower quartile of its passes the
-//! sample.
-//! Not here: whether a difference between two runs matters.
+//! Every timed operation leaves a result that is compared with another engine's after the first passes and
+//! after the last one that was timed; `reset` puts something else in its place before each. So work that was
+//! skipped, or done once for all, shows in what is left, and no timing is needed to tell. An engine that
+//! opens must also refuse forged messages, before and after. One that is wrong gets a row with an error and
+//! no time. Where no other engine can be had, it is only compared with itself. Here the process is the unit
+//! of replication, and the lower quartile of its passes the sample. Not here: whether a difference between
+//! two runs matters.
 
 mod coverage;
 mod error;

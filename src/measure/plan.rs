@@ -1,7 +1,7 @@
 //! A plan and its run: several fresh processes, each measuring every workload, put together as rows.
 //!
-//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. They are this
-//! program itself, as it is executed, and not what its path names by now.
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. They
+//! are this program itself, as it is executed, and not what its path names by now.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,8 +66,9 @@ const COST: f64 = 1.8;
 const SAMPLE_NS: (f64, f64) = (200e3, 8e6);
 
 impl Plan {
-    /// The usual plan of a suite: five processes for `quick`; twelve for the others, so that an interval leaves out the
-    /// two least and the two greatest: a neighbour on the core is there for seconds, and whole processes with it.
+    /// The usual plan of a suite: five processes for `quick`; twelve for the others, so that an interval
+    /// leaves out the two least and the two greatest: a neighbour on the core is there for seconds, and whole
+    /// processes with it.
     pub fn new(suite: Suite, engines: Vec<&'static dyn Engine>) -> Self {
         let (processes, seconds) = match suite {
             Suite::Quick => (5, 60),
@@ -135,7 +136,8 @@ pub struct Progress<'a> {
 
 /// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
 ///
-/// Processes are this program with the argument `worker`, which must call [`worker_main`](crate::measure::worker_main).
+/// Processes are this program with the argument `worker`, which must call
+/// [`worker_main`](crate::measure::worker_main).
 ///
 /// # Errors
 /// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
@@ -150,8 +152,8 @@ pub fn run(
 /// How often a run in progress is handed out, at most. After each process it is in any case.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Measures as [`run`], and hands what is finished to `keep` as it comes, marked partial: so that it can be on disk
-/// before something ends this process.
+/// Measures as [`run`], and hands what is finished to `keep` as it comes, marked partial: so that it can be
+/// on disk before something ends this process.
 ///
 /// # Errors
 /// As [`run`].
@@ -248,7 +250,8 @@ impl Making<'_> {
     }
 }
 
-/// A job without the engines and workloads that made an earlier process hang: each would cost its patience again.
+/// A job without the engines and workloads that made an earlier process hang: each would cost its patience
+/// again.
 fn without_hung(mut job: Job, collector: &mut Collector) -> Job {
     job.workloads.retain(|workload| !collector.failures.contains_key(workload));
     job.engines.retain(|engine| !collector.hung.contains(engine));

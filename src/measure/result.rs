@@ -42,33 +42,34 @@ pub struct Row {
     pub algorithm: String,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: u64,
-    /// Messages that go to the engine at once, or that a key seals; absent where each goes alone. An operation is one
-    /// of them.
+    /// Messages that go to the engine at once, or that a key seals; absent where each goes alone. An
+    /// operation is one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
     /// The engine; `sealmark` where no cipher takes part.
     pub engine: String,
     /// Nanoseconds for one operation. Absent when there is an error.
     pub ns: Option<Estimate>,
-    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in the same
-    /// rounds. Absent when there is an error, and where an operation has all cores.
+    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in the
+    /// same rounds. Absent when there is an error, and where an operation has all cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<Estimate>,
-    /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where nothing is
-    /// known: no rounds of AES-GCM, no probes, no time.
+    /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where
+    /// nothing is known: no rounds of AES-GCM, no probes, no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
     /// What the slowest of single operations take; absent where the workload does not ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tails: Option<Tails>,
-    /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a latency.
+    /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a
+    /// latency.
     pub gb_per_s: Option<f64>,
-    /// Threads that shared the work: one for each core, or as many as a quota of processor time allows. Absent where the
-    /// workload is of one thread by its nature.
+    /// Threads that shared the work: one for each core, or as many as a quota of processor time allows.
+    /// Absent where the workload is of one thread by its nature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
-    /// What one pass may be off by for the clock's sake, in parts of it: the worst of all processes. Absent where that is
-    /// at most 0.01.
+    /// What one pass may be off by for the clock's sake, in parts of it: the worst of all processes. Absent
+    /// where that is at most 0.01.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error: Option<f64>,
     /// Fresh processes that the interval is over; 0 when there is an error.
@@ -76,8 +77,8 @@ pub struct Row {
     /// Why further processes gave no sample: each died, and most did not. Where most did, that is the error.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// Each process's lower quartile of its passes, in nanoseconds for one operation, in the order in which the
-    /// processes ran; none when there is an error.
+    /// Each process's lower quartile of its passes, in nanoseconds for one operation, in the order in which
+    /// the processes ran; none when there is an error.
     pub samples: Vec<f64>,
     /// Bytes of buffers that the operations walk through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +104,8 @@ impl Row {
         Self { error: Some(why), ..Self::empty(workload, engine.name()) }
     }
 
-    /// Whether its time is that of a call whose end the next one waits for. Bytes over such a time are no throughput.
+    /// Whether its time is that of a call whose end the next one waits for. Bytes over such a time are no
+    /// throughput.
     pub fn is_latency(&self) -> bool {
         self.op.starts_with("latency/")
     }
@@ -140,7 +142,8 @@ impl Row {
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tails {
-    /// An operation takes less than 20 times what one reading of the clock may be off by: it cannot be timed alone.
+    /// An operation takes less than 20 times what one reading of the clock may be off by: it cannot be timed
+    /// alone.
     BelowTheClock,
     /// Nanoseconds, of some thousand operations in each process.
     Ns {
@@ -192,8 +195,8 @@ pub struct Run {
     pub host: Host,
     /// The suite, or the filter that chose the workloads.
     pub suite: String,
-    /// Whether the run ended, or was ended, before it was done: rows have fewer processes than planned, and some are
-    /// missing. A run in progress says so too.
+    /// Whether the run ended, or was ended, before it was done: rows have fewer processes than planned, and
+    /// some are missing. A run in progress says so too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// The probability with which the interval of a row that lost no process covers the true median over
@@ -256,8 +259,8 @@ pub struct ClockInfo {
     pub rounds: u32,
     /// Timed nanoseconds of each engine in a round.
     pub target_ns: f64,
-    /// The core's clock in GHz while each workload was measured: the slowest and the quickest of all processes. Absent
-    /// before the first workload is done.
+    /// The core's clock in GHz while each workload was measured: the slowest and the quickest of all
+    /// processes. Absent before the first workload is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ghz: Option<[f64; 2]>,
 }

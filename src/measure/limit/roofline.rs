@@ -1,15 +1,15 @@
 //! The least that an operation can take on this CPU: its roofline.
 //!
-//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For calls that
-//! do not wait for each other: the rounds of every block and three multiplies for every block that is hashed, on
-//! whole vectors where a call is a message, and on shares of vectors where a batch is one. For a call whose nonce
-//! depends on the last tag, also the latency of what follows from one another in it: one block's rounds, the multiply
-//! of its ciphertext, and the two multiplies that reduce the product. The lowest bound of all backends of this
-//! CPU counts, for every engine alike.
+//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For
+//! calls that do not wait for each other: the rounds of every block and three multiplies for every block that
+//! is hashed, on whole vectors where a call is a message, and on shares of vectors where a batch is one. For
+//! a call whose nonce depends on the last tag, also the latency of what follows from one another in it: one
+//! block's rounds, the multiply of its ciphertext, and the two multiplies that reduce the product. The lowest
+//! bound of all backends of this CPU counts, for every engine alike.
 //!
-//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for its
-//! latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that does not do
-//! all rounds, because some counter blocks share what the first of them do.
+//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for
+//! its latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that
+//! does not do all rounds, because some counter blocks share what the first of them do.
 
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +105,8 @@ pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     }
 }
 
-/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have execution units
-/// of their own, 1 where they share one. The probed mix of both tells.
+/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have
+/// execution units of their own, 1 where they share one. The probed mix of both tells.
 fn shared(limits: &Limits) -> f64 {
     let rounds = PROBED_ROUNDS * limits.rounds.cycles();
     let multiplies = MULTIPLIES * limits.multiplies.cycles();

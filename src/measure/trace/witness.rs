@@ -1,8 +1,8 @@
 //! Taking witnesses: what the CPU really executes when an engine seals.
 //!
-//! The beginning of one seal is traced for each engine, key size and range of lengths, apart from all timing. Opening
-//! and batches have no witness of their own: they are told by that of the seal. Where nothing can be traced, the
-//! witnesses say so, and what they would have stood beside goes on without.
+//! The beginning of one seal is traced for each engine, key size and range of lengths, apart from all timing.
+//! Opening and batches have no witness of their own: they are told by that of the seal. Where nothing can be
+//! traced, the witnesses say so, and what they would have stood beside goes on without.
 
 use rayon::prelude::*;
 
@@ -14,11 +14,12 @@ use crate::measure::workload::catalog;
 use crate::measure::{Error, Row, Scope};
 use crate::trace::Witness;
 
-/// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
+/// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they
+/// are.
 const STEPS: u64 = 20_000;
 
-/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told before
-/// each.
+/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told
+/// before each.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
 pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&str) + Sync)) -> Witnesses {
@@ -55,8 +56,8 @@ fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> 
     trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness)
 }
 
-/// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine that is
-/// not what its name claims.
+/// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine
+/// that is not what its name claims.
 pub fn attach(rows: &mut [Row], witnesses: &Witnesses) {
     for row in rows {
         let cipher = catalog::find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);

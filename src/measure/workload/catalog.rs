@@ -1,6 +1,7 @@
 //! The suites: `benches/workloads/*.toml`, expanded to workloads.
 //!
-//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard, full.
+//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard,
+//! full.
 
 use std::sync::LazyLock;
 
@@ -161,8 +162,8 @@ pub enum CatalogError {
     },
 }
 
-/// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part of
-/// the path will do. Of several filters, with commas between them, one must choose it.
+/// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part
+/// of the path will do. Of several filters, with commas between them, one must choose it.
 pub fn chooses(filters: &str, path: &str) -> bool {
     filters.split(',').any(|filter| one_chooses(filter, path))
 }
@@ -213,8 +214,8 @@ struct File {
 struct Entry {
     /// Names of kinds.
     ops: Vec<String>,
-    /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name, and where
-    /// every scheme is meant.
+    /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name, and
+    /// where every scheme is meant.
     #[serde(default)]
     algorithms: Vec<String>,
     /// Bytes of a message, or how many items there are.

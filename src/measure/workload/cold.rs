@@ -1,9 +1,10 @@
-//! `cold/seal`: seals whose keys and messages are in no cache near the core: the first call after something else.
+//! `cold/seal`: seals whose keys and messages are in no cache near the core: the first call after something
+//! else.
 //!
-//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache. Then
-//! every call meets a key and a message that it must fetch. The code of the engine is fetched by the first call of a
-//! pass and stays for the others. Each call leaves a ciphertext and a tag under a nonce that no pass had before, in
-//! its own slot.
+//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache.
+//! Then every call meets a key and a message that it must fetch. The code of the engine is fetched by the
+//! first call of a pass and stays for the others. Each call leaves a ciphertext and a tag under a nonce that
+//! no pass had before, in its own slot.
 
 use std::hint::black_box;
 

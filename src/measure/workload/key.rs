@@ -1,9 +1,9 @@
 //! `key`: making keys: the schedule, the powers of H, the allocation, and dropping it all again.
 //!
-//! Each operation makes one key and drops one: the key that the same place got in the pass before. So a pass leaves
-//! every key that it made, and `check` compares them all. Their bytes are new in every pass, else a key of an earlier
-//! one would do. Before, an operation dropped the key that the one before it made, and only the last of a pass was
-//! compared.
+//! Each operation makes one key and drops one: the key that the same place got in the pass before. So a pass
+//! leaves every key that it made, and `check` compares them all. Their bytes are new in every pass, else a
+//! key of an earlier one would do. Before, an operation dropped the key that the one before it made, and only
+//! the last of a pass was compared.
 
 use std::hint::black_box;
 

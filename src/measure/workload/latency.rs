@@ -1,9 +1,10 @@
-//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one before.
+//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one
+//! before.
 //!
-//! A processor works on the next call before the last one ends, so `seal` times how often a call can end. Here a
-//! call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
-//! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and one
-//! repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
+//! A processor works on the next call before the last one ends, so `seal` times how often a call can end.
+//! Here a call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
+//! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and
+//! one repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
 //!
 //! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 

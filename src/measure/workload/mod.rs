@@ -1,7 +1,7 @@
 //! A workload: one thing to time, and how to make operations of it ready for an engine.
 //!
-//! What its operations do is its [`Kind`]. Adding one is a file here and a line in [`KINDS`], or a file in the folder of
-//! a scheme and a line in its table; then rows in `benches/workloads/`.
+//! What its operations do is its [`Kind`]. Adding one is a file here and a line in [`KINDS`], or a file in
+//! the folder of a scheme and a line in its table; then rows in `benches/workloads/`.
 
 mod aad;
 pub mod catalog;
@@ -136,8 +136,8 @@ pub struct Workload {
     pub items: u32,
     /// Bytes of additional data.
     pub aad: usize,
-    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key seals; 1
-    /// where each goes alone.
+    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key
+    /// seals; 1 where each goes alone.
     pub batch: usize,
     /// Bytes from the beginning of a cache line to that of a message.
     pub offset: usize,
@@ -180,8 +180,8 @@ impl Workload {
         engine.supports(Shape::usual(self.needs()))
     }
 
-    /// The engines of `chosen` that it is measured on. Where the cipher takes no part it is `sealmark`, if any engine
-    /// of ours was chosen.
+    /// The engines of `chosen` that it is measured on. Where the cipher takes no part it is `sealmark`, if
+    /// any engine of ours was chosen.
     pub fn eligible_engines(&self, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
         let runs = |e: &&'static dyn Engine| e.available().is_ok() && self.supported_by(*e);
         match self.scope() {

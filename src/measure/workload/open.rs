@@ -1,7 +1,7 @@
 //! `open`: authentic messages opened one by one through [`Aead`](crate::aead::Aead).
 //!
-//! Another engine sealed them, so the path that refuses is never timed. Each call leaves a message in its own slot,
-//! and a verdict; a reset puts the ciphertext there, and no verdict.
+//! Another engine sealed them, so the path that refuses is never timed. Each call leaves a message in its own
+//! slot, and a verdict; a reset puts the ciphertext there, and no verdict.
 
 use std::hint::black_box;
 

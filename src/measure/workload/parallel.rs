@@ -1,13 +1,14 @@
 //! `parallel/seal`: seals on all cores at once.
 //!
-//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's threads
-//! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
-//! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
-//! operation is one message, so its time is that of a pass over the messages of all cores. Each call leaves a ciphertext
-//! and a tag under a nonce that no pass had before, in its own slot.
+//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's
+//! threads do. The measuring thread is one of them, and each other core has a thread, pinned to it where the
+//! system allows. To wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake,
+//! for the pass to begin. An operation is one message, so its time is that of a pass over the messages of all
+//! cores. Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 //!
-//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many threads: with
-//! more of them the system would stop all for most of each period, and the time would be the quota's.
+//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many
+//! threads: with more of them the system would stop all for most of each period, and the time would be the
+//! quota's.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -61,8 +62,8 @@ fn threads() -> usize {
     1 + others().map_or(0, ThreadPool::current_num_threads)
 }
 
-/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the measuring
-/// thread. None where it gets one.
+/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the
+/// measuring thread. None where it gets one.
 fn others() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| {

@@ -1,7 +1,7 @@
 //! `open/record`: opening a record as a reader does: find its key, compose the AAD, open in place.
 //!
-//! The records are authentic and sealed with another engine. Each call leaves a message in its own slot, and that it
-//! was opened; a reset puts the record there, and that it was not.
+//! The records are authentic and sealed with another engine. Each call leaves a message in its own slot, and
+//! that it was opened; a reset puts the record there, and that it was not.
 
 use std::hint::black_box;
 

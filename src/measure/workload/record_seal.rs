@@ -1,5 +1,5 @@
-//! `seal/record`: sealing a record as a writer does: take a nonce, find the key, compose the AAD, write header,
-//! ciphertext and tag.
+//! `seal/record`: sealing a record as a writer does: take a nonce, find the key, compose the AAD, write
+//! header, ciphertext and tag.
 //!
 //! Each call leaves a record under the next nonce, which opens to its own message; a reset leaves zeros.
 

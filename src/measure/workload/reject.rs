@@ -2,9 +2,9 @@
 //!
 //! A harness that times `open` on anything but authentic messages times this. So it has a name of its own.
 //!
-//! Each call leaves its verdict, and in the buffer what its engine declares to leave after a refusal. An engine that
-//! leaves the ciphertext as it came shows no more than the verdict; that it looks at tags at all is then seen when it
-//! opens the same messages with the tags that are theirs.
+//! Each call leaves its verdict, and in the buffer what its engine declares to leave after a refusal. An
+//! engine that leaves the ciphertext as it came shows no more than the verdict; that it looks at tags at all
+//! is then seen when it opens the same messages with the tags that are theirs.
 
 use std::hint::black_box;
 

@@ -1,7 +1,7 @@
 //! `amortised`: seals that make a key now and then: what a message costs when its key seals only a few.
 //!
-//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key is of its
-//! own bytes, new in every pass, so that its messages show whether it was made.
+//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key
+//! is of its own bytes, new in every pass, so that its messages show whether it was made.
 
 use std::hint::black_box;
 
@@ -16,7 +16,8 @@ use crate::measure::workload::key::renew;
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the key.
+/// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the
+/// key.
 pub(super) struct Amortised;
 
 impl Kind for Amortised {

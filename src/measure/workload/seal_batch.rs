@@ -1,9 +1,10 @@
 //! `seal_batch`: messages that go to the engine several at once, through `seal_batch`.
 //!
-//! A pass begins and ends with the same arrays of messages, nonces and tags as one of single calls, so the two
-//! compare directly. The list of [`Message`](crate::aead::Message)s that borrow them is made within the timed pass, and
-//! the tags are taken out of it: a caller pays that too, for every batch. It costs 2 to 3 ns a message, a quarter of the
-//! quickest engine's time at 16 bytes and 5 % at 256; what is left out of the timing flatters the batch by as much.
+//! A pass begins and ends with the same arrays of messages, nonces and tags as one of single calls, so the
+//! two compare directly. The list of [`Message`](crate::aead::Message)s that borrow them is made within the
+//! timed pass, and the tags are taken out of it: a caller pays that too, for every batch. It costs 2 to 3 ns
+//! a message, a quarter of the quickest engine's time at 16 bytes and 5 % at 256; what is left out of the
+//! timing flatters the batch by as much.
 //!
 //! Each leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 

@@ -1,7 +1,8 @@
 //! `seal_many`: records that go to the envelope several at once.
 //!
-//! The list of what to seal is made within the timed pass: it borrows the buffers, and a writer makes it for every
-//! batch. Each leaves a record under the next nonce, which opens to its own message; a reset leaves zeros.
+//! The list of what to seal is made within the timed pass: it borrows the buffers, and a writer makes it for
+//! every batch. Each leaves a record under the next nonce, which opens to its own message; a reset leaves
+//! zeros.
 
 use std::hint::black_box;
 
