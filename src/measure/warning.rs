@@ -80,21 +80,21 @@ pub fn warnings(run: &Run) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::{ClockInfo, Plan, Suite, plan};
+    use crate::measure::{ClockInfo, Plan, Suite, run};
     use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
-    fn run() -> Run {
+    fn of_nonces() -> Run {
         let budget = Duration::from_millis(1);
         let engines = vec![find("sealmark").unwrap()];
         let plan =
             Plan { filter: Some("nonce".into()), processes: 0, budget, ..Plan::new(Suite::Quick, engines) };
-        plan::run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
+        run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
     }
 
     #[test]
     fn a_quiet_run_has_no_warning_and_each_trouble_has_its_own() {
-        let mut run = run();
+        let mut run = of_nonces();
         run.rows.retain(|row| row.ns.is_some());
         assert!(!run.rows.is_empty());
         let clock = |ghz, pinning: &str| ClockInfo {

@@ -9,10 +9,11 @@
 //! The traced process should execute what a measured one does. Both are this program, with pipes as standard
 //! input and output, the caller's folder, limits and signal mask, and the same environment
 //! (`host::environment`). They differ in this, and it does not change the code that an engine chooses:
-//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by addresses. A
-//!   copy may take another way where a buffer lies otherwise; that is counted as it falls at the fixed addresses.
-//! - Core and thread: the traced process is bound to one core before it starts and works on its first thread; a measured
-//!   one binds a second thread. Engines choose once, for the process.
+//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by
+//!   addresses. A copy may take another way where a buffer lies otherwise; that is counted as it falls at the
+//!   fixed addresses.
+//! - Core and thread: the traced process is bound to one core before it starts and works on its first thread;
+//!   a measured one binds a second thread. Engines choose once, for the process.
 //! - The argument: a verb of this program, which no engine reads.
 //! - Being traced: `ptrace` keeps every register as it is, and no engine asks whether it is traced.
 //! - The amount: one call after three to be warm, not thousands.
@@ -27,8 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue};
 use crate::host::{Host, Variable, environment};
-use crate::measure::workload::catalog;
-use crate::measure::{Error, Scope, Workload};
+use crate::measure::{Catalog, Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -228,14 +228,14 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 /// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does
 /// not trace; [`Error::Unknown`] for a workload that does not exist.
 #[doc(hidden)]
-pub fn step_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
+pub fn step_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     if !trace::is_traced() {
         return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
     }
     let mut text = String::with_capacity(2 * JOB_LEN);
     std::io::stdin().read_to_string(&mut text)?;
     let job: Job = serde_json::from_str(&text)?;
-    let found = catalog::find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
+    let found = catalog.find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
     let (bytes, messages) = (job.size.bytes as usize, job.size.messages as usize);
     let workload = Workload { bytes, seed: job.seed, ..found.clone() };
     let result = match &job.engine {
@@ -315,6 +315,7 @@ impl Aead for NoKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::workload::catalog;
 
     #[test]
     fn a_workload_is_halved_until_it_can_be_stepped_through() {
@@ -346,6 +347,6 @@ mod tests {
 
     #[test]
     fn a_process_that_nobody_traces_does_not_mark() {
-        assert!(trace::is_traced() || matches!(step_main(&[]), Err(Error::Worker(_))));
+        assert!(trace::is_traced() || matches!(step_main(&[], Catalog::ours()), Err(Error::Worker(_))));
     }
 }

@@ -1,21 +1,29 @@
 //! What a worker's commands can name.
 
 use crate::engine::{self, Engine};
-use crate::measure::Workload;
-use crate::measure::workload::catalog;
+use crate::measure::{Catalog, Workload};
 
-/// The workloads and engines that are compiled in, and the caller's own engines.
+/// The engines that are compiled in and the caller's own, and the caller's workloads.
 #[derive(Clone, Copy)]
-pub(in crate::measure) struct Known<'a>(pub &'a [&'static dyn Engine]);
+pub(in crate::measure) struct Known<'a> {
+    pub engines: &'a [&'static dyn Engine],
+    pub catalog: &'a Catalog,
+}
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// These engines, and the workloads of our own catalog.
+    #[cfg(test)]
+    pub fn ours(engines: &'a [&'static dyn Engine]) -> Self {
+        Self { engines, catalog: Catalog::ours() }
+    }
+
     /// The engine of that name: the caller's own before others.
     pub fn engine(&self, name: &str) -> Option<&'static dyn Engine> {
-        self.0.iter().copied().find(|engine| engine.name() == name).or_else(|| engine::find(name))
+        self.engines.iter().copied().find(|engine| engine.name() == name).or_else(|| engine::find(name))
     }
 
     /// The workload of that path.
-    pub fn workload(&self, path: &str) -> Option<&'static Workload> {
-        catalog::find(path)
+    pub fn workload(&self, path: &str) -> Option<&'a Workload> {
+        self.catalog.find(path)
     }
 }

@@ -190,7 +190,7 @@ mod tests {
 
     fn answers(job: &Job, engines: &[&'static dyn Engine]) -> Vec<Answer> {
         let mut answers = Vec::new();
-        sample_here(job, engines, &mut |answer| {
+        sample_here(job, Known::ours(engines), &mut |answer| {
             answers.push(answer);
             Ok(())
         })
@@ -256,7 +256,7 @@ mod tests {
     fn what_does_not_exist_is_refused_before_anything_is_measured() {
         let refused = |workloads: &[&str], engines: &[&str]| {
             let mut told = 0;
-            let result = sample_here(&job(workloads, engines), &[], &mut |_| {
+            let result = sample_here(&job(workloads, engines), Known::ours(&[]), &mut |_| {
                 told += 1;
                 Ok(())
             });

@@ -8,6 +8,7 @@ pub mod catalog;
 mod cold;
 mod contended;
 mod copy;
+pub mod filter;
 mod fixture;
 mod header;
 mod key;
@@ -167,17 +168,25 @@ impl Workload {
 
     /// Which engines it is measured on.
     pub fn scope(&self) -> Scope {
-        self.kind.scope()
+        match self.scheme {
+            Some(scheme) if scheme.needs().is_none() => Scope::CipherFree,
+            _ => self.kind.scope(),
+        }
     }
 
     /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
     pub fn needs(&self) -> Alg {
-        self.alg.unwrap_or(Alg::Aes256Gcm)
+        self.calls().alg
     }
 
     /// Whether an engine offers the calls that it makes.
     pub fn supported_by(&self, engine: &dyn Engine) -> bool {
-        engine.supports(Shape::usual(self.needs()))
+        engine.supports(self.calls())
+    }
+
+    fn calls(&self) -> Shape {
+        let of_scheme = self.scheme.and_then(|scheme| scheme.needs());
+        of_scheme.unwrap_or_else(|| Shape::usual(self.alg.unwrap_or(Alg::Aes256Gcm)))
     }
 
     /// The engines of `chosen` that it is measured on. Where the cipher takes no part it is `sealmark`, if
@@ -196,7 +205,7 @@ impl Workload {
     /// Operations of one pass: as many as its arena has room for.
     pub fn count(&self) -> usize {
         match self.level.zip(self.kind.slot_len(self)) {
-            Some((level, slot)) => match level.bytes() / slot {
+            Some((level, slot)) => match level.bytes() / slot.max(1) {
                 room if room >= self.batch => (room / self.batch * self.batch).max(2),
                 room => room.max(2),
             },
@@ -289,7 +298,7 @@ mod tests {
     #[test]
     fn every_file_of_a_kind_has_its_line_in_the_table() {
         for (folder, text, others) in [
-            ("src/measure/workload", include_str!("mod.rs"), &["mod", "kind", "catalog", "testing"][..]),
+            ("src/measure/workload", include_str!("mod.rs"), &["mod", "filter", "kind", "testing"][..]),
             ("src/measure/workload/storage", include_str!("storage/mod.rs"), &["mod", "fixture"]),
         ] {
             let mut seen = 0;
