@@ -161,13 +161,16 @@ fn install_ctrlc_handler() {
     }
 }
 
-/// Verbs that this program gives to the processes that it starts. They are looked up before any argument is parsed:
-/// parsing puts every help text on the heap, and where a traced process has its buffers would depend on their length.
-const HIDDEN: [(&str, fn(&Registry) -> anyhow::Result<ExitStatus>); 2] =
+/// A verb that this program gives to the processes that it starts.
+type Hidden = fn(&Registry) -> anyhow::Result<ExitStatus>;
+
+/// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the heap,
+/// and where a traced process has its buffers would depend on their length.
+const HIDDEN: [(&str, Hidden); 2] =
     [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
 
-/// What a hidden verb makes of the registry, where it is the only argument.
-fn hidden(mut arguments: std::env::ArgsOs) -> Option<fn(&Registry) -> anyhow::Result<ExitStatus>> {
+/// The hidden verb that is the only argument.
+fn hidden(mut arguments: std::env::ArgsOs) -> Option<Hidden> {
     let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
     HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
 }

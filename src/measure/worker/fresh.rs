@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::measure::Error;
 use crate::measure::worker::collector::Collector;
-use crate::measure::worker::parent::{Cause, Failure, TICK, Worker, unexpected};
+use crate::measure::worker::failure::{Cause, Failure};
+use crate::measure::worker::parent::{TICK, Worker, unexpected};
 use crate::measure::worker::protocol::{Answer, Command, Job, SAMPLE};
 
 /// How to start a worker.

@@ -17,6 +17,7 @@ mod interop;
 mod json;
 mod openssl;
 mod parts;
+mod primitive;
 mod rooterberg;
 pub mod stray;
 mod text;
