@@ -48,7 +48,9 @@ impl What {
             Self::Schemes => registry.schemes().iter().map(|scheme| scheme.name().to_owned()).collect(),
             Self::Primitives => PRIMITIVES.iter().map(|primitive| primitive.name.to_owned()).collect(),
             Self::Sets => registry.catalog().names(),
-            Self::Workloads => measure::workloads().iter().map(|workload| workload.path.clone()).collect(),
+            Self::Workloads => {
+                registry.workloads().workloads().iter().map(|workload| workload.path.clone()).collect()
+            }
             Self::Suites => measure::Suite::ALL.iter().map(|suite| suite.name().to_owned()).collect(),
         }
     }

@@ -1,9 +1,10 @@
-//! `cold/seal`: seals whose keys and messages are in no cache near the core: the first call after something else.
+//! `cold/seal`: seals whose keys and messages are in no cache near the core: the first call after something
+//! else.
 //!
-//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache. Then
-//! every call meets a key and a message that it must fetch. The code of the engine is fetched by the first call of a
-//! pass and stays for the others. Each call leaves a ciphertext and a tag under a nonce that no pass had before, in
-//! its own slot.
+//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache.
+//! Then every call meets a key and a message that it must fetch. The code of the engine is fetched by the
+//! first call of a pass and stays for the others. Each call leaves a ciphertext and a tag under a nonce that
+//! no pass had before, in its own slot.
 
 use std::hint::black_box;
 
@@ -11,7 +12,7 @@ use crate::aead::Aead;
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -38,11 +39,11 @@ impl Kind for ColdSeal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn default_count(&self, _: &Workload) -> usize {
@@ -57,7 +58,7 @@ struct Seals {
 }
 
 /// `count` seals, each with a key object of its own.
-fn seals(engine: &'static dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &'static dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     let key = || engine.key(shape.alg, &all.bytes).map_err(|e| Error::engine(engine, e));
     let keys = (0..count).map(|_| key()).collect::<Result<_, _>>()?;

@@ -1,7 +1,7 @@
 //! `amortised`: seals that make a key now and then: what a message costs when its key seals only a few.
 //!
-//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key is of its
-//! own bytes, new in every pass, so that its messages show whether it was made.
+//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key
+//! is of its own bytes, new in every pass, so that its messages show whether it was made.
 
 use std::hint::black_box;
 
@@ -10,13 +10,14 @@ use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::key::renew;
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the key.
+/// Makes a key for every `batch` messages and seals them: one operation is a message with its share of the
+/// key.
 pub(super) struct Amortised;
 
 impl Kind for Amortised {
@@ -34,17 +35,17 @@ impl Kind for Amortised {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), workload.batch, count)
+        seals(engine, &MessageSpec::of(workload), workload.batch, count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 }
 
 struct Seals {
     engine: &'static dyn Engine,
-    shape: Messaging,
+    shape: MessageSpec,
     all: Messages,
     per_key: usize,
     /// The bytes of each key.
@@ -58,7 +59,7 @@ struct Seals {
 /// `count` seals of messages, with a key made for every `per_key` of them.
 fn seals(
     engine: &'static dyn Engine,
-    shape: &Messaging,
+    shape: &MessageSpec,
     per_key: usize,
     count: usize,
 ) -> Result<Box<dyn Timed>, Error> {
