@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
         // The earlier one goes first: both need not be in memory at once.
         self.slots.remove(&slot);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
-        let (operations, arena) = (batch.count(), Arena::of(workload, count));
+        let (operations, arena) = (batch.count(), Arena::of(&workload, count));
         self.slots.insert(slot, Slot { workload, engine, batch, place });
         Ok(Answer::Prepared { slot, operations, pass_ns, arena })
     }
