@@ -118,10 +118,13 @@ mod tests {
     fn every_key_is_made_and_right() {
         let mut batch = keys(find("sealmark").unwrap(), Alg::Aes192Gcm, 7, 0).unwrap();
         assert_eq!(batch.count(), 7);
-        assert!(batch.check().is_err(), "no key was made yet");
+        assert!(batch.check().is_err_and(|why| why.contains("never made")), "no key was made yet");
         for _ in 0..2 {
             batch.reset();
-            assert!(batch.check().is_err(), "a key of an earlier pass does not count");
+            assert!(
+                batch.check().is_err_and(|why| why.starts_with("key 0 ")),
+                "a key of an earlier pass does not count"
+            );
             batch.run();
             assert_eq!(batch.check(), Ok(()));
         }
@@ -132,6 +135,6 @@ mod tests {
         let mut batch = keys(Broken::with(Fault::FlipsTag), Alg::Aes256Gcm, 2, 0).unwrap();
         batch.reset();
         batch.run();
-        assert!(batch.check().is_err());
+        assert!(batch.check().is_err_and(|why| why.contains("as another key")));
     }
 }

@@ -52,10 +52,17 @@ pub(in crate::measure) fn right_on_every_engine(
     seen
 }
 
-/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong.
+/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the reason that
+/// it is.
 pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
     for &fault in faults {
-        assert!(pass(&mut *make(Broken::with(fault))).is_err(), "{fault:?}");
+        let found = pass(&mut *make(Broken::with(fault)));
+        let reasons: &[&str] = match fault {
+            Fault::Refuses => &["refused"],
+            _ => &["is not the reference's", "does not open", "does not read"],
+        };
+        let named = found.as_ref().is_err_and(|why| reasons.iter().any(|reason| why.contains(reason)));
+        assert!(named, "{fault:?}: {found:?}");
     }
 }
 
