@@ -59,7 +59,13 @@ pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn En
         let found = pass(&mut *make(Broken::with(fault)));
         let reasons: &[&str] = match fault {
             Fault::Refuses => &["refused"],
-            _ => &["is not the reference's", "does not open", "does not read"],
+            _ => &[
+                "is not the reference's",
+                "does not open",
+                "does not read",
+                "is not recovered",
+                "was refused, by",
+            ],
         };
         let named = found.as_ref().is_err_and(|why| reasons.iter().any(|reason| why.contains(reason)));
         assert!(named, "{fault:?}: {found:?}");
