@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::careless::Careless;
+use super::sync_skipping::SyncSkippingDisk;
 use super::world::NODE;
 use crate::disk::{Disk, Recorder, Store};
 use crate::scheme::storage::registry::Registry;
@@ -29,7 +29,7 @@ impl Defect {
     pub(super) fn disk(planted: Option<Self>, disk: &Recorder) -> Arc<dyn Disk> {
         match planted {
             Some(defect @ (Self::DirSyncSkipped | Self::CommitNotSynced)) => {
-                Arc::new(Careless(disk.clone(), defect))
+                Arc::new(SyncSkippingDisk(disk.clone(), defect))
             }
             _ => Arc::new(disk.clone()),
         }

@@ -8,9 +8,9 @@ use crate::disk::{Disk, NewFile, OpenFile, Recorder};
 
 /// A disk without the syncs that its defect leaves out.
 #[derive(Debug)]
-pub(super) struct Careless(pub Recorder, pub Defect);
+pub(super) struct SyncSkippingDisk(pub Recorder, pub Defect);
 
-impl Disk for Careless {
+impl Disk for SyncSkippingDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.0.read(path)
     }
