@@ -328,7 +328,7 @@ mod tests {
                 others += 1;
             }
         }
-        assert_eq!((opens, others), (93, 127));
+        assert_eq!((opens, others), (96, 130));
         for path in ["open/aes-256-gcm/64", "open/record/1024", "open_batch/aes-256-gcm/256"] {
             let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
             let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();

@@ -2,7 +2,7 @@
 //!
 //! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard, full.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,12 +64,20 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Those of the files, for our own schemes.
+    /// Those that this process finds: of the files, for our own schemes or those of [`install`](Self::install).
     pub fn ours() -> &'static Self {
-        static OURS: LazyLock<Catalog> = LazyLock::new(|| {
+        INSTALLED.get_or_init(|| {
             Catalog::of(&schemes()).unwrap_or_else(|e| panic!("a test reads the files of workloads: {e}"))
-        });
-        &OURS
+        })
+    }
+
+    /// Makes every look-up of this process find the workloads of these schemes, ours among them. A worker and a traced
+    /// process are this program again, so they install the same ones.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); [`CatalogError::Late`] after the first look-up.
+    pub fn install(schemes: &[&'static dyn Scheme]) -> Result<(), CatalogError> {
+        INSTALLED.set(Self::of(schemes)?).map_err(|_| CatalogError::Late)
     }
 
     /// Those of the files, with each kind for every scheme on these.
@@ -117,6 +125,9 @@ impl Catalog {
     }
 }
 
+/// The workloads that every look-up of this process finds.
+static INSTALLED: OnceLock<Catalog> = OnceLock::new();
+
 /// What is wrong with a file of workloads.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -151,6 +162,9 @@ pub enum CatalogError {
         /// The workload.
         path: String,
     },
+    /// Schemes are named after workloads were looked up without them.
+    #[error("the schemes come too late: name them before any workload is looked up")]
+    Late,
     /// Two workloads have one path.
     #[error("{file}: there are two workloads {path}: give one of them a `variant`")]
     Twice {

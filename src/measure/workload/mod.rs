@@ -18,8 +18,10 @@ mod nonce;
 mod open;
 mod open_batch;
 mod parallel;
+mod protect;
 mod record_open;
 mod record_seal;
+mod recover;
 mod reject;
 mod rekey;
 mod seal;
@@ -63,6 +65,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &nonce::IssueNonce,
     &lookup::Lookup,
     &contended::ContendedLookup,
+    &protect::Protect,
+    &recover::Recover,
 ];
 
 /// Each scheme's own kinds.
@@ -165,19 +169,28 @@ impl Workload {
         self.kind.name()
     }
 
-    /// Which engines it is measured on.
+    /// Which engines it is measured on: of a scheme without an AEAD, ours alone.
     pub fn scope(&self) -> Scope {
-        self.kind.scope()
+        match self.scheme.map(|scheme| scheme.needs()) {
+            Some(None) => Scope::CipherFree,
+            _ => self.kind.scope(),
+        }
     }
 
-    /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
+    /// The calls that an engine must offer: records are sealed with AES-256-GCM.
+    fn shape(&self) -> Shape {
+        let of_scheme = self.scheme.and_then(|scheme| scheme.needs());
+        of_scheme.unwrap_or(Shape::usual(self.alg.unwrap_or(Alg::Aes256Gcm)))
+    }
+
+    /// The algorithm that an engine must offer.
     pub fn needs(&self) -> Alg {
-        self.alg.unwrap_or(Alg::Aes256Gcm)
+        self.shape().alg
     }
 
     /// Whether an engine offers the calls that it makes.
     pub fn supported_by(&self, engine: &dyn Engine) -> bool {
-        engine.supports(Shape::usual(self.needs()))
+        engine.supports(self.shape())
     }
 
     /// Operations of one pass: as many as its arena has room for.
