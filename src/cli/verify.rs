@@ -27,8 +27,8 @@ pub(super) struct Args {
     /// Only this built-in set; may be given several times.
     #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
     sets: Vec<String>,
-    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given several
-    /// times.
+    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given
+    /// several times.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
     /// The files of this folder, recognised by content, instead of the built-in sets: Wycheproof, NIST CAVP

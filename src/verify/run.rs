@@ -26,8 +26,8 @@ pub struct Plan {
     pub sets: Sets,
     /// Engines or families that must take part and run a case: one that does not is a failure.
     pub require: Vec<String>,
-    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the sets
-    /// use no engine.
+    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the
+    /// sets use no engine.
     pub named: Vec<String>,
     /// The seed of everything that is drawn at random.
     pub seed: u64,
@@ -36,8 +36,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none has a
-    /// witness.
+    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none
+    /// has a witness.
     pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
         let (require, named, witnesses) = (Vec::new(), Vec::new(), Witnesses::default());
         Self { engines, schemes: schemes(), sets, require, named, seed, witnesses }
