@@ -43,8 +43,8 @@ use registry::Registry;
 
 /// Verifies and measures AES envelope encryption on this CPU.
 ///
-/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how
-/// fast is each? Without a verb, `sealmark` answers all three and writes a report.
+/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how fast is
+/// each? Without a verb, `sealmark` answers all three and writes a report.
 #[derive(Parser)]
 #[command(
     name = "sealmark",
@@ -122,8 +122,8 @@ fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
 /// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A later one ends at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process
-/// of a group, and a wrapper among them forwards it once more.
+/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process of a group,
+/// and a wrapper among them forwards it once more.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// What a signal asks for.
@@ -161,37 +161,28 @@ fn install_ctrlc_handler() {
     }
 }
 
-/// Verbs that this program gives to the processes that it starts. They are looked up before any argument is
-/// parsed: parsing puts every help text on the heap, and where a traced process has its buffers would depend
-/// on their length.
-const HIDDEN: [(&str, fn(&Registry) -> anyhow::Result<ExitStatus>); 2] =
+/// A verb that this program gives to the processes that it starts.
+type Hidden = fn(&Registry) -> anyhow::Result<ExitStatus>;
+
+/// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the heap,
+/// and where a traced process has its buffers would depend on their length.
+const HIDDEN: [(&str, Hidden); 2] =
     [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
 
-/// What a hidden verb makes of the registry, where it is the only argument.
-fn hidden(mut arguments: std::env::ArgsOs) -> Option<fn(&Registry) -> anyhow::Result<ExitStatus>> {
+/// The hidden verb that is the only argument.
+fn hidden(mut arguments: std::env::ArgsOs) -> Option<Hidden> {
     let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
     HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
-}
-
-/// What the command knows, its workloads too.
-fn registry(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> anyhow::Result<Registry> {
-    let registry = Registry::with(engines, schemes)?;
-    // Without schemes of the caller's own nothing is read here: a traced process shall do no more than its
-    // work.
-    if !schemes.is_empty() {
-        measure::Catalog::install(&registry.schemes()).context("your schemes")?;
-    }
-    Ok(registry)
 }
 
 /// The whole command, with extra engines and schemes of the caller's own.
 ///
 /// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
 pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> ExitCode {
-    let registry = match registry(engines, schemes) {
+    let registry = match Registry::with(engines, schemes) {
         Ok(registry) => registry,
         Err(error) => {
-            eprintln!("sealmark: {error:#}");
+            eprintln!("sealmark: {error}");
             return ExitCode::from(ExitStatus::BadInput as u8);
         }
     };

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::measure::Error;
 use crate::measure::worker::collector::Collector;
-use crate::measure::worker::parent::{Cause, Failure, TICK, Worker, unexpected};
+use crate::measure::worker::failure::{Cause, Failure};
+use crate::measure::worker::parent::{TICK, Worker, unexpected};
 use crate::measure::worker::protocol::{Answer, Command, Job, SAMPLE};
 
 /// How to start a worker.
@@ -135,10 +136,8 @@ fn sample(
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::engine::find;
     use crate::measure::worker::parent::testing::{HELLO, LONG, SHORT, answer, script};
     use crate::measure::worker::protocol::Measured;
-    use crate::measure::{Plan, Suite};
 
     /// Runs a shell script in the place of the worker, after it has said hello and read its job.
     fn talk(text: &str, patience: Duration) -> Collector {
@@ -150,8 +149,8 @@ mod tests {
     }
 
     fn job() -> Job {
-        let plan = Plan::new(Suite::Quick, vec![find("sealmark").unwrap()]);
-        plan.job(&plan.workloads()[..2])
+        let workloads = ["seal/aes-256-gcm/16", "seal/aes-256-gcm/64"].map(str::to_owned).to_vec();
+        Job { workloads, engines: vec!["sealmark".into()], seed: 1, rounds: 11, target_ns: 2e5 }
     }
 
     fn line(answer: &Answer) -> String {

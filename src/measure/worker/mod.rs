@@ -8,6 +8,7 @@
 pub mod child;
 pub(in crate::measure) mod collector;
 mod cycles;
+pub mod failure;
 pub(in crate::measure) mod fresh;
 pub mod known;
 pub mod line;

@@ -5,14 +5,15 @@
 //! value.
 
 use std::io::{self, BufReader};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::host::{self, environment};
+use crate::measure::worker::failure::Failure;
 use crate::measure::worker::line;
-use crate::measure::worker::protocol::{Answer, Command, Fault, Hello, Misfit};
+use crate::measure::worker::protocol::{Answer, Command, Hello};
 
 /// The hidden verb that makes this program a worker.
 pub const VERB: &str = "worker";
@@ -197,80 +198,6 @@ impl Process {
     }
 }
 
-/// What became of a worker.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// Nothing: the driver was told to stop.
-    #[error("stopped")]
-    Stopped,
-    /// It ended before it was told to.
-    #[error("a worker process died ({0})")]
-    Died(ExitStatus),
-    /// It was ended for its silence.
-    #[error("a worker process said nothing for {} s and was ended", .0.as_secs())]
-    Silent(Duration),
-    /// It sent something that no answer is, or not this one.
-    #[error("a worker process said what its parent does not understand ({0})")]
-    Garbled(String),
-    /// It is another version.
-    #[error("a worker process does not fit: {0}")]
-    Misfit(#[from] Misfit),
-    /// It did not carry out a command.
-    #[error("a worker process refused a command: {why}")]
-    Refused {
-        /// Whose fault that is.
-        cause: Fault,
-        /// What was wrong.
-        why: String,
-    },
-}
-
-/// Why a worker did not finish.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cause {
-    /// It did what only wrong code does: a fault of memory, an instruction that the CPU lacks, an abort.
-    Crash,
-    /// It said nothing for too long.
-    Hang,
-    /// Something else, perhaps from outside: a lack of memory, an operator, another version.
-    Other,
-}
-
-impl Failure {
-    /// Whether the code that it ran is to blame.
-    pub fn cause(&self) -> Cause {
-        match self {
-            Self::Died(status) => Cause::of(*status),
-            Self::Silent(_) => Cause::Hang,
-            Self::Stopped | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => Cause::Other,
-        }
-    }
-}
-
-impl Cause {
-    #[cfg(unix)]
-    fn of(status: ExitStatus) -> Self {
-        use std::os::unix::process::ExitStatusExt;
-        const OWN: [libc::c_int; 7] = [
-            libc::SIGILL,
-            libc::SIGTRAP,
-            libc::SIGABRT,
-            libc::SIGBUS,
-            libc::SIGFPE,
-            libc::SIGSEGV,
-            libc::SIGSYS,
-        ];
-        if status.signal().is_some_and(|signal| OWN.contains(&signal)) { Self::Crash } else { Self::Other }
-    }
-
-    /// Windows ends a process that faults with the exception's number, whose two highest bits are set.
-    #[cfg(not(unix))]
-    fn of(status: ExitStatus) -> Self {
-        if status.code().is_some_and(|code| code as u32 >> 30 == 3) { Self::Crash } else { Self::Other }
-    }
-}
-
 /// Shell scripts in the place of workers.
 #[cfg(all(test, unix))]
 pub(in crate::measure) mod testing {
@@ -301,7 +228,8 @@ pub(in crate::measure) mod testing {
 mod tests {
     use super::testing::{HELLO, LONG, SHORT, answer, script};
     use super::*;
-    use crate::measure::worker::protocol::{PREPARE, RUN, Slice};
+    use crate::measure::worker::failure::Cause;
+    use crate::measure::worker::protocol::{Fault, Misfit, PREPARE, RUN, Slice};
 
     static GO: AtomicBool = AtomicBool::new(false);
     const RAN: &str = r#"{"answer":"ran","slot":0,"operations":3,"ns":12.5}"#;

@@ -29,38 +29,23 @@
 //! themselves how much each slice does. `sample` interleaves engines within one process, where their ratios
 //! are most exact.
 
+mod hello;
+mod job;
+mod slice;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::hello::{
+    ARENA_OFFSET, CAPABILITIES, CHECK, CYCLES, Hello, MAJOR, MINOR, Misfit, PREPARE, RUN, SAMPLE,
+    STACK_OFFSET, TAILS,
+};
+pub use self::job::{Job, Measured, Quantiles};
+pub use self::slice::{Place, Prepare, SLOTS, Slice};
 use crate::measure::{Arena, ClockInfo};
 
 /// The name and version of the schema of a line.
 pub const SCHEMA: &str = "sealmark.worker/1";
-/// Both sides must have the same.
-pub const MAJOR: u32 = 1;
-/// Counts what was added within [`MAJOR`].
-pub const MINOR: u32 = 0;
-
-/// The capability of the command `prepare`.
-pub const PREPARE: &str = "prepare";
-/// The capability of the command `run`.
-pub const RUN: &str = "run";
-/// The capability of the command `check`.
-pub const CHECK: &str = "check";
-/// The capability of the command `tails`.
-pub const TAILS: &str = "tails";
-/// The capability of the command `sample`.
-pub const SAMPLE: &str = "sample";
-/// The capability of the member `cycles` of a slice.
-pub const CYCLES: &str = "cycles";
-/// The capability of the member `stack_offset`.
-pub const STACK_OFFSET: &str = "stack_offset";
-/// The capability of the member `arena_offset`. No worker of this version has it.
-pub const ARENA_OFFSET: &str = "arena_offset";
-
-/// What a worker of this program can do.
-pub const CAPABILITIES: [&str; 7] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET];
-
 /// What a driver tells a worker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -170,92 +155,11 @@ pub enum Answer {
 /// One line of the conversation, in either direction.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "it exists for its schema")]
 pub enum Line {
     /// To the worker.
     Command(Command),
     /// From the worker.
     Answer(Answer),
-}
-
-/// Which protocol a side speaks, and what it can do.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Hello {
-    /// Must be the same on both sides.
-    pub major: u32,
-    /// The higher one knows everything that the lower one does.
-    pub minor: u32,
-    /// The program and its version.
-    pub program: String,
-    /// What a worker can do: its commands, and members that not every worker obeys. Nothing when absent; a
-    /// driver has none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub capabilities: Vec<String>,
-    /// Whether the measuring thread keeps to one core, for a person to read; absent from a driver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pinning: Option<String>,
-}
-
-impl Hello {
-    /// This program as a driver.
-    pub fn of_driver() -> Self {
-        let program = concat!("sealmark ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { major: MAJOR, minor: MINOR, program, capabilities: Vec::new(), pinning: None }
-    }
-
-    /// This program as a worker.
-    pub fn of_worker(pinning: String) -> Self {
-        let capabilities = CAPABILITIES.map(str::to_owned).to_vec();
-        Self { capabilities, pinning: Some(pinning), ..Self::of_driver() }
-    }
-
-    /// Whether a driver of this program can work with that worker, of which it needs these capabilities.
-    ///
-    /// # Errors
-    /// [`Misfit`].
-    pub fn accept(&self, needs: &[&'static str]) -> Result<(), Misfit> {
-        let Self { major, minor, program, .. } = self.clone();
-        if major != MAJOR {
-            return Err(Misfit::Major { program, major, minor });
-        }
-        let lacks = |need: &&&'static str| !self.capabilities.iter().any(|has| has == **need);
-        match needs.iter().find(lacks) {
-            None => Ok(()),
-            Some(capability) => Err(Misfit::Lacks { program, minor, capability }),
-        }
-    }
-}
-
-/// Why a driver cannot work with a worker.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Misfit {
-    /// Its protocol is another one.
-    #[error(
-        "{program} speaks version {major}.{minor} of the worker protocol, and this program {MAJOR}.{MINOR}: \
-         they must have the same first number"
-    )]
-    Major {
-        /// The worker's program.
-        program: String,
-        /// Its major version.
-        major: u32,
-        /// Its minor version.
-        minor: u32,
-    },
-    /// It is too old.
-    #[error(
-        "{program} speaks version {MAJOR}.{minor} of the worker protocol and lacks `{capability}`, \
-         which this program ({MAJOR}.{MINOR}) needs"
-    )]
-    Lacks {
-        /// The worker's program.
-        program: String,
-        /// Its minor version.
-        minor: u32,
-        /// What it lacks.
-        capability: &'static str,
-    },
 }
 
 /// Whose fault it is that a command was not carried out.
@@ -271,140 +175,6 @@ pub enum Fault {
     /// Another one, of a later version.
     #[serde(other)]
     Other,
-}
-
-/// The batch to prepare.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Prepare {
-    /// Where the batch is kept, below [`SLOTS`]; 0 when absent.
-    #[serde(default)]
-    pub slot: u32,
-    /// The workload's path.
-    pub workload: String,
-    /// The engine's name.
-    pub engine: String,
-    /// What keys, nonces and messages are drawn from; the workload's own when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// Operations of one pass, which decide on the size of the buffers; the workload's own count when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operations: Option<u64>,
-    /// Where slices run that do not say.
-    #[serde(flatten)]
-    pub place: Place,
-}
-
-/// Batches that a worker keeps at once.
-pub const SLOTS: u32 = 256;
-
-/// The slice to run. It ends with the pass that reaches `operations` or `ns`, whichever comes first; after
-/// one pass where both are absent.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Slice {
-    /// The slot; 0 when absent.
-    #[serde(default)]
-    pub slot: u32,
-    /// Operations to do, rounded up to whole passes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operations: Option<u64>,
-    /// Timed nanoseconds to spend.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ns: Option<f64>,
-    /// Whether the answer tells cycles too: a chain of cycles runs after the slice.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cycles: bool,
-    /// Where it runs; as prepared when absent.
-    #[serde(flatten)]
-    pub place: Place,
-}
-
-/// Where a batch runs: 4 KiB aliasing between stack and buffers changes its time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
-    /// Bytes that the stack lies lower than usual: a multiple of 16 below 4096.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stack_offset: Option<u32>,
-    /// Bytes from the beginning of a page to the first buffer: a multiple of 64 below 4096.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arena_offset: Option<u32>,
-}
-
-/// What to sample.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Job {
-    /// Paths of workloads, in the order in which they are measured.
-    pub workloads: Vec<String>,
-    /// Names of engines.
-    pub engines: Vec<String>,
-    /// Seed of the order within rounds.
-    pub seed: u64,
-    /// Rounds of each workload.
-    pub rounds: u32,
-    /// Timed nanoseconds of each engine in a round.
-    pub target_ns: f64,
-}
-
-/// Nanoseconds of single operations in one process.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantiles {
-    /// An operation is too short for the clock to be timed alone.
-    Below,
-    /// The quantiles 0.5, 0.99 and 0.999.
-    Ns([f64; 3]),
-}
-
-/// One workload on one engine in one process: a time, or an error.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Measured {
-    /// The engine.
-    pub engine: String,
-    /// The lower quartile of the passes: nanoseconds for one operation; absent where there is an error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ns: Option<f64>,
-    /// Why there is no time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// The same as `ns` in cycles of the core.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cycles: Option<f64>,
-    /// Of single operations; absent where the workload does not ask for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tails: Option<Quantiles>,
-    /// The buffers that were walked through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arena: Option<Arena>,
-    /// Threads that shared the work; absent where the workload is of one thread by its nature.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threads: Option<u32>,
-    /// What one pass may be off by, in parts of it, where that is more than one in a hundred.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_error: Option<f64>,
-}
-
-impl Measured {
-    /// An engine, its time or why there is none, and nothing else.
-    pub fn new(engine: &str, ns: Result<f64, String>) -> Self {
-        let engine = engine.to_owned();
-        let (ns, error) = match ns {
-            Ok(ns) => (Some(ns), None),
-            Err(why) => (None, Some(why)),
-        };
-        Self { engine, ns, error, cycles: None, tails: None, arena: None, threads: None, clock_error: None }
-    }
-
-    /// The time, or why there is none.
-    ///
-    /// # Errors
-    /// The row's own; and where it has neither, or a time that none can have.
-    pub fn time(&self) -> Result<f64, String> {
-        match (self.ns, &self.error) {
-            (_, Some(why)) => Err(why.clone()),
-            (Some(ns), None) if ns > 0.0 => Ok(ns),
-            (Some(ns), None) => Err(format!("a worker process measured {ns} ns, which is no time")),
-            (None, None) => Err("a worker process gave neither a time nor a reason".into()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -423,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_table_has_every_command_and_every_answer() {
-        let text = include_str!("protocol.rs");
+        let text = include_str!("mod.rs");
         let table: Vec<_> = text.lines().filter(|line| line.starts_with("//! | `")).collect();
         let (commands, answers) =
             (names(&schema_for!(Command), "command"), names(&schema_for!(Answer), "answer"));
