@@ -18,9 +18,13 @@ use crate::verify::{self, Catalog, FileReport, FileState, Plan, PrimitiveReport,
 /// should have been readable and was not, after the good ones ran. Each engine is first traced (`sealmark
 /// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --primitive sha-256\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
-)]
+#[command(after_help = "Examples:\n  \
+                      sealmark verify\n  \
+                      sealmark verify --engine aws-lc --engine sealmark/aesni\n  \
+                      sealmark verify --scheme storage\n  \
+                      sealmark verify --primitive sha-256\n  \
+                      sealmark verify --vectors my-vectors/\n  \
+                      sealmark verify --require sealmark/aesni   fail where this CPU lacks it")]
 pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
     #[arg(long = "engine", value_name = "NAME")]

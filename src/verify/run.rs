@@ -89,8 +89,8 @@ pub struct Progress<'a> {
 const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
 
 /// Why an engine has failed the whole run.
-const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is known \
-    of it; leave it out with --engine, or add vectors that it can run";
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is \
+    known of it; leave it out with --engine, or add vectors that it can run";
 
 /// Failures that are written out for one set on one engine; the tallies count the rest.
 const MAX_FAILURES: usize = 10;

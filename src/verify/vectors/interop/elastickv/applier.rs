@@ -1,4 +1,5 @@
-//! `ek-applier.json`: log entries applied one after the other; each step is a case, judged after those before it.
+//! `ek-applier.json`: log entries applied one after the other; each step is a case, judged after
+//! those before it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
