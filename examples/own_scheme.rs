@@ -1,7 +1,8 @@
-//! The whole command with a scheme of one's own: `cargo run --release --example own_scheme -- verify --scheme notes`.
+//! The whole command with a scheme of one's own: `cargo run --release --example own_scheme -- verify --scheme
+//! notes`.
 //!
-//! A note is bound to its number, so that no note can stand in another's place. The injector checks each judgement
-//! below, both ways, on every engine; `list schemes` shows what the scheme does not see.
+//! A note is bound to its number, so that no note can stand in another's place. The injector checks each
+//! judgement below, both ways, on every engine; `list schemes` shows what the scheme does not see.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +16,8 @@ const KEY: [u8; 32] = [0x4b; 32];
 static SEALED: AtomicU64 = AtomicU64::new(0);
 const TAG_LEN: usize = 16;
 
-struct Notes;
+/// Numbered notes.
+pub struct Notes;
 
 impl Scheme for Notes {
     fn name(&self) -> &'static str {

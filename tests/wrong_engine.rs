@@ -1,19 +1,60 @@
 //! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named, and it
-//! gets no time. Called with arguments this program is the command with that engine; without, it is the test.
+//! gets no time. Schemes of one's own likewise: an honest one is verified, listed and measured, one that lies is
+//! caught. Called with arguments this program is the command with them; without, it is the test.
 
 use std::process::{Command, ExitCode, Output};
 
+use sealmark::engine::{Engine, Shape};
+use sealmark::scheme::{Error, Fault, Judgement, Law, Scheme, Session};
+
+#[expect(dead_code, reason = "its main is the example's")]
+#[path = "../examples/own_scheme.rs"]
+mod own_scheme;
+
+use own_scheme::Notes;
+
 const WRONG: &str = "planted/round-constant";
+
+/// The example's scheme, which claims to see all that there is.
+struct Boastful;
+
+impl Scheme for Boastful {
+    fn name(&self) -> &'static str {
+        "notes/boastful"
+    }
+
+    fn law(&self) -> Law {
+        Notes.law()
+    }
+
+    fn needs(&self) -> Option<Shape> {
+        Notes.needs()
+    }
+
+    fn refusals(&self) -> &'static [&'static str] {
+        Notes.refusals()
+    }
+
+    fn judge(&self, _: Fault, _: &str) -> Judgement {
+        Judgement::Caught
+    }
+
+    fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, Error> {
+        Notes.session(engine)
+    }
+}
 
 fn main() -> ExitCode {
     let is_test = std::env::args().nth(1).is_none_or(|first| first.starts_with('-'));
     if !is_test {
-        return sealmark::main(&[sealmark::verify::wrong_engine()], &[]);
+        return sealmark::main(&[sealmark::verify::wrong_engine()], &[&Notes, &Boastful]);
     }
     verify_ends_with_1_and_names_the_case();
     bench_gives_it_a_row_without_a_time();
     run_does_not_measure_it();
-    println!("3 passed, 0 failed");
+    an_honest_scheme_is_verified_listed_and_measured();
+    a_scheme_that_lies_is_found_and_its_family_has_both();
+    println!("5 passed, 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -75,4 +116,71 @@ fn run_does_not_measure_it() {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(folder.path().join("index.html").is_file() && folder.path().join("verify.json").is_file());
     assert!(!folder.path().join("bench.json").exists(), "there was no right engine to measure");
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn an_honest_scheme_is_verified_listed_and_measured() {
+    let output = sealmark(&["list", "schemes", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = json(&output);
+    let listed = listed["schemes"].as_array().expect("a list");
+    let names: Vec<_> = listed.iter().map(|scheme| scheme["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["storage", "notes", "notes/boastful"]);
+    let faults: Vec<_> =
+        listed[1]["blind"].as_array().expect("a list").iter().map(|spot| &spot["fault"]).collect();
+    assert_eq!(faults, ["drop", "splice", "tail", "older"]);
+    assert_eq!(listed[1]["law"], "each");
+    assert_eq!(listed[1]["blind"][0]["kind"], "blind");
+    let text = String::from_utf8(sealmark(&["list", "schemes"]).stdout).expect("UTF-8");
+    assert!(text.contains("notes (law: each)\n  blind to drop: nothing counts the notes\n"), "{text}");
+
+    let set = "faults/notes";
+    let output = sealmark(&["verify", "--set", set, "--engine", "sealmark", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    assert_eq!(report["schemes"], serde_json::json!([listed[1]]));
+    let (declared, tally) = (&report["sets"][0]["declared"], &report["sets"][0]["engines"]["sealmark"]);
+    assert_eq!((tally["agree"].as_u64(), tally["wrong"].as_u64()), (declared.as_u64(), Some(0)));
+
+    for op in ["protect", "recover"] {
+        let path = format!("{op}/notes/64");
+        let filter = ["bench", &path, "--engine", "sealmark", "--engine", WRONG];
+        let output = sealmark(&[&filter[..], &["--processes", "1", "--format", "json"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        let run = json(&output);
+        let row = |engine: &str| {
+            let rows = run["rows"].as_array().expect("a list");
+            rows.iter()
+                .find(|row| row["engine"] == engine && row["workload"] == *path)
+                .expect("a row")
+                .clone()
+        };
+        assert!(row("sealmark")["ns"]["median"].as_f64() > Some(0.0), "{run}");
+        assert!(row(WRONG)["ns"].is_null() && row(WRONG)["error"].is_string(), "{run}");
+    }
+}
+
+fn a_scheme_that_lies_is_found_and_its_family_has_both() {
+    let output = sealmark(&["verify", "--scheme", "notes", "--engine", "sealmark", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    let sets: Vec<_> = report["sets"].as_array().expect("a list").iter().map(|set| &set["set"]).collect();
+    assert_eq!(sets, ["faults/notes", "faults/notes/boastful"]);
+    let failures: Vec<_> = report["failures"].as_array().expect("a list").iter().collect();
+    let cases: Vec<_> = failures.iter().map(|failure| &failure["case"]).collect();
+    assert_eq!(cases, ["drop", "repeat", "splice", "tail", "older"]);
+    for failure in failures {
+        assert_eq!(failure["set"], "faults/notes/boastful");
+        let what = failure["what"].as_str().expect("words");
+        assert!(what.contains("it is not refused; judged Caught"), "{what}");
+    }
+    let unknown = sealmark(&["verify", "--scheme", "note"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    let expected =
+        "no scheme or family of schemes is called \"note\"; there are: storage, notes, notes/boastful";
+    assert!(words.contains(expected), "{words}");
 }

@@ -14,7 +14,8 @@ use crate::verify::{BlindKind, BlindSpot, SchemeReport, fault};
 
 /// Lists what there is to name: engines, schemes, vector sets, primitives, workloads, suites.
 ///
-/// A scheme is listed with the faults that it does not see; `sealmark verify --scheme NAME` asserts that list both ways.
+/// A scheme is listed with the faults that it does not see; `sealmark verify --scheme NAME` asserts that list
+/// both ways.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark list workloads")]
 pub(super) struct Args {

@@ -43,13 +43,19 @@ use registry::Registry;
 
 /// Verifies and measures AES envelope encryption on this CPU.
 ///
-/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how fast is
-/// each? Without a verb, `sealmark` answers all three and writes a report.
+/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how fast
+/// is each? Without a verb, `sealmark` answers all three and writes a report.
 #[derive(Parser)]
 #[command(
     name = "sealmark",
     version,
-    after_help = "Examples:\n  sealmark                             verify, measure, write a report\n  sealmark verify --engine ring        is ring right on this CPU?\n  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\nExit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\nNO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
+    after_help = "Examples:\n  \
+                  sealmark                             verify, measure, write a report\n  \
+                  sealmark verify --engine ring        is ring right on this CPU?\n  \
+                  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\
+                  \n\
+                  Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\n\
+                  NO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
 )]
 struct Cli;
 
@@ -122,8 +128,8 @@ fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
 /// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A later one ends at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process of a group,
-/// and a wrapper among them forwards it once more.
+/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process of a
+/// group, and a wrapper among them forwards it once more.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// What a signal asks for.
@@ -164,8 +170,8 @@ fn install_ctrlc_handler() {
 /// A verb that this program gives to the processes that it starts.
 type Hidden = fn(&Registry) -> anyhow::Result<ExitStatus>;
 
-/// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the heap,
-/// and where a traced process has its buffers would depend on their length.
+/// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the
+/// heap, and where a traced process has its buffers would depend on their length.
 const HIDDEN: [(&str, Hidden); 2] =
     [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
 

@@ -18,9 +18,13 @@ use crate::verify::{self, Catalog, FileReport, FileState, Plan, PrimitiveReport,
 /// should have been readable and was not, after the good ones ran. Each engine is first traced (`sealmark
 /// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --primitive sha-256\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
-)]
+#[command(after_help = "Examples:\n  \
+                      sealmark verify\n  \
+                      sealmark verify --engine aws-lc --engine sealmark/aesni\n  \
+                      sealmark verify --scheme storage\n  \
+                      sealmark verify --primitive sha-256\n  \
+                      sealmark verify --vectors my-vectors/\n  \
+                      sealmark verify --require sealmark/aesni   fail where this CPU lacks it")]
 pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
     #[arg(long = "engine", value_name = "NAME")]
@@ -28,8 +32,8 @@ pub(super) struct Args {
     /// Only this built-in set; may be given several times.
     #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
     sets: Vec<String>,
-    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given several
-    /// times.
+    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given
+    /// several times.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
     /// Only the built-in sets about this primitive (`sealmark list primitives`), or about all of them where

@@ -1,11 +1,12 @@
 //! The schemes: whole designs built from records, each with the law that it keeps.
 //!
-//! None names another. A scheme protects messages as pieces that are stored or sent, and a reader recovers them. The
-//! fault injector alters the pieces and checks the scheme's own [`Judgement`] of each [`Fault`]; workloads time both
-//! directions. Life cycles (crashes, rotations) are histories in `verify::campaign`, not methods here.
+//! None names another. A scheme protects messages as pieces that are stored or sent, and a reader recovers
+//! them. The fault injector alters the pieces and checks the scheme's own [`Judgement`] of each [`Fault`];
+//! workloads time both directions. Life cycles (crashes, rotations) are histories in `verify::campaign`, not
+//! methods here.
 //!
-//! Adding a scheme is a folder here and a line in [`schemes`]. A user's own scheme goes to `sealmark::main`, and is
-//! verified, injected and measured like ours.
+//! Adding a scheme is a folder here and a line in [`schemes`]. A user's own scheme goes to `sealmark::main`,
+//! and is verified, injected and measured like ours.
 
 use std::ops::Range;
 
@@ -116,19 +117,19 @@ impl Fault {
     }
 }
 
-/// What a scheme says of a fault. The injector checks it both ways: a fault that is judged too well fails, and so does
-/// one that is judged too badly.
+/// What a scheme says of a fault. The injector checks it both ways: a fault that is judged too well fails,
+/// and so does one that is judged too badly.
 ///
-/// Where a removal is not seen and the law allows the loss ([`Law::AtMostOnce`], [`Law::Prefix`]), the scheme chooses
-/// between `Harmless` and `Blind`: whether its users count on the message.
+/// Where a removal is not seen and the law allows the loss ([`Law::AtMostOnce`], [`Law::Prefix`]), the scheme
+/// chooses between `Harmless` and `Blind`: whether its users count on the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Judgement {
     /// Every trial is refused, by one of [`Scheme::refusals`], and what is given keeps the law.
     Caught,
     /// Nothing is refused, the law holds, and only removed messages are missing.
     Harmless,
-    /// Every trial passes unseen, for that reason, and gives other messages than were protected here, in another
-    /// order, or fewer; but none that was never protected.
+    /// Every trial passes unseen, for that reason, and gives other messages than were protected here, in
+    /// another order, or fewer; but none that was never protected.
     Blind(&'static str),
     /// Every trial passes unseen, for that reason, and gives a message that was never protected.
     Alters(&'static str),
@@ -153,15 +154,17 @@ pub trait Scheme: Send + Sync {
     /// The calls that an engine must offer. `None`: no AEAD takes part, and the scheme is judged once.
     fn needs(&self) -> Option<Shape>;
 
-    /// The names by which its readers refuse an altered piece: those of its specification, where that has them. Any
-    /// other error of a reader, such as one of a disk or of an engine, is no refusal and fails the trial.
+    /// The names by which its readers refuse an altered piece: those of its specification, where that has
+    /// them. Any other error of a reader, such as one of a disk or of an engine, is no refusal and fails the
+    /// trial.
     fn refusals(&self) -> &'static [&'static str];
 
-    /// What it says of a fault done to that part of a piece, as [`Piece::parts`] names it; `""` is the whole piece.
+    /// What it says of a fault done to that part of a piece, as [`Piece::parts`] names it; `""` is the whole
+    /// piece.
     fn judge(&self, fault: Fault, part: &str) -> Judgement;
 
-    /// A new session. All sessions of a scheme have the same long-term keys, as two connections of the same peers or
-    /// two starts of one process have; what a session derives is its own.
+    /// A new session. All sessions of a scheme have the same long-term keys, as two connections of the same
+    /// peers or two starts of one process have; what a session derives is its own.
     ///
     /// # Errors
     /// The scheme's, where the engine does not let it begin.
@@ -175,8 +178,9 @@ pub struct Piece {
     pub place: Vec<u8>,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Named ranges of the bytes that [`Scheme::judge`] tells apart; the innermost one counts. A part that spans the
-    /// whole piece says which kind of piece it is, and faults done to whole pieces are judged by it.
+    /// Named ranges of the bytes that [`Scheme::judge`] tells apart; the innermost one counts. A part that
+    /// spans the whole piece says which kind of piece it is, and faults done to whole pieces are judged by
+    /// it.
     pub parts: Vec<(&'static str, Range<usize>)>,
 }
 
@@ -227,8 +231,8 @@ pub trait Reader {
 /// What a reader made of some pieces.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Recovered {
-    /// The messages, in the order in which they were given, each with the number that the reader takes it for: its
-    /// place among the messages of the last [`Session::protect`], from 0.
+    /// The messages, in the order in which they were given, each with the number that the reader takes it
+    /// for: its place among the messages of the last [`Session::protect`], from 0.
     pub given: Vec<(usize, Vec<u8>)>,
     /// The scheme's names for what it refused, in order.
     pub refused: Vec<&'static str>,

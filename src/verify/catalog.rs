@@ -29,8 +29,8 @@ impl Catalog<'_> {
             .collect()
     }
 
-    /// The names of the sets about a scheme, or about all modes of a family. The vectors and the campaign of a family
-    /// are about each of its modes. `None` where there is no such scheme.
+    /// The names of the sets about a scheme, or about all modes of a family. The vectors and the campaign of
+    /// a family are about each of its modes. `None` where there is no such scheme.
     pub fn of_scheme(&self, name: &str) -> Option<Vec<String>> {
         let modes: Vec<_> =
             self.0.iter().filter(|scheme| scheme.name() == name || scheme.family() == name).collect();

@@ -26,8 +26,8 @@ pub struct Plan {
     pub sets: Sets,
     /// Engines or families that must take part and run a case: one that does not is a failure.
     pub require: Vec<String>,
-    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the sets
-    /// use no engine.
+    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the
+    /// sets use no engine.
     pub named: Vec<String>,
     /// The seed of everything that is drawn at random.
     pub seed: u64,
@@ -36,8 +36,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none has a
-    /// witness.
+    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none
+    /// has a witness.
     pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
         let (require, named, witnesses) = (Vec::new(), Vec::new(), Witnesses::default());
         Self { engines, schemes: schemes(), sets, require, named, seed, witnesses }
@@ -89,8 +89,8 @@ pub struct Progress<'a> {
 const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
 
 /// Why an engine has failed the whole run.
-const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is known \
-    of it; leave it out with --engine, or add vectors that it can run";
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is \
+    known of it; leave it out with --engine, or add vectors that it can run";
 
 /// Failures that are written out for one set on one engine; the tallies count the rest.
 const MAX_FAILURES: usize = 10;

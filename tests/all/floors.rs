@@ -147,12 +147,14 @@ fn every_file_is_mentioned_by_its_folder() {
 
 /// A folder whose files are the rows of a table: each file's module must be named again, outside its `mod` line.
 #[test]
-fn every_backend_engine_and_scheme_has_its_row() {
+fn every_backend_engine_scheme_campaign_and_interop_system_has_its_row() {
     for (folder, table, at_least) in [
         ("src/aead/arch", "src/aead/arch/mod.rs", 2),
         ("src/engine", "src/engine/mod.rs", 2),
         ("src/primitive", "src/primitive/mod.rs", 2),
         ("src/scheme", "src/scheme/mod.rs", 1),
+        ("src/verify/campaign", "src/verify/campaign/mod.rs", 1),
+        ("src/verify/vectors/interop", "src/verify/vectors/interop/mod.rs", 1),
     ] {
         let text = fs::read_to_string(root().join(table)).expect("the table is there");
         let mut rows = 0;

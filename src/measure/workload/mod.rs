@@ -19,8 +19,10 @@ mod nonce;
 mod open;
 mod open_batch;
 mod parallel;
+mod protect;
 mod record_open;
 mod record_seal;
+mod recover;
 mod reject;
 mod rekey;
 mod seal;
@@ -64,6 +66,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &nonce::IssueNonce,
     &lookup::Lookup,
     &contended::ContendedLookup,
+    &protect::Protect,
+    &recover::Recover,
 ];
 
 /// Each scheme's own kinds.

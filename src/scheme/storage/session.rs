@@ -1,4 +1,5 @@
-//! The scheme as the fault injector and the workloads drive it: values through the store path, each row a piece.
+//! The scheme as the fault injector and the workloads drive it: values through the store path, each row a
+//! piece.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
-//! The fault injector: every scheme, every fault, every part of a piece, and the scheme's own judgement of it, both ways.
+//! The fault injector: every scheme, every fault, every part of a piece, and the scheme's own judgement of
+//! it, both ways.
 //!
-//! A session protects messages, a fault alters the pieces, and a fresh reader recovers them. Each trial must come out
-//! as [`Scheme::judge`] says: a scheme that claims to see what it does not fails, and so does one whose list of blind
-//! spots is longer than the truth. [`scene`] makes the pieces and the trials, [`outcome`] holds what came against law
-//! and judgement.
+//! A session protects messages, a fault alters the pieces, and a fresh reader recovers them. Each trial must
+//! come out as [`Scheme::judge`] says: a scheme that claims to see what it does not fails, and so does one
+//! whose list of blind spots is longer than the truth. [`scene`] makes the pieces and the trials, [`outcome`]
+//! holds what came against law and judgement.
 
 use std::collections::BTreeSet;
 

@@ -40,7 +40,8 @@ pub(super) struct Trial {
 }
 
 impl Scene {
-    /// Protects messages in two sessions, twice in each, and sees to it that a reader recovers those of the last call.
+    /// Protects messages in two sessions, twice in each, and sees to it that a reader recovers those of the
+    /// last call.
     pub fn of(scheme: &dyn Scheme, engine: &'static dyn Engine, seed: u64) -> Result<Self, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut protected = HashSet::new();

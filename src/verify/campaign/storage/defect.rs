@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::careless::Careless;
-use super::world::NODE;
+use super::NODE;
+use super::sync_skipping::{Skipped, SyncSkippingDisk};
 use crate::disk::{Disk, Recorder, Store};
 use crate::scheme::storage::registry::Registry;
 use crate::scheme::storage::wire::{self, Registration};
@@ -27,10 +27,10 @@ pub enum Defect {
 impl Defect {
     /// The disk as a node with that defect, if any, uses it.
     pub(super) fn disk(planted: Option<Self>, disk: &Recorder) -> Arc<dyn Disk> {
+        let skipping = |skipped| Arc::new(SyncSkippingDisk(disk.clone(), skipped));
         match planted {
-            Some(defect @ (Self::DirSyncSkipped | Self::CommitNotSynced)) => {
-                Arc::new(Careless(disk.clone(), defect))
-            }
+            Some(Self::DirSyncSkipped) => skipping(Skipped::Folders),
+            Some(Self::CommitNotSynced) => skipping(Skipped::Commits),
             _ => Arc::new(disk.clone()),
         }
     }

@@ -1,11 +1,12 @@
-//! The crash campaign of the storage scheme: a node that is bootstrapped, cut over, rotated and restarted, stopped by a
-//! fault at every step that it asks of its disk.
+//! The crash campaign of the storage scheme: a node that is bootstrapped, cut over, rotated and restarted,
+//! stopped by a fault at every step that it asks of its disk.
 //!
-//! A story is a list of operations drawn from a seed. It is told once for each step and fault; from the worst, the best
-//! and a drawn one of the disks that may then be found, a node starts through all guards, replays the log from anywhere
-//! that an engine may, tells the rest of the story (half of the time stopped a second time) and is checked: no nonce was
-//! issued twice under a key, every key that the log brought is there, every record opens, and the node starts. The log
-//! itself is taken to be durable. Defects can be planted, which must be found.
+//! A story is a list of operations drawn from a seed. It is told once for each step and fault; from the
+//! worst, the best and a drawn one of the disks that may then be found, a node starts through all guards,
+//! replays the log from anywhere that an engine may, tells the rest of the story (half of the time stopped a
+//! second time) and is checked: no nonce was issued twice under a key, every key that the log brought is
+//! there, every record opens, and the node starts. The log itself is taken to be durable. Defects can be
+//! planted, which must be found.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,9 +18,9 @@ use crate::engine;
 use crate::scheme::storage::{Error, Purpose};
 use crate::verify::{Case, Check, Outcome, Set};
 
-mod careless;
 mod defect;
 mod rows;
+mod sync_skipping;
 mod world;
 
 pub use defect::Defect;
@@ -27,12 +28,14 @@ use world::World;
 
 /// The scheme that this is about.
 pub const SCHEME: &str = "storage";
+/// The node.
+const NODE: u64 = 0x5ea1_0000_0000_0007;
 /// Stories in the set; each is a case.
 const STORIES: u64 = 12;
 /// Operations of a story after its bootstrap: more where each has fewer steps.
 const OPS: usize = if cfg!(feature = "redb") { 7 } else { 10 };
-/// Disks that are tried, at most, of those that a power loss may leave at a step: everything unsynced lost, everything
-/// there, and one that is drawn, another for each step, fault and story.
+/// Disks that are tried, at most, of those that a power loss may leave at a step: everything unsynced lost,
+/// everything there, and one that is drawn, another for each step, fault and story.
 const LEFT: usize = 3;
 
 const DIR: &str = "/data";

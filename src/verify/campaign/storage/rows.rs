@@ -1,7 +1,8 @@
 //! Where a node's registry lies.
 //!
-//! With the feature `redb` in a database on the node's disk, each step of which can be cut off. Without it in a store
-//! that keeps every commit whatever happens to the disk: the steps that are cut off are then the sidecar's alone.
+//! With the feature `redb` in a database on the node's disk, each step of which can be cut off. Without it in
+//! a store that keeps every commit whatever happens to the disk: the steps that are cut off are then the
+//! sidecar's alone.
 
 use std::sync::Arc;
 

@@ -74,7 +74,8 @@ fn with_sidecar(disk: &Recorder, bytes: &[u8]) -> Recorder {
     disk
 }
 
-/// What the node says, when it starts from that disk and does not write; its own promise is checked otherwise.
+/// What the node says, when it starts from that disk and does not write; its own promise is checked
+/// otherwise.
 fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<Error> {
     match world.clone().play(disk, &[Op::Direct, Op::Value], rng) {
         Ok(()) => None,

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::rows::Rows;
-use super::{Defect, Found, Op, Stop, after_power_loss};
+use super::{Defect, Found, NODE, Op, Stop, after_power_loss};
 use crate::aead::Nonce;
 use crate::disk::{Disk, Fault, Recorder};
 use crate::engine;
@@ -27,8 +27,6 @@ use crate::scheme::storage::{
 };
 
 pub(super) const SIDECAR: &str = "/data/keys.json";
-/// The node.
-pub(super) const NODE: u64 = 0x5ea1_0000_0000_0007;
 /// The opcode of an entry that writes a value: none of the scheme's.
 const VALUE: u8 = 0x10;
 

@@ -1,8 +1,8 @@
 //! Interoperability vectors: what other systems wrote and refused, one folder for each system.
 //!
-//! The files are told apart by their member `file`; all have schema version 1. Every member of every array is a case,
-//! judged by the floor that it is about. An array that is not known here is a problem: its cases would be skipped.
-//! Adding a system is a folder, and a line in [`SYSTEMS`].
+//! The files are told apart by their member `file`; all have schema version 1. Every member of every array is
+//! a case, judged by the floor that it is about. An array that is not known here is a problem: its cases
+//! would be skipped. Adding a system is a folder, and a line in [`SYSTEMS`].
 
 use std::collections::HashSet;
 use std::sync::Arc;

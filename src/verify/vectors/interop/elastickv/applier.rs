@@ -1,4 +1,5 @@
-//! `ek-applier.json`: log entries applied one after the other; each step is a case, judged after those before it.
+//! `ek-applier.json`: log entries applied one after the other; each step is a case, judged after
+//! those before it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -223,8 +224,8 @@ impl After {
     }
 }
 
-/// Whether an entry that the sidecar had applied changed nothing here, while the reference halts on it, or takes an
-/// epoch back.
+/// Whether an entry that the sidecar had applied changed nothing here, while the reference halts on it, or
+/// takes an epoch back.
 fn is_safe_replay(step: &Step, before: &After, seen: &After, applied: bool) -> bool {
     let parsed = |text: &Option<Vec<u8>>| text.as_ref().and_then(|text| Sidecar::parse(text).ok());
     let (Some(ours), Some(theirs)) = (parsed(&seen.sidecar), parsed(&step.after.sidecar)) else {

@@ -1,7 +1,7 @@
 //! The interoperability vectors of elastickv: what it wrote and refused.
 //!
-//! Ten files: three of the envelope, seven of the storage scheme. A call's arguments stand only in its id and its
-//! words, so an id that is not known here is a problem.
+//! Ten files: three of the envelope, seven of the storage scheme. A call's arguments stand only in its id and
+//! its words, so an id that is not known here is a problem.
 
 use std::sync::Arc;
 
@@ -81,8 +81,8 @@ fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
     ends_by_name(what, error, expect)
 }
 
-/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came is told
-/// with its reason: most errors have no name of their own in the reference.
+/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came
+/// is told with its reason: most errors have no name of their own in the reference.
 fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
     let fits = match &error {
         None => expect.is_empty(),
@@ -123,8 +123,8 @@ struct Good<'a> {
     plaintext: &'a [u8],
 }
 
-/// That a record ends under that name by either call, that a refusal releases nothing, and that the good record
-/// opens afterwards. A record that opens must give the good one's message.
+/// That a record ends under that name by either call, that a refusal releases nothing, and that the good
+/// record opens afterwards. A record that opens must give the good one's message.
 fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &Good<'_>) -> Judgement {
     let opened = cipher.open(record, aad);
     ends_as("open", &opened, expect)?;
@@ -147,8 +147,8 @@ fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &
     )
 }
 
-/// What a refused open leaves where the record lay: zeros for the ciphertext once the cipher has run, else the record
-/// as it came; header and tag in any case.
+/// What a refused open leaves where the record lay: zeros for the ciphertext once the cipher has run, else
+/// the record as it came; header and tag in any case.
 fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
     let mut expected = record.to_vec();
     if matches!(error, Error::Integrity | Error::Aead(_)) && record.len() >= OVERHEAD {

@@ -1,4 +1,5 @@
-//! `ek-sidecar.json`: how a `keys.json` is read, what is written back to the byte, and how an epoch is raised.
+//! `ek-sidecar.json`: how a `keys.json` is read, what is written back to the byte, and how an epoch is
+//! raised.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -121,7 +122,8 @@ impl Bump {
 
     fn judge(&self) -> Judgement {
         let text = format!(
-            r#"{{"version":1,"active":{{"storage":7}},"keys":{{"7":{{"purpose":"storage","wrapped":"","created":"","local_epoch":{}}}}}}}"#,
+            r#"{{"version":1,"active":{{"storage":7}},"keys":{{"7":
+            {{"purpose":"storage","wrapped":"","created":"","local_epoch":{}}}}}}}"#,
             self.epoch_before
         );
         let disk = disk_with(Some(text.as_bytes()))?;
