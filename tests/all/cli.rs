@@ -29,6 +29,35 @@ fn wycheproof() -> String {
 }
 
 #[test]
+fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
+    let names = ["nist/cavp-sha-256-short", "nist/cavp-sha-256-long", "wycheproof/hkdf-sha-256"];
+    for (name, expected) in
+        [(None, &names[..]), (Some("sha-256"), &names[..2]), (Some("hkdf-sha-256"), &names[2..])]
+    {
+        let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        let report = json(&output);
+        let rows = report["primitives"].as_array().expect("a row for each set");
+        assert_eq!(rows.iter().map(|row| &row["set"]).collect::<Vec<_>>(), expected);
+        assert!(rows.iter().all(|row| row["agree"] == row["declared"] && row["wrong"] == 0), "{rows:?}");
+        assert_eq!(report["sets"].as_array().map(Vec::len), Some(expected.len()));
+    }
+    let output = sealmark(&["verify", "--primitive"]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = |begins: &str| {
+        let line =
+            printed.lines().find(|line| line.starts_with(begins)).unwrap_or_else(|| panic!("{printed}"));
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line("primitive "), ["primitive", "kind", "crate", "vectors", "cases", "agree", "wrong"]);
+    let hkdf = ["hkdf-sha-256", "key derivation", "hkdf", "wycheproof/hkdf-sha-256", "86", "86", "0"];
+    assert_eq!(line("hkdf-sha-256 "), hkdf);
+    let unknown = sealmark(&["verify", "--primitive", "md5"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(errors(&unknown).contains("there are: sha-256, hkdf-sha-256"), "{}", errors(&unknown));
+}
+
+#[test]
 fn verify_prints_its_contract() {
     let engines = ["--engine", "sealmark/portable", "--engine", "sealmark"];
     let output =
