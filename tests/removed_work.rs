@@ -12,7 +12,7 @@ use std::time::Duration;
 use sealmark::aead::{Aead, Alg, Error};
 use sealmark::engine::double::{Call, FaultyEngine};
 use sealmark::engine::{Engine, find};
-use sealmark::measure::{self, Plan, Scope, Suite, Timed, Workload, trace, workloads};
+use sealmark::measure::{self, Catalog, Plan, Scope, Suite, Timed, Workload, trace, workloads};
 
 /// Which calls of an engine do their work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,8 +153,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["worker"] => measure::worker_main(&planted()),
-        [trace::VERB] => trace::step_main(&planted()),
+        ["worker"] => measure::worker_main(&planted(), Catalog::ours()),
+        [trace::VERB] => trace::step_main(&planted(), Catalog::ours()),
         ["run", kind] => {
             return match run(kind) {
                 Ok(why) => {

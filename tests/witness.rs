@@ -11,7 +11,7 @@ use sealmark::aead::{Alg, BACKENDS};
 use sealmark::engine::double::FaultyEngine;
 use sealmark::engine::{Engine, Witnesses, find};
 use sealmark::measure::trace::witness;
-use sealmark::measure::{self, Plan, Suite};
+use sealmark::measure::{self, Catalog, Plan, Suite};
 use sealmark::verify::{self, Sets};
 
 /// The portable code under the name of this CPU's widest backend.
@@ -28,8 +28,8 @@ fn main() -> ExitCode {
         std::fs::write(Path::new(&folder).join(verb), seen).expect("the folder is there");
     }
     let done = match std::env::args().nth(1).as_deref() {
-        Some("worker") => measure::worker_main(&[&DOUBLE]),
-        Some(measure::trace::VERB) => measure::trace::step_main(&[&DOUBLE]),
+        Some("worker") => measure::worker_main(&[&DOUBLE], Catalog::ours()),
+        Some(measure::trace::VERB) => measure::trace::step_main(&[&DOUBLE], Catalog::ours()),
         _ => {
             let passed = tests();
             println!("{passed} passed, 0 failed");

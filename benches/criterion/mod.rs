@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use sealmark::engine::{engines, find};
-use sealmark::measure::{Scope, Suite, Workload};
+use sealmark::engine::engines;
+use sealmark::measure::{Suite, Workload};
 
 /// Sizes that are measured unless a suite is named.
 const SIZES: [usize; 4] = [0, 16, 1024, 16_384];
@@ -39,14 +39,7 @@ fn one(criterion: &mut Criterion, workload: &Workload) {
     if workload.bytes > 0 {
         group.throughput(Throughput::BytesDecimal(workload.bytes as u64));
     }
-    let engines = match workload.scope() {
-        Scope::EveryEngine => engines(),
-        Scope::CipherFree => find("sealmark").into_iter().collect(),
-    };
-    for engine in engines {
-        if engine.available().is_err() || !workload.supported_by(engine) {
-            continue;
-        }
+    for engine in workload.eligible_engines(&engines()) {
         let mut prepared = None;
         // The closure runs only where the filter of the command line chooses this name.
         group.bench_function(BenchmarkId::from_parameter(engine.name()), |bencher| {

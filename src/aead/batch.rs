@@ -5,36 +5,14 @@
 //! whose message is shorter joins later. Long messages, and those with more than a block of AAD, are taken
 //! one by one.
 
-use super::block::j0_of_nonce;
+use super::edge::{ManyLanes, one_by_one};
 use super::interleave::{crypt_rounds, each};
 use super::key::Key;
-use super::lanes::{Edge, MOST_LANES, ManyLanes};
+use super::lanes::MOST_LANES;
 use super::{Message, Tag};
 
 /// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.
 const LONGEST: usize = 256;
-
-/// Each message by itself.
-///
-/// # Safety
-/// As [`Edge`]; lengths are allowed.
-pub(super) unsafe fn one_by_one<L: Edge, const ROUNDS: usize, const SEAL: bool>(
-    key: &Key<L>,
-    messages: &mut [Message<'_>],
-    tags: &mut [Tag],
-) {
-    for (i, m) in messages.iter_mut().enumerate() {
-        let j0 = j0_of_nonce(&m.nonce);
-        // SAFETY: the caller's contract is that of `Edge`.
-        unsafe {
-            if SEAL {
-                L::seal::<ROUNDS>(key, j0, m.aad, m.in_out, &mut m.tag);
-            } else {
-                L::open::<ROUNDS>(key, j0, m.aad, m.in_out, &mut tags[i]);
-            }
-        }
-    }
-}
 
 /// As many as there are lanes at once where they are short, else one by one.
 ///

@@ -3,8 +3,8 @@
 use subtle::ConstantTimeEq;
 
 use super::block::{j0_of_nonce, short_block};
+use super::edge::Edge;
 use super::key::Key;
-use super::lanes::Edge;
 use super::{
     Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
 };

@@ -5,9 +5,10 @@
 
 use super::Tag;
 use super::block::{lengths, number_in};
+use super::edge::Edge;
 use super::interleave::{counter, crypt_rounds, each, span};
 use super::key::Key;
-use super::lanes::{Edge, Lanes};
+use super::lanes::Lanes;
 
 /// The first counter block of any other IV: GHASH of it and its length.
 ///

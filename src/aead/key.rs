@@ -10,17 +10,6 @@ use super::lanes::{Block, Doubling, Lanes};
 /// Round keys of the longest key size: 14 rounds and the whitening.
 const ROUND_KEYS: usize = 15;
 
-/// A type for which all-zero bytes are a value and which owns nothing: it can be wiped by overwriting.
-///
-/// # Safety
-/// The implementor is an integer, a SIMD vector of integers, or an array or a struct of those.
-pub(super) unsafe trait Plain: Copy + Send + Sync {}
-
-// SAFETY: bytes.
-unsafe impl Plain for Block {}
-// SAFETY: an array of those.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
-
 /// What one key becomes for one backend. Aligned as every allocator aligns: for more, glibc's takes a slow
 /// path, and vectors may begin at any power anyway.
 #[repr(C, align(16))]

@@ -1,22 +1,32 @@
 //! What a kernel needs of a CPU: a few operations on vectors of one, two or four blocks.
 //!
-//! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`] is where a backend's target features
+//! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`](super::edge::Edge) is where a backend's target features
 //! begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are byte-reversed, H
 //! is multiplied by x once, and products then reduce without bit reversals.
 
-use super::key::{Key, Plain};
-use super::{Alg, Message, Probe, Probed, Tag, batch};
+use super::Tag;
 
 /// One block as it lies in memory.
 #[derive(Clone, Copy, Default)]
 #[repr(C, align(16))]
 pub(super) struct Block(pub [u8; 16]);
 
+/// A type for which all-zero bytes are a value and which owns nothing: it can be wiped by overwriting.
+///
+/// # Safety
+/// The implementor is an integer, a SIMD vector of integers, or an array or a struct of those.
+pub(super) unsafe trait Plain: Copy + Send + Sync {}
+
+// SAFETY: bytes.
+unsafe impl Plain for Block {}
+// SAFETY: an array of those.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
 /// The vector operations of one kind of CPU.
 ///
 /// # Safety
 /// One contract for all methods: they are only called, inlined, from a function that carries the backend's
-/// target features ([`Edge`]), and so only on a CPU that has them. Those that take a pointer read or write
+/// target features ([`Edge`](super::edge::Edge)), and so only on a CPU that has them. Those that take a pointer read or write
 /// [`BLOCKS`](Self::BLOCKS) blocks there, at any alignment, and the caller owns that memory.
 pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Blocks in a vector.
@@ -150,96 +160,5 @@ pub(super) trait Doubling: Lanes<Power = Block, Sums = <Self as Lanes>::Powers> 
     unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
 }
 
-/// What a batch needs besides: one message in each lane.
-///
-/// # Safety
-/// As [`Lanes`]. Arrays of pointers, lengths and blocks have one entry for each lane.
-pub(super) trait ManyLanes: Edge + Doubling {
-    /// Counter blocks, one in each lane, each with its own number.
-    unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
-    /// Hands out the counter blocks and adds 1 to each number.
-    unsafe fn count_each(counter: &mut Self::Counter) -> Self::Vector;
-    /// Adds to the number in the last four bytes of each counter block.
-    unsafe fn advance(counter: &mut Self::Counter, by: &[u32; MOST_LANES]);
-    /// The first `lens` bytes at each pointer, at most 16, and no other; the rest is zero.
-    unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> Self::Vector;
-    /// 16 bytes at each pointer.
-    unsafe fn load_blocks(from: &[*const u8; MOST_LANES]) -> Self::Vector;
-    /// Writes the first `lens` bytes of each lane, at most 16, and no other.
-    unsafe fn store_each(to: &[*mut u8; MOST_LANES], lens: &[usize; MOST_LANES], v: Self::Vector);
-    /// Writes 16 bytes at each pointer.
-    unsafe fn store_blocks(to: &[*mut u8; MOST_LANES], v: Self::Vector);
-    /// The same integer in every lane.
-    unsafe fn splat(value: u128) -> Self::Vector;
-    /// An integer in each lane.
-    unsafe fn gather(values: &[u128; MOST_LANES]) -> Self::Vector;
-    /// Bytes `0..lens` of each lane; the rest becomes zero.
-    unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
-    /// As [`multiply`](Lanes::multiply), every lane by the same power.
-    unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
-    /// As [`multiply`](Lanes::multiply), each lane by its own power.
-    unsafe fn multiply_each(
-        sum: Self::Product,
-        x: Self::Vector,
-        h: &[*const Self::Power; MOST_LANES],
-    ) -> Self::Product;
-    /// Reduces each lane for itself.
-    unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
-}
-
 /// The most blocks that a vector of any backend holds.
 pub(super) const MOST_LANES: usize = 4;
-
-/// Where a backend's target features begin: the kernel's entry points, instantiated for it.
-///
-/// # Safety
-/// Every method but `detected` is only called on a CPU for which `detected` is true, and with a key of
-/// `ROUNDS` rounds.
-pub(super) trait Edge: Lanes {
-    /// Whether this CPU has all the features.
-    fn detected() -> bool;
-    /// Expands a key in place.
-    unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
-    /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
-    unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
-    /// Takes the message up to its last pass ([`long`](super::bulk::long)), out of line.
-    unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
-        key: &Key<Self>,
-        j0: u128,
-        aad: &[u8],
-        in_out: &mut [u8],
-        into: &mut Self::Product,
-    ) -> usize;
-    /// Encrypts and computes the tag.
-    unsafe fn seal<const ROUNDS: usize>(
-        key: &Key<Self>,
-        j0: u128,
-        aad: &[u8],
-        in_out: &mut [u8],
-        tag: &mut Tag,
-    );
-    /// Decrypts and computes the tag that the message should carry.
-    unsafe fn open<const ROUNDS: usize>(
-        key: &Key<Self>,
-        j0: u128,
-        aad: &[u8],
-        in_out: &mut [u8],
-        tag: &mut Tag,
-    );
-    /// Runs `turns` turns of a probe's loop.
-    unsafe fn probe(probe: Probe, turns: u64) -> Probed;
-    /// Seals messages of allowed lengths.
-    unsafe fn seal_batch<const ROUNDS: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
-        // SAFETY: the same contract.
-        unsafe { batch::one_by_one::<Self, ROUNDS, true>(key, messages, &mut []) }
-    }
-    /// Decrypts messages of allowed lengths and computes the tags that they should carry.
-    unsafe fn open_batch<const ROUNDS: usize>(
-        key: &Key<Self>,
-        messages: &mut [Message<'_>],
-        tags: &mut [Tag],
-    ) {
-        // SAFETY: the same contract.
-        unsafe { batch::one_by_one::<Self, ROUNDS, false>(key, messages, tags) }
-    }
-}

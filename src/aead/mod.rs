@@ -17,6 +17,7 @@ mod arch;
 mod batch;
 mod block;
 mod bulk;
+mod edge;
 mod gcm;
 mod interleave;
 mod kernel;

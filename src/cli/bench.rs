@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         eprintln!("sealmark: {reason}");
         return Ok(ExitStatus::CouldNotTell);
     }
-    let mut plan = Plan::new(args.suite.map_or(filtered, Suite::from), chosen);
+    let mut plan = registry.plan(args.suite.map_or(filtered, Suite::from), chosen);
     plan.filter.clone_from(&args.filter);
     plan.seed = args.seed;
     plan.within = args.within / 100.0;

@@ -8,10 +8,11 @@ use clap::ValueEnum;
 use super::{ExitStatus, Format, Registry};
 use crate::aead::Backend;
 use crate::measure;
+use crate::primitive::PRIMITIVES;
 use crate::scheme::Scheme;
 use crate::verify::{BlindKind, BlindSpot, SchemeReport, fault};
 
-/// Lists what there is to name: engines, schemes, vector sets, workloads, suites.
+/// Lists what there is to name: engines, schemes, vector sets, primitives, workloads, suites.
 ///
 /// A scheme is listed with the faults that it does not see; `sealmark verify --scheme NAME` asserts that list both ways.
 #[derive(clap::Args)]
@@ -32,6 +33,8 @@ enum What {
     Schemes,
     /// What there is to verify.
     Sets,
+    /// The functions beside AEADs.
+    Primitives,
     /// What there is to time.
     Workloads,
     /// Groups of workloads.
@@ -43,8 +46,11 @@ impl What {
         match self {
             Self::Engines => registry.engines().iter().map(|engine| engine.name().to_owned()).collect(),
             Self::Schemes => registry.schemes().iter().map(|scheme| scheme.name().to_owned()).collect(),
+            Self::Primitives => PRIMITIVES.iter().map(|primitive| primitive.name.to_owned()).collect(),
             Self::Sets => registry.catalog().names(),
-            Self::Workloads => measure::workloads().iter().map(|workload| workload.path.clone()).collect(),
+            Self::Workloads => {
+                registry.workloads().workloads().iter().map(|workload| workload.path.clone()).collect()
+            }
             Self::Suites => measure::Suite::ALL.iter().map(|suite| suite.name().to_owned()).collect(),
         }
     }
@@ -83,9 +89,12 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
             print_engines(registry)?;
             print_line!("\nschemes");
             print_schemes(registry, "  ")?;
-            for (heading, what) in
-                [("sets", What::Sets), ("suites", What::Suites), ("workloads", What::Workloads)]
-            {
+            for (heading, what) in [
+                ("sets", What::Sets),
+                ("primitives", What::Primitives),
+                ("suites", What::Suites),
+                ("workloads", What::Workloads),
+            ] {
                 print_line!("\n{heading}\n  {}", what.names(registry).join("\n  "));
             }
         }

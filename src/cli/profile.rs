@@ -44,7 +44,6 @@ mod sampled {
 
     use super::super::{ExitStatus, Registry};
     use super::Args;
-    use crate::measure::workloads;
     use crate::report;
 
     /// Samples a second: not a divisor of anything that the kernel does by the clock.
@@ -59,7 +58,7 @@ mod sampled {
             eprintln!("sealmark: {reason}");
             return Ok(ExitStatus::CouldNotTell);
         }
-        let Some(workload) = workloads().iter().find(|workload| workload.path == args.workload) else {
+        let Some(workload) = registry.workloads().find(&args.workload) else {
             bail!("no workload is called {:?}; `sealmark list workloads` names them", args.workload);
         };
         let mut batch = workload.prepare(engine, workload.count()).context("preparing the workload")?;

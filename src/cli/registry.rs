@@ -1,8 +1,11 @@
 //! What a command knows: the engines and schemes that were compiled in, and the caller's own.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 
 use crate::engine::{self, Engine};
+use crate::measure::{self, Plan, Suite};
 use crate::scheme::{self, Scheme};
 use crate::verify::Catalog;
 
@@ -10,13 +13,14 @@ use crate::verify::Catalog;
 pub(super) struct Registry {
     engines: Vec<&'static dyn Engine>,
     schemes: Vec<&'static dyn Scheme>,
+    workloads: Arc<measure::Catalog>,
 }
 
 impl Registry {
     /// Ours, then those.
     ///
     /// # Errors
-    /// Two engines or two schemes of one name.
+    /// Two engines or two schemes of one name, or two workloads of one path.
     pub fn with(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> anyhow::Result<Self> {
         let engines: Vec<_> = engine::engines().into_iter().chain(engines.iter().copied()).collect();
         let schemes: Vec<_> = scheme::schemes().into_iter().chain(schemes.iter().copied()).collect();
@@ -26,7 +30,8 @@ impl Registry {
         if let Some(name) = twice(schemes.iter().map(|scheme| scheme.name())) {
             bail!("two schemes are called {name:?}: give your own another name");
         }
-        Ok(Self { engines, schemes })
+        let workloads = Arc::new(measure::Catalog::of(&schemes)?);
+        Ok(Self { engines, schemes, workloads })
     }
 
     /// All engines.
@@ -37,6 +42,16 @@ impl Registry {
     /// All schemes.
     pub fn schemes(&self) -> Vec<&'static dyn Scheme> {
         self.schemes.clone()
+    }
+
+    /// What there is to measure, with workloads for all schemes.
+    pub fn workloads(&self) -> &Arc<measure::Catalog> {
+        &self.workloads
+    }
+
+    /// The usual plan of a suite of these workloads.
+    pub fn plan(&self, suite: Suite, engines: Vec<&'static dyn Engine>) -> Plan {
+        Plan { catalog: Arc::clone(&self.workloads), ..Plan::new(suite, engines) }
     }
 
     /// The sets over all schemes.

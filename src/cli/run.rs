@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     let verdict = if verified.wrong == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     let mut files = vec![File::Verify(verified)];
     let right = right.into_iter().map(|(engine, _)| engine).collect();
-    let plan = BenchPlan { witnesses, ..BenchPlan::new(Suite::Quick, right) };
+    let plan = BenchPlan { witnesses, ..registry.plan(Suite::Quick, right) };
     let refused = refused_rows(&plan, &wrong);
     let with_refused = |mut run: Run| {
         run.rows.extend(refused.iter().cloned());
@@ -106,7 +106,7 @@ fn refused_rows(plan: &BenchPlan, wrong: &[(&'static dyn Engine, u64)]) -> Vec<R
         let why = format!("{cases} cases came out wrong or did not run: no time");
         rows.extend(workloads.map(|w| Row::refused(w, *engine, why.clone())));
     }
-    witness::attach(&mut rows, &plan.witnesses);
+    witness::attach(&mut rows, &plan.catalog, &plan.witnesses);
     rows
 }
 

@@ -6,6 +6,7 @@ use super::{ExitStatus, Registry};
 use crate::measure::trace;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
-    trace::step_main(&registry.engines()).context("this verb is for `sealmark trace` itself")?;
+    trace::step_main(&registry.engines(), registry.workloads())
+        .context("this verb is for `sealmark trace` itself")?;
     Ok(ExitStatus::Fine)
 }

@@ -7,8 +7,7 @@ use anyhow::{Context, bail};
 use super::{ExitStatus, Format, Registry, progress};
 use crate::engine::Engine;
 use crate::measure::trace::{self, Traced};
-use crate::measure::workload::catalog;
-use crate::measure::{self, Workload, eligible_engines};
+use crate::measure::{self, Workload};
 use crate::report::{self, text};
 use crate::trace::Diff;
 
@@ -48,7 +47,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
-    let workloads = args.workloads.iter().map(|path| named(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let workloads =
+        args.workloads.iter().map(|path| named(registry, path)).collect::<anyhow::Result<Vec<_>>>()?;
     let chosen = registry.engines_named(&args.engines)?;
     let before = args.diff.as_deref().map(read).transpose()?;
     if let Some(reason) = super::none_can_run(&chosen) {
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     let calls: Vec<(&Workload, &dyn Engine)> = workloads
         .iter()
-        .flat_map(|&w| eligible_engines(w, &chosen).into_iter().map(move |e| (w, e)))
+        .flat_map(|&w| w.eligible_engines(&chosen).into_iter().map(move |e| (w, e)))
         .collect();
     if calls.is_empty() {
         eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));
@@ -99,9 +99,9 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     Ok(end)
 }
 
-fn named(path: &str) -> anyhow::Result<&'static Workload> {
-    catalog::find(path)
-        .with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
+fn named<'a>(registry: &'a Registry, path: &str) -> anyhow::Result<&'a Workload> {
+    let found = registry.workloads().find(path);
+    found.with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
 }
 
 /// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves the

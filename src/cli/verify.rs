@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use super::{ExitStatus, Format, Registry, progress};
 use crate::aead::Alg;
 use crate::engine::Witnesses;
+use crate::primitive::PRIMITIVES;
 use crate::report::{self, File, Report};
-use crate::verify::{self, Catalog, FileReport, FileState, Plan, Sets, dir};
+use crate::verify::{self, Catalog, FileReport, FileState, Plan, PrimitiveReport, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
@@ -18,7 +19,7 @@ use crate::verify::{self, Catalog, FileReport, FileState, Plan, Sets, dir};
 /// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
+    after_help = "Examples:\n  sealmark verify\n  sealmark verify --engine aws-lc --engine sealmark/aesni\n  sealmark verify --scheme storage\n  sealmark verify --primitive sha-256\n  sealmark verify --vectors my-vectors/\n  sealmark verify --require sealmark/aesni   fail where this CPU lacks it"
 )]
 pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
@@ -31,6 +32,11 @@ pub(super) struct Args {
     /// times.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
+    /// Only the built-in sets about this primitive (`sealmark list primitives`), or about all of them where
+    /// no name follows; may be given several times.
+    #[arg(long = "primitive", value_name = "NAME", num_args = 0..=1, default_missing_value = "all")]
+    #[arg(conflicts_with = "vectors")]
+    primitives: Vec<String>,
     /// The files of this folder, recognised by content, instead of the built-in sets: Wycheproof, NIST CAVP
     /// and ACVP, BoringSSL, OpenSSL, Rooterberg. Files of other algorithms are set aside and listed.
     #[arg(long, value_name = "DIR")]
@@ -42,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Plants defects in vectors and engines, which must be found, instead of verifying.
-    #[arg(long, conflicts_with_all = ["engines", "sets", "schemes", "vectors", "require"])]
+    #[arg(long, conflicts_with_all = ["engines", "sets", "schemes", "primitives", "vectors", "require"])]
     self_test: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -64,16 +70,19 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     let sets = match &args.vectors {
         Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors")?),
-        None if args.sets.is_empty() && args.schemes.is_empty() => Sets::BuiltIn,
+        None if [&args.sets, &args.schemes, &args.primitives].iter().all(|names| names.is_empty()) => {
+            Sets::BuiltIn
+        }
         None => {
             let catalog = registry.catalog();
-            let names = [args.sets.clone(), of_schemes(catalog, &args.schemes)?].concat();
+            let of_schemes = of_schemes(catalog, &args.schemes)?;
+            let names = [args.sets.clone(), of_schemes, of_primitives(&args.primitives)?].concat();
             Sets::Given(named_sets(catalog, &names, args.seed)?)
         }
     };
     let holds_nothing = matches!(&sets, Sets::Folder(folder) if folder.sets.is_empty());
     let witnesses =
-        if holds_nothing { Witnesses::default() } else { super::witness::take(&chosen, &Alg::ALL) };
+        if sets.use_engines() { super::witness::take(&chosen, &Alg::ALL) } else { Witnesses::default() };
     let (require, named) = (args.require.clone(), args.engines.clone());
     let schemes = registry.schemes();
     let plan = Plan { schemes, require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
@@ -87,8 +96,10 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&report)?),
         Format::Text => {
             let files = listing(&report.files);
+            let primitives =
+                if args.primitives.is_empty() { String::new() } else { table(&report.primitives) };
             let report = Report::build(vec![File::Verify(report)]);
-            print_line!("{}\n{files}seed {}", report.text(super::width()), args.seed);
+            print_line!("{}\n{primitives}{files}seed {}", report.text(super::width()), args.seed);
         }
     }
     let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
@@ -146,6 +157,45 @@ fn of_schemes(catalog: Catalog<'_>, names: &[String]) -> anyhow::Result<Vec<Stri
         sets.extend(of_it);
     }
     Ok(sets)
+}
+
+/// The names of the sets about these primitives; `all` stands for every one.
+fn of_primitives(names: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut sets = Vec::new();
+    for name in names {
+        let found: Vec<_> =
+            PRIMITIVES.iter().filter(|primitive| name == "all" || primitive.name == name).collect();
+        if found.is_empty() {
+            let known: Vec<_> = PRIMITIVES.iter().map(|primitive| primitive.name).collect();
+            bail!("no primitive is called {name:?}; there are: {}", known.join(", "));
+        }
+        sets.extend(found.iter().flat_map(|primitive| primitive.vectors).map(|set| (*set).to_owned()));
+    }
+    Ok(sets)
+}
+
+/// The primitives as lines of columns.
+fn table(rows: &[PrimitiveReport]) -> String {
+    let head = ["primitive", "kind", "crate", "vectors", "cases", "agree", "wrong"].map(str::to_owned);
+    let lines: Vec<[String; 7]> = std::iter::once(head)
+        .chain(rows.iter().map(|row| {
+            let (declared, agree, wrong) = (row.declared, row.agree, row.wrong);
+            let words = [&row.primitive, &row.kind, &row.krate, &row.set].map(Clone::clone);
+            let [primitive, kind, krate, set] = words;
+            [primitive, kind, krate, set, declared.to_string(), agree.to_string(), wrong.to_string()]
+        }))
+        .collect();
+    let width = |i: usize| lines.iter().map(|line| line[i].len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for line in &lines {
+        for (i, cell) in line.iter().enumerate() {
+            let width = width(i);
+            out += &if i < 4 { format!("{cell:width$}  ") } else { format!("{cell:>width$}  ") };
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    }
+    out + "\n"
 }
 
 fn named_sets(catalog: Catalog<'_>, names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {

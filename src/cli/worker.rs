@@ -6,6 +6,7 @@ use super::{ExitStatus, Registry};
 use crate::measure;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
-    measure::worker_main(&registry.engines()).context("this verb is for `sealmark bench` itself")?;
+    measure::worker_main(&registry.engines(), registry.workloads())
+        .context("this verb is for `sealmark bench` itself")?;
     Ok(ExitStatus::Fine)
 }

@@ -3,12 +3,16 @@
 //! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the operating
 //! system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes mean.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod durable;
+mod epoch;
+#[cfg(feature = "storage")]
+mod key_file;
 mod os;
 mod recorder;
 #[cfg(feature = "redb")]
@@ -18,8 +22,11 @@ mod store;
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
 pub use durable::{durable_write, parent, probe, read, refuse_link};
+pub use epoch::{EpochError, EpochFile};
+#[cfg(feature = "storage")]
+pub use key_file::{KeyFileError, read_key_file};
 pub use os::Os;
-pub use recorder::{Fault, Recorder, Step};
+pub use recorder::{Fault, Medium, Recorder, Remnant, Step};
 pub use store::{Change, Memory, Row, Store};
 
 /// What a file system must offer. Paths are handed on as they are.
@@ -44,6 +51,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
         let _ = path;
         Ok(false)
     }
+
+    /// The names in a folder, sorted: of files and of folders.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] where there is no such folder.
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
 
     /// Makes a file that was not there, readable and writable by its owner alone (mode 0600 on Unix).
     ///
@@ -136,6 +149,10 @@ impl<D: Disk + ?Sized> Disk for Arc<D> {
 
     fn is_link(&self, path: &Path) -> io::Result<bool> {
         (**self).is_link(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        (**self).list(dir)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {

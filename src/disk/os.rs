@@ -1,5 +1,6 @@
 //! The operating system's own files.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,6 +26,13 @@ impl Disk for Os {
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(reason) => Err(reason),
         }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
+        let mut names = entries.collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
@@ -150,6 +158,20 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Os.create(&path).is_err(), "it is there already");
         assert!(durable_write(&Os, &folder.path().join("absent/x"), b"").unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn the_names_in_a_folder_are_listed_sorted_and_a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Os.list(folder.path()).unwrap(), [""; 0]);
+        for name in ["b", "a.tmp", "a"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        fs::create_dir(folder.path().join("c")).unwrap();
+        fs::write(folder.path().join("c/inner"), "").unwrap();
+        assert_eq!(Os.list(folder.path()).unwrap(), ["a", "a.tmp", "b", "c"]);
+        let absent = Os.list(&folder.path().join("absent")).unwrap_err();
+        assert_eq!(absent.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

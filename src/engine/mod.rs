@@ -21,6 +21,8 @@ mod rustcrypto;
 #[cfg(feature = "cli")]
 pub mod witness;
 
+#[doc(hidden)]
+pub use double::FaultyEngine;
 pub use own::Own;
 #[cfg(feature = "cli")]
 pub use witness::Witnesses;

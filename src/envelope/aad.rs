@@ -1,4 +1,5 @@
-//! What a record's tag binds beside its ciphertext: where it is stored, or that it is a raft entry.
+//! What a record's tag binds beside its ciphertext: where it is stored, that it is a raft entry, or a
+//! scheme's own bytes.
 //!
 //! elastickv `store/mvcc_store.go` (value header, key) and `internal/encryption` (both AADs). The design document
 //! of elastickv leaves the value header out of the storage AAD; its code has it, and so have we.
@@ -29,13 +30,26 @@ pub enum Aad<'a> {
     },
     /// A raft entry. Its flag byte is written as 0 and is not bound: a flipped one still opens.
     Raft,
+    /// Bytes of a scheme's own, as they are: a record that lies in the scheme's place, under its rules. They
+    /// bind neither flag nor key id. The flag byte is written as 0, and a record with another one is not
+    /// authentic.
+    Own(&'a [u8]),
 }
 
 impl Aad<'_> {
+    /// Whether the tag binds the flag byte. One that it does not bind is written as 0.
+    #[inline]
+    pub(super) fn binds_flag(&self) -> bool {
+        matches!(self, Self::Storage { .. })
+    }
+
     /// Hands the composed bytes to `use_it`: from the stack for keys of up to [`STACK_KEY_LEN`] bytes, else from
     /// one allocation.
     #[inline]
     pub fn compose<R>(&self, flag: u8, key_id: u32, use_it: impl FnOnce(&[u8]) -> R) -> R {
+        if let Self::Own(bytes) = self {
+            return use_it(bytes);
+        }
         let mut stack = ArrayVec::<u8, { STORAGE_PREFIX_LEN + STACK_KEY_LEN }>::new();
         if self.append(flag, key_id, &mut stack) {
             use_it(&stack)
@@ -48,6 +62,7 @@ impl Aad<'_> {
     pub fn to_vec(&self, flag: u8, key_id: u32) -> Vec<u8> {
         match self {
             Self::Raft => raft_aad(key_id).into(),
+            Self::Own(bytes) => bytes.to_vec(),
             Self::Storage { value_header, pebble_key } => {
                 [&storage_prefix(flag, key_id, value_header)[..], pebble_key].concat()
             }
@@ -62,6 +77,7 @@ impl Aad<'_> {
         }
         match self {
             Self::Raft => bytes.try_extend_from_slice(&raft_aad(key_id)).is_ok(),
+            Self::Own(own) => bytes.try_extend_from_slice(own).is_ok(),
             Self::Storage { value_header, pebble_key } => {
                 bytes.try_extend_from_slice(&storage_prefix(flag, key_id, value_header)).is_ok()
                     && bytes.try_extend_from_slice(pebble_key).is_ok()
@@ -73,6 +89,7 @@ impl Aad<'_> {
     fn composed_len(&self) -> usize {
         match self {
             Self::Raft => RAFT_LEN,
+            Self::Own(bytes) => bytes.len(),
             Self::Storage { pebble_key, .. } => STORAGE_PREFIX_LEN + pebble_key.len(),
         }
     }

@@ -38,7 +38,7 @@ impl Cipher {
     }
 
     /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`, and returns
-    /// how many that is. The flag byte of a raft record is written as 0 whatever `header` says.
+    /// how many that is. A flag byte that the AAD does not bind is written as 0 whatever `header` says.
     ///
     /// # Errors
     /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::UnknownKeyId`],
@@ -67,7 +67,7 @@ impl Cipher {
         let keys = self.keys()?;
         let key = keys.find(key_id)?;
         let body = &mut record[HEADER_LEN..];
-        aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, body))
+        open_record(key, &Header { flag, key_id, nonce }, aad, body)
     }
 
     /// [`seal_into`](Self::seal_into) with a nonce of any length offered and an allocated result.
@@ -102,7 +102,7 @@ impl Cipher {
         let keys = self.keys()?;
         let key = keys.find(key_id)?;
         let mut body = record[HEADER_LEN..].to_vec();
-        let len = aad.compose(flag, key_id, |aad| open_body(key, &nonce, aad, &mut body))?.len();
+        let len = open_record(key, &Header { flag, key_id, nonce }, aad, &mut body)?.len();
         body.truncate(len);
         Ok(body)
     }
@@ -164,10 +164,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The header as written: a raft record's flag is not bound, so it is fixed.
+/// The header as written: a flag that is not bound is fixed.
 #[inline]
 pub(super) fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
-    if matches!(aad, Aad::Raft) {
+    if !aad.binds_flag() {
         header.flag = 0;
     }
     header
@@ -193,6 +193,22 @@ pub(super) fn seal_record(
     }
     to.tag.copy_from_slice(&tag.0);
     Ok(plaintext.len() + OVERHEAD)
+}
+
+/// Opens the body of a record whose header was read. A raft record's flag is whatever it is, as the reference
+/// has it; where a scheme's own AAD leaves the flag unbound, one that no writer sets was altered.
+#[inline]
+fn open_record<'b>(
+    key: &dyn Aead,
+    header: &Header,
+    aad: &Aad<'_>,
+    body: &'b mut [u8],
+) -> Result<&'b mut [u8], Error> {
+    if header.flag != 0 && matches!(aad, Aad::Own(_)) {
+        let ciphertext = body.len().saturating_sub(TAG_LEN);
+        return Err(refused(&mut body[..ciphertext], aead::Error::NotAuthentic));
+    }
+    aad.compose(header.flag, header.key_id, |aad| open_body(key, &header.nonce, aad, body))
 }
 
 /// Opens ciphertext and tag in place. Engines differ in what a refused open leaves behind
@@ -290,6 +306,38 @@ mod tests {
     fn a_raft_record_is_written_with_flag_zero() {
         let record = cipher().seal(0xff, 7, &[5; 12], &Aad::Raft, b"entry").unwrap();
         assert_eq!(record[1], 0);
+    }
+
+    #[test]
+    fn a_record_with_a_schemes_own_aad_opens_with_those_bytes_alone_and_no_byte_of_it_may_change() {
+        let cipher = cipher();
+        let (own, long) = (Aad::Own(b"file 3, record 7"), [5; 5000]);
+        for aad in [own, Aad::Own(b""), Aad::Own(&long)] {
+            let record = cipher.seal(0xff, 7, &[5; 12], &aad, b"entry").unwrap();
+            assert_eq!((record[1], record.len()), (0, 5 + OVERHEAD));
+            assert_eq!(cipher.open(&record, &aad), Ok(b"entry".to_vec()));
+            assert_eq!(cipher.open(&record, &Aad::Own(b"file 3, record 8")), Err(Error::Integrity));
+            assert_eq!(cipher.open(&record, &STORAGE), Err(Error::Integrity));
+            let aead = engine::find("sealmark").unwrap().key(aead::Alg::Aes256Gcm, &[1; 32]).unwrap();
+            let (mut body, mut tag) = (*b"entry", Tag::default());
+            aead.seal(&[5; 12], &aad.to_vec(0, 7), &mut body, &mut tag).unwrap();
+            assert_eq!(record[HEADER_LEN..], [&body[..], &tag.0].concat(), "the AAD is those bytes");
+            for bit in 0..record.len() * 8 {
+                let mut altered = record.clone();
+                altered[bit / 8] ^= 1 << (bit % 8);
+                let expected = match bit / 8 {
+                    0 => Error::EnvelopeVersion(altered[0]),
+                    2..6 => Error::UnknownKeyId(u32::from_be_bytes([
+                        altered[2], altered[3], altered[4], altered[5],
+                    ])),
+                    _ => Error::Integrity,
+                };
+                assert_eq!(cipher.open(&altered, &aad), Err(expected), "{bit}");
+                assert_eq!(cipher.open_in_place(&mut altered, &aad).err(), Some(expected), "{bit}");
+                let wiped = altered[HEADER_LEN..][..5] == [0; 5];
+                assert_eq!(wiped, expected == Error::Integrity, "{bit}: nothing of a forgery is left");
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! Follows elastickv's `internal/encryption` (commit d9a031d0), its storage and raft envelopes byte for byte:
 //! [`record`] is the codec, [`aad`] what is authenticated beside it, [`nonce`] the deterministic nonces,
-//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how long a key lasts.
-//! Not here: compression (the flag bit is carried, never acted on), files, wrapping of data keys, rotation.
+//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how
+//! long a key lasts, [`wrap`] one key under another. Not here: compression (the flag bit is carried, never
+//! acted on), files, rotation.
 
 pub mod aad;
 pub mod batch;
@@ -12,6 +13,8 @@ pub mod keystore;
 pub mod nonce;
 pub mod record;
 pub mod usage;
+#[cfg(feature = "storage")]
+pub mod wrap;
 
 pub use aad::{Aad, State, ValueHeader};
 pub use batch::Unsealed;
@@ -20,6 +23,8 @@ pub use keystore::{Keys, Keystore};
 pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
 pub use usage::Usage;
+#[cfg(feature = "storage")]
+pub use wrap::{SecretKey, WrappingKey};
 
 use crate::aead;
 

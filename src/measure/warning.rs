@@ -1,11 +1,10 @@
-//! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not kept on its
-//! core, a variable that changes what an engine executes. Each warning says what was seen, what it spoils and what to do.
+//! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not
+//! kept on its core, a variable that changes what an engine executes. Each warning says what was seen, what
+//! it spoils and what to do.
 
 use crate::host::environment;
 use crate::measure::{Row, Run};
 
-/// How wide an interval may be, in parts of its median, unless a plan says otherwise.
-pub const WITHIN: f64 = 0.10;
 /// The share of rows whose intervals may be wider.
 const EXCUSED: f64 = 0.10;
 /// What the clock may put a pass off by, in parts of it. Passes are aimed at half of that.
@@ -21,9 +20,9 @@ pub fn warnings(run: &Run) -> Vec<String> {
     let count = timed.iter().filter(wide).count();
     if count as f64 > EXCUSED * timed.len() as f64 {
         found.push(format!(
-            "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. Ratios of \
-             engines within the run hold better than times: each pairs the samples of one process. Stop other work, or \
-             take more processes (--processes 20), or ask for less (--within {:.0}).",
+            "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. \
+             Ratios of engines within the run hold better than times: each pairs the samples of one process. \
+             Stop other work, or take more processes (--processes 20), or ask for less (--within {:.0}).",
             timed.len(),
             100.0 * run.within,
             200.0 * run.within,
@@ -33,16 +32,16 @@ pub fn warnings(run: &Run) -> Vec<String> {
         && high / low > 1.0 + DRIFT
     {
         found.push(format!(
-            "the core's clock moved between {low:.2} and {high:.2} GHz: nanoseconds are of no one clock. Cycles, percent \
-             of the limit and ratios hold. Fix the clock where you may (on Linux: cpupower frequency-set -g performance, \
-             and turbo off), or let the machine cool."
+            "the core's clock moved between {low:.2} and {high:.2} GHz: nanoseconds are of no one clock. \
+             Cycles, percent of the limit and ratios hold. Fix the clock where you may (on Linux: cpupower \
+             frequency-set -g performance, and turbo off), or let the machine cool."
         ));
     }
     let lost: Vec<&Row> = timed.iter().copied().filter(|row| !row.lost.is_empty()).collect();
     if let Some(worst) = lost.iter().max_by_key(|row| row.lost.len()) {
         found.push(format!(
-            "{} rows are of fewer processes than were started: {} on {} of {}, not {}, because {}. Look for what ends \
-             processes here; more of them (--processes) make up for it.",
+            "{} rows are of fewer processes than were started: {} on {} of {}, not {}, because {}. Look for \
+             what ends processes here; more of them (--processes) make up for it.",
             lost.len(),
             worst.workload,
             worst.engine,
@@ -56,8 +55,8 @@ pub fn warnings(run: &Run) -> Vec<String> {
         && error > COARSE
     {
         found.push(format!(
-            "{} rows have passes that are short for this clock: on {} ({}) it may be off by {:.1} %. Their times are so \
-             much less certain than their intervals say. Run on a system with a finer clock.",
+            "{} rows have passes that are short for this clock: on {} ({}) it may be off by {:.1} %. Their \
+             times are so much less certain than their intervals say. Run on a system with a finer clock.",
             coarse.count(),
             row.workload,
             row.engine,
@@ -81,21 +80,21 @@ pub fn warnings(run: &Run) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::measure::{ClockInfo, Plan, Suite, plan};
+    use crate::measure::{ClockInfo, Plan, Suite, run};
     use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
-    fn run() -> Run {
+    fn of_nonces() -> Run {
         let budget = Duration::from_millis(1);
         let engines = vec![find("sealmark").unwrap()];
         let plan =
             Plan { filter: Some("nonce".into()), processes: 0, budget, ..Plan::new(Suite::Quick, engines) };
-        plan::run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
+        run(&plan, &AtomicBool::new(false), &mut |_| {}).unwrap()
     }
 
     #[test]
     fn a_quiet_run_has_no_warning_and_each_trouble_has_its_own() {
-        let mut run = run();
+        let mut run = of_nonces();
         run.rows.retain(|row| row.ns.is_some());
         assert!(!run.rows.is_empty());
         let clock = |ghz, pinning: &str| ClockInfo {

@@ -84,6 +84,7 @@ pub fn report() -> Report {
         engines,
         sets,
         schemes: Vec::new(),
+        primitives: Vec::new(),
         files: Vec::new(),
         wrong: 1,
         failures: vec![Failure {

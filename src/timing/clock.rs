@@ -1,8 +1,8 @@
 //! The clock, with its grain and the cost of reading it.
 //!
-//! A timed pass is `now`, a compiler fence, the work, a compiler fence, `now`. The processor is kept from moving
-//! work across the readings by the clock itself (on x86_64 Linux it orders its counter read after what came
-//! before); the length of a pass hides what little is left.
+//! A timed pass is `now`, a compiler fence, the work, a compiler fence, `now`. The processor is kept from
+//! moving work across the readings by the clock itself (on x86_64 Linux it orders its counter read after what
+//! came before); the length of a pass hides what little is left.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -12,8 +12,8 @@ use std::time::Instant;
 /// A calibrated clock.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Clock {
-    /// The step in which it moves, in nanoseconds: lengths that it shows are apart by this. [`Instant`] counts whole
-    /// nanoseconds, so a finer step shows as 1.
+    /// The step in which it moves, in nanoseconds: lengths that it shows are apart by this. [`Instant`]
+    /// counts whole nanoseconds, so a finer step shows as 1.
     pub grain_ns: f64,
     /// What an empty timed pass appears to take: the median of many, in nanoseconds.
     pub overhead_ns: f64,
@@ -52,20 +52,20 @@ impl Clock {
         self.grain_ns.max(self.overhead_ns)
     }
 
-    /// The shortest pass that is worth timing: 100 times what it may be off by, so that the sampler's own cost, which is
-    /// taken off, is below 1 % of it. A sample sums hundreds of such passes, each beginning anywhere within a grain, so
-    /// what one reading is off by averages out.
+    /// The shortest pass that is worth timing: 100 times what it may be off by, so that the sampler's own
+    /// cost, which is taken off, is below 1 % of it. A sample sums hundreds of such passes, each beginning
+    /// anywhere within a grain, so what one reading is off by averages out.
     pub fn shortest_pass_ns(&self) -> f64 {
         100.0 * self.error_ns()
     }
 }
 
-/// The step of a clock that showed these lengths: the usual distance from one distinct length to the next, among the
-/// smallest. `None` where there is one length, and that is zero.
+/// The step of a clock that showed these lengths: the usual distance from one distinct length to the next,
+/// among the smallest. `None` where there is one length, and that is zero.
 ///
-/// A step that is not a whole number of nanoseconds shows as two neighbouring lengths, which count as one; three
-/// neighbours can only be steps of a nanosecond or so. Lengths seen once are left out if others remain: the system
-/// may set the clock at any time.
+/// A step that is not a whole number of nanoseconds shows as two neighbouring lengths, which count as one;
+/// three neighbours can only be steps of a nanosecond or so. Lengths seen once are left out if others remain:
+/// the system may set the clock at any time.
 fn grain(lengths: &[u64]) -> Option<f64> {
     let mut seen = BTreeMap::from([(0, 2)]);
     for &length in lengths {

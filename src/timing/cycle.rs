@@ -1,8 +1,9 @@
 //! The core's clock, by what it does: a chain of additions, each waiting for the one before.
 //!
-//! An addition of two registers takes one cycle on every 64-bit x86 and ARM core known to us, so the time of `n` of
-//! them is that of `n` cycles. The time-stamp counter is no such clock: it keeps its own rate while the core changes
-//! its. Additions of a constant are no such chain: some cores do those while renaming registers, in no time.
+//! An addition of two registers takes one cycle on every 64-bit x86 and ARM core known to us, so the time of
+//! `n` of them is that of `n` cycles. The time-stamp counter is no such clock: it keeps its own rate while
+//! the core changes its. Additions of a constant are no such chain: some cores do those while renaming
+//! registers, in no time.
 
 #![cfg_attr(
     any(target_arch = "x86_64", target_arch = "aarch64"),
@@ -15,8 +16,8 @@ const TURN: u64 = 256;
 
 /// Spends that many cycles of the core, rounded up to a multiple of 256 and at least 256; returns how many.
 ///
-/// On other CPUs than x86-64 and ARM's 64-bit ones it is the compiler's additions, and as many cycles only if it
-/// leaves them alone.
+/// On other CPUs than x86-64 and ARM's 64-bit ones it is the compiler's additions, and as many cycles only if
+/// it leaves them alone.
 pub fn spend_cycles(cycles: u64) -> u64 {
     let turns = cycles.div_ceil(TURN).max(1);
     chain(turns);
@@ -25,8 +26,8 @@ pub fn spend_cycles(cycles: u64) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 fn chain(turns: u64) {
-    // SAFETY: changes three registers, all declared, and the flags; touches no memory. `turns` is at least 1, so the
-    // loop ends.
+    // SAFETY: changes three registers, all declared, and the flags; touches no memory. `turns` is at least 1,
+    // so the loop ends.
     unsafe {
         core::arch::asm!(
             "2:",
@@ -45,8 +46,8 @@ fn chain(turns: u64) {
 
 #[cfg(target_arch = "aarch64")]
 fn chain(turns: u64) {
-    // SAFETY: changes three registers, all declared, and the flags; touches no memory. `turns` is at least 1, so the
-    // loop ends.
+    // SAFETY: changes three registers, all declared, and the flags; touches no memory. `turns` is at least 1,
+    // so the loop ends.
     unsafe {
         core::arch::asm!(
             "2:",

@@ -1,8 +1,8 @@
 //! An interval for a median from order statistics: no distribution is assumed.
 //!
 //! With n independent samples the number below the true median is binomial (n, 1/2), so the k-th smallest and
-//! the k-th largest hold it between them with a probability that only n and k decide (David and Nagaraja, Order
-//! Statistics, 7.1). Not here: a bootstrap, which at five or twelve samples promises more than it has.
+//! the k-th largest hold it between them with a probability that only n and k decide (David and Nagaraja,
+//! Order Statistics, 7.1). Not here: a bootstrap, which at five or twelve samples promises more than it has.
 
 /// A median and the interval around it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -21,8 +21,8 @@ pub struct Interval {
 pub const WANTED: f64 = 0.95;
 
 impl Interval {
-    /// The narrowest symmetric pair of order statistics with a coverage of [`WANTED`], else smallest to largest.
-    /// `None` without samples.
+    /// The narrowest symmetric pair of order statistics with a coverage of [`WANTED`], else smallest to
+    /// largest. `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let median = median(samples)?;
         let mut sorted = samples.to_vec();
@@ -50,8 +50,8 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 }
 
 /// The coverage of the interval that [`Interval::of`] gives for `n` samples: 1 - 2^(1-n) up to eight of them
-/// (smallest to largest: 0.938 for five), at least [`WANTED`] from six on: 0.961 for twelve, third smallest to third
-/// largest. Zero for none.
+/// (smallest to largest: 0.938 for five), at least [`WANTED`] from six on: 0.961 for twelve, third smallest
+/// to third largest. Zero for none.
 pub fn coverage(n: usize) -> f64 {
     if n == 0 { 0.0 } else { pair_coverage(n, rank(n)) }
 }

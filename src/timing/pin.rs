@@ -27,16 +27,17 @@ impl fmt::Display for Pinning {
     }
 }
 
-/// The cores that the first thread that asked could use, which is before any is pinned: a pinned thread sees its own
-/// alone, and so do the threads that it starts.
+/// The cores that the first thread that asked could use, which is before any is pinned: a pinned thread sees
+/// its own alone, and so do the threads that it starts.
 pub fn cores() -> &'static [CoreId] {
     static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
     CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
 }
 
-/// Threads that can run at once, when first asked, which is before any is pinned: one for each of the [`cores`], or fewer
-/// where a quota of processor time gives this process less. On Linux `std` reads both kinds of control groups and every
-/// group above this process's own; a quota of one core and a half is one thread.
+/// Threads that can run at once, when first asked, which is before any is pinned: one for each of the
+/// [`cores`], or fewer where a quota of processor time gives this process less. On Linux `std` reads both
+/// kinds of control groups and every group above this process's own; a quota of one core and a half is one
+/// thread.
 pub fn parallelism() -> usize {
     static PARALLELISM: OnceLock<usize> = OnceLock::new();
     *PARALLELISM.get_or_init(|| bounded(cores().len(), std::thread::available_parallelism().ok()))
@@ -53,8 +54,8 @@ pub fn pin() -> Pinning {
     pin_to(0)
 }
 
-/// Pins the calling thread to a core that it may use: 0 is the last one, 1 the one before it, and so on, round and
-/// round.
+/// Pins the calling thread to a core that it may use: 0 is the last one, 1 the one before it, and so on,
+/// round and round.
 pub fn pin_to(nth: usize) -> Pinning {
     // A pinned thread can no longer ask: it sees one core.
     parallelism();

@@ -1,13 +1,14 @@
 //! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
 //!
-//! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as reach the
-//! target time; `reset` runs before each pass and is not timed. Where it takes far longer than the pass does, a turn
-//! is fewer passes.
+//! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as
+//! reach the target time; `reset` runs before each pass and is not timed. Where it takes far longer than the
+//! pass does, a turn is fewer passes.
 //!
-//! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is told by
-//! the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it gave ratios that
-//! moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower quantiles are no better,
-//! they hang on a few passes. What it leaves out, the slow calls, is what tails are for.
+//! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is
+//! told by the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it
+//! gave ratios that moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower
+//! quantiles are no better, they hang on a few passes. What it leaves out, the slow calls, is what tails are
+//! for.
 
 use std::time::Instant;
 
@@ -20,7 +21,8 @@ use super::Clock;
 /// How many times its timed nanoseconds a turn may last, resets and all.
 const PATIENCE: f64 = 10.0;
 
-/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one pass is both.
+/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one
+/// pass is both.
 pub trait Timed {
     /// Puts the state back to what `run` starts from. Not timed.
     fn reset(&mut self);
@@ -31,15 +33,15 @@ pub trait Timed {
     /// Operations in one run; at least one.
     fn count(&self) -> u64;
 
-    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not done, or
-    /// done only for another, is found.
+    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not
+    /// done, or done only for another, is found.
     ///
     /// # Errors
     /// What differs, for a person to read.
     fn check(&mut self) -> Result<(), String>;
 
-    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what times
-    /// refusals opens authentic input instead.
+    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what
+    /// times refusals opens authentic input instead.
     ///
     /// # Errors
     /// What came instead, for a person to read.
@@ -55,7 +57,8 @@ pub struct Sampler {
     pub clock: Clock,
     /// Rounds; one turn of every contestant in each.
     pub rounds: usize,
-    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all, is over.
+    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all,
+    /// is over.
     pub target_ns: f64,
     /// Seed of the order within the rounds.
     pub seed: u64,

@@ -26,6 +26,7 @@ pub mod fault;
 #[doc(hidden)]
 pub mod fuzz;
 mod model;
+mod primitive;
 mod run;
 mod self_test;
 pub mod vectors;
@@ -33,6 +34,7 @@ pub mod vectors;
 pub use aead_case::RULE_ACCEPTABLE;
 pub use catalog::{Catalog, built_in, built_in_names};
 pub use fault::{BlindKind, BlindSpot, SchemeReport};
+pub use primitive::PrimitiveReport;
 pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
@@ -242,6 +244,9 @@ pub struct Report {
     /// Every scheme whose faults were injected, and what it does not see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemes: Vec<SchemeReport>,
+    /// The functions beside AEADs whose sets were run, once for each set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primitives: Vec<PrimitiveReport>,
     /// The files of the folder that was verified instead of the built-in sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileReport>,

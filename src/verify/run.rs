@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::dir::Folder;
 use super::{
     Catalog, EngineInfo, Failure, FileState, Outcome, Report, SCHEMA, SchemeReport, Set, SetReport, Tally,
-    fault, judge,
+    fault, judge, primitive,
 };
 use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
@@ -60,6 +60,18 @@ pub enum Sets {
     Given(Vec<Set>),
     /// The files of a folder. An engine must run a case of any of them, not of each.
     Folder(Folder),
+}
+
+impl Sets {
+    /// Whether an engine takes part in any of the cases.
+    pub fn use_engines(&self) -> bool {
+        let use_one = |set: &Set| set.cases.iter().any(|case| case.check.uses_engine());
+        match self {
+            Self::BuiltIn => true,
+            Self::Given(sets) => sets.iter().any(use_one),
+            Self::Folder(folder) => folder.sets.iter().any(use_one),
+        }
+    }
 }
 
 /// How far a run is.
@@ -125,6 +137,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         started,
         host: Host::detect(),
         engines: tallies.infos,
+        primitives: primitive::reports(&tallies.sets),
         sets: tallies.sets,
         schemes,
         files,

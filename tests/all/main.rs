@@ -10,6 +10,8 @@ mod floors;
 #[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]
+mod own_kind;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(feature = "cli")]
 mod report;

@@ -2,8 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use crate::aead::key::{self, Key, Plain};
-use crate::aead::lanes::{Block, Doubling, Lanes};
+use crate::aead::key::{self, Key};
+use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
 use crate::aead::{Alg, Tag, block, kernel};
 
 #[derive(Clone, Copy)]

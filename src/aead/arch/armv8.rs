@@ -6,8 +6,8 @@
 
 use core::arch::aarch64::*;
 
-use crate::aead::key::{self, Key, Plain};
-use crate::aead::lanes::{Block, Doubling, Lanes};
+use crate::aead::key::{self, Key};
+use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
 use crate::aead::{Alg, Tag, block, kernel};
 
 /// The lanes; with `EOR3` where sums of three are one instruction.

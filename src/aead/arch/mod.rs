@@ -1,7 +1,7 @@
 //! One file for each backend, and the table of them. Intrinsics appear nowhere else.
 
+use super::edge::Edge;
 use super::gcm::AesGcm;
-use super::lanes::Edge;
 use super::{Alg, Backend};
 
 #[cfg(target_arch = "x86_64")]
@@ -64,7 +64,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
 /// The entry points of a backend carrying the listed features.
 macro_rules! edge {
     ($lanes:ty, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
-        impl $crate::aead::lanes::Edge for $lanes {
+        impl $crate::aead::edge::Edge for $lanes {
             fn detected() -> bool {
                 $detect
             }

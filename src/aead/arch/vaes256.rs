@@ -3,8 +3,9 @@
 use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
+use crate::aead::edge::ManyLanes;
 use crate::aead::key::{self, Key};
-use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES, ManyLanes};
+use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES};
 use crate::aead::{Alg, Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]

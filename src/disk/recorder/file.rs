@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Fault;
 use super::image::Image;
 
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct File {
     /// The name that it was made under.
     pub(super) path: PathBuf,
@@ -17,11 +17,15 @@ pub(super) struct File {
     pub(super) unsynced: Vec<Edit>,
     /// A sync failed: no later one helps.
     pub(super) lost: bool,
+    /// Its medium keeps every state that it was in.
+    pub(super) keeps: bool,
+    /// Those states, where the medium does.
+    pub(super) kept: Vec<Image>,
     /// Somebody has it open in place.
     pub(super) held: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Edit {
     Write(usize, Vec<u8>),
     SetLen(usize),
@@ -30,6 +34,9 @@ pub(super) enum Edit {
 impl File {
     /// Changes what is read, and maybe the medium.
     pub(super) fn edit(&mut self, edit: Edit) {
+        if self.keeps {
+            self.kept.push(self.now.clone());
+        }
         edit.make(&mut self.now);
         self.unsynced.push(edit);
     }
@@ -62,7 +69,7 @@ impl File {
 }
 
 impl Edit {
-    fn make(&self, image: &mut Image) {
+    pub(super) fn make(&self, image: &mut Image) {
         match self {
             Self::Write(at, bytes) => image.write(*at, bytes),
             Self::SetLen(len) => image.set_len(*len),

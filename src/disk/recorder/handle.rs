@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::file::{Edit, File};
 use super::{Fault, Recorder, Step, fail, failure};
@@ -23,7 +24,7 @@ impl Handle {
         let mut state = self.disk.state();
         let path = state.files[self.file].path.clone();
         let fault = state.begin(step(path))?;
-        act(&mut state.files[self.file], fault);
+        act(Arc::make_mut(&mut state.files[self.file]), fault);
         fail(fault)
     }
 }
@@ -91,6 +92,6 @@ impl OpenFile for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.disk.state().files[self.0.file].held = false;
+        Arc::make_mut(&mut self.0.disk.state().files[self.0.file]).held = false;
     }
 }

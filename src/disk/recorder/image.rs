@@ -10,15 +10,29 @@ type Page = Arc<[u8; PAGE_LEN]>;
 static ZEROS: LazyLock<Page> = LazyLock::new(|| Arc::new([0; PAGE_LEN]));
 
 /// Bytes. What the last page has behind them is zeros.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Image {
     len: usize,
     pages: Vec<Page>,
+    /// What was cut off at its end, and where: no longer read, and still on the medium.
+    cut_off: Vec<(usize, Arc<[u8]>)>,
+}
+
+/// As they are read: what was cut off is no part of a file.
+impl PartialEq for Image {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.pages == other.pages
+    }
 }
 
 impl Image {
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// What was cut off at its end, and where.
+    pub(super) fn cut_off(&self) -> &[(usize, Arc<[u8]>)] {
+        &self.cut_off
     }
 
     /// Fills `out` from there on; not, where the file ends before.
@@ -59,6 +73,13 @@ impl Image {
 
     /// Cuts it to that length, or lengthens it by zeros.
     pub(super) fn set_len(&mut self, len: usize) {
+        if len < self.len {
+            let mut tail = vec![0; self.len - len];
+            let inside = self.read(len, &mut tail);
+            if inside && tail.iter().any(|byte| *byte != 0) {
+                self.cut_off.push((len, tail.into()));
+            }
+        }
         self.pages.resize(len.div_ceil(PAGE_LEN), Arc::clone(&ZEROS));
         if len < self.len && !len.is_multiple_of(PAGE_LEN) {
             Arc::make_mut(&mut self.pages[len / PAGE_LEN])[len % PAGE_LEN..].fill(0);

@@ -1,14 +1,17 @@
-//! A disk in memory that records every step, fails where it is told to, and knows what a power loss may leave.
+//! A disk in memory that records every step, fails where it is told to, and knows what a power loss may
+//! leave.
 //!
-//! POSIX promises little. What was written and not synced may be there in part, in full, as zeros or not at all, and of
-//! the names changed since their folder was synced any may have changed and any not, each rename as a whole. So each
-//! unsynced change of a file is lost, there by half, there, or, where it lengthened the file, zeros; a change of its
-//! length is lost or there; and a change of a name is. [`Recorder::some_after_power_loss`] draws from all of these,
-//! [`Recorder::after_power_loss`] lists them within a bound: the last six changes of names and the last three of each
-//! file that still has a name vary, those before them were made. Not here: bytes that rot, sectors that tear in more
-//! than two, folders that are made or removed.
+//! POSIX promises little. What was written and not synced may be there in part, in full, as zeros or not at
+//! all, and of the names changed since their folder was synced any may have changed and any not, each rename
+//! as a whole. So each unsynced change of a file is lost, there by half, there, or, where it lengthened the
+//! file, zeros; a change of its length is lost or there; and a change of a name is.
+//! [`Recorder::some_after_power_loss`] draws from all of these, [`Recorder::after_power_loss`] lists them
+//! within a bound: the last six changes of names and the last three of each file that still has a name vary,
+//! those before them were made. [`Recorder::remanence`] is what the medium holds that nobody reads any more.
+//! Not here: bytes that rot, sectors that tear in more than two, folders that are made or removed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +20,13 @@ use super::{Disk, NewFile, OpenFile, parent};
 use file::File;
 use handle::{Handle, Held, New};
 use image::Image;
+pub use remanence::{Medium, Remnant};
 pub use step::{Fault, Step};
 
 mod file;
 mod handle;
 mod image;
+mod remanence;
 mod step;
 
 /// Unsynced changes of names that vary in the list: 2^6 subsets.
@@ -61,13 +66,17 @@ impl NameChange {
 #[derive(Default, Debug)]
 struct State {
     dirs: BTreeSet<PathBuf>,
-    files: Vec<File>,
+    /// Shared with the disks that a power loss left, until one of them changes.
+    files: Vec<Arc<File>>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
     unsynced: Vec<NameChange>,
     steps: Vec<Step>,
     plan: Option<(usize, Fault)>,
     dead: bool,
+    medium: Medium,
+    /// Files that had no name when the power came back: nobody reads them, and their bytes are there.
+    ghosts: Vec<Arc<File>>,
 }
 
 /// A disk that remembers. Clones share it.
@@ -105,6 +114,15 @@ impl State {
         self.names.get(path).copied().ok_or_else(|| failure(ErrorKind::NotFound, "no such file"))
     }
 
+    /// Adds a file as it is, its name synced.
+    fn add(&mut self, mut file: File) {
+        file.keeps = self.medium == Medium::CopyOnWrite;
+        let at = self.files.len();
+        self.names.insert(file.path.clone(), at);
+        self.synced_names.insert(file.path.clone(), at);
+        self.files.push(Arc::new(file));
+    }
+
     fn change(&mut self, change: NameChange) {
         change.make(&mut self.names);
         self.unsynced.push(change);
@@ -122,8 +140,22 @@ fn fail(fault: Option<Fault>) -> io::Result<()> {
 impl Recorder {
     /// An empty disk with that one folder and the one that it is in, which are there for good.
     pub fn with_dir(dir: impl Into<PathBuf>) -> Self {
+        Self::with_files(dir, [])
+    }
+
+    /// A disk with that folder, the one that it is in, and these files, synced, in it or in folders of their
+    /// own.
+    pub fn with_files(dir: impl Into<PathBuf>, files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
         let (recorder, dir) = (Self::default(), dir.into());
-        recorder.state().dirs.extend([parent(&dir).into(), dir]);
+        let mut state = recorder.state();
+        state.dirs.extend([parent(&dir).into(), dir]);
+        for (path, bytes) in files {
+            let mut now = Image::default();
+            now.write(0, &bytes);
+            state.dirs.insert(parent(&path).into());
+            state.add(File { path, synced: now.clone(), now, ..File::default() });
+        }
+        drop(state);
         recorder
     }
 
@@ -146,8 +178,8 @@ impl Recorder {
         self.state().names.keys().cloned().collect()
     }
 
-    /// Every disk within the bound, none twice, that may be found when the power comes back, without faults and without
-    /// history.
+    /// Every disk within the bound, none twice, that may be found when the power comes back, without faults
+    /// and without history.
     pub fn after_power_loss(&self) -> Vec<Self> {
         let state = self.state();
         let mut found = Vec::new();
@@ -173,11 +205,12 @@ impl Recorder {
                 break;
             }
         }
-        found.into_iter().map(|files| Self::holding(state.dirs.clone(), files)).collect()
+        found.into_iter().map(|files| Self::holding(&state, files)).collect()
     }
 
-    /// Up to `most` of the disks that may be found, none twice: that on which everything unsynced is lost, that on which
-    /// it is there, and others by `draw`, which is given a number of outcomes and says which one it is to be.
+    /// Up to `most` of the disks that may be found, none twice: that on which everything unsynced is lost,
+    /// that on which it is there, and others by `draw`, which is given a number of outcomes and says which
+    /// one it is to be.
     pub fn some_after_power_loss(&self, most: usize, mut draw: impl FnMut(usize) -> usize) -> Vec<Self> {
         let state = self.state();
         let mut found = Vec::new();
@@ -189,38 +222,51 @@ impl Recorder {
             });
             push_new(&mut found, files);
         }
-        found.into_iter().map(|files| Self::holding(state.dirs.clone(), files)).collect()
+        found.into_iter().map(|files| Self::holding(&state, files)).collect()
     }
 
-    fn holding(dirs: BTreeSet<PathBuf>, contents: Files) -> Self {
-        let mut state = State { dirs, ..State::default() };
-        for (path, now) in contents {
-            state.names.insert(path.clone(), state.files.len());
-            state.files.push(File { path, synced: now.clone(), now, ..File::default() });
+    /// A disk with these contents, and with what its medium held before.
+    fn holding(before: &State, contents: Files) -> Self {
+        let named: BTreeSet<usize> = contents.values().map(|(file, _)| *file).collect();
+        let nameless = before.files.iter().enumerate().filter(|(file, _)| !named.contains(file));
+        let ghosts = before.ghosts.iter().chain(nameless.map(|(_, file)| file)).cloned().collect();
+        let mut state =
+            State { dirs: before.dirs.clone(), medium: before.medium, ghosts, ..State::default() };
+        for (path, (file, now)) in contents {
+            let file = &before.files[file];
+            let kept = if file.keeps { file.held_images() } else { Vec::new() };
+            state.add(File { path, synced: now.clone(), now, kept, ..File::default() });
         }
-        state.synced_names = state.names.clone();
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// The same disk as a reboot without a power loss would find it: everything is there, no fault is planned.
+    /// The same disk as a reboot without a power loss would find it: everything is there, no fault is
+    /// planned.
     pub fn after_restart(&self) -> Self {
         let state = self.state();
-        let contents = state.names.iter().map(|(path, &file)| (path.clone(), state.files[file].now.clone()));
-        Self::holding(state.dirs.clone(), contents.collect())
+        let of = |file: usize| (file, state.files[file].now.clone());
+        let contents = state.names.iter().map(|(path, &file)| (path.clone(), of(file))).collect();
+        Self::holding(&state, contents)
     }
 }
 
-/// A disk's files by their names.
-type Files = BTreeMap<PathBuf, Image>;
+/// A disk's files by their names: which each was, and what it now holds.
+type Files = BTreeMap<PathBuf, (usize, Image)>;
 
+/// Adds a disk unless one that reads alike is there.
 fn push_new(found: &mut Vec<Files>, files: Files) {
-    if !found.contains(&files) {
+    let reads_alike = |other: &Files| {
+        let mut names = other.iter().zip(&files);
+        other.len() == files.len() && names.all(|(a, b)| a.0 == b.0 && a.1.1 == b.1.1)
+    };
+    if !found.iter().any(reads_alike) {
         found.push(files);
     }
 }
 
 impl State {
-    /// What is left after a power loss, when so many last changes vary as chosen, each from `0`, lost, to the last, there.
+    /// What is left after a power loss, when so many last changes vary as chosen, each from `0`, lost, to the
+    /// last, there.
     fn left(&self, names: usize, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Files {
         let mut left = self.synced_names.clone();
         let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(names));
@@ -230,7 +276,7 @@ impl State {
                 change.make(&mut left);
             }
         }
-        left.into_iter().map(|(path, file)| (path, self.files[file].left(edits, choose))).collect()
+        left.into_iter().map(|(path, file)| (path, (file, self.files[file].left(edits, choose)))).collect()
     }
 }
 
@@ -247,6 +293,19 @@ impl Disk for Recorder {
         Ok(state.names.contains_key(path))
     }
 
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        let state = self.state();
+        state.alive()?;
+        if !state.dirs.contains(dir) {
+            return Err(failure(ErrorKind::NotFound, "no such folder"));
+        }
+        // Its own folder is what `parent` says of a path without one.
+        let inside = |path: &&PathBuf| parent(path) == dir && path.as_path() != dir;
+        let paths = state.names.keys().chain(&state.dirs).filter(inside);
+        let names: BTreeSet<OsString> = paths.filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        Ok(names.into_iter().collect())
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         let mut state = self.state();
         let fault = state.begin(Step::Create(path.into()))?;
@@ -258,7 +317,8 @@ impl Disk for Recorder {
             return Err(failure(ErrorKind::AlreadyExists, "the file is there"));
         }
         let file = state.files.len();
-        state.files.push(File { path: path.into(), ..File::default() });
+        let keeps = state.medium == Medium::CopyOnWrite;
+        state.files.push(Arc::new(File { path: path.into(), keeps, ..File::default() }));
         state.change(NameChange::Link(path.into(), file));
         Ok(Box::new(New(Handle { disk: self.clone(), file })))
     }
@@ -267,7 +327,7 @@ impl Disk for Recorder {
         let mut state = self.state();
         state.alive()?;
         let file = state.file(path)?;
-        if std::mem::replace(&mut state.files[file].held, true) {
+        if std::mem::replace(&mut Arc::make_mut(&mut state.files[file]).held, true) {
             return Err(failure(ErrorKind::WouldBlock, "another has it open"));
         }
         Ok(Box::new(Held(Handle { disk: self.clone(), file })))

@@ -1,9 +1,9 @@
 //! What this CPU can do at most: every backend's probes, timed beside a chain of core cycles.
 //!
-//! A core changes its clock at any moment, and a virtual machine does not say to what. So every probe is timed in
-//! short slices, each right after a slice of cycles (`timing::spend_cycles`), and backends take turns; operations per
-//! cycle are the median of the slices' ratios. Not here: the bound of a message, which needs
-//! its loads, its stores and its end.
+//! A core changes its clock at any moment, and a virtual machine does not say to what. So every probe is
+//! timed in short slices, each right after a slice of cycles (`timing::spend_cycles`), and backends take
+//! turns; operations per cycle are the median of the slices' ratios. Not here: the bound of a message, which
+//! needs its loads, its stores and its end.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use crate::timing::{Clock, interval, spend_cycles};
 
 /// What one backend can do at most on this CPU. Operations are on whole vectors.
 ///
-/// A vector under AES-128, 192 or 256 needs 10, 12 or 14 rounds and at least 3 multiplies. Where rounds and multiplies
-/// have execution units of their own, the slower of both kinds is the bound; where they share one, their sum. The
-/// mixes, which are AES-256's, tell the two apart.
+/// A vector under AES-128, 192 or 256 needs 10, 12 or 14 rounds and at least 3 multiplies. Where rounds and
+/// multiplies have execution units of their own, the slower of both kinds is the bound; where they share one,
+/// their sum. The mixes, which are AES-256's, tell the two apart.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Limits {
     /// The backend's name.
@@ -67,8 +67,8 @@ const VISITS: usize = 4;
 const SLICES: usize = 8;
 /// What a visit begins with: a core may change its clock when it meets wide vectors, and takes a while to.
 const WARM_UP_NS: f64 = 1_000_000.0;
-/// The least that a slice takes, of a probe as of cycles: short against the system's time slices and the moments
-/// between which a clock changes.
+/// The least that a slice takes, of a probe as of cycles: short against the system's time slices and the
+/// moments between which a clock changes.
 const SLICE_NS: f64 = 100_000.0;
 
 /// Probes every backend that has probes and can run here, in about a quarter of a second on an x86-64 server.

@@ -1,15 +1,15 @@
 //! The least that an operation can take on this CPU: its roofline.
 //!
-//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For calls that
-//! do not wait for each other: the rounds of every block and three multiplies for every block that is hashed, on
-//! whole vectors where a call is a message, and on shares of vectors where a batch is one. For a call whose nonce
-//! depends on the last tag, also the latency of what follows from one another in it: one block's rounds, the multiply
-//! of its ciphertext, and the two multiplies that reduce the product. The lowest bound of all backends of this
-//! CPU counts, for every engine alike.
+//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For
+//! calls that do not wait for each other: the rounds of every block and three multiplies for every block that
+//! is hashed, on whole vectors where a call is a message, and on shares of vectors where a batch is one. For
+//! a call whose nonce depends on the last tag, also the latency of what follows from one another in it: one
+//! block's rounds, the multiply of its ciphertext, and the two multiplies that reduce the product. The lowest
+//! bound of all backends of this CPU counts, for every engine alike.
 //!
-//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for its
-//! latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that does not do
-//! all rounds, because some counter blocks share what the first of them do.
+//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for
+//! its latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that
+//! does not do all rounds, because some counter blocks share what the first of them do.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +26,12 @@ pub struct Work {
     /// Blocks that are hashed: AAD, message and lengths.
     pub hashed: u32,
     /// How it meets others.
-    pub flow: Flow,
+    pub overlap: Overlap,
 }
 
 impl Work {
     /// What sealing or opening one message with AES-GCM asks.
-    pub fn of_message(alg: Alg, bytes: usize, aad: usize, flow: Flow) -> Self {
+    pub fn of_message(alg: Alg, bytes: usize, aad: usize, overlap: Overlap) -> Self {
         let rounds = match alg {
             Alg::Aes128Gcm => 10,
             Alg::Aes192Gcm => 12,
@@ -39,19 +39,19 @@ impl Work {
         };
         let blocks = |bytes: usize| bytes.div_ceil(16) as u32;
         let (message, j0, lengths) = (blocks(bytes), 1, 1);
-        Self { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, flow }
+        Self { rounds, encrypted: message + j0, hashed: blocks(aad) + message + lengths, overlap }
     }
 }
 
 /// How an operation meets those before and after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flow {
+pub enum Overlap {
     /// Calls overlap, but no two share a vector.
-    Calls,
+    Independent,
     /// Several messages of one call share vectors.
-    Shared,
+    Batched,
     /// Each waits for the one before.
-    Chained,
+    Dependent,
 }
 
 /// The least that one operation can take.
@@ -89,7 +89,7 @@ pub fn bound(limits: &[Limits], work: &Work) -> Option<Bound> {
 pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     let vectors = |blocks: u32| {
         let vectors = f64::from(blocks) / limits.blocks as f64;
-        if work.flow == Flow::Shared { vectors } else { vectors.ceil() }
+        if work.overlap == Overlap::Batched { vectors } else { vectors.ceil() }
     };
     let rounds = f64::from(work.rounds) * vectors(work.encrypted) * limits.rounds.cycles();
     let multiplies = MULTIPLIES * vectors(work.hashed) * limits.multiplies.cycles();
@@ -98,15 +98,15 @@ pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     let latency = f64::from(work.rounds) * limits.round_latency.cycles()
         + MULTIPLIES * limits.multiply_latency.cycles();
     let backend = limits.backend.clone();
-    if work.flow == Flow::Chained && latency > throughput {
+    if work.overlap == Overlap::Dependent && latency > throughput {
         Bound { cycles: latency, by: By::Latency, backend }
     } else {
         Bound { cycles: throughput, by: By::Throughput, backend }
     }
 }
 
-/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have execution units
-/// of their own, 1 where they share one. The probed mix of both tells.
+/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have
+/// execution units of their own, 1 where they share one. The probed mix of both tells.
 fn shared(limits: &Limits) -> f64 {
     let rounds = PROBED_ROUNDS * limits.rounds.cycles();
     let multiplies = MULTIPLIES * limits.multiplies.cycles();
@@ -138,13 +138,13 @@ mod tests {
         }
     }
 
-    fn work(encrypted: u32, hashed: u32, flow: Flow) -> Work {
-        Work { rounds: 14, encrypted, hashed, flow }
+    fn work(encrypted: u32, hashed: u32, overlap: Overlap) -> Work {
+        Work { rounds: 14, encrypted, hashed, overlap }
     }
 
     #[test]
     fn units_of_their_own_overlap_and_a_shared_one_adds() {
-        let long = work(400, 400, Flow::Calls);
+        let long = work(400, 400, Overlap::Independent);
         assert_eq!(of_backend(&limits("a", 4, 14.0), &long).cycles, 1400.0);
         assert_eq!(of_backend(&limits("a", 4, 20.0), &long).cycles, 2000.0);
         assert_eq!(of_backend(&limits("a", 4, 17.0), &long).cycles, 1700.0);
@@ -156,25 +156,25 @@ mod tests {
     #[test]
     fn a_call_has_vectors_of_its_own_and_a_batch_shares_them() {
         let one = limits("a", 4, 14.0);
-        assert_eq!(of_backend(&one, &work(2, 3, Flow::Calls)).cycles, 14.0);
-        assert_eq!(of_backend(&one, &work(2, 3, Flow::Shared)).cycles, 7.0);
-        assert_eq!(of_backend(&one, &work(5, 6, Flow::Calls)).cycles, 28.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Overlap::Independent)).cycles, 14.0);
+        assert_eq!(of_backend(&one, &work(2, 3, Overlap::Batched)).cycles, 7.0);
+        assert_eq!(of_backend(&one, &work(5, 6, Overlap::Independent)).cycles, 28.0);
     }
 
     #[test]
     fn a_chain_waits_for_its_rounds_and_multiplies() {
         let one = limits("a", 4, 14.0);
-        let chained = of_backend(&one, &work(2, 3, Flow::Chained));
+        let chained = of_backend(&one, &work(2, 3, Overlap::Dependent));
         assert_eq!((chained.cycles, chained.by), (14.0 * 4.0 + 3.0 * 5.0, By::Latency));
-        let long = of_backend(&one, &work(400, 400, Flow::Chained));
+        let long = of_backend(&one, &work(400, 400, Overlap::Dependent));
         assert_eq!((long.cycles, long.by), (1400.0, By::Throughput));
     }
 
     #[test]
     fn the_lowest_backend_sets_the_bound() {
         let all = [limits("narrow", 1, 14.0), limits("wide", 4, 14.0)];
-        let bound = bound(&all, &work(4, 4, Flow::Calls)).unwrap();
+        let bound = bound(&all, &work(4, 4, Overlap::Independent)).unwrap();
         assert_eq!((bound.backend.as_str(), bound.cycles), ("wide", 14.0));
-        assert_eq!(super::bound(&[], &work(4, 4, Flow::Calls)), None);
+        assert_eq!(super::bound(&[], &work(4, 4, Overlap::Independent)), None);
     }
 }

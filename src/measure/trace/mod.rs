@@ -1,17 +1,19 @@
 //! What a workload executes on an engine: one call of it, single-stepped in a process of its own.
 //!
-//! The process prepares the workload's batch for one call, runs and checks it three times to be warm, and is then
-//! stepped through a fourth run, which is checked like the others. The same batch with an engine whose calls do
-//! nothing tells what is the harness': the loop over messages, the call through the trait, an envelope around it.
-//! A workload too long to be stepped is traced at a smaller size, and the result says at which.
+//! The process prepares the workload's batch for one call, runs and checks it three times to be warm, and is
+//! then stepped through a fourth run, which is checked like the others. The same batch with an engine whose
+//! calls do nothing tells what is the harness': the loop over messages, the call through the trait, an
+//! envelope around it. A workload too long to be stepped is traced at a smaller size, and the result says at
+//! which.
 //!
-//! The traced process should execute what a measured one does. Both are this program, with pipes as standard input and
-//! output, the caller's folder, limits and signal mask, and the same environment (`host::environment`). They differ in
-//! this, and it does not change the code that an engine chooses:
-//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by addresses. A
-//!   copy may take another way where a buffer lies otherwise; that is counted as it falls at the fixed addresses.
-//! - Core and thread: the traced process is bound to one core before it starts and works on its first thread; a measured
-//!   one binds a second thread. Engines choose once, for the process.
+//! The traced process should execute what a measured one does. Both are this program, with pipes as standard
+//! input and output, the caller's folder, limits and signal mask, and the same environment
+//! (`host::environment`). They differ in this, and it does not change the code that an engine chooses:
+//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by
+//!   addresses. A copy may take another way where a buffer lies otherwise; that is counted as it falls at the
+//!   fixed addresses.
+//! - Core and thread: the traced process is bound to one core before it starts and works on its first thread;
+//!   a measured one binds a second thread. Engines choose once, for the process.
 //! - The argument: a verb of this program, which no engine reads.
 //! - Being traced: `ptrace` keeps every register as it is, and no engine asks whether it is traced.
 //! - The amount: one call after three to be warm, not thousands.
@@ -26,8 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue};
 use crate::host::{Host, Variable, environment};
-use crate::measure::workload::catalog;
-use crate::measure::{Error, Scope, Workload};
+use crate::measure::{Catalog, Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
@@ -69,8 +70,8 @@ pub struct Traced {
     pub declared: Option<Size>,
     /// What keys, nonces and messages were drawn from.
     pub seed: u64,
-    /// Instructions of the same call on an engine that does nothing: the loop, the call, an envelope. Absent where no
-    /// engine takes part.
+    /// Instructions of the same call on an engine that does nothing: the loop, the call, an envelope. Absent
+    /// where no engine takes part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harness: Option<u64>,
     /// What was executed, the harness included.
@@ -90,8 +91,8 @@ pub struct Size {
 }
 
 impl Size {
-    /// Halved until its steps are within the cap, if `known` took so many: its messages' length first, then their
-    /// number.
+    /// Halved until its steps are within the cap, if `known` took so many: its messages' length first, then
+    /// their number.
     fn within(mut self, known: Self, steps: u64, cap: u64) -> Self {
         let per_byte = steps as f64 / (known.bytes.max(1) * known.messages) as f64;
         let too_long = |size: Self| per_byte * (size.bytes.max(1) * size.messages) as f64 > cap as f64;
@@ -124,7 +125,8 @@ struct Job {
 
 /// Bytes of a job on its way: filled up with spaces, so that no buffer's size depends on it.
 const JOB_LEN: usize = 1024;
-/// What is always traced as it is. For a larger call the steps are estimated from this one, before they are taken.
+/// What is always traced as it is. For a larger call the steps are estimated from this one, before they are
+/// taken.
 const SMALL: Size = Size { bytes: 1024, messages: 1 };
 
 /// Traces one call of a workload on an engine, with keys, nonces and messages drawn from a seed.
@@ -175,8 +177,8 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
     })
 }
 
-/// Runs on a thread that stays on one core, as the process that it starts then does: what changes places at every
-/// step should not have to change cores. Each thread of the pool has a core of its own.
+/// Runs on a thread that stays on one core, as the process that it starts then does: what changes places at
+/// every step should not have to change cores. Each thread of the pool has a core of its own.
 fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let nth = rayon::current_thread_index().unwrap_or(0);
@@ -223,17 +225,17 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 /// What the hidden verb [`VERB`] does: reads a job, makes its call ready, and marks one run of it.
 ///
 /// # Errors
-/// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does not
-/// trace; [`Error::Unknown`] for a workload that does not exist.
+/// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does
+/// not trace; [`Error::Unknown`] for a workload that does not exist.
 #[doc(hidden)]
-pub fn step_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
+pub fn step_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     if !trace::is_traced() {
         return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
     }
     let mut text = String::with_capacity(2 * JOB_LEN);
     std::io::stdin().read_to_string(&mut text)?;
     let job: Job = serde_json::from_str(&text)?;
-    let found = catalog::find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
+    let found = catalog.find(&job.workload).ok_or_else(|| Error::Unknown(job.workload.clone()))?;
     let (bytes, messages) = (job.size.bytes as usize, job.size.messages as usize);
     let workload = Workload { bytes, seed: job.seed, ..found.clone() };
     let result = match &job.engine {
@@ -269,8 +271,8 @@ fn marked(
     if checked { batch.check() } else { Ok(()) }
 }
 
-/// An engine whose calls do nothing, and say that all is well: what is left is the harness. No double, for what
-/// stands between the harness and the call would be counted.
+/// An engine whose calls do nothing, and say that all is well: what is left is the harness. No double, for
+/// what stands between the harness and the call would be counted.
 struct Nothing;
 
 impl Engine for Nothing {
@@ -313,6 +315,7 @@ impl Aead for NoKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::workload::catalog;
 
     #[test]
     fn a_workload_is_halved_until_it_can_be_stepped_through() {
@@ -344,6 +347,6 @@ mod tests {
 
     #[test]
     fn a_process_that_nobody_traces_does_not_mark() {
-        assert!(trace::is_traced() || matches!(step_main(&[]), Err(Error::Worker(_))));
+        assert!(trace::is_traced() || matches!(step_main(&[], Catalog::ours()), Err(Error::Worker(_))));
     }
 }

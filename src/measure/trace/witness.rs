@@ -1,8 +1,8 @@
 //! Taking witnesses: what the CPU really executes when an engine seals.
 //!
-//! The beginning of one seal is traced for each engine, key size and range of lengths, apart from all timing. Opening
-//! and batches have no witness of their own: they are told by that of the seal. Where nothing can be traced, the
-//! witnesses say so, and what they would have stood beside goes on without.
+//! The beginning of one seal is traced for each engine, key size and range of lengths, apart from all timing.
+//! Opening and batches have no witness of their own: they are told by that of the seal. Where nothing can be
+//! traced, the witnesses say so, and what they would have stood beside goes on without.
 
 use rayon::prelude::*;
 
@@ -11,14 +11,15 @@ use crate::engine::witness::{Length, Witnesses};
 use crate::engine::{Engine, Shape};
 use crate::measure::trace;
 use crate::measure::workload::catalog;
-use crate::measure::{Error, Row, Scope};
+use crate::measure::{Catalog, Error, Row, Scope};
 use crate::trace::Witness;
 
-/// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they are.
+/// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they
+/// are.
 const STEPS: u64 = 20_000;
 
-/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told before
-/// each.
+/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told
+/// before each.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
 pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&str) + Sync)) -> Witnesses {
@@ -55,11 +56,11 @@ fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> 
     trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness)
 }
 
-/// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine that is
-/// not what its name claims.
-pub fn attach(rows: &mut [Row], witnesses: &Witnesses) {
+/// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine
+/// that is not what its name claims.
+pub fn attach(rows: &mut [Row], catalog: &Catalog, witnesses: &Witnesses) {
     for row in rows {
-        let cipher = catalog::find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);
+        let cipher = catalog.find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);
         let found = match cipher {
             Some(workload) => witnesses.find(&row.engine, workload.needs(), row.bytes),
             None => Err("no cipher takes part"),
@@ -106,7 +107,7 @@ mod tests {
         let name = "sealmark/portable";
         let mut rows = ["seal/aes-256-gcm/16384", "open/aes-256-gcm/16", "seal_batch/aes-256-gcm/64"]
             .map(|workload| row(workload, name));
-        attach(&mut rows, &witnesses(name, Ok(zmm())));
+        attach(&mut rows, Catalog::ours(), &witnesses(name, Ok(zmm())));
         for row in &rows {
             assert!(row.error.as_ref().is_some_and(|why| why.contains("it is not portable")), "{row:?}");
             assert_eq!((row.ns, row.gb_per_s, row.processes), (None, None, 0));
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn what_a_peer_executes_is_a_fact_beside_its_time() {
         let mut rows = [row("seal/aes-256-gcm/16384", "ring"), row("open/aes-256-gcm/16", "ring")];
-        attach(&mut rows, &witnesses("ring", Ok(zmm())));
+        attach(&mut rows, Catalog::ours(), &witnesses("ring", Ok(zmm())));
         assert!(rows[0].ns.is_some() && rows[0].witness == Some(zmm()) && rows[0].no_witness.is_none());
         assert_eq!((&rows[1].witness, rows[1].no_witness.as_deref()), (&None, Some("none was taken")));
     }
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn without_a_trace_a_row_keeps_its_time_and_says_why() {
         let mut rows = [row("seal/aes-256-gcm/16384", "sealmark"), row("nonce", "sealmark")];
-        attach(&mut rows, &witnesses("sealmark", Err("forbidden".into())));
+        attach(&mut rows, Catalog::ours(), &witnesses("sealmark", Err("forbidden".into())));
         let reasons: Vec<_> = rows.iter().map(|row| row.no_witness.as_deref()).collect();
         assert_eq!(reasons, [Some("forbidden"), Some("no cipher takes part")]);
         assert!(rows.iter().all(|row| row.ns.is_some() && row.witness.is_none() && row.error.is_none()));

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::engine::Engine;
 use crate::measure::limit::probe::Limits;
 use crate::measure::limit::roofline;
-use crate::measure::worker::known::eligible_engines;
 use crate::measure::worker::protocol::{Answer, Measured, Quantiles};
 use crate::measure::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload};
 
@@ -101,7 +100,7 @@ impl Collector {
     ) -> Vec<Row> {
         let mut rows = Vec::new();
         for workload in workloads {
-            for engine in eligible_engines(workload, engines) {
+            for engine in workload.eligible_engines(engines) {
                 let key = (workload.path.clone(), engine.name().to_owned());
                 let mut cell = self.cells.get(&key).cloned().unwrap_or_default();
                 cell.lost.extend(self.lost.get(&workload.path).into_iter().flatten().cloned());

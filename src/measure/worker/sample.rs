@@ -5,10 +5,10 @@
 
 use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
-use crate::measure::worker::known::{Known, eligible_engines};
+use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
-use crate::measure::{ClockInfo, Error, Workload};
+use crate::measure::{Arena, ClockInfo, Error, Workload};
 use crate::timing::{Clock, Pinning, Sampler, Timed};
 
 /// Told of each answer as soon as there is one; what it returns as an error ends the sampling.
@@ -45,7 +45,7 @@ impl Sampling<'_> {
         for (i, workload) in workloads.into_iter().enumerate() {
             let seed = job.seed.wrapping_add(i as u64);
             let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
-            let engines = eligible_engines(workload, &chosen);
+            let engines = workload.eligible_engines(&chosen);
             let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, tell)?;
             tell(Answer::Workload { workload: workload.path.clone(), rows, cycle_ns })?;
         }
@@ -99,7 +99,7 @@ fn measure_workload(
                 let (batch, samples) = timed.next().expect("it has a batch");
                 let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
                 let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
-                Measured { arena: workload.arena(count), threads: workload.threads(), ..row }
+                Measured { arena: Arena::of(workload, count), threads: workload.threads(), ..row }
             }
         };
         rows.push(row);
@@ -190,7 +190,7 @@ mod tests {
 
     fn answers(job: &Job, engines: &[&'static dyn Engine]) -> Vec<Answer> {
         let mut answers = Vec::new();
-        sample_here(job, engines, &mut |answer| {
+        sample_here(job, Known::ours(engines), &mut |answer| {
             answers.push(answer);
             Ok(())
         })
@@ -256,7 +256,7 @@ mod tests {
     fn what_does_not_exist_is_refused_before_anything_is_measured() {
         let refused = |workloads: &[&str], engines: &[&str]| {
             let mut told = 0;
-            let result = sample_here(&job(workloads, engines), &[], &mut |_| {
+            let result = sample_here(&job(workloads, engines), Known::ours(&[]), &mut |_| {
                 told += 1;
                 Ok(())
             });

@@ -1,7 +1,7 @@
 //! `record/aad`: composing what the tag of a record binds.
 //!
-//! Each operation leaves the key id out of the AAD that it composed; a reset leaves zeros. Leaving the whole would time
-//! a copy as long as the composing.
+//! Each operation leaves the key id out of the AAD that it composed; a reset leaves zeros. Leaving the whole
+//! would time a copy as long as the composing.
 
 use std::hint::black_box;
 

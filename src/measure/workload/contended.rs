@@ -1,7 +1,7 @@
 //! `contended/lookup`: finding a key while another thread changes the keystore without pause.
 //!
-//! Each operation leaves the address of the key of its own id; a reset leaves no address. A check waits until the writer
-//! has changed the keystore once more.
+//! Each operation leaves the address of the key of its own id; a reset leaves no address. A check waits until
+//! the writer has changed the keystore once more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,9 +1,9 @@
 //! What a workload does: the trait that every kind of workload implements.
 //!
-//! A kind is a file of this folder, or of a scheme's folder in it, and a line in that folder's table. The file's `//!`
-//! says what proves that every operation of a timed pass was done, and done for itself. Results cannot show an engine
-//! that opens a message in an earlier pass and remembers it, nor a sidecar that is hydrated once and remembered, because
-//! each pass has the same input: the trace of a call counts such work.
+//! A kind is a file of this folder, or of a scheme's folder in it, and a line in that folder's table. The
+//! file's `//!` says what proves that every operation of a timed pass was done, and done for itself. Results
+//! cannot show an engine that opens a message in an earlier pass and remembers it, nor a sidecar that is
+//! hydrated once and remembered, because each pass has the same input: the trace of a call counts such work.
 
 use crate::aead::Alg;
 use crate::engine::Engine;
@@ -41,7 +41,8 @@ pub trait Kind: Send + Sync {
         Size::Bytes
     }
 
-    /// Bytes of buffers that one operation walks through; `None` where it walks through none, so that it has no arena.
+    /// Bytes of buffers that one operation walks through; `None` where it walks through none, so that it has
+    /// no arena.
     fn slot_len(&self, _: &Workload) -> Option<usize> {
         None
     }
@@ -66,8 +67,8 @@ pub trait Kind: Send + Sync {
         None
     }
 
-    /// Whether its operations open what was sealed: then [`Timed::refuse_forgery`] must find an engine that opens
-    /// forgeries.
+    /// Whether its operations open what was sealed: then [`Timed::refuse_forgery`] must find an engine that
+    /// opens forgeries.
     fn opens(&self) -> bool {
         false
     }
@@ -89,7 +90,8 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Whether this is what a workload file calls by that name. Schemes are not named there: all of them are meant.
+    /// Whether this is what a workload file calls by that name. Schemes are not named there: all of them are
+    /// meant.
     pub fn is(self, name: &str) -> bool {
         match self {
             Self::Cipher => Alg::from_name(name).is_some(),

@@ -1,9 +1,10 @@
-//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one before.
+//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one
+//! before.
 //!
-//! A processor works on the next call before the last one ends, so `seal` times how often a call can end. Here a
-//! call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
-//! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and one
-//! repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
+//! A processor works on the next call before the last one ends, so `seal` times how often a call can end.
+//! Here a call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
+//! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and
+//! one repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
 //!
 //! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 
@@ -12,10 +13,10 @@ use std::hint::black_box;
 use crate::aead::{NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -37,15 +38,15 @@ impl Kind for LatencySeal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Chained))
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Overlap::Dependent))
     }
 }
 
@@ -61,7 +62,7 @@ fn nonce_of(tag: &Tag) -> &Nonce {
 }
 
 /// `count` seals of messages, each after the one before.
-fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     let all = Messages::new(engine, shape, count)?;
     Ok(Box::new(Chain { first: all.nonces[0], all }))
 }
@@ -136,9 +137,12 @@ mod tests {
     fn a_chain_that_was_not_run_has_not_passed() {
         let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes128Gcm, 64), 2).unwrap();
         batch.reset();
-        assert!(batch.check().is_err());
+        assert!(batch.check().is_err_and(|why| why.contains("is not the reference's")));
         assert_eq!(pass(&mut *batch), Ok(()));
         batch.reset();
-        assert!(batch.check().is_err(), "what an earlier pass left does not count");
+        assert!(
+            batch.check().is_err_and(|why| why.contains("is not the reference's")),
+            "what an earlier pass left does not count"
+        );
     }
 }

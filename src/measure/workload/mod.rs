@@ -1,13 +1,14 @@
 //! A workload: one thing to time, and how to make operations of it ready for an engine.
 //!
-//! What its operations do is its [`Kind`]. Adding one is a file here and a line in [`KINDS`], or a file in the folder of
-//! a scheme and a line in its table; then rows in `benches/workloads/`.
+//! What its operations do is its [`Kind`]. Adding one is a file here and a line in [`KINDS`], or a file in
+//! the folder of a scheme and a line in its table; then rows in `benches/workloads/`.
 
 mod aad;
 pub mod catalog;
 mod cold;
 mod contended;
 mod copy;
+pub mod filter;
 mod fixture;
 mod header;
 mod key;
@@ -34,11 +35,11 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::aead::Alg;
-use crate::engine::{Engine, Shape};
+use crate::engine::{self, Engine, Shape};
+use crate::measure::Error;
 use crate::measure::limit::roofline::Work;
 use crate::measure::workload::catalog::Suite;
 use crate::measure::workload::kind::{Kind, Scope};
-use crate::measure::{Arena, Error};
 use crate::scheme::Scheme;
 use crate::timing::Timed;
 
@@ -136,8 +137,8 @@ pub struct Workload {
     pub items: u32,
     /// Bytes of additional data.
     pub aad: usize,
-    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key seals; 1
-    /// where each goes alone.
+    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key
+    /// seals; 1 where each goes alone.
     pub batch: usize,
     /// Bytes from the beginning of a cache line to that of a message.
     pub offset: usize,
@@ -167,23 +168,44 @@ impl Workload {
 
     /// Which engines it is measured on.
     pub fn scope(&self) -> Scope {
-        self.kind.scope()
+        match self.scheme {
+            Some(scheme) if scheme.needs().is_none() => Scope::CipherFree,
+            _ => self.kind.scope(),
+        }
     }
 
     /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
     pub fn needs(&self) -> Alg {
-        self.alg.unwrap_or(Alg::Aes256Gcm)
+        self.calls().alg
     }
 
     /// Whether an engine offers the calls that it makes.
     pub fn supported_by(&self, engine: &dyn Engine) -> bool {
-        engine.supports(Shape::usual(self.needs()))
+        engine.supports(self.calls())
+    }
+
+    fn calls(&self) -> Shape {
+        let of_scheme = self.scheme.and_then(|scheme| scheme.needs());
+        of_scheme.unwrap_or_else(|| Shape::usual(self.alg.unwrap_or(Alg::Aes256Gcm)))
+    }
+
+    /// The engines of `chosen` that it is measured on. Where the cipher takes no part it is `sealmark`, if
+    /// any engine of ours was chosen.
+    pub fn eligible_engines(&self, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
+        let runs = |e: &&'static dyn Engine| e.available().is_ok() && self.supported_by(*e);
+        match self.scope() {
+            Scope::EveryEngine => chosen.iter().copied().filter(runs).collect(),
+            Scope::CipherFree if chosen.iter().any(|e| e.family() == "sealmark") => {
+                engine::find("sealmark").into_iter().collect()
+            }
+            Scope::CipherFree => Vec::new(),
+        }
     }
 
     /// Operations of one pass: as many as its arena has room for.
     pub fn count(&self) -> usize {
         match self.level.zip(self.kind.slot_len(self)) {
-            Some((level, slot)) => match level.bytes() / slot {
+            Some((level, slot)) => match level.bytes() / slot.max(1) {
                 room if room >= self.batch => (room / self.batch * self.batch).max(2),
                 room => room.max(2),
             },
@@ -191,12 +213,10 @@ impl Workload {
         }
     }
 
-    /// Buffers that `count` operations walk through.
-    pub fn arena(&self, count: usize) -> Option<Arena> {
+    /// Bytes of buffers that `count` operations walk through; `None` where it has no arena.
+    pub fn arena_len(&self, count: usize) -> Option<usize> {
         self.level?;
-        let bytes = count * self.kind.slot_len(self)?;
-        let level = Level::holding(bytes).name().to_owned();
-        Some(Arena { bytes: bytes as u64, level })
+        Some(count * self.kind.slot_len(self)?)
     }
 
     /// Whether one core alone works, so that its operations take cycles of that core.
@@ -234,7 +254,7 @@ mod tests {
 
     use super::*;
     use crate::engine::find;
-    use crate::measure::workload::testing::pass;
+    use crate::measure::workload::testing::{Broken, Fault, pass};
 
     #[test]
     fn every_workload_makes_operations_that_are_right() {
@@ -253,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn a_workload_without_a_cipher_runs_for_ours_only() {
+        let nonce = catalog::find("nonce").unwrap();
+        let ours = find("sealmark/portable").unwrap();
+        let names = |chosen: &[&'static dyn Engine]| {
+            nonce.eligible_engines(chosen).iter().map(|e| e.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[ours]), ["sealmark"]);
+        assert!(names(&[Broken::with(Fault::FlipsTag)]).is_empty());
+    }
+
+    #[test]
     fn every_kind_is_measured_and_no_two_are_alike() {
         let named = |kind: &dyn Kind| (kind.name(), kind.subject());
         let all: Vec<_> = kinds().into_iter().map(named).collect();
@@ -267,7 +298,7 @@ mod tests {
     #[test]
     fn every_file_of_a_kind_has_its_line_in_the_table() {
         for (folder, text, others) in [
-            ("src/measure/workload", include_str!("mod.rs"), &["mod", "kind", "catalog", "testing"][..]),
+            ("src/measure/workload", include_str!("mod.rs"), &["mod", "filter", "kind", "testing"][..]),
             ("src/measure/workload/storage", include_str!("storage/mod.rs"), &["mod", "fixture"]),
         ] {
             let mut seen = 0;
@@ -275,10 +306,7 @@ mod tests {
                 let path = entry.unwrap().path();
                 let name = path.file_stem().unwrap().to_str().unwrap();
                 if path.extension().is_some_and(|ext| ext == "rs") && !others.contains(&name) {
-                    assert!(
-                        text.contains(&format!("    &{name}::")) || text.contains(&format!(" &{name}::")),
-                        "{name} has no line in {folder}/mod.rs"
-                    );
+                    assert!(text.contains(&format!("&{name}::")), "{name} has no line in {folder}/mod.rs");
                     seen += 1;
                 }
             }
@@ -291,12 +319,12 @@ mod tests {
         for w in catalog::workloads() {
             let count = w.count();
             assert!(count >= 2, "{}", w.path);
-            match (w.level, w.arena(count)) {
+            match (w.level, w.arena_len(count)) {
                 (None, None) => assert!(w.kind.slot_len(w).is_none() || w.op() == "cold/seal", "{}", w.path),
-                (Some(level), Some(arena)) => {
-                    assert_eq!(arena.level, level.name(), "{}", w.path);
-                    assert!(arena.bytes <= level.bytes() as u64, "{}", w.path);
-                    assert!(arena.bytes * 10 >= level.bytes() as u64 * 7, "{} {arena:?}", w.path);
+                (Some(level), Some(bytes)) => {
+                    assert_eq!(Level::holding(bytes), level, "{}", w.path);
+                    assert!(bytes <= level.bytes(), "{}", w.path);
+                    assert!(bytes * 10 >= level.bytes() * 7, "{} {bytes}", w.path);
                 }
                 other => panic!("{}: {other:?}", w.path),
             }

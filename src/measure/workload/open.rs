@@ -1,18 +1,18 @@
 //! `open`: authentic messages opened one by one through [`Aead`](crate::aead::Aead).
 //!
-//! Another engine sealed them, so the path that refuses is never timed. Each call leaves a message in its own slot,
-//! and a verdict; a reset puts the ciphertext there, and no verdict.
+//! Another engine sealed them, so the path that refuses is never timed. Each call leaves a message in its own
+//! slot, and a verdict; a reset puts the ciphertext there, and no verdict.
 
 use std::hint::black_box;
 
 use crate::aead::{self, TAG_LEN};
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::{none_not_opened, refused_as};
-use crate::measure::workload::fixture::message::{Messages, Messaging, NOT_YET, Verdict};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages, NOT_YET, Verdict};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -34,15 +34,15 @@ impl Kind for Open {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        opens(engine, &Messaging::of(workload), count)
+        opens(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Calls))
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Overlap::Independent))
     }
 
     fn opens(&self) -> bool {
@@ -57,7 +57,7 @@ struct Opens {
 }
 
 /// `count` opens of authentic messages.
-fn opens(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn opens(engine: &dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     let mut all = Messages::new(engine, shape, count)?;
     let sealed = all.seal_all().map_err(|e| Error::engine(engine, e))?;
     Ok(Box::new(Opens { all, sealed, verdicts: vec![NOT_YET; count] }))
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_was_not_run_has_not_passed() {
         for offset in [0, 1] {
-            let shape = Messaging { offset, ..of(Alg::Aes128Gcm, 64) };
+            let shape = MessageSpec { offset, ..of(Alg::Aes128Gcm, 64) };
             let mut opens = opens(find("sealmark").unwrap(), &shape, 2).unwrap();
             opens.reset();
             assert!(opens.check().is_err_and(|why| why.contains("never opened")));

@@ -1,13 +1,14 @@
 //! `parallel/seal`: seals on all cores at once.
 //!
-//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's threads
-//! do. The measuring thread is one of them, and each other core has a thread, pinned to it where the system allows. To
-//! wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake, for the pass to begin. An
-//! operation is one message, so its time is that of a pass over the messages of all cores. Each call leaves a ciphertext
-//! and a tag under a nonce that no pass had before, in its own slot.
+//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's
+//! threads do. The measuring thread is one of them, and each other core has a thread, pinned to it where the
+//! system allows. To wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake,
+//! for the pass to begin. An operation is one message, so its time is that of a pass over the messages of all
+//! cores. Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
 //!
-//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many threads: with
-//! more of them the system would stop all for most of each period, and the time would be the quota's.
+//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many
+//! threads: with more of them the system would stop all for most of each period, and the time would be the
+//! quota's.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::{self, Timed};
 
@@ -40,11 +41,11 @@ impl Kind for ParallelSeal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn single_core(&self) -> bool {
@@ -61,8 +62,8 @@ fn threads() -> usize {
     1 + others().map_or(0, ThreadPool::current_num_threads)
 }
 
-/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the measuring
-/// thread. None where it gets one.
+/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the
+/// measuring thread. None where it gets one.
 fn others() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| {
@@ -76,7 +77,7 @@ fn others() -> Option<&'static ThreadPool> {
 }
 
 /// What the other threads share with the measuring one.
-struct Crew {
+struct Threads {
     /// Each thread's messages.
     shares: Vec<Mutex<Messages>>,
     /// Threads that are awake and ready, of the pass that comes.
@@ -86,7 +87,7 @@ struct Crew {
     done: AtomicUsize,
 }
 
-impl Crew {
+impl Threads {
     fn work(&self, thread: usize) {
         let mut share = self.shares[thread].lock().expect("each thread has its own");
         share.restore();
@@ -108,25 +109,25 @@ impl Crew {
 
 struct Seals {
     own: Messages,
-    crew: Arc<Crew>,
+    threads: Arc<Threads>,
 }
 
 /// `count` seals for each core.
-fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
-    let threads = threads() - 1;
+fn seals(engine: &dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
+    let others = threads() - 1;
     let share = |_| Ok(Mutex::new(Messages::new(engine, shape, count)?));
-    let crew = Crew {
-        shares: (0..threads).map(share).collect::<Result<_, Error>>()?,
+    let threads = Threads {
+        shares: (0..others).map(share).collect::<Result<_, Error>>()?,
         ready: AtomicUsize::new(0),
         begin: AtomicBool::new(false),
-        done: AtomicUsize::new(threads),
+        done: AtomicUsize::new(others),
     };
-    Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, crew: Arc::new(crew) }))
+    Ok(Box::new(Seals { own: Messages::new(engine, shape, count)?, threads: Arc::new(threads) }))
 }
 
 impl Drop for Seals {
     fn drop(&mut self) {
-        self.crew.begin.store(true, Ordering::Release);
+        self.threads.begin.store(true, Ordering::Release);
     }
 }
 
@@ -134,31 +135,34 @@ impl Timed for Seals {
     fn reset(&mut self) {
         self.own.restore();
         // A pass that was made ready and never run.
-        self.crew.begin.store(true, Ordering::Release);
-        self.crew.wait_for_all(&self.crew.done);
+        self.threads.begin.store(true, Ordering::Release);
+        self.threads.wait_for_all(&self.threads.done);
         if let Some(others) = others() {
-            self.crew.ready.store(0, Ordering::Relaxed);
-            self.crew.done.store(0, Ordering::Relaxed);
-            self.crew.begin.store(false, Ordering::Release);
-            let crew = Arc::clone(&self.crew);
-            others.spawn_broadcast(move |thread| crew.work(thread.index()));
-            self.crew.wait_for_all(&self.crew.ready);
+            self.threads.ready.store(0, Ordering::Relaxed);
+            self.threads.done.store(0, Ordering::Relaxed);
+            self.threads.begin.store(false, Ordering::Release);
+            let threads = Arc::clone(&self.threads);
+            others.spawn_broadcast(move |thread| threads.work(thread.index()));
+            self.threads.wait_for_all(&self.threads.ready);
         }
     }
 
     fn run(&mut self) {
-        self.crew.begin.store(true, Ordering::Release);
+        self.threads.begin.store(true, Ordering::Release);
         self.own.seal();
-        self.crew.wait_for_all(&self.crew.done);
+        self.threads.wait_for_all(&self.threads.done);
     }
 
     fn count(&self) -> u64 {
-        (self.own.nonces.len() * (1 + self.crew.shares.len())) as u64
+        (self.own.nonces.len() * (1 + self.threads.shares.len())) as u64
     }
 
     fn check(&mut self) -> Result<(), String> {
         self.own.all_sealed()?;
-        self.crew.shares.iter().try_for_each(|share| share.lock().expect("no thread panicked").all_sealed())
+        self.threads
+            .shares
+            .iter()
+            .try_for_each(|share| share.lock().expect("no thread panicked").all_sealed())
     }
 }
 
@@ -175,7 +179,7 @@ mod tests {
         assert_eq!(threads, timing::parallelism() as u64);
         let mut batch = seals(find("sealmark").unwrap(), &of(Alg::Aes256Gcm, 1000), 3).unwrap();
         assert_eq!(batch.count(), 3 * threads);
-        assert!(batch.check().is_err(), "not run yet");
+        assert!(batch.check().is_err_and(|why| why.contains("is not the reference's")), "not run yet");
         assert_eq!(pass(&mut *batch), Ok(()));
         batch.reset();
         batch.reset();
@@ -184,6 +188,6 @@ mod tests {
         batch.reset();
         drop(batch);
         let mut wrong = seals(Broken::with(Fault::FlipsTag), &of(Alg::Aes256Gcm, 100), 2).unwrap();
-        assert!(pass(&mut *wrong).is_err());
+        assert!(pass(&mut *wrong).is_err_and(|why| why.contains("the tag of message")));
     }
 }

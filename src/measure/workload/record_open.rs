@@ -1,7 +1,7 @@
 //! `open/record`: opening a record as a reader does: find its key, compose the AAD, open in place.
 //!
-//! The records are authentic and sealed with another engine. Each call leaves a message in its own slot, and that it
-//! was opened; a reset puts the record there, and that it was not.
+//! The records are authentic and sealed with another engine. Each call leaves a message in its own slot, and
+//! that it was opened; a reset puts the record there, and that it was not.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use crate::aead::TAG_LEN;
 use crate::engine::Engine;
 use crate::envelope::{self, HEADER_LEN, OVERHEAD};
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::{all_opened, refused_as};
@@ -43,7 +43,7 @@ impl Kind for OpenRecord {
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(record::work(workload, Flow::Calls))
+        Some(record::work(workload, Overlap::Independent))
     }
 
     fn opens(&self) -> bool {

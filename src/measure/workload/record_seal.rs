@@ -1,5 +1,5 @@
-//! `seal/record`: sealing a record as a writer does: take a nonce, find the key, compose the AAD, write header,
-//! ciphertext and tag.
+//! `seal/record`: sealing a record as a writer does: take a nonce, find the key, compose the AAD, write
+//! header, ciphertext and tag.
 //!
 //! Each call leaves a record under the next nonce, which opens to its own message; a reset leaves zeros.
 
@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::record::{self, AAD, Records, header};
 use crate::measure::workload::kind::{Kind, Subject};
@@ -39,7 +39,7 @@ impl Kind for SealRecord {
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(record::work(workload, Flow::Calls))
+        Some(record::work(workload, Overlap::Independent))
     }
 }
 

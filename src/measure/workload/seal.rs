@@ -1,13 +1,13 @@
 //! `seal`: messages sealed one by one through [`Aead`](crate::aead::Aead), as the user of an engine would.
 //!
-//! A pass is `count` calls and nothing else. Each leaves a ciphertext and a tag under a nonce that no pass had before,
-//! in its own slot; a reset puts the message there, beside the tag under another nonce.
+//! A pass is `count` calls and nothing else. Each leaves a ciphertext and a tag under a nonce that no pass
+//! had before, in its own slot; a reset puts the message there, beside the tag under another nonce.
 
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::message::{Messages, Messaging};
+use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
@@ -29,15 +29,15 @@ impl Kind for Seal {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        seals(engine, &Messaging::of(workload), count)
+        seals(engine, &MessageSpec::of(workload), count)
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Messaging::slot_len(workload)
+        MessageSpec::slot_len(workload)
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Flow::Calls))
+        Some(Work::of_message(workload.needs(), workload.bytes, workload.aad, Overlap::Independent))
     }
 }
 
@@ -46,7 +46,7 @@ struct Seals {
 }
 
 /// `count` seals of messages.
-fn seals(engine: &dyn Engine, shape: &Messaging, count: usize) -> Result<Box<dyn Timed>, Error> {
+fn seals(engine: &dyn Engine, shape: &MessageSpec, count: usize) -> Result<Box<dyn Timed>, Error> {
     Ok(Box::new(Seals { all: Messages::new(engine, shape, count)? }))
 }
 

@@ -1,14 +1,15 @@
 //! `seal_many`: records that go to the envelope several at once.
 //!
-//! The list of what to seal is made within the timed pass: it borrows the buffers, and a writer makes it for every
-//! batch. Each leaves a record under the next nonce, which opens to its own message; a reset leaves zeros.
+//! The list of what to seal is made within the timed pass: it borrows the buffers, and a writer makes it for
+//! every batch. Each leaves a record under the next nonce, which opens to its own message; a reset leaves
+//! zeros.
 
 use std::hint::black_box;
 
 use crate::engine::Engine;
 use crate::envelope::Unsealed;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Flow, Work};
+use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::record::{self, AAD, KEY_ID, Records};
 use crate::measure::workload::kind::{Kind, Subject};
@@ -40,7 +41,7 @@ impl Kind for SealMany {
     }
 
     fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(record::work(workload, Flow::Shared))
+        Some(record::work(workload, Overlap::Batched))
     }
 }
 

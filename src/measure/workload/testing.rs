@@ -3,7 +3,7 @@
 use crate::aead::{Alg, Error, Tag};
 use crate::engine::double::{Call, FaultyEngine};
 use crate::engine::{self, Engine, Shape};
-use crate::measure::workload::fixture::message::Messaging;
+use crate::measure::workload::fixture::message::MessageSpec;
 use crate::timing::Timed;
 
 /// One pass of a batch, checked.
@@ -13,9 +13,9 @@ pub(in crate::measure) fn pass(batch: &mut dyn Timed) -> Result<(), String> {
     batch.check()
 }
 
-/// What a pass would have left of these results in each of four ways to leave work out: every other operation, all but
-/// the first, all but the first with its result copied, everything. `blank` is what a reset leaves. The fifth way, work
-/// that only earlier passes do, is a reset without a run.
+/// What a pass would have left of these results in each of four ways to leave work out: every other
+/// operation, all but the first, all but the first with its result copied, everything. `blank` is what a
+/// reset leaves. The fifth way, work that only earlier passes do, is a reset without a run.
 pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
     let keep = |kept: fn(usize) -> bool| {
         left.iter().enumerate().map(|(i, one)| if kept(i) { one.clone() } else { blank.clone() }).collect()
@@ -24,14 +24,15 @@ pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4
 }
 
 /// Messages of that length, as the workloads have them.
-pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> Messaging {
-    Messaging { alg, bytes, aad: 6, offset: 0, seed: 0 }
+pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> MessageSpec {
+    MessageSpec { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
-/// Runs what `make` makes three times for every engine, key size and length; how many it made, all of them right.
+/// Runs what `make` makes three times for every engine, key size and length; how many it made, all of them
+/// right.
 pub(in crate::measure) fn right_on_every_engine(
     lengths: &[usize],
-    make: impl Fn(&'static dyn Engine, &Messaging) -> Box<dyn Timed>,
+    make: impl Fn(&'static dyn Engine, &MessageSpec) -> Box<dyn Timed>,
 ) -> usize {
     let mut seen = 0;
     for engine in engine::engines().into_iter().filter(|e| e.available().is_ok()) {
@@ -51,10 +52,23 @@ pub(in crate::measure) fn right_on_every_engine(
     seen
 }
 
-/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong.
+/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the reason that
+/// it is.
 pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
     for &fault in faults {
-        assert!(pass(&mut *make(Broken::with(fault))).is_err(), "{fault:?}");
+        let found = pass(&mut *make(Broken::with(fault)));
+        let reasons: &[&str] = match fault {
+            Fault::Refuses => &["refused"],
+            _ => &[
+                "is not the reference's",
+                "does not open",
+                "does not read",
+                "is not recovered",
+                "was refused, by",
+            ],
+        };
+        let named = found.as_ref().is_err_and(|why| reasons.iter().any(|reason| why.contains(reason)));
+        assert!(named, "{fault:?}: {found:?}");
     }
 }
 

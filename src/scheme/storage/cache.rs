@@ -1,8 +1,7 @@
 //! What the write path asks of the keys' state, without reading a file: which key, and whether it may be used.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use super::Sidecar;
+use crate::host::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The state that a process's threads share (spec §8, `StateCache`). Changed only after the sidecar is on the disk.
 #[derive(Default, Debug)]
@@ -52,6 +51,7 @@ impl StateCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::sync::{Arc, model, spawn};
 
     #[test]
     fn a_rotation_takes_the_registration_away_until_the_new_key_is_registered() {
@@ -62,5 +62,29 @@ mod tests {
         assert!(cache.registered() && cache.active_storage() == Some(5));
         cache.refresh(&at(6), false);
         assert!(!cache.registered() && cache.active_storage() == Some(6));
+    }
+
+    /// In every interleaving of a rotation with its registration and a writer, under `--cfg sealmark_loom`.
+    #[test]
+    fn model_a_writer_that_sees_the_new_key_sees_the_cut_over_and_no_registration_of_the_old() {
+        model(|| {
+            let at = |active_storage, cut_over| Sidecar {
+                active_storage,
+                storage_envelope_active: cut_over,
+                ..Sidecar::default()
+            };
+            let cache = Arc::new(StateCache::of(&at(5, false)));
+            let rotating = {
+                let cache = Arc::clone(&cache);
+                spawn(move || cache.refresh(&at(6, true), false))
+            };
+            match cache.active_storage() {
+                Some(5) => {}
+                Some(6) => assert!(cache.storage_envelope_active() && !cache.registered()),
+                other => panic!("the active key is {other:?}"),
+            }
+            rotating();
+            assert!(!cache.registered() && cache.active_storage() == Some(6));
+        });
     }
 }

@@ -6,10 +6,9 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
-
 use super::{Dek, Error};
 use crate::envelope::Keystore;
+use crate::primitive::sha256;
 
 /// Loads data keys, all of them or on an error none.
 ///
@@ -20,7 +19,7 @@ pub(super) fn insert_distinct(keystore: &Keystore, deks: &[(u32, Dek)]) -> Resul
     let mut brought = HashMap::<[u8; 32], u32>::new();
     let loaded = keystore.keys();
     for (key_id, dek) in deks {
-        let other = *brought.entry(Sha256::digest(&dek[..]).into()).or_insert(*key_id);
+        let other = *brought.entry(sha256::digest(&dek[..])).or_insert(*key_id);
         let conflicts = loaded.holds(*key_id, dek) == Some(false);
         let twin = if other == *key_id { loaded.twin(*key_id, dek) } else { Some(other) };
         if let Some(twin) = twin.filter(|_| !conflicts) {

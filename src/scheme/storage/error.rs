@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Purpose;
+use crate::envelope::wrap;
 use crate::{disk, envelope};
 
 /// Why a call of the storage scheme was refused. Says nothing about secrets.
@@ -311,6 +312,17 @@ pub enum Error {
     /// A key that is to be retired is still needed.
     #[error("key {0} cannot be retired: {1}")]
     KeyStillNeeded(u32, &'static str),
+}
+
+impl From<wrap::Error> for Error {
+    /// In words of this scheme's own, which knows what to do.
+    fn from(error: wrap::Error) -> Self {
+        match error {
+            wrap::Error::Unwrap => Self::Unwrap,
+            wrap::Error::Random(reason) => Self::Random(reason.to_string()),
+            wrap::Error::Aead(error) => Self::Envelope(error.into()),
+        }
+    }
 }
 
 /// Bytes as lower-case hex.

@@ -1,59 +1,33 @@
 //! The key-encryption key: where it comes from, and the 60 bytes that a data key is wrapped in (spec §5).
 //!
-//! elastickv `internal/encryption/kek`. A wrap is nonce (12, random), ciphertext (32), tag (16). The compatible one
-//! has empty AAD, so nothing keeps two wrapped keys from being swapped; the bound one binds purpose and key id and
-//! is ours alone. A key management service is one more [`Kek`]. elastickv's `ErrNilFileWrapper` has no equal here:
-//! a [`LocalKek`] exists only with its key.
+//! elastickv `internal/encryption/kek`. The wrap is the envelope's ([`wrap`]); here is what it binds. The
+//! compatible one has empty AAD, so nothing keeps two wrapped keys from being swapped; the bound one binds
+//! purpose and key id and is ours alone. A key management service is one more [`Kek`]. elastickv's
+//! `ErrNilFileWrapper` has no equal here: a [`LocalKek`] exists only with its key.
 
 use std::env::VarError;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Error, Purpose};
-use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
-use crate::engine;
+use crate::aead::Nonce;
+use crate::disk::{KeyFileError, read_key_file};
 use crate::envelope::keystore::DEK_LEN;
+use crate::envelope::wrap::{self, WrappingKey};
 
 /// Bytes of a key-encryption key.
-pub const KEK_LEN: usize = 32;
+pub const KEK_LEN: usize = wrap::KEY_LEN;
 /// Bytes of a wrapped data key.
-pub const WRAPPED_LEN: usize = NONCE_LEN + DEK_LEN + TAG_LEN;
+pub const WRAPPED_LEN: usize = wrap::WRAPPED_LEN;
 /// The variable that [`LocalKek::from_env`] reads.
 pub const KEK_VARIABLE: &str = "ELASTICKV_KEK_BASE64";
 
-/// A data key in clear, wiped when it is dropped. Fill in [`Dek::default`], which is zeros.
-///
-/// It lies on the heap and stays there. Whoever moves it moves its place only, so that a vector of keys that grows leaves
-/// no copies of them in the memory that it gives back.
-#[derive(Clone, Default)]
-pub struct Dek(Box<Zeroizing<[u8; DEK_LEN]>>);
-
-impl Deref for Dek {
-    type Target = [u8; DEK_LEN];
-
-    fn deref(&self) -> &[u8; DEK_LEN] {
-        &self.0
-    }
-}
-
-impl DerefMut for Dek {
-    fn deref_mut(&mut self) -> &mut [u8; DEK_LEN] {
-        &mut self.0
-    }
-}
-
-impl fmt::Debug for Dek {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Dek(..)")
-    }
-}
+/// A data key in clear, wiped when it is dropped.
+pub type Dek = wrap::SecretKey;
 
 /// Wraps data keys: a local key, or a service that holds one.
 pub trait Kek: Send + Sync + fmt::Debug {
@@ -82,7 +56,7 @@ pub enum Binding {
 
 /// A key-encryption key in this process's memory.
 pub struct LocalKek {
-    key: Box<dyn Aead>,
+    key: WrappingKey,
     binding: Binding,
 }
 
@@ -92,9 +66,7 @@ impl LocalKek {
     /// # Errors
     /// [`Error::Envelope`] when this CPU cannot make the key.
     pub fn new(key: &[u8; KEK_LEN]) -> Result<Self, Error> {
-        let engine = engine::find("sealmark").expect("the engine of our own choice always exists");
-        let key = engine.key(Alg::Aes256Gcm, key).map_err(crate::envelope::Error::from)?;
-        Ok(Self { key, binding: Binding::Compatible })
+        Ok(Self { key: WrappingKey::new(key)?, binding: Binding::Compatible })
     }
 
     /// The same KEK with another binding of its wraps.
@@ -104,39 +76,23 @@ impl LocalKek {
         self
     }
 
-    /// The KEK in a file: a regular one of exactly 32 raw bytes that group and others have no rights to (on Unix;
-    /// elsewhere rights are not looked at). A pipe does not make the call wait.
+    /// The KEK in a file of exactly 32 raw bytes, by the rules of [`read_key_file`].
     ///
     /// # Errors
     /// In this order: [`Error::Disk`] when it does not open; [`Error::Kek`] for what is no regular file;
     /// [`Error::InsecureKekFile`]; [`Error::Kek`] for another length.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let io = |reason| crate::disk::Error::Io { doing: "reading the KEK file", path: path.into(), reason };
+        let mut key = Zeroizing::new([0; KEK_LEN]);
         let unusable = |why| Error::Kek(format!("{} {why}", path.display()));
-        let mut file = open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if !metadata.is_file() {
-            return Err(unusable("is no regular file"));
-        }
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(Error::InsecureKekFile { path: path.into(), mode });
+        read_key_file(path, &mut key).map_err(|refused| match refused {
+            KeyFileError::Io { path, reason } => {
+                crate::disk::Error::Io { doing: "reading the KEK file", path, reason }.into()
             }
-        }
-        let mut bytes = Zeroizing::new([0; KEK_LEN + 1]);
-        let mut len = 0;
-        while len < bytes.len() {
-            match file.read(&mut bytes[len..]).map_err(io)? {
-                0 => break,
-                read => len += read,
-            }
-        }
-        match bytes[..len].try_into() {
-            Ok(key) => Self::new(key),
-            Err(_) => Err(unusable("is not of exactly 32 bytes")),
-        }
+            KeyFileError::Insecure { path, mode } => Error::InsecureKekFile { path, mode },
+            KeyFileError::NotRegular { .. } => unusable("is no regular file"),
+            KeyFileError::Length { .. } => unusable("is not of exactly 32 bytes"),
+        })?;
+        Self::new(&key)
     }
 
     /// The KEK in padded standard Base64.
@@ -187,35 +143,17 @@ impl LocalKek {
         key_id: u32,
         dek: &[u8; DEK_LEN],
     ) -> Result<Vec<u8>, Error> {
-        let mut wrapped = [nonce.as_slice(), dek, &[0; TAG_LEN]].concat();
-        let mut tag = Tag::default();
-        let (body, end) = wrapped[NONCE_LEN..].split_at_mut(DEK_LEN);
-        let sealed = self.key.seal(nonce, &self.aad(purpose, key_id), body, &mut tag);
-        if let Err(error) = sealed {
-            body.zeroize();
-            return Err(crate::envelope::Error::from(error).into());
-        }
-        end.copy_from_slice(&tag.0);
-        Ok(wrapped)
+        Ok(self.key.wrap_with(nonce, &self.aad(purpose, key_id), dek)?.to_vec())
     }
 }
 
 impl Kek for LocalKek {
     fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error> {
-        let mut nonce = Nonce::default();
-        getrandom::fill(&mut nonce).map_err(|error| Error::Random(error.to_string()))?;
-        self.wrap_with(&nonce, purpose, key_id, dek)
+        Ok(self.key.wrap(&self.aad(purpose, key_id), dek)?.to_vec())
     }
 
     fn unwrap(&self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<Dek, Error> {
-        let wrapped: &[u8; WRAPPED_LEN] = wrapped.try_into().map_err(|_| Error::Unwrap)?;
-        let (nonce, body) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or(Error::Unwrap)?;
-        let (ciphertext, tag) = body.split_last_chunk::<TAG_LEN>().ok_or(Error::Unwrap)?;
-        let mut dek = Dek::default();
-        dek.copy_from_slice(ciphertext);
-        let opened = self.key.open(nonce, &self.aad(purpose, key_id), &mut dek[..], &Tag(*tag));
-        opened.map_err(|_| Error::Unwrap)?;
-        Ok(dek)
+        Ok(self.key.unwrap(&self.aad(purpose, key_id), wrapped)?)
     }
 }
 
@@ -230,20 +168,7 @@ impl fmt::Debug for LocalKek {
 /// # Errors
 /// [`Error::Random`].
 pub fn new_dek() -> Result<Dek, Error> {
-    let mut dek = Dek::default();
-    getrandom::fill(&mut dek[..]).map_err(|error| Error::Random(error.to_string()))?;
-    Ok(dek)
-}
-
-#[cfg(unix)]
-fn open(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> std::io::Result<File> {
-    File::open(path)
+    Ok(Dek::random()?)
 }
 
 #[cfg(test)]
@@ -347,7 +272,7 @@ mod tests {
     #[test]
     fn debug_shows_no_key() {
         assert_eq!(format!("{:?}", kek(Binding::Bound)), "LocalKek { binding: Bound, .. }");
-        assert_eq!(format!("{:?}", new_dek().unwrap()), "Dek(..)");
+        assert_eq!(format!("{:?}", new_dek().unwrap()), "SecretKey(..)");
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::SEALED_OVERHEAD;
 use super::value::read;
-use super::{Budget, Clear, Error, Form, Sealer, StateCache};
+use super::{Budget, Clear, Error, Form, SEALED_OVERHEAD, Sealer, StateCache};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::envelope::aad::pebble_key;

@@ -138,7 +138,7 @@ fn a_stream_that_gives_a_part_of_itself_breaks_all_or_nothing() {
         judge: |fault, _| if fault == Fault::Tail { Judgement::Harmless } else { Judgement::Caught },
         ..stream::UNMARKED
     };
-    assert_found(&LOSES, &[("drop/chunk", unseen), ("tail", "not all or none")]);
+    assert_found(&LOSES, &[("drop/chunk", unseen), ("tail", "message 0 is missing, and nothing says so")]);
 }
 
 #[test]

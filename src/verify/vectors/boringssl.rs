@@ -8,7 +8,7 @@
 
 use super::stray::{Named, is_aes_gcm, named};
 use super::text::{Attribute, Line, stanzas};
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::aead::{NONCE_LEN, TAG_LEN};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
@@ -17,7 +17,14 @@ use crate::verify::aead_case::Expect;
 const PARTS: [[&str; 2]; 6] =
     [["KEY", "key"], ["NONCE", "iv"], ["IN", "msg"], ["AD", "aad"], ["CT", "ct"], ["TAG", "tag"]];
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "boringssl-aead",
+    looks: "text with records KEY: ..., NONCE: ..., TAG: ...",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     let has = |part: usize| {
         let mut attributes = content.lines().iter().filter_map(Line::attribute);
         attributes.any(|attribute| part_of(&attribute) == Some(part))
@@ -33,7 +40,7 @@ fn part_of(attribute: &Attribute<'_>) -> Option<usize> {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let lines = file.content.lines();
     let mut remarks = Vec::new();
     let comments = || lines.iter().filter(|line| line.is_comment()).map(|line| line.text);

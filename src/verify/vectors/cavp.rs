@@ -7,11 +7,14 @@
 //! therefore not noticed here; the index of the built-in sets notices it.
 
 use super::text::{Attribute, Line};
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format =
+    Format { name: "cavp-gcm", looks: "text with sections [Keylen = ...]", known: known, decode: decode };
+
+fn known(content: &Content<'_>) -> bool {
     let lines = content.lines();
     let has = |name: &str| lines.iter().any(|line| line.attribute().is_some_and(|field| field.is(name)));
     let has_section = lines.iter().any(|line| line.section().is_some_and(|size| size.is(SIZES[0])));
@@ -22,7 +25,7 @@ pub(super) fn known(content: &Content<'_>) -> bool {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let mut reader = Reader::default();
     for line in file.content.lines() {
         reader.take(line)?;
@@ -196,7 +199,7 @@ mod tests {
         Tag = 01020304\r\nPT = aa\r\n";
 
     fn read(text: &str) -> Result<Vectors, Problem> {
-        crate::verify::vectors::Format::find("cavp-gcm").unwrap().decode(text.as_bytes())
+        Format::find("cavp-gcm").unwrap().decode(text.as_bytes())
     }
 
     fn refused(text: &str) -> Problem {

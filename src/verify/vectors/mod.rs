@@ -17,6 +17,7 @@ mod interop;
 mod json;
 mod openssl;
 mod parts;
+mod primitive;
 mod rooterberg;
 pub mod stray;
 mod text;
@@ -39,48 +40,13 @@ pub struct Format {
 
 /// The formats that can be read; the first that knows a file decodes it.
 pub const FORMATS: [Format; 7] = [
-    Format {
-        name: "acvp-gcm",
-        looks: "JSON with the members vsId and testGroups",
-        known: acvp::known,
-        decode: acvp::decode,
-    },
-    Format {
-        name: "wycheproof-aead",
-        looks: "JSON with the member testGroups",
-        known: wycheproof::known,
-        decode: wycheproof::decode,
-    },
-    Format {
-        name: "rooterberg-aead",
-        looks: "JSON with the members testType and tests",
-        known: rooterberg::known,
-        decode: rooterberg::decode,
-    },
-    Format {
-        name: "interop",
-        looks: "JSON with the members schema_version and file",
-        known: interop::known,
-        decode: interop::decode,
-    },
-    Format {
-        name: "cavp-gcm",
-        looks: "text with sections [Keylen = ...]",
-        known: cavp::known,
-        decode: cavp::decode,
-    },
-    Format {
-        name: "openssl-evp",
-        looks: "text with records Cipher = ..., Key = ..., Plaintext = ...",
-        known: openssl::known,
-        decode: openssl::decode,
-    },
-    Format {
-        name: "boringssl-aead",
-        looks: "text with records KEY: ..., NONCE: ..., TAG: ...",
-        known: boringssl::known,
-        decode: boringssl::decode,
-    },
+    acvp::FORMAT,
+    wycheproof::FORMAT,
+    rooterberg::FORMAT,
+    interop::FORMAT,
+    cavp::FORMAT,
+    openssl::FORMAT,
+    boringssl::FORMAT,
 ];
 
 /// A file, ready to decode.

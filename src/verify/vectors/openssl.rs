@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::text::{Attribute, Line, stanzas};
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::aead::Alg;
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
@@ -33,7 +33,14 @@ const SUBJECTS: [&str; 15] = [
     "Keygen",
 ];
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "openssl-evp",
+    looks: "text with records Cipher = ..., Key = ..., Plaintext = ...",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     let mut attributes = content.lines().iter().filter_map(Line::attribute);
     let first = attributes.clone().find(|attribute| !PASSED_OVER.iter().any(|name| attribute.is(name)));
     first.is_some_and(|first| SUBJECTS.iter().any(|name| first.is(name)))
@@ -50,7 +57,7 @@ fn has_any(content: &Content<'_>, names: &[&str]) -> bool {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let (mut cases, mut others, mut own) = (Vec::new(), BTreeMap::<String, u64>::new(), 0);
     for stanza in stanzas(file.content.lines()) {
         let attributes = stanza.iter().map(|line| line.attribute().ok_or(*line));

@@ -5,11 +5,18 @@
 
 use super::json::Node;
 use super::stray::is_aes_gcm;
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "rooterberg-aead",
+    looks: "JSON with the members testType and tests",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testType") && file.contains_key("tests"))
 }
 
@@ -17,7 +24,7 @@ pub(super) fn known(content: &Content<'_>) -> bool {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let file = Node::root(file.content.json()?);
     let algorithm = file.member("algorithm")?;
     // Some of the project's other kinds of tests have no primitive, or a whole object as one.

@@ -6,12 +6,19 @@
 
 use super::json::Node;
 use super::stray::is_aes_gcm;
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::aead::{Alg, TAG_LEN};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "wycheproof-aead",
+    looks: "JSON with the member testGroups",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testGroups"))
 }
 
@@ -19,7 +26,7 @@ pub(super) fn known(content: &Content<'_>) -> bool {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let name = file.name;
     let file = Node::root(file.content.json()?);
     let schema =

@@ -7,7 +7,7 @@
 //! AES-like Ciphers", 2020).
 
 use super::sbox::sub_bytes;
-use crate::aead::key::Plain;
+use crate::aead::lanes::Plain;
 
 /// Blocks that go through AES at once.
 pub(super) const BLOCKS: usize = 8;

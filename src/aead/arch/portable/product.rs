@@ -7,7 +7,7 @@
 //! 27 for 128 bits. Products of several blocks are added up before the other bits of their counts are
 //! cleared: once for them all.
 
-use crate::aead::key::Plain;
+use crate::aead::lanes::Plain;
 
 /// Every fourth bit.
 const CLASS: u64 = 0x1111_1111_1111_1111;

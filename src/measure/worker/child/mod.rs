@@ -16,20 +16,20 @@ use crate::measure::worker::protocol::{
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
 use crate::measure::worker::{line, stack, tail};
-use crate::measure::{Error, Workload};
+use crate::measure::{Arena, Catalog, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin};
 
-/// What the hidden verb `worker` does: reads commands from standard input, carries them out with the engines
-/// compiled in and with these, and answers on standard output.
+/// What the hidden verb `worker` does: reads commands from standard input, carries them out on the workloads of
+/// the catalog with the engines compiled in and with these, and answers on standard output.
 ///
 /// # Errors
 /// [`Error::Worker`] where the parent is gone, or sends what is no line.
 #[doc(hidden)]
-pub fn worker_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
+pub fn worker_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     on_own_thread(|| {
         let mut output = io::stdout();
         let mut tell = |answer: Answer| Ok(line::write(&mut output, &answer)?);
-        Session::begin(Known(engines)).serve(&mut io::stdin().lock(), &mut tell)
+        Session::begin(Known { engines, catalog }).serve(&mut io::stdin().lock(), &mut tell)
     })
 }
 
@@ -39,10 +39,10 @@ pub fn worker_main(engines: &[&'static dyn Engine]) -> Result<(), Error> {
 /// Those of `tell`, which end the job; [`Error::Unknown`] and [`Error::NoEngine`] for what does not exist.
 pub(in crate::measure) fn sample_here(
     job: &Job,
-    engines: &[&'static dyn Engine],
+    known: Known<'_>,
     tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
 ) -> Result<(), Error> {
-    on_own_thread(|| Session::begin(Known(engines)).sample(job, tell))
+    on_own_thread(|| Session::begin(known).sample(job, tell))
 }
 
 fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
         // The earlier one goes first: both need not be in memory at once.
         self.slots.remove(&slot);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
-        let (operations, arena) = (batch.count(), workload.arena(count));
+        let (operations, arena) = (batch.count(), Arena::of(&workload, count));
         self.slots.insert(slot, Slot { workload, engine, batch, place });
         Ok(Answer::Prepared { slot, operations, pass_ns, arena })
     }

@@ -16,7 +16,14 @@ const SAMPLE: &str = concat!(
 fn session<'a>(engines: &'a [&'static dyn Engine]) -> Session<'a> {
     let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
     let pinning = Pinning::Not("a test has its core for itself no more than others");
-    Session { known: Known(engines), pinning, clock, cycles: None, slots: BTreeMap::new(), greeted: false }
+    Session {
+        known: Known::ours(engines),
+        pinning,
+        clock,
+        cycles: None,
+        slots: BTreeMap::new(),
+        greeted: false,
+    }
 }
 
 /// The answers of a session to these lines.
@@ -173,7 +180,7 @@ fn a_wrong_engine_is_not_prepared_and_its_slot_is_empty() {
         let prepare = PREPARE.replace("\"sealmark\"", &format!("{:?}", broken.name()));
         let mut session = session(&[]);
         let engines = [broken];
-        session.known = Known(&engines);
+        session.known = Known::ours(&engines);
         let told = answers_of(&mut session, &[HELLO, &prepare, r#"{"command":"run"}"#]);
         let (cause, why) = error(&told[1]);
         assert!(cause == Fault::Engine && why.starts_with(broken.name()) && why.contains(reason), "{why}");

@@ -1,4 +1,5 @@
-//! Stored values and a sidecar of many keys, in memory, so that what is timed is this crate's work and no medium's.
+//! Stored values and a sidecar of many keys, in memory, so that what is timed is this crate's work and no
+//! medium's.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `open_value`: the storage scheme's whole read path around one record.
 //!
-//! What a reader does with an authentic value; it allocates its result. Each call leaves the message that it read; a
-//! reset leaves nothing.
+//! What a reader does with an authentic value; it allocates its result. Each call leaves the message that it
+//! read; a reset leaves nothing.
 
 use std::hint::black_box;
 

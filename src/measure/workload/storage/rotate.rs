@@ -1,8 +1,8 @@
 //! `rotate`: applying the log entry that makes another key the active one.
 //!
-//! The disk and the registry are in memory, so that what is timed is this crate's work and not a medium's. A rotation's
-//! entry comes encoded, as out of the log; the first adds to as many keys as the workload says. Each operation leaves
-//! its own key on disk and loaded, the last one active; a reset leaves the node before.
+//! The disk and the registry are in memory, so that what is timed is this crate's work and not a medium's. A
+//! rotation's entry comes encoded, as out of the log; the first adds to as many keys as the workload says.
+//! Each operation leaves its own key on disk and loaded, the last one active; a reset leaves the node before.
 
 use std::hint::black_box;
 use std::path::Path;

@@ -19,6 +19,7 @@ use super::{
 use crate::disk::Store;
 use crate::envelope::Keystore;
 use crate::envelope::nonce::node_id16;
+use crate::timing::wall::{self, Clock};
 
 mod cutover;
 
@@ -84,7 +85,7 @@ pub struct Applier {
     identity: Identity,
     cache: Arc<StateCache>,
     installers: Vec<Installer>,
-    clock: fn() -> SystemTime,
+    clock: Arc<dyn Clock>,
     /// The last epoch that the registry had of this node, by key, when this process began.
     own_rows: HashMap<u32, u16>,
 }
@@ -97,7 +98,7 @@ impl Applier {
     /// [`Error::SidecarMissing`] where there are keys to be changed, no sidecar, and rows of this node.
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
         let own_rows = Registry(&*store).of_node(identity.full_node_id)?;
-        let (cache, installers, clock) = (Arc::default(), Vec::new(), SystemTime::now as fn() -> SystemTime);
+        let (cache, installers, clock) = (Arc::default(), Vec::new(), Arc::new(wall::System));
         let applier = Self { keys, store, identity, cache, installers, clock, own_rows };
         let sidecar = applier.sidecar()?;
         if let (Some(_), false, Some(dek_id)) =
@@ -126,8 +127,8 @@ impl Applier {
 
     /// Takes the time of a new key from `clock`: for published vectors.
     #[must_use]
-    pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
-        self.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -348,7 +349,7 @@ impl Applier {
         let entry = sidecar::Entry {
             purpose,
             wrapped: wrapped.to_vec(),
-            created: rfc3339((self.clock)()),
+            created: rfc3339(self.clock.now()),
             local_epoch: epoch.max(used),
         };
         sidecar.keys.insert(key_id.to_string(), entry);

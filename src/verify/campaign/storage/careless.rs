@@ -1,5 +1,6 @@
 //! A disk that leaves out a sync: two of the defects that are planted.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -21,6 +22,10 @@ impl Disk for Careless {
 
     fn is_link(&self, path: &Path) -> io::Result<bool> {
         self.0.is_link(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        self.0.list(dir)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {

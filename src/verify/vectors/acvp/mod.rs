@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::json::Node;
 use super::stray::is_aes_gcm;
-use super::{Content, Decoded, File, Parts, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
@@ -47,7 +47,14 @@ impl Half {
     }
 }
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "acvp-gcm",
+    looks: "JSON with the members vsId and testGroups",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     let Content::Json(file) = content else { return false };
     let is_set = |set: &Value| {
         let algorithm = set.get("algorithm").and_then(Value::as_str).unwrap_or_default();
@@ -68,7 +75,7 @@ fn vector_set(file: &Value) -> Option<&Value> {
 ///
 /// # Errors
 /// What is wrong with the file, and where.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let value = file.content.json()?;
     let value = vector_set(value).unwrap_or(value);
     let set = Node::root(value);

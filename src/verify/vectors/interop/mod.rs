@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::json::Node;
-use super::{Content, Decoded, File, Problem, Vectors};
+use super::{Content, Decoded, File, Format, Problem, Vectors};
 use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::verify::{Case, Check, Outcome};
@@ -29,7 +29,14 @@ struct Layout {
 
 const SCHEMA_VERSION: u64 = 1;
 
-pub(super) fn known(content: &Content<'_>) -> bool {
+pub(super) const FORMAT: Format = Format {
+    name: "interop",
+    looks: "JSON with the members schema_version and file",
+    known: known,
+    decode: decode,
+};
+
+fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("schema_version") && file.contains_key("file"))
 }
 
@@ -37,7 +44,7 @@ pub(super) fn known(content: &Content<'_>) -> bool {
 ///
 /// # Errors
 /// The first member that is missing, of a wrong type, or not known here, by its path.
-pub(super) fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
+fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let value = file.content.json()?;
     let root = Node::root(value);
     let file = root.member("file")?;

@@ -14,6 +14,7 @@ use crate::scheme::storage::applier::{Applier, Identity, Keys};
 use crate::scheme::storage::kek::KEK_LEN;
 use crate::scheme::storage::registry::PREFIX;
 use crate::scheme::storage::{Error, Kek, LocalKek, Purpose, REPLAY_IS_DONE, Sidecar, epoch};
+use crate::timing::wall::Manual;
 use crate::verify::Case;
 
 pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
@@ -158,7 +159,7 @@ impl Running {
         let seen = Arc::clone(&calls);
         let applier = Applier::new(keys, Arc::clone(&store) as Arc<dyn Store>, identity)
             .map_err(text)?
-            .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_315_200))
+            .with_clock(Manual::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_315_200)))
             .with_installer(Box::new(move |key_id, cutover| {
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push((key_id, cutover));
                 Ok(())

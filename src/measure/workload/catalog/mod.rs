@@ -1,14 +1,17 @@
 //! The suites: `benches/workloads/*.toml`, expanded to workloads.
 //!
-//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard, full.
+//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard,
+//! full.
 
-use std::sync::LazyLock;
+mod entry;
+
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::aead::Alg;
-use crate::measure::workload::kind::{Kind, Size, Subject};
-use crate::measure::workload::{Level, Workload, kinds};
+use crate::measure::workload::catalog::entry::File;
+use crate::measure::workload::kind::Kind;
+use crate::measure::workload::{Workload, kinds};
 use crate::scheme::{Scheme, schemes};
 
 /// How much is measured.
@@ -65,9 +68,10 @@ pub struct Catalog {
 
 impl Catalog {
     /// Those of the files, for our own schemes.
-    pub fn ours() -> &'static Self {
-        static OURS: LazyLock<Catalog> = LazyLock::new(|| {
-            Catalog::of(&schemes()).unwrap_or_else(|e| panic!("a test reads the files of workloads: {e}"))
+    pub fn ours() -> &'static Arc<Self> {
+        static OURS: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+            let ours = Catalog::of(&schemes());
+            Arc::new(ours.unwrap_or_else(|e| panic!("a test reads the files of workloads: {e}")))
         });
         &OURS
     }
@@ -131,7 +135,8 @@ pub enum CatalogError {
     },
     /// No kind of workload has this name and works on this.
     #[error(
-        "{file}: no kind of workload is called {op:?} and works on {on:?}: the kinds of that name, or else all, are {known}"
+        "{file}: no kind of workload is called {op:?} and works on {on:?}: the kinds of that name, or \
+         else all, are {known}"
     )]
     UnknownKind {
         /// The file.
@@ -161,190 +166,19 @@ pub enum CatalogError {
     },
 }
 
-/// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part of
-/// the path will do. Of several filters, with commas between them, one must choose it.
-pub fn chooses(filters: &str, path: &str) -> bool {
-    filters.split(',').any(|filter| one_chooses(filter, path))
-}
-
-fn one_chooses(filter: &str, path: &str) -> bool {
-    if !filter.contains(['*', '?']) {
-        return path.contains(filter);
-    }
-    let (filter, path): (Vec<char>, Vec<char>) = (filter.chars().collect(), path.chars().collect());
-    let (mut f, mut p) = (0, 0);
-    // After the last `*`: the place behind it, and the first character of the path that it may yet swallow.
-    let mut star = None;
-    while p < path.len() {
-        match filter.get(f) {
-            Some('*') => {
-                f += 1;
-                star = Some((f, p));
-            }
-            Some(&c) if c == '?' || c == path[p] => (f, p) = (f + 1, p + 1),
-            _ => {
-                let Some((behind, from)) = star else { return false };
-                star = Some((behind, from + 1));
-                (f, p) = (behind, from + 1);
-            }
-        }
-    }
-    filter[f..].iter().all(|&c| c == '*')
-}
-
 const FILES: [(&str, &str); 4] = [
-    ("aead.toml", include_str!("../../../benches/workloads/aead.toml")),
-    ("key.toml", include_str!("../../../benches/workloads/key.toml")),
-    ("scheme.toml", include_str!("../../../benches/workloads/scheme.toml")),
-    ("envelope.toml", include_str!("../../../benches/workloads/envelope.toml")),
+    ("aead.toml", include_str!("../../../../benches/workloads/aead.toml")),
+    ("key.toml", include_str!("../../../../benches/workloads/key.toml")),
+    ("scheme.toml", include_str!("../../../../benches/workloads/scheme.toml")),
+    ("envelope.toml", include_str!("../../../../benches/workloads/envelope.toml")),
 ];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// How many workloads it expands to, where there is one scheme.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a declaration that the tests hold the file to"))]
-    cases: usize,
-    workload: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    /// Names of kinds.
-    ops: Vec<String>,
-    /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name, and where
-    /// every scheme is meant.
-    #[serde(default)]
-    algorithms: Vec<String>,
-    /// Bytes of a message, or how many items there are.
-    #[serde(default)]
-    sizes: Vec<usize>,
-    #[serde(default)]
-    aad: usize,
-    #[serde(default = "one")]
-    batch: usize,
-    #[serde(default)]
-    offset: usize,
-    #[serde(default)]
-    tails: bool,
-    /// Ends the path, where what else sets the workload apart does not show in it.
-    #[serde(default)]
-    variant: String,
-    arena: Option<Level>,
-    suite: Suite,
-    why: String,
-}
-
-/// Messages of a call, where nothing is said of it.
-const fn one() -> usize {
-    1
-}
-
-impl File {
-    fn decode(name: &str, text: &str) -> Result<Self, CatalogError> {
-        let refused = |error| CatalogError::Decode { file: name.into(), error: Box::new(error) };
-        toml::from_str(text).map_err(refused)
-    }
-
-    fn expand(
-        self,
-        name: &str,
-        kinds: &[&'static dyn Kind],
-        schemes: &[&'static dyn Scheme],
-    ) -> Result<Vec<Workload>, CatalogError> {
-        let mut all = Vec::new();
-        for entry in &self.workload {
-            entry.expand(name, kinds, schemes, &mut all)?;
-        }
-        Ok(all)
-    }
-}
-
-impl Entry {
-    fn expand(
-        &self,
-        file: &str,
-        kinds: &[&'static dyn Kind],
-        schemes: &[&'static dyn Scheme],
-        all: &mut Vec<Workload>,
-    ) -> Result<(), CatalogError> {
-        let nothing = [String::new()];
-        let algorithms = if self.algorithms.is_empty() { &nothing } else { self.algorithms.as_slice() };
-        let sizes: Vec<_> =
-            if self.sizes.is_empty() { vec![None] } else { self.sizes.iter().copied().map(Some).collect() };
-        for op in &self.ops {
-            for algorithm in algorithms {
-                let kind = kinds.iter().find(|kind| kind.name() == op && kind.subject().is(algorithm));
-                let kind = *kind.ok_or_else(|| unknown(file, op, algorithm, kinds))?;
-                let on: Vec<(&str, Option<&'static dyn Scheme>)> = match kind.subject() {
-                    Subject::Scheme => schemes.iter().map(|&scheme| (scheme.name(), Some(scheme))).collect(),
-                    _ => vec![(algorithm, None)],
-                };
-                for (algorithm, scheme) in on {
-                    for &size in &sizes {
-                        let workload = Workload { scheme, ..self.one(kind, algorithm, size) };
-                        if workload.level.is_some() && kind.slot_len(&workload).is_none() {
-                            return Err(CatalogError::NoArena { file: file.into(), path: workload.path });
-                        }
-                        all.push(workload);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn one(&self, kind: &'static dyn Kind, algorithm: &str, size: Option<usize>) -> Workload {
-        let op = kind.name();
-        let mut path = match kind.subject() {
-            Subject::Nothing => op.to_owned(),
-            Subject::Part(whole) => format!("{whole}/{op}"),
-            _ => format!("{op}/{algorithm}"),
-        };
-        let size_of = |unit| size.filter(|_| kind.size() == unit).unwrap_or(0);
-        let size_shown = size.map(|size| size.to_string()).into_iter();
-        for part in size_shown.chain(Some(self.variant.clone()).filter(|variant| !variant.is_empty())) {
-            path = format!("{path}/{part}");
-        }
-        Workload {
-            path,
-            kind,
-            algorithm: if algorithm.is_empty() { op.to_owned() } else { algorithm.to_owned() },
-            alg: Alg::from_name(algorithm).filter(|_| kind.subject() == Subject::Cipher),
-            scheme: None,
-            bytes: size_of(Size::Bytes),
-            items: size_of(Size::Items) as u32,
-            aad: self.aad,
-            batch: self.batch,
-            offset: self.offset,
-            tails: self.tails,
-            level: self.arena,
-            seed: 0,
-            suite: self.suite,
-            why: self.why.clone(),
-        }
-    }
-}
-
-/// What is known instead of a kind that is not: those of that name, or else all.
-fn unknown(file: &str, op: &str, on: &str, kinds: &[&'static dyn Kind]) -> CatalogError {
-    let words = |kind: &&dyn Kind| match kind.subject() {
-        Subject::Cipher => format!("{} (aes-256-gcm and the like)", kind.name()),
-        Subject::One(name) | Subject::Part(name) => format!("{} ({name})", kind.name()),
-        Subject::Scheme | Subject::Nothing => format!("{} (nothing named)", kind.name()),
-    };
-    let (of_name, others): (Vec<_>, Vec<_>) = kinds.iter().copied().partition(|kind| kind.name() == op);
-    let known = if of_name.is_empty() { others } else { of_name };
-    let known = known.iter().map(words).collect::<Vec<_>>().join(", ");
-    CatalogError::UnknownKind { file: file.into(), op: op.into(), on: on.into(), known }
-}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::measure::workload::Level;
 
     #[test]
     fn every_file_expands_to_the_cases_that_it_declares() {
@@ -438,36 +272,6 @@ mod tests {
         let own = workloads().iter().filter(|w| w.op() == "latency/seal");
         assert!(own.clone().all(|w| w.alg.is_some()));
         assert_eq!(own.count(), 4);
-    }
-
-    #[test]
-    fn a_filter_is_a_part_of_the_path_or_a_pattern() {
-        for (filter, path, chosen) in [
-            ("seal/", "seal/aes-256-gcm/16", true),
-            ("256", "seal/aes-256-gcm/16", true),
-            ("", "nonce", true),
-            ("open", "seal/aes-256-gcm/16", false),
-            ("seal/*/16", "seal/aes-256-gcm/16", true),
-            ("seal/*/16", "seal/aes-256-gcm/16384", false),
-            ("*/16", "open/aes-128-gcm/16", true),
-            ("*256*", "seal/aes-256-gcm/16", true),
-            ("eal/*", "seal/aes-256-gcm/16", false),
-            ("*", "nonce", true),
-            ("n*ce*nonce", "nonce", false),
-            ("nonce?", "nonce", false),
-            ("no?ce", "nonce", true),
-            ("?nce", "nonce", false),
-            ("seal/*/1?", "seal/aes-256-gcm/16", true),
-            ("seal/*/1?", "seal/aes-256-gcm/16384", false),
-            ("*/aes-???-gcm/*", "open/aes-128-gcm/16", true),
-            ("?*/?*/?*/?*", "open/aes-128-gcm/16", false),
-            ("*1*6", "seal/aes-128-gcm/1616", true),
-            ("nonce,seal/*/16", "seal/aes-256-gcm/16", true),
-            ("nonce,seal/*/16", "nonce", true),
-            ("nonce,seal/*/16", "seal/aes-256-gcm/64", false),
-        ] {
-            assert_eq!(chooses(filter, path), chosen, "{filter} {path}");
-        }
     }
 
     /// A file of one entry with these members.

@@ -1,0 +1,209 @@
+//! Carries a plan out: fresh processes that each measure every workload, and the rows of what they say.
+//!
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. They
+//! are this program itself, as it is executed, and not what its path names by now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::engine::Engine;
+use crate::host::{Host, environment};
+use crate::measure::limit::probe;
+use crate::measure::plan::ROUNDS;
+use crate::measure::trace::witness;
+use crate::measure::worker::child::sample_here;
+use crate::measure::worker::collector::Collector;
+use crate::measure::worker::fresh::{self, Note, fresh_process};
+use crate::measure::worker::known::Known;
+use crate::measure::worker::parent;
+use crate::measure::worker::protocol::Job;
+use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage};
+use crate::timing::Clock;
+
+#[cfg(test)]
+mod tests;
+
+/// How far a run is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress<'a> {
+    /// The process that runs, from 1.
+    pub process: u32,
+    /// Processes in all.
+    pub processes: u32,
+    /// The workload that was finished.
+    pub workload: &'a str,
+    /// Workloads finished, in all processes.
+    pub done: usize,
+    /// Workloads in all processes.
+    pub total: usize,
+}
+
+/// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
+///
+/// Processes are this program with the argument `worker`, which must call
+/// [`worker_main`](crate::measure::worker_main).
+///
+/// # Errors
+/// [`Error::Nothing`]; [`Error::Worker`] where no process can be started.
+pub fn run(
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Result<Run, Error> {
+    run_and_keep(plan, stop, progress, &mut |_| {})
+}
+
+/// How often a run in progress is handed out, at most. After each process it is in any case.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Measures as [`run`], and hands what is finished to `keep` as it comes, marked partial: so that it can be
+/// on disk before something ends this process.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_and_keep(
+    plan: &Plan,
+    stop: &AtomicBool,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    keep: &mut (dyn FnMut(Run) + Send),
+) -> Result<Run, Error> {
+    let workloads = plan.workloads();
+    if workloads.is_empty() {
+        return Err(Error::Nothing(plan.title()));
+    }
+    let making = Making {
+        plan,
+        workloads: &workloads,
+        began: Instant::now(),
+        started: jiff::Timestamp::now().to_string(),
+        host: Host::detect(),
+        limits: probe::limits(&Clock::calibrate()),
+    };
+    let job = job(plan, &workloads);
+    let patience = fresh::patience(&job);
+    let mut collector = Collector::default();
+    let mut kept = Instant::now();
+    let processes = plan.processes.max(1);
+    let total = workloads.len() * processes as usize;
+    let mut all_done = 0;
+    for process in 1..=processes {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let job = without_hung(
+            Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
+            &mut collector,
+        );
+        let before = workloads.len() * (process as usize - 1);
+        let mut finished = 0;
+        let mut note = |collector: &Collector, workload: &str| {
+            finished += 1;
+            progress(Progress { process, processes, workload, done: before + finished, total });
+            if kept.elapsed() >= KEEP_EVERY {
+                keep(making.run(collector, true));
+                kept = Instant::now();
+            }
+        };
+        if plan.processes == 0 {
+            in_process(&job, plan, &mut collector, stop, &mut note)?;
+        } else if !job.workloads.is_empty() && !job.engines.is_empty() {
+            fresh_process(job, &parent::spawn, patience, &mut collector, stop, &mut note)?;
+        }
+        all_done += finished;
+        keep(making.run(&collector, true));
+    }
+    // Workloads that died are not done either, but nobody stopped them.
+    let partial = stop.load(Ordering::Relaxed) && all_done < total;
+    Ok(making.run(&collector, partial))
+}
+
+/// A run in the making: what is known of it besides what the workers say.
+struct Making<'a> {
+    plan: &'a Plan,
+    workloads: &'a [&'a Workload],
+    began: Instant,
+    started: String,
+    host: Host,
+    limits: Vec<probe::Limits>,
+}
+
+impl Making<'_> {
+    /// The run as far as it is.
+    fn run(&self, collector: &Collector, partial: bool) -> Run {
+        let plan = self.plan;
+        let mut rows = collector.rows(self.workloads, &plan.engines, &self.limits);
+        witness::attach(&mut rows, &plan.catalog, &plan.witnesses);
+        let coverage = coverage::state(&mut rows);
+        Run {
+            schema: SCHEMA.into(),
+            sealmark: env!("CARGO_PKG_VERSION").into(),
+            started: self.started.clone(),
+            host: self.host.clone(),
+            suite: plan.title(),
+            partial,
+            coverage,
+            within: plan.within,
+            seed: plan.seed,
+            build: env!("SEALMARK_BUILD").into(),
+            clock: collector.clock.clone(),
+            limits: self.limits.clone(),
+            engines: plan.engines.iter().map(|&e| version(e)).collect(),
+            rows,
+            seconds: self.began.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+/// What the workers of a plan are asked.
+fn job(plan: &Plan, workloads: &[&Workload]) -> Job {
+    Job {
+        workloads: workloads.iter().map(|w| w.path.clone()).collect(),
+        engines: plan.engines.iter().map(|e| e.name().to_owned()).collect(),
+        seed: plan.seed,
+        rounds: ROUNDS,
+        target_ns: plan.target_ns(workloads),
+    }
+}
+
+/// A job without the engines and workloads that made an earlier process hang: each would cost its patience
+/// again.
+fn without_hung(mut job: Job, collector: &mut Collector) -> Job {
+    job.workloads.retain(|workload| !collector.failures.contains_key(workload));
+    job.engines.retain(|engine| !collector.hung.contains(engine));
+    for engine in collector.hung.clone() {
+        for workload in &job.workloads {
+            collector.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
+        }
+    }
+    job
+}
+
+fn version(engine: &dyn Engine) -> EngineVersion {
+    EngineVersion {
+        name: engine.name().to_owned(),
+        version: engine.version(),
+        unavailable: engine.available().err(),
+        environment: environment::steering(engine.variables()),
+    }
+}
+
+fn in_process(
+    job: &Job,
+    plan: &Plan,
+    collector: &mut Collector,
+    stop: &AtomicBool,
+    note: Note<'_>,
+) -> Result<(), Error> {
+    let mut stopped = false;
+    let result = sample_here(job, Known { engines: &plan.engines, catalog: &plan.catalog }, &mut |answer| {
+        if stop.load(Ordering::Relaxed) {
+            stopped = true;
+            return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
+        }
+        if let Some(workload) = collector.take(answer) {
+            note(collector, &workload);
+        }
+        Ok(())
+    });
+    if stopped { Ok(()) } else { result }
+}

@@ -1,0 +1,115 @@
+//! The time that life cycles go by: when a key lapses, when a peer has been silent for too long, what to
+//! write in a log.
+//!
+//! Two readings, as the system has two: the wall clock, which people set and which may jump either way, and
+//! the monotonic one, which only rises and says how long something took. A deadline that must hold over a
+//! restart goes by the wall, a timeout by the monotonic time. What decides by either takes a [`Clock`], so
+//! that a test can let years pass. Not here: measuring (that is the rest of `timing`), and waiting.
+
+use std::fmt;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A source of time. Any number of threads share it.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The time of day.
+    fn now(&self) -> SystemTime;
+
+    /// How long it is since a moment that is the same for every reading of this clock. It never falls.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The operating system's.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct System;
+
+/// When this process first asked.
+static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Clock for System {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let first = *FIRST;
+        first.elapsed()
+    }
+}
+
+/// A clock that stands still until it is told otherwise, for tests and simulations. It begins at the wall
+/// time given and at a monotonic time of zero.
+#[derive(Debug)]
+pub struct Manual(Mutex<(SystemTime, Duration)>);
+
+impl Manual {
+    /// A clock at that time of day.
+    pub const fn at(now: SystemTime) -> Self {
+        Self(Mutex::new((now, Duration::ZERO)))
+    }
+
+    /// Lets time pass, on both.
+    ///
+    /// # Panics
+    /// Past the end of what a [`SystemTime`] or a [`Duration`] holds.
+    pub fn advance(&self, by: Duration) {
+        let mut both = self.both();
+        let (now, monotonic) = *both;
+        *both = (now + by, monotonic + by);
+    }
+
+    /// Sets the time of day, as a person or a time server does; the monotonic time does not notice.
+    pub fn set(&self, now: SystemTime) {
+        self.both().0 = now;
+    }
+
+    fn both(&self) -> MutexGuard<'_, (SystemTime, Duration)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Manual {
+    /// A clock at the beginning of 1970.
+    fn default() -> Self {
+        Self::at(SystemTime::UNIX_EPOCH)
+    }
+}
+
+impl Clock for Manual {
+    fn now(&self) -> SystemTime {
+        self.both().0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.both().1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_passes_only_as_told_and_a_set_wall_leaves_the_monotonic_time_alone() {
+        let clock = Manual::default();
+        let both = |clock: &dyn Clock| {
+            (
+                clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(),
+                clock.monotonic().as_secs(),
+            )
+        };
+        assert_eq!((both(&clock), both(&clock)), ((0, 0), (0, 0)));
+        clock.advance(Duration::from_secs(7200));
+        assert_eq!(both(&clock), (7200, 7200));
+        clock.set(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(both(&clock), (61, 7201));
+    }
+
+    #[test]
+    fn the_systems_monotonic_time_never_falls_and_is_of_one_beginning() {
+        let early = System.monotonic();
+        let late = std::thread::spawn(|| System.monotonic()).join().unwrap();
+        assert!(early <= late && late <= System.monotonic());
+    }
+}
