@@ -259,9 +259,10 @@ mod tests {
             line(&Answer::Workload { workload: workload.into(), rows, cycle_ns: 0.3 })
         };
         let (first, second) = (done(&jobs[0]), done(&jobs[1]));
-        // The second one first; the same one twice; one too many; the end too early.
+        // The second one first, which the next process is then asked for alone; the same one twice; one too
+        // many; the end too early.
         for (script, samples) in [
-            (second.clone(), 0),
+            (second.clone(), 1),
             (format!("{first}{first}"), 1),
             (format!("{first}{second}{second}"), 2),
             (format!("{first}{}", line(&Answer::Sampled)), 1),

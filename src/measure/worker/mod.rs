@@ -2,8 +2,8 @@
 //! answers.
 //!
 //! A driver ([`parent`]) sends [`protocol`] commands to a worker ([`child`]) and gets answers. A bench starts
-//! fresh workers ([`fresh`]) that each sample every workload ([`sample`]), and collects their rows
-//! ([`collector`]).
+//! fresh workers (`fresh`) that each sample every workload (`sample`), and collects their rows
+//! (`collector`).
 
 pub mod child;
 pub(in crate::measure) mod collector;

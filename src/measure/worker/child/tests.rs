@@ -96,17 +96,17 @@ fn a_slice_ends_with_the_pass_that_reaches_its_time() {
         }
     }
     let mut session = session(&[]);
-    // No pass takes as long as this clock costs, so each counts as its error: 1000 ns.
-    session.clock = Clock { grain_ns: 1000.0, overhead_ns: 1e12 };
+    // No pass takes as long as this clock costs, so each counts as its error.
+    session.clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
     assert_eq!(answers_of(&mut session, &[HELLO, PREPARE]).len(), 2);
     session.slots.get_mut(&0).unwrap().batch = Box::new(Counted);
     let run = |most, ns| Slice { operations: most, ns, ..Slice::default() };
     for (slice, passes) in [
         (run(None, None), 1),
-        (run(None, Some(3000.0)), 3),
-        (run(None, Some(3001.0)), 4),
-        (run(Some(10), Some(3000.0)), 2),
-        (run(Some(1000), Some(2000.0)), 2),
+        (run(None, Some(3e12)), 3),
+        (run(None, Some(3.001e12)), 4),
+        (run(Some(10), Some(3e12)), 2),
+        (run(Some(1000), Some(2e12)), 2),
         (run(Some(0), None), 1),
     ] {
         let Ok(Answer::Ran { operations, .. }) = session.run(&slice) else { panic!("{slice:?}") };
