@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::{ExitStatus, Registry};
 use crate::measure::Run;
 use crate::report::agree::agreement;
 use crate::report::finding::{Finding, Kind};
-use crate::report::{self, File, Report, Section, junit, metric, plain};
+use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 
 /// Draws a report from result files: HTML, Markdown, CSV, what other tools read, or pictures for a README.
 ///
@@ -18,9 +18,12 @@ use crate::report::{self, File, Report, Section, junit, metric, plain};
 /// early. An engine that the CPU cannot run is no failure.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 all in the files succeeded; 1 they hold a failure, or --agree found the runs apart; \
-                  2 bad usage, or a file that cannot be read; 3 the files hold no result.\n\n\
-                  Examples:\n  sealmark report verify.json bench.json -o site/\n  sealmark report bench.json --format markdown\n  sealmark report first.json second.json --agree ring\n  sealmark report reports/baseline/my-host --splice README.md"
+    after_help = "Exit codes: 0 all in the files succeeded; 1 they hold a failure, or --agree found the runs \
+                  apart; 2 bad usage, or a file that cannot be read; 3 the files hold no result.\n\n\
+                  Examples:\n  sealmark report verify.json bench.json -o site/\n\
+                  \x20 sealmark report bench.json --format markdown\n\
+                  \x20 sealmark report first.json second.json --agree ring\n\
+                  \x20 sealmark report reports/baseline/my-host --splice README.md"
 )]
 pub(super) struct Args {
     /// Result files of `verify` and `bench`, or folders of them.
@@ -30,35 +33,25 @@ pub(super) struct Args {
     #[arg(short, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Prints instead of writing files.
-    #[arg(long, value_enum, conflicts_with = "output")]
-    format: Option<Form>,
+    #[arg(long, value_parser = formats(), conflicts_with = "output")]
+    format: Option<&'static Format>,
     /// Whether two runs agree: of each row the ratio to this engine, with its interval over processes. Ends
     /// with 1 where intervals overlap on fewer than 95 % of the rows that both runs have, or where a run
     /// holds a failure. Names the rows that it could not compare.
     #[arg(long, value_name = "ENGINE", conflicts_with_all = ["output", "format", "splice"])]
     agree: Option<String>,
-    /// Replaces what stands between the markers `<!-- sealmark:NAME -->` of a Markdown file by the tables of these
-    /// names, and draws its pictures beside the result files.
+    /// Replaces what stands between the markers `<!-- sealmark:NAME -->` of a Markdown file by the tables of
+    /// these names, and draws its pictures beside the result files.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "format"])]
     splice: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Form {
-    /// Tables for a terminal.
-    Text,
-    /// Tables for a pull request.
-    Markdown,
-    /// One line for each tally and each row.
-    Csv,
-    /// JUnit XML: a test case for each engine and set, and for each measurement.
-    Junit,
-    /// github-action-benchmark, `customBiggerIsBetter`: GB/s, or operations a second; 0 for an error.
-    Gha,
-    /// Bencher Metric Format: `latency` in nanoseconds, our own `gb-per-s`, and `errors`.
-    Bmf,
-    /// Go's benchmark text, for benchstat: a line for each process; an error has the unit `errors`.
-    Benchstat,
+/// The names of the formats, each with what it holds.
+fn formats() -> impl TypedValueParser<Value = &'static Format> {
+    let names = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about));
+    PossibleValuesParser::new(names).map(|name| {
+        FORMATS.iter().find(|format| format.name == name).expect("only names of formats are accepted")
+    })
 }
 
 pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
@@ -80,13 +73,7 @@ pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
 fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
     let sections = report.sections();
     match (&args.format, &args.splice) {
-        (Some(Form::Text), _) => print_line!("{}", report.text(super::width())),
-        (Some(Form::Markdown), _) => print_line!("{}", report.markdown()),
-        (Some(Form::Csv), _) => print_line!("{}", report.csv().trim_end()),
-        (Some(Form::Junit), _) => print_line!("{}", junit::junit(sections)?.trim_end()),
-        (Some(Form::Gha), _) => print_line!("{}", metric::gha(sections)?.trim_end()),
-        (Some(Form::Bmf), _) => print_line!("{}", metric::bmf(sections)?.trim_end()),
-        (Some(Form::Benchstat), _) => print_line!("{}", metric::benchstat(sections)?.trim_end()),
+        (Some(format), _) => print_line!("{}", report.draw(format, super::width())?.trim_end()),
         (None, Some(target)) => splice(target, &args.files, sections)?,
         (None, None) => {
             let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };

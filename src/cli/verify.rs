@@ -1,6 +1,6 @@
 //! `sealmark verify`: cases by engines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use crate::aead::Alg;
 use crate::engine::Witnesses;
 use crate::primitive::PRIMITIVES;
 use crate::report::{self, File, Report};
-use crate::verify::{self, Catalog, FileReport, FileState, Plan, PrimitiveReport, Sets, dir};
+use crate::verify::{self, Catalog, Plan, PrimitiveReport, Sets, dir};
 
 /// Verifies engines: every case on every engine whose shape fits.
 ///
@@ -99,11 +99,10 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     match args.format {
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&report)?),
         Format::Text => {
-            let files = listing(&report.files);
             let primitives =
                 if args.primitives.is_empty() { String::new() } else { table(&report.primitives) };
             let report = Report::build(vec![File::Verify(report)]);
-            print_line!("{}\n{primitives}{files}seed {}", report.text(super::width()), args.seed);
+            print_line!("{}\n{primitives}seed {}", report.text(super::width()), args.seed);
         }
     }
     let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
@@ -120,35 +119,6 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     Ok(found)
 }
-
-/// What each file of a folder is: those that were read and those that could not be, one by one, the others by
-/// kind.
-fn listing(files: &[FileReport]) -> String {
-    let mut out = String::new();
-    let mut aside = BTreeMap::<&str, Vec<&str>>::new();
-    for FileReport { file, state, what, remarks } in files {
-        match state {
-            FileState::SetAside => aside.entry(what).or_default().push(file),
-            FileState::Read => out += &format!("read        {file}: {what}\n"),
-            FileState::Unreadable => out += &format!("UNREADABLE  {file}: {what}\n"),
-        }
-        for remark in remarks {
-            out += &format!("            {remark}\n");
-        }
-    }
-    for (what, files) in aside {
-        let more = match files.len().saturating_sub(SHOWN_ASIDE) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let shown = files[..files.len().min(SHOWN_ASIDE)].join(", ");
-        out += &format!("set aside   {what} ({}): {shown}{more}\n", files.len());
-    }
-    out
-}
-
-/// Files set aside as one kind that are named; the JSON names all of them.
-const SHOWN_ASIDE: usize = 4;
 
 /// The names of the sets about these schemes, or families of them.
 fn of_schemes(catalog: Catalog<'_>, names: &[String]) -> anyhow::Result<Vec<String>> {

@@ -1,9 +1,39 @@
-//! The one table model that the page, the terminal, Markdown and CSV are drawn from.
+//! What a report is made of: blocks, each a table with the figure above it.
 //!
-//! A number is rounded and worded once, when its cell is made; the formats only escape and align it. Words
-//! that came out of a file enter through [`Cell`] and [`Table`], which make control characters visible.
+//! The page, the terminal and Markdown walk the same blocks. A number is rounded and worded once, when its
+//! cell is made; the formats only escape and align it. Words that came out of a file enter through [`Cell`]
+//! and [`Table`], which make control characters visible.
 
+use super::figure::Figure;
 use super::number::plain;
+
+/// A table of a report, and how it is shown.
+#[derive(Clone, Debug)]
+pub(super) struct Block<'a> {
+    /// Its numbers.
+    pub table: Table,
+    /// What shows them as a picture, where something does.
+    pub figure: Option<Figure<'a>>,
+    /// Whether the page folds it, because few will look at it.
+    pub folded: bool,
+}
+
+impl<'a> Block<'a> {
+    /// A table that is open and has no figure.
+    pub fn new(table: Table) -> Self {
+        Self { table, figure: None, folded: false }
+    }
+
+    /// With a figure.
+    pub fn figure(self, figure: Figure<'a>) -> Self {
+        Self { figure: Some(figure), ..self }
+    }
+
+    /// Folded.
+    pub fn folded(self) -> Self {
+        Self { folded: true, ..self }
+    }
+}
 
 /// What a cell says about itself besides its words.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -1,11 +1,11 @@
-//! Curves: one operation over several message sizes, in GB/s or in percent of what the CPU can do; or a latency in
-//! nanoseconds, which is drawn only as such a percentage.
+//! Curves: one operation over several message sizes, in GB/s or in percent of what the CPU can do; or a
+//! latency in nanoseconds, which is drawn only as such a percentage.
 //!
-//! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here: drawing
-//! them, which is `svg`.
+//! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here:
+//! drawing them, which is `figure`.
 
 use super::number::{count, slug};
-use super::rows::{distinct, engines_of, time};
+use super::rows::{distinct, engines_of, is_usual, operation, time, workload};
 use crate::measure::{Row, Run};
 
 /// One operation of one algorithm over several message sizes.
@@ -21,6 +21,7 @@ pub(super) struct Curve<'a> {
     pub engines: Vec<&'a str>,
     /// What is drawn of it.
     pub unit: Unit,
+    /// Every row of it.
     pub rows: Vec<&'a Row>,
 }
 
@@ -55,6 +56,7 @@ pub(super) struct Speed {
 }
 
 impl<'a> Curve<'a> {
+    /// The row of an engine at a size.
     pub fn row(&self, engine: &str, bytes: u64) -> Option<&Row> {
         self.rows.iter().find(|row| row.engine == engine && row.bytes == bytes).copied()
     }
@@ -119,8 +121,8 @@ impl<'a> Curve<'a> {
             (None, _) => return String::new(),
         };
         format!(
-            " {messages} messages go to the engine at once; a time is that of one of them, with its share of making \
-             the list."
+            " {messages} messages go to the engine at once; a time is that of one of them, with its share of \
+             making the list."
         )
     }
 
@@ -150,28 +152,74 @@ fn percent(row: &Row) -> Option<Speed> {
     usable.then(|| Speed { median: of(cycles.median), low: of(cycles.high), high: of(cycles.low) })
 }
 
-/// Whether a row is of the operation as such: others have the same operation in other circumstances, and say so at the
-/// end of their path.
-pub(super) fn is_usual(row: &Row) -> bool {
-    row.bytes > 0 && row.workload == format!("{}/{}/{}", row.op, row.algorithm, row.bytes)
-}
-
-/// An operation in words: `seal`, `seal batch`, `latency of seal`.
-pub(super) fn operation(op: &str) -> String {
-    op.replace("latency/", "latency of ").replace('_', " ")
-}
-
 /// Operations measured at two message sizes or more, in the order of the run.
 pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
-    let names = distinct(
-        run.rows.iter().filter(|row| is_usual(row)).map(|row| (row.op.as_str(), row.algorithm.as_str())),
-    );
+    let usual = run.rows.iter().filter(|row| is_usual(row));
+    let names = distinct(usual.map(|row| (row.op.as_str(), row.algorithm.as_str())));
     let curve = |(op, algorithm)| {
-        let rows: Vec<&Row> =
-            run.rows.iter().filter(|r| is_usual(r) && r.op == op && r.algorithm == algorithm).collect();
+        let rows = rows_of(run, op, algorithm);
         let mut sizes = distinct(rows.iter().map(|row| row.bytes));
         sizes.sort_unstable();
         Curve { op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
     };
     names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
+}
+
+/// The rows of an operation as such: one workload for each size. Where a file has two that the catalog cannot
+/// tell apart, for it knows neither, the first is taken.
+pub(super) fn rows_of<'a>(run: &'a Run, op: &str, algorithm: &str) -> Vec<&'a Row> {
+    let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && is_usual(row);
+    let rows: Vec<&Row> = run.rows.iter().filter(usual).collect();
+    let at = |bytes: u64| rows.iter().copied().filter(move |row| row.bytes == bytes);
+    let chosen = |bytes| at(bytes).find(|row| workload(row).is_some()).or_else(|| at(bytes).next());
+    let is_chosen = |row: &&&Row| chosen(row.bytes).is_some_and(|one| one.workload == row.workload);
+    rows.iter().filter(is_chosen).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn by_hand(rows: Vec<Row>) -> Run {
+        Run { rows, ..sample::run() }
+    }
+
+    #[test]
+    fn only_operations_at_several_sizes_are_curves() {
+        let run = sample::run();
+        let curves = curves(&run);
+        let names: Vec<_> = curves.iter().map(|curve| (curve.op, curve.algorithm)).collect();
+        assert_eq!(names, [("seal", "aes-256-gcm"), ("open", "aes-256-gcm")]);
+        assert_eq!(curves[0].sizes, sample::SIZES);
+        assert_eq!(curves[0].engines, sample::ENGINES);
+    }
+
+    #[test]
+    fn a_variant_is_in_no_curve_whether_the_catalog_knows_it_or_not() {
+        let row = |bytes, suffix: &str| {
+            let mut row = sample::row("seal", "aes-256-gcm", bytes, "ring", &[bytes as f64]);
+            row.workload += suffix;
+            row
+        };
+        let known = by_hand(vec![row(1024, "/as-in-a-record"), row(1024, ""), row(64, "")]);
+        let paths = |run: &Run| {
+            let curve = &curves(run)[0];
+            curve.rows.iter().map(|row| row.workload.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(paths(&known), ["seal/aes-256-gcm/1024", "seal/aes-256-gcm/64"]);
+        let unknown = by_hand(vec![row(1024, "/in-L9"), row(1024, ""), row(77, ""), row(77, "/in-L9")]);
+        assert_eq!(paths(&unknown), ["seal/aes-256-gcm/1024", "seal/aes-256-gcm/77"]);
+    }
+
+    #[test]
+    fn a_speed_and_its_interval_come_from_the_nanoseconds() {
+        let run = by_hand(vec![
+            sample::row("seal", "a", 1000, "ring", &[100.0, 80.0, 125.0]),
+            sample::row("seal", "a", 2000, "ring", &[100.0]),
+        ]);
+        let curve = &curves(&run)[0];
+        assert_eq!(curve.speed("ring", 1000), Some(Speed { median: 10.0, low: 8.0, high: 12.5 }));
+        assert_eq!(curve.speed("ring", 4000), None);
+    }
 }

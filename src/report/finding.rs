@@ -1,5 +1,5 @@
-//! What in a section is not success: one list, which every format walks and which decides the command's exit
-//! code.
+//! What in a section is not success: one list, which decides the command's exit code. `entry` puts each beside
+//! what it is about, and every format for programs walks that.
 //!
 //! A failing row that each format had to look for itself was lost in four of them. Here a finding is a wrong
 //! case, a set or an engine that failed, a row without a time, a run that ended early, or a run of nothing.
@@ -7,9 +7,9 @@
 
 use std::fmt;
 
-use super::Section;
 use super::rows::{NO_TIME, time};
-use super::table::cases;
+use super::section::{Report, Section};
+use super::tally;
 use crate::measure::Run;
 use crate::verify;
 
@@ -64,11 +64,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything in a section that is not success: the verification's, then the measurement's.
-pub(super) fn findings(section: &Section) -> Vec<Finding> {
-    let mut found = section.verify.as_ref().map(of_verification).unwrap_or_default();
-    found.extend(section.bench.iter().flat_map(of_measurement));
-    found
+impl Section {
+    /// Everything in it that is not success, the verification's, then the measurement's; empty where all is
+    /// right and all was measured.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut found = self.verify.as_ref().map(of_verification).unwrap_or_default();
+        found.extend(self.bench.iter().flat_map(of_measurement));
+        found
+    }
+
+    /// Engines that took no part, each with the reason: they cannot run on that CPU, or have no row. That is
+    /// no finding: no CPU can run them all.
+    pub fn absent(&self) -> Vec<(String, String)> {
+        absent(self)
+    }
+}
+
+impl Report {
+    /// Everything in it that is not success, section by section.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.sections().iter().flat_map(Section::findings).collect()
+    }
 }
 
 /// One finding for each set and engine that something is wrong with.
@@ -90,13 +106,13 @@ fn of_verification(report: &verify::Report) -> Vec<Finding> {
         found.push(Finding::whole(Kind::Verification, &why));
     }
     // Files from before the verification itself failed such an engine.
-    for engine in cases::idle(report) {
+    for engine in tally::idle(report) {
         if !found.iter().any(|finding| finding.engine == engine) {
             let finding = Finding::whole(Kind::Verification, "it ran no case of any set");
             found.push(Finding { engine: engine.to_owned(), ..finding });
         }
     }
-    if found.is_empty() && cases::cases(report) == 0 {
+    if found.is_empty() && tally::cases(report) == 0 {
         found.push(Finding::whole(Kind::Nothing, "nothing was verified: no case ran"));
     }
     found
@@ -150,8 +166,7 @@ fn of_measurement(run: &Run) -> Vec<Finding> {
     found
 }
 
-/// Engines that took no part, each with the reason: they cannot run on that CPU, or have no row.
-pub(super) fn absent(section: &Section) -> Vec<(String, String)> {
+fn absent(section: &Section) -> Vec<(String, String)> {
     let verified = section.verify.iter().flat_map(|report| &report.engines);
     let measured = || section.bench.iter().flat_map(|run| &run.engines);
     let mut found: Vec<(String, String)> = Vec::new();
@@ -187,7 +202,7 @@ mod tests {
     }
 
     fn said(section: &Section) -> Vec<(Kind, String)> {
-        findings(section).iter().map(|finding| (finding.kind, finding.to_string())).collect()
+        section.findings().iter().map(|finding| (finding.kind, finding.to_string())).collect()
     }
 
     fn right() -> verify::Report {
@@ -222,7 +237,7 @@ mod tests {
             let failure = Failure { case: case.into(), what: "differs".into(), ..report.failures[0].clone() };
             report.failures.push(failure);
         }
-        let found = findings(&section(Some(report), None));
+        let found = section(Some(report), None).findings();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].details.len(), 3);
         assert!(found[0].why.ends_with("(and 2 more)"), "{}", found[0].why);

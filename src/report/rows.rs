@@ -1,17 +1,49 @@
-//! What a run's rows say, and tables of what is in no curve: other times, errors.
+//! What a run's rows say: the time, the engines, what the workload is.
 //!
-//! A row with an error has no time, whatever else it holds. Not here: curves over message sizes, which are `curve`,
-//! and how engines compare, which is `ratio`.
+//! A row with an error has no time, whatever else it holds. What a workload is comes from the members of its
+//! row and from the catalog, never out of its path: this is the one place of the report that names
+//! operations. Not here: curves over message sizes, which are `curve`.
 
-use super::block::{Cell, Mark, Table};
-use super::curve::{curves, is_usual};
-use super::number::{count, counted, three};
+use super::number::{count, three};
 use crate::host::environment;
-use crate::measure::{Estimate, Row, Run};
+use crate::measure::{self, Estimate, Row, Run, Scope, Workload};
 use crate::timing::interval::coverage;
+use crate::trace::{Seen, Width, Witness};
 
 /// The prefix of our own engines' names; every other engine is a peer.
 pub(super) const OWN: &str = "sealmark";
+
+/// Operations and what they work on, as rows name them, where a table is about these.
+pub(super) const SEAL: &str = "seal";
+pub(super) const RECORD: &str = "record";
+/// The cipher of a record, and the bytes of additional data that it then has, with a user's key of 24 bytes.
+pub(super) const RECORD_CIPHER: &str = "aes-256-gcm";
+pub(super) const RECORD_AAD: usize = 39;
+/// Operations on all cores, each with its twin on one.
+pub(super) const PARALLEL: [(&str, &str); 1] = [("parallel/seal", SEAL)];
+
+/// The workload that a row is of; none where the catalog has no such path: it is a user's, or of another
+/// version.
+pub(super) fn workload(row: &Row) -> Option<&'static Workload> {
+    measure::workloads().iter().find(|workload| workload.path == row.workload)
+}
+
+/// Whether a row may be part of a curve: it has a message and a cipher, and its operation in the usual
+/// circumstances.
+pub(super) fn is_usual(row: &Row) -> bool {
+    let usual = |workload: &Workload| workload.variant.is_empty() && workload.scope() != Scope::CipherFree;
+    row.bytes > 0 && workload(row).is_none_or(usual)
+}
+
+/// Whether bytes over its time are a throughput.
+pub(super) fn has_throughput(row: &Row) -> bool {
+    row.bytes > 0 && !row.is_latency()
+}
+
+/// An operation in words: `seal`, `seal batch`, `latency of seal`.
+pub(super) fn operation(op: &str) -> String {
+    op.replace("latency/", "latency of ").replace('_', " ")
+}
 
 /// A row's time: none where there is an error or the time is no positive number.
 pub(super) fn time(row: &Row) -> Option<Estimate> {
@@ -114,77 +146,39 @@ pub(super) fn processes(run: &Run) -> String {
     }
 }
 
-/// Nanoseconds of the workloads that are no part of a curve, by engine.
-pub(super) fn other(run: &Run) -> Option<Table> {
-    let curves = curves(run);
-    let drawn = |row: &Row| {
-        is_usual(row) && curves.iter().any(|curve| curve.op == row.op && curve.algorithm == row.algorithm)
-    };
-    let rows: Vec<&Row> = run.rows.iter().filter(|row| !drawn(row)).collect();
-    if rows.is_empty() {
-        return None;
-    }
-    let engines = engines_of(run, &rows);
-    let mut table = Table::new(
-        "other",
-        "Other operations: nanoseconds each",
-        std::iter::once("workload").chain(engines.iter().copied()),
-    );
-    table.details = false;
-    for workload in distinct(rows.iter().map(|row| row.workload.as_str())) {
-        let of = |engine: &str| rows.iter().find(|row| row.workload == workload && row.engine == engine);
-        let mut row = vec![Cell::new(workload)];
-        for engine in &engines {
-            row.push(match of(engine).map(|row| (row, time(row))) {
-                Some((row, Some(ns))) => {
-                    Cell::new(three(ns.median)).detail(interval(run, row, ns.low, ns.high))
-                }
-                Some((_, None)) => Cell::error(),
-                None => Cell::none(),
-            });
-        }
-        table.push(row);
-    }
-    let note =
-        if engines.contains(&OWN) { "What uses no cipher stands under the name sealmark." } else { "" };
-    Some(table.note(note))
+/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
+/// each have as many samples as the other, but not of the same processes, so each is held against the row
+/// that lost none. A run that ended early has its last process for some workloads only.
+pub(super) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
+    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
+    let whole = beside.map(|row| row.samples.len()).max();
+    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
+    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
+        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
+    (usable && !ratios.is_empty()).then_some(ratios)
 }
 
-/// Rows without a time, and why.
-pub(super) fn errors(run: &Run) -> Option<Table> {
-    let mut table =
-        Table::new("errors", "Measurements without a time", ["workload", "engine", "why"]).words();
-    for row in run.rows.iter().filter(|row| time(row).is_none()) {
-        let why = row.error.as_deref().unwrap_or(NO_TIME);
-        table.push(vec![Cell::new(&row.workload), Cell::new(&row.engine), Cell::new(why).mark(Mark::Bad)]);
-    }
-    let found = table.rows.len() as u64;
-    let note = format!("{}. An engine whose result was wrong gets no time.", counted(found, "measurement"));
-    (found > 0).then(|| table.note(&note))
+/// Peers that are not among those compared: `without graviola`; nothing where all have a time.
+pub(super) fn without(peers: &[&Row]) -> String {
+    let failed: Vec<&str> =
+        peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();
+    if failed.is_empty() { String::new() } else { format!("without {}", failed.join(" and ")) }
+}
+
+/// The widest registers of its AES instructions and of its carry-less multiplies.
+pub(super) fn widths(witness: &Witness) -> [&'static str; 2] {
+    let width =
+        |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
+    [width(&witness.aes), width(&witness.multiply)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::report::table::curve;
 
     fn by_hand(rows: Vec<Row>) -> Run {
         Run { rows, ..sample::run() }
-    }
-
-    #[test]
-    fn only_operations_at_several_sizes_are_curves() {
-        let run = sample::run();
-        let curves = curves(&run);
-        let names: Vec<_> = curves.iter().map(|curve| (curve.op, curve.algorithm)).collect();
-        assert_eq!(names, [("seal", "aes-256-gcm"), ("open", "aes-256-gcm")]);
-        assert_eq!(curves[0].sizes, sample::SIZES);
-        assert_eq!(curves[0].engines, sample::ENGINES);
-        let other = other(&run).unwrap();
-        let rows: Vec<_> = other.rows.iter().map(|row| row[0].text.as_str()).collect();
-        assert_eq!(rows, ["seal/record/1024", "key/aes-256-gcm", "nonce/counter", "keystore/lookup"]);
-        assert_eq!(other.rows[2][7].text, "8.30");
     }
 
     #[test]
@@ -201,21 +195,5 @@ mod tests {
         assert_eq!(interval(&run, &lost, 8.0, 12.5), "8.00–12.5, 2 processes");
         assert_eq!(processes(&run), "2 to 3 processes");
         assert_eq!(coverages(&by_hand(vec![])), "0 %");
-    }
-
-    #[test]
-    fn a_row_with_an_error_has_no_time_even_when_the_file_gives_one() {
-        let mut run = by_hand(vec![
-            sample::row("seal", "a", 1000, "ring", &[100.0]),
-            sample::row("seal", "a", 2000, "ring", &[100.0]),
-        ]);
-        assert!(errors(&run).is_none());
-        run.rows[0].error = Some("wrong tag".into());
-        let curves = curves(&run);
-        assert_eq!(curves[0].speed("ring", 1000), None);
-        assert_eq!(curve::table(&run, &curves[0]).rows[0][1], Cell::error());
-        let errors = errors(&run).unwrap();
-        assert_eq!(errors.rows[0][2].text, "wrong tag");
-        assert_eq!(errors.rows.len(), 1);
     }
 }

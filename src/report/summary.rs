@@ -3,18 +3,32 @@
 //! Each is put together from counts, so it is as true as the files. It calls an engine the fastest only where
 //! its interval stands clear of the next; else it names who is too close.
 
-use super::Section;
 use super::curve::{self, Curve};
 use super::number::{counted, size, three};
-use super::rows;
-use super::table::cases;
+use super::rows::{self, SEAL};
+use super::section::{Report, Section};
+use super::tally;
 use crate::measure::Run;
 
 /// The size that a sentence speaks of, where it was measured.
 const USUAL_SIZE: u64 = 16 * 1024;
 
+impl Section {
+    /// One true sentence on it.
+    pub fn sentence(&self) -> String {
+        section(self)
+    }
+}
+
+impl Report {
+    /// One plain sentence on all of it, for the end of a command and the head of the page.
+    pub fn sentence(&self) -> String {
+        report(self.sections())
+    }
+}
+
 /// On a whole report.
-pub(super) fn report(sections: &[Section]) -> String {
+fn report(sections: &[Section]) -> String {
     match sections {
         [] => "Nothing to report: no result file was given.".to_owned(),
         [only] => section(only),
@@ -32,7 +46,7 @@ pub(super) fn report(sections: &[Section]) -> String {
                 format!("{runs}, measured and not verified")
             } else {
                 let (all, wrong) = verified().fold((0, 0), |(all, wrong), report| {
-                    (all + cases::cases(report), wrong + cases::wrong(report))
+                    (all + tally::cases(report), wrong + tally::wrong(report))
                 });
                 format!("{runs}: {}, {wrong} wrong", counted(all, "case"))
             };
@@ -45,11 +59,11 @@ pub(super) fn report(sections: &[Section]) -> String {
 }
 
 /// On one section.
-pub(super) fn section(section: &Section) -> String {
+fn section(section: &Section) -> String {
     let mut parts = Vec::new();
     if let Some(report) = &section.verify {
-        let (engines, all) = (cases::engines(report).len() as u64, cases::cases(report));
-        let wrong = cases::wrong(report);
+        let (engines, all) = (tally::engines(report).len() as u64, tally::cases(report));
+        let wrong = tally::wrong(report);
         parts.push(if all == 0 {
             "nothing was verified: no case ran".to_owned()
         } else {
@@ -109,7 +123,7 @@ fn ran(report: &crate::verify::Report) -> u64 {
 /// The fastest engine at sealing, at 16 KiB or else at the largest size.
 fn fastest(run: &Run) -> Option<String> {
     let curves = curve::curves(run);
-    let seal = |curve: &&Curve<'_>| curve.op == "seal";
+    let seal = |curve: &&Curve<'_>| curve.op == SEAL;
     let curve = curves.iter().filter(seal).find(|curve| curve.sizes.contains(&USUAL_SIZE));
     let curve = curve.or_else(|| curves.iter().find(seal))?;
     let bytes = if curve.sizes.contains(&USUAL_SIZE) { USUAL_SIZE } else { *curve.sizes.last()? };
@@ -152,8 +166,8 @@ pub(super) fn origin(section: &Section) -> String {
     words + "."
 }
 
-/// What has changed on one machine between the files of a report, as far as the fingerprint does not show it: one
-/// sentence for each fingerprint.
+/// What has changed on one machine between the files of a report, as far as the fingerprint does not show it:
+/// one sentence for each fingerprint.
 pub(super) fn changes(sections: &[Section]) -> Vec<String> {
     let mut hosts: Vec<(&str, [Vec<&str>; 3])> = Vec::new();
     for section in sections {
@@ -257,8 +271,8 @@ mod tests {
             let mut other = bench.clone();
             change(&mut other);
             let whole = format!(
-                "The runs with fingerprint 3f9ac27be01d5586 did not all have the same system or program: {words}; it \
-                 may change times."
+                "The runs with fingerprint 3f9ac27be01d5586 did not all have the same system or program: \
+                 {words}; it may change times."
             );
             let within = vec![verify.clone(), File::Bench(other.clone())];
             assert_eq!(said(within), [whole.as_str()], "within a section");

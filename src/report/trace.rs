@@ -2,10 +2,10 @@
 
 use super::block::{Cell, Table};
 use super::number::{count, plain, size, three};
-use super::rows::distinct;
-use super::table::witness;
+use super::rows::{distinct, widths};
 use crate::host::environment;
 use crate::measure::trace::Traced;
+use crate::measure::{self, Workload};
 use crate::trace::{Change, Diff, Seen, Trace, Width};
 
 /// Rows of a table that may have hundreds.
@@ -48,7 +48,8 @@ pub fn sentence(traced: &Traced) -> String {
     };
     let (aes, multiply) = (seen(&trace.witness.aes), seen(&trace.witness.multiply));
     format!(
-        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a second.{addresses}{steered}\n\
+        "{} on {} {}{of}: {} instructions, {own}{repeated}.\ndigest {}; {} steps in {} s, {} a \
+         second.{addresses}{steered}\n\
          widest AES instructions: {aes}\nwidest carry-less multiplies: {multiply}",
         traced.workload,
         traced.engine,
@@ -68,13 +69,17 @@ fn amount(bytes: u64, messages: u64) -> String {
 /// Several traces side by side: an engine in each row, a workload in each column.
 pub fn summary(all: &[Traced]) -> Table {
     let workloads = distinct(all.iter().map(|traced| traced.workload.as_str()));
-    let kind = |workload: &str| workload.rsplit_once('/').map(|(kind, _)| kind.to_owned());
-    let kinds = distinct(workloads.iter().map(|workload| kind(workload)));
+    let known = |path: &str| measure::workloads().iter().find(|known| known.path == path);
+    // An operation as such, at some length.
+    let kind = |workload: &Workload| {
+        let usual = workload.bytes > 0 && workload.variant.is_empty();
+        usual.then(|| format!("{}/{}", workload.op(), workload.algorithm))
+    };
+    let kinds = distinct(workloads.iter().map(|path| known(path).and_then(kind)));
     // Where they differ in length only, the length is the column's name.
     let (title, names) = match kinds.as_slice() {
         [Some(kind)] => {
-            let bytes = |path: &str| path.rsplit('/').next().and_then(|bytes| bytes.parse().ok());
-            let name = |path: &&str| bytes(path).map_or_else(|| (*path).to_owned(), size);
+            let name = |path: &&str| known(path).map_or_else(String::new, |known| size(known.bytes as u64));
             (format!("{kind}: instructions"), workloads.iter().map(name).collect::<Vec<_>>())
         }
         _ => ("Instructions".to_owned(), workloads.iter().map(|path| (*path).to_owned()).collect()),
@@ -84,8 +89,9 @@ pub fn summary(all: &[Traced]) -> Table {
     let steered = environment::warnings(distinct(steered).into_iter());
     let steered: String = steered.into_iter().map(|words| format!(" {words}")).collect();
     let mut table = Table::new("instructions", &title, columns).note(&format!(
-        "Instructions of the engine for each byte of a message, or for each operation where there is no message, \
-         single-stepped and without the harness around it. Beside it the widest registers of AES instructions.{steered}"
+        "Instructions of the engine for each byte of a message, or for each operation where there is no \
+         message, single-stepped and without the harness around it. Beside it the widest registers of AES \
+         instructions.{steered}"
     ));
     for engine in distinct(all.iter().map(|traced| traced.engine.as_str())) {
         let of = |workload: &str| all.iter().find(|t| t.workload == workload && t.engine == engine);
@@ -98,7 +104,7 @@ pub fn summary(all: &[Traced]) -> Table {
 /// Instructions of the engine for each byte, and the widest AES.
 fn per_byte(traced: &Traced) -> Cell {
     let each = traced.own() as f64 / (traced.bytes.max(1) * traced.messages.max(1)) as f64;
-    let [aes, _] = witness::widths(&traced.trace.witness);
+    let [aes, _] = widths(&traced.trace.witness);
     let aes = if aes == "none" { "no AES" } else { aes };
     let cut = traced.declared.map(|_| format!(", at {}", amount(traced.bytes, traced.messages)));
     Cell::new(three(each)).detail(format!("{aes}{}", cut.unwrap_or_default()))
@@ -174,8 +180,8 @@ fn symbols(trace: &Trace) -> Table {
 fn loops(trace: &Trace) -> Table {
     let columns = ["loop", "from", "to", "turns", "length", "executed", "%"];
     let mut table = Table::new("loops", "Hottest loops", columns).note(
-        "From and to are bytes from the function's beginning. Turns are jumps back; length is the number of different \
-         instructions executed in it; an outer loop holds what its inner ones executed.",
+        "From and to are bytes from the function's beginning. Turns are jumps back; length is the number of \
+         different instructions executed in it; an outer loop holds what its inner ones executed.",
     );
     for row in trace.loops.iter().take(TOP / 2) {
         table.push(vec![

@@ -158,10 +158,13 @@ fn files_of_other_algorithms_do_not_count_and_are_listed() {
     let output = sealmark(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    for line in
-        ["gcm.json: wycheproof-aead, 316 cases", "set aside   AES-CCM (1): ", "set aside   a document"]
-    {
-        assert!(listed.contains(line), "{line} in {listed}");
+    let row = |file: &str| listed.lines().find(|line| line.contains(file)).unwrap_or_default();
+    for (file, words) in [
+        ("gcm.json", ["read", "wycheproof-aead, 316 cases"]),
+        ("ccm.json", ["set aside", "AES-CCM"]),
+        ("README.md", ["set aside", "a document"]),
+    ] {
+        assert!(words.iter().all(|word| row(file).contains(word)), "{file}: {words:?} in {listed}");
     }
 }
 

@@ -1,13 +1,13 @@
 //! Do two runs agree? Of each row the ratio to a named engine, with its interval, in both runs.
 //!
-//! A ratio pairs the samples of one process, in which both engines ran in the same rounds; its interval is over
-//! processes, by order statistics. Two runs agree on a row where the two intervals overlap.
+//! A ratio pairs the samples of one process, in which both engines ran in the same rounds; its interval is
+//! over processes, by order statistics. Two runs agree on a row where the two intervals overlap.
 
 use crate::measure::Run;
 use crate::report::block::{Cell, Mark, Table};
 use crate::report::number::three;
-use crate::report::rows::{distinct, time};
-use crate::report::table::ratio::pairs;
+use crate::report::rows::{distinct, pairs, time};
+
 use crate::timing::Interval;
 
 /// What comparing two runs found.
@@ -17,8 +17,8 @@ pub struct Agreement {
     pub rows: usize,
     /// Of those, rows whose intervals overlap.
     pub agree: usize,
-    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide intervals agree
-    /// easily; this tells what the agreement is worth.
+    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide intervals
+    /// agree easily; this tells what the agreement is worth.
     pub apart: Vec<f64>,
     /// Those that do not agree.
     pub table: Table,

@@ -1,16 +1,16 @@
 //! Several runs side by side: the same workload on several hosts, or on one host over time.
 //!
-//! Only what may be compared is: runs of one build profile, rows of the same workload over buffers of the same cache
-//! level in as large batches. What is left out is said, with the reason. Times of different hosts stand beside each
-//! other and are not divided: they were not measured in the same rounds.
+//! Only what may be compared is: runs of one build profile, rows of the same workload over buffers of the
+//! same cache level in as large batches. What is left out is said, with the reason. Times of different hosts
+//! stand beside each other and are not divided: they were not measured in the same rounds.
 
 use crate::host::Variable;
 use crate::measure::{Row, Run};
-use crate::report::Section;
 use crate::report::block::{Cell, Mark, Table};
-use crate::report::curve::{Curve, curves, is_usual, operation};
+use crate::report::curve::{curves, rows_of};
 use crate::report::number::{counted, size, three};
-use crate::report::rows::{distinct, time};
+use crate::report::rows::{distinct, operation, time};
+use crate::report::section::Section;
 
 /// Tables over several runs, and why some are not in them.
 #[derive(Clone, PartialEq, Default, Debug)]
@@ -65,7 +65,8 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
             names[i] = format!("{}, {}", names[i], runs[i].started);
         }
     }
-    let latency = op.starts_with("latency/");
+    let rows: Vec<Vec<&Row>> = runs.iter().map(|run| rows_of(run, op, algorithm)).collect();
+    let latency = rows.iter().flatten().any(|row| row.is_latency());
     let unit = if latency { "nanoseconds" } else { "GB/s" };
     let what = if hosts.len() == 1 { "over time" } else { "by host" };
     let words = operation(op);
@@ -75,17 +76,12 @@ fn table(runs: &[&Run], op: &str, algorithm: &str, refused: &mut Vec<String>) ->
         &title,
         std::iter::once("engine, size".to_owned()).chain(names),
     );
-    let of = |run: &'_ Run| -> Vec<Row> {
-        let usual = |row: &&Row| row.op == op && row.algorithm == algorithm && is_usual(row);
-        run.rows.iter().filter(usual).cloned().collect()
-    };
-    let rows: Vec<Vec<Row>> = runs.iter().map(|run| of(run)).collect();
     let mut alone = Vec::new();
     let keys = distinct(rows.iter().flatten().map(|row| (row.bytes, row.engine.clone())));
     for (bytes, engine) in keys {
         let found: Vec<Option<&Row>> = rows
             .iter()
-            .map(|rows| rows.iter().find(|row| row.bytes == bytes && row.engine == engine))
+            .map(|rows| rows.iter().copied().find(|row| row.bytes == bytes && row.engine == engine))
             .collect();
         let first = found.iter().zip(runs).find_map(|(row, run)| Some(((*row)?, *run)));
         if found.iter().flatten().count() < 2 {
@@ -160,60 +156,6 @@ fn value(row: &Row, latency: bool) -> Cell {
     Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high)))
 }
 
-/// The places of the engines at each size of each curve: the same place where intervals reach the leader's of that place.
-pub(in crate::report) fn ranks(run: &Run) -> Vec<Table> {
-    let mut tables = Vec::new();
-    for curve in curves(run).iter().filter(|curve| curve.engines.len() > 1) {
-        let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
-        let title = format!("{}: places", curve.title());
-        let mut table = Table::new(
-            &format!("rank-{}", curve.id()),
-            &title,
-            std::iter::once("engine".to_owned()).chain(sizes),
-        );
-        let places: Vec<Vec<(String, String)>> =
-            curve.sizes.iter().map(|&bytes| places(curve, bytes)).collect();
-        for engine in &curve.engines {
-            let mut row = vec![Cell::new(engine)];
-            for (&bytes, places) in curve.sizes.iter().zip(&places) {
-                let place = places.iter().find(|(name, _)| name == engine);
-                row.push(match place {
-                    Some((_, place)) => {
-                        let mark = if place == "1" { Mark::Best } else { Mark::Plain };
-                        Cell::new(place).mark(mark)
-                    }
-                    None if curve.has_failed(engine, bytes) => Cell::error(),
-                    None => Cell::none(),
-                });
-            }
-            table.push(row);
-        }
-        tables.push(
-            table.note("1 is the quickest. 2= is a place that several share: their intervals overlap."),
-        );
-    }
-    tables
-}
-
-/// Engines at a size and their places.
-fn places(curve: &Curve<'_>, bytes: u64) -> Vec<(String, String)> {
-    let mut timed: Vec<_> = curve.engines.iter().filter_map(|e| Some((*e, curve.speed(e, bytes)?))).collect();
-    timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-    let mut groups: Vec<(usize, Vec<&str>, f64)> = Vec::new();
-    for (i, (engine, speed)) in timed.iter().enumerate() {
-        match groups.last_mut() {
-            Some((_, group, low)) if speed.high >= *low => group.push(engine),
-            _ => groups.push((i + 1, vec![engine], speed.low)),
-        }
-    }
-    let word =
-        |place: usize, group: &[&str]| if group.len() > 1 { format!("{place}=") } else { place.to_string() };
-    let named = |(place, group, _): &(usize, Vec<&str>, f64)| -> Vec<(String, String)> {
-        group.iter().map(|engine| ((*engine).to_owned(), word(*place, group))).collect()
-    };
-    groups.iter().flat_map(named).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,35 +223,10 @@ mod tests {
             aws.error = Some("wrong".into());
         });
         let compared = compare(&[section(|_| {}), other]);
-        let rest = "seal/aes-256-gcm/16 on ring and 7 more rows of seal aes-256-gcm cannot be compared: only one \
-                    run has a row of it.";
+        let rest = "seal/aes-256-gcm/16 on ring and 7 more rows of seal aes-256-gcm cannot be compared: only \
+                    one run has a row of it.";
         assert_eq!(compared.refused, [rest]);
         let row = compared.tables[0].rows.iter().find(|row| row[0].text == "aws-lc, 16 B").unwrap();
         assert_eq!(row[2], Cell::error());
-    }
-
-    #[test]
-    fn an_engine_with_an_error_has_no_place() {
-        let mut run = sample::run();
-        run.rows.iter_mut().find(|row| row.engine == "ring").unwrap().error = Some("wrong".into());
-        let table = &ranks(&run)[0];
-        let ring = table.rows.iter().find(|row| row[0].text == "ring").unwrap();
-        assert_eq!((&ring[1], ring[2].mark == Mark::Bad), (&Cell::error(), false));
-    }
-
-    #[test]
-    fn engines_share_a_place_where_their_intervals_overlap() {
-        let rows =
-            [("ring", [100.0, 90.0, 110.0]), ("aws-lc", [105.0, 104.0, 106.0]), ("graviola", [200.0; 3])];
-        let rows =
-            rows.iter().flat_map(|(engine, ns)| [16, 64].map(|b| sample::row("seal", "a", b, engine, ns)));
-        let run = Run { rows: rows.collect(), ..sample::run() };
-        let table = &ranks(&run)[0];
-        let places: Vec<_> =
-            table.rows.iter().map(|row| (row[0].text.as_str(), row[1].text.as_str())).collect();
-        assert_eq!(places.len(), 3);
-        for (engine, place) in [("ring", "1="), ("aws-lc", "1="), ("graviola", "3")] {
-            assert!(places.contains(&(engine, place)), "{places:?}");
-        }
     }
 }

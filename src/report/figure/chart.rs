@@ -1,4 +1,4 @@
-//! The sheet that a curve is drawn on: scales, axes, lines, markers, names, in plotters' elements.
+//! The chart that a curve is drawn on: scales, axes, lines, markers, names, in plotters' elements.
 //!
 //! plotters writes the elements; the places are reckoned here, because its own chart places text by a font's
 //! measures. Not here: colours, which are stand-ins until `svg` has the whole drawing.
@@ -9,8 +9,8 @@ use plotters::prelude::{DrawingArea, IntoFont, IntoTextStyle, RGBColor, SVGBacke
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::palette::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
 use crate::report::curve::{Curve, Speed};
-use crate::report::figure::svg::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
 use crate::report::number::{plain, size, three};
 
 /// plotters places on whole pixels: we draw ten times as large, and the view box shrinks it.
@@ -24,7 +24,7 @@ const BOTTOM: f64 = 52.0;
 const LINE_HEIGHT: f64 = 17.0;
 
 /// The drawing area and the two scales.
-pub(in crate::report) struct Sheet<'a> {
+pub(in crate::report) struct Chart<'a> {
     area: DrawingArea<SVGBackend<'a>, Shift>,
     right: f64,
     x: (f64, f64),
@@ -33,7 +33,7 @@ pub(in crate::report) struct Sheet<'a> {
 
 pub(in crate::report) type Place = (f64, f64);
 
-impl<'a> Sheet<'a> {
+impl<'a> Chart<'a> {
     /// Scales that hold every size and interval of a curve.
     pub fn new(curve: &Curve<'_>, area: DrawingArea<SVGBackend<'a>, Shift>) -> Self {
         let longest = curve.engines.iter().map(|name| name.chars().count()).max().unwrap_or(0);

@@ -1,38 +1,19 @@
 //! Throughput curves as SVG: GB/s over message size, both axes logarithmic, one line for each engine.
 //!
 //! An engine has a colour, a marker and its name at the end of its line, so no two are told apart by colour
-//! alone (the colours are those of Okabe and Ito, darkened or lightened to keep contrast). Text is `<text>` set
-//! in the page's font: the layout needs no font's measures. Not here: choosing what to draw.
+//! alone (the colours are those of Okabe and Ito, darkened or lightened to keep contrast). Text is `<text>`
+//! set in the page's font: the layout needs no font's measures. Not here: choosing what to draw.
 
 use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 
+use super::chart::{Chart, HEIGHT, UNIT, WIDTH};
+use super::palette::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
 use crate::report::curve::Curve;
-use crate::report::figure::chart::{HEIGHT, Sheet, UNIT, WIDTH};
-use crate::report::number::{size, three};
-
-/// Colours of the lines on a light and on a dark ground; the page's style sheet is made from them.
-pub(in crate::report) const PALETTE: [(&str, &str); 8] = [
-    ("#0072B2", "#4FA3E0"),
-    ("#C85200", "#FF8C42"),
-    ("#00825F", "#2DC596"),
-    ("#A6508C", "#DE8FC4"),
-    ("#8F6500", "#E6B422"),
-    ("#404040", "#D0D0D0"),
-    ("#2E8BC0", "#8CD0F5"),
-    ("#707000", "#C6C65A"),
-];
-
-// Stand-ins that plotters writes into the drawing, replaced at the end: see `paint`.
-pub(in crate::report) const INK: RGBColor = RGBColor(0xF1, 0, 0);
-pub(in crate::report) const QUIET: RGBColor = RGBColor(0xF2, 0, 0);
-pub(in crate::report) const GRID: RGBColor = RGBColor(0xF3, 0, 0);
-pub(in crate::report) const GROUND: RGBColor = RGBColor(0xF4, 0, 0);
-/// With the line's place in the palette as its blue.
-pub(in crate::report) const LINE: u8 = 0xF0;
+use crate::report::number::{plain, size, three};
 
 /// What a drawing is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Paint {
+pub(super) enum Paint {
     /// Inside our page: no ground of its own, colours by the page's style sheet.
     Page,
     /// A picture of its own: light colours on white.
@@ -41,35 +22,34 @@ pub(in crate::report) enum Paint {
 
 /// Draws a curve. `engines` are all engines of the report: an engine's place there chooses its colour and
 /// marker, so that they stay the same from figure to figure. `name` starts the ids inside a page.
-pub(in crate::report) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint) -> String {
+pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint) -> String {
     let mut drawing = String::new();
     let scaled = ((WIDTH * UNIT) as u32, (HEIGHT * UNIT) as u32);
     let area = SVGBackend::with_string(&mut drawing, scaled).into_drawing_area();
-    let sheet = Sheet::new(curve, area);
+    let chart = Chart::new(curve, area);
     if paint == Paint::Picture {
-        sheet.ground();
-        sheet.heading(&curve.title());
+        chart.ground();
+        chart.heading(&curve.title());
     }
-    sheet.axes(curve);
+    chart.axes(curve);
     let (mut ends, mut missing) = (Vec::new(), Vec::new());
     for engine in &curve.engines {
         let place = engines.iter().position(|other| other == engine).unwrap_or(0);
-        match sheet.line(curve, engine, place) {
+        match chart.line(curve, engine, place) {
             Some(end) => ends.push((end, *engine, place)),
             None => missing.push(*engine),
         }
     }
-    sheet.names(ends);
-    sheet.missing(&missing);
-    sheet.finish();
+    chart.names(ends);
+    chart.missing(&missing);
+    chart.finish();
     frame(&drawing, curve, name, paint)
 }
 
 /// Puts our own opening tag, title and description around what plotters drew, and the colours in place.
 fn frame(drawing: &str, curve: &Curve<'_>, name: &str, paint: Paint) -> String {
     let body = drawing.split_once('>').map_or("", |(_, body)| body);
-    let (title, description) =
-        (escape(&crate::report::number::plain(&curve.title())), escape(&describe(curve)));
+    let (title, description) = (escape(&plain(&curve.title())), escape(&describe(curve)));
     let space = match paint {
         Paint::Page => String::new(),
         Paint::Picture => format!(r#" xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}""#),
@@ -119,7 +99,7 @@ fn describe(curve: &Curve<'_>) -> String {
             words += &format!(" {engine}: no time at {}.", failed.join(", "));
         }
     }
-    crate::report::number::plain(&words)
+    plain(&words)
 }
 
 fn escape(words: &str) -> String {

@@ -5,29 +5,29 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::measure::{Run, warnings};
-use crate::report::block::{Mark, Table};
-use crate::report::curve::{Curve, curves};
-use crate::report::figure::svg::{self, Paint};
-use crate::report::number::plain;
-use crate::report::table::{
-    cases, cores, curve, engines, heat, latency_tail, limits, ratio, usage, waterfall, witness,
-};
-use crate::report::{Report, Section, compare, rows, summary};
+use super::method;
+use crate::measure::warnings;
+use crate::report::block::{Block, Mark, Table};
+use crate::report::figure::{Figure, PALETTE};
+use crate::report::number::{counted, plain};
+use crate::report::rows::all_engines;
+use crate::report::section::{Report, Section};
+use crate::report::{compare, summary};
 
 /// Draws the page.
-pub(in crate::report) fn page(report: &Report) -> String {
+pub(super) fn page(report: &Report) -> String {
     let sentence = report.sentence();
     let sections = report.sections();
     let several = sections.len() > 1;
-    let engines = rows::all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
+    let engines = all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'";
                 title { "Sealmark report: " (plain(&sentence)) }
                 style { (PreEscaped(style())) }
             }
@@ -38,8 +38,9 @@ pub(in crate::report) fn page(report: &Report) -> String {
                     @for words in summary::changes(sections) { p { (plain(&words)) } }
                     @if several { (contents(sections)) (side_by_side(sections)) }
                     @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
-                    footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. report.csv, beside \
-                              this page, holds every number unrounded and every process's number." }
+                    footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. \
+                              report.csv, beside this page, holds every number unrounded and every process's \
+                              number." }
                 }
             }
         }
@@ -50,7 +51,7 @@ pub(in crate::report) fn page(report: &Report) -> String {
 /// The style sheet, with the figures' colours.
 fn style() -> String {
     let colors = |pick: fn(&(&'static str, &'static str)) -> &'static str| {
-        let colors = svg::PALETTE.iter().enumerate();
+        let colors = PALETTE.iter().enumerate();
         colors.map(|(i, pair)| format!("--line-{i}:{};", pick(pair))).collect::<String>()
     };
     let (light, dark) = (colors(|pair| pair.0), colors(|pair| pair.1));
@@ -79,55 +80,44 @@ fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
         section {
             h2 id=(format!("run-{place}")) { (plain(&section.host.cpu)) }
             (host(section))
-            @let engines = engines::table(section);
-            h3 { (engines.title) }
-            (table(&engines))
-            @if let Some(report) = &section.verify {
-                @for found in std::iter::once(cases::sets(report)).chain(cases::failures(report)) {
-                    h3 { (found.title) }
-                    (table(&found))
-                }
-            }
-            @if let Some(run) = &section.bench {
-                @for (i, curve) in curves(run).iter().enumerate() {
-                    (figure(run, curve, all, &format!("run-{place}-{}", i + 1)))
-                    @if let Some(limit) = curve.of_limit() {
-                        (limit_figure(run, &limit, all, &format!("run-{place}-{}-limit", i + 1)))
-                    }
-                }
-                @for found in heat::table(run).iter().chain(&ratio::table(run)) { (titled(found)) }
-                @for found in &compare::hosts::ranks(run) { (folded(found)) }
-                @for found in &waterfall::tables(run) {
-                    h3 { (found.title) }
-                    @let bytes = found.id.trim_start_matches("waterfall-").parse().unwrap_or_default();
-                    figure { div.scroll tabindex="0" { (waterfall::figure(run, bytes)) } }
-                    (table(found))
-                }
-                @let rest = [latency_tail::table(run), cores::table(run), rows::other(run), rows::errors(run)];
-                @for found in rest.iter().flatten() { (titled(found)) }
-                @if !run.limits.is_empty() { (titled(&limits::limits(&run.limits))) }
-                @if run.rows.iter().any(|row| row.algorithm == "record") { (titled(&usage::usage())) }
-            }
-            @if let Some(found) = witness::table(section) {
-                h3 { (found.title) }
-                (table(&found))
+            @for (i, found) in section.blocks().iter().enumerate() {
+                (block(found, all, &format!("run-{place}-{}", i + 1)))
             }
             @for words in section.bench.iter().flat_map(warnings) { p.note { "Warning: " (plain(&words)) } }
             h3 { "To repeat it" }
-            (super::method::repeat(section))
+            (method::repeat(section))
             h3 { "Method and limits" }
-            (super::method::notes(section))
+            (method::notes(section))
         }
     }
 }
 
-fn titled(found: &Table) -> Markup {
-    html! { h3 { (found.title) } (table(found)) }
+/// A table with its heading, below its figure.
+fn block(block: &Block<'_>, all: &[&str], name: &str) -> Markup {
+    let found = &block.table;
+    let inside = html! {
+        @if let Some(figure) = &block.figure { (drawn(figure, &found.title, all, name)) }
+        (table(found))
+    };
+    html! {
+        @if block.folded {
+            details { summary { (found.title) } (inside) }
+        } @else {
+            h3 { (found.title) }
+            (inside)
+        }
+    }
 }
 
-/// A table that few will look at.
-fn folded(found: &Table) -> Markup {
-    html! { details { summary { (found.title) } (table(found)) } }
+fn drawn(figure: &Figure<'_>, title: &str, all: &[&str], name: &str) -> Markup {
+    html! {
+        figure {
+            div.scroll tabindex="0" role="region" aria-label=(title) {
+                (PreEscaped(figure.in_page(all, name)))
+            }
+            @if let Some(words) = figure.caption() { figcaption { (words) } }
+        }
+    }
 }
 
 /// All runs in one table for each operation, and what could not be put there.
@@ -136,16 +126,6 @@ fn side_by_side(sections: &[Section]) -> Markup {
     html! {
         @for words in &compared.refused { p.note { (plain(words)) } }
         @for found in &compared.tables { h3 { (found.title) } (table(found)) }
-    }
-}
-
-/// How far the engines of a curve are from the CPU's limit.
-fn limit_figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
-    let found = curve::limit_table(run, curve);
-    html! {
-        h3 { (found.title) }
-        figure { div.scroll tabindex="0" { (PreEscaped(svg::draw(curve, all, name, Paint::Page))) } }
-        (table(&found))
     }
 }
 
@@ -163,11 +143,7 @@ fn host(section: &Section) -> Markup {
         ),
         (
             "Machine",
-            format!(
-                "{}, {} usable",
-                summary::machine(host.virtualised),
-                crate::report::number::counted(host.cores as u64, "core")
-            ),
+            format!("{}, {} usable", summary::machine(host.virtualised), counted(host.cores as u64, "core")),
         ),
         ("System", format!("{} {}, kernel {}", host.os, host.arch, host.kernel.as_ref().unwrap_or(&unknown))),
         ("Microcode", host.microcode.clone().unwrap_or(unknown)),
@@ -224,26 +200,6 @@ fn class(mark: Mark, number: bool) -> String {
         Mark::Heat(_) => " warm3",
     };
     format!("{}{mark}", if number { "number" } else { "words" })
-}
-
-/// A curve and its table; of a latency the table alone.
-fn figure(run: &Run, curve: &Curve<'_>, all: &[&str], name: &str) -> Markup {
-    let numbers = curve::table(run, curve);
-    html! {
-        h3 { (numbers.title) }
-        @if !curve.is_latency() {
-            figure {
-                div.scroll tabindex="0" role="region" aria-label=(plain(&curve.title())) {
-                    (PreEscaped(svg::draw(curve, all, name, Paint::Page)))
-                }
-                figcaption {
-                    "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it is \
-                     narrower than the line."
-                }
-            }
-        }
-        (table(&numbers))
-    }
 }
 
 #[cfg(test)]
@@ -344,7 +300,8 @@ mod tests {
         assert_eq!((ids.len(), once.len()), (10, 10), "two runs, four figures with title and description");
     }
 
-    /// Writes the samples as a report for a person to look at: `SEALMARK_SAMPLE=DIR cargo test --lib sample_page`.
+    /// Writes the samples as a report for a person to look at:
+    /// `SEALMARK_SAMPLE=DIR cargo test --lib sample_page`.
     #[test]
     fn a_sample_page_can_be_written_for_looking_at() {
         let Some(dir) = std::env::var_os("SEALMARK_SAMPLE") else { return };

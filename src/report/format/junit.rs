@@ -1,15 +1,23 @@
 //! JUnit XML: the form that Jenkins and GitLab read (junit.xsd of the Jenkins xUnit plugin).
 //!
-//! A test suite for each set of cases, with a test case for each engine in it; one for the engines; and one
-//! for each measurement, with a test case for each row. Readers tell test cases by class name and name, so
-//! the class name ends with the host. Every finding becomes a failure or an error of some test case: one that
-//! no case claims gets its own.
+//! A test suite for each set of cases, with a test case for each engine in it; one for the files of a folder;
+//! one for the engines; and one for each measurement, with a test case for each row. Readers tell test cases
+//! by class name and name, so the class name ends with the host. Every finding becomes a failure or an error
+//! of some test case: one that no case claims gets its own.
 
+use super::{Format, unique};
+use crate::report::Error;
+use crate::report::entry::{Entry, What};
 use crate::report::finding::{Finding, Kind};
-use crate::report::format::gha::unique;
 use crate::report::number::plain;
-use crate::report::{Error, Section};
-use crate::verify;
+use crate::report::section::{Report, Section};
+use crate::verify::{self, FileState};
+
+pub(super) const FORMAT: Format = Format {
+    name: "junit",
+    about: "JUnit XML: a test case for each engine and set, and for each measurement",
+    draw: |report, _| junit(report),
+};
 
 /// The suite of the engines themselves.
 const ENGINES: &str = "engines";
@@ -36,37 +44,15 @@ struct Suite {
     cases: Vec<Case>,
 }
 
-/// Findings that no test case has claimed yet.
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn take(&mut self, place: &str, engine: &str) -> Option<Finding> {
-        let at = self.0.iter().position(|finding| finding.place == place && finding.engine == engine)?;
-        Some(self.0.remove(at))
-    }
-
-    /// The verdict on what has that place and engine; `passed` where nothing was found.
-    fn verdict(&mut self, place: &str, engine: &str, passed: Verdict) -> Verdict {
-        self.take(place, engine).map_or(passed, verdict)
-    }
-}
-
-fn verdict(finding: Finding) -> Verdict {
-    match finding.kind {
-        Kind::Verification => Verdict::Failed(finding),
-        Kind::Row | Kind::Partial | Kind::Nothing => Verdict::Broken(finding),
-    }
-}
-
 /// Draws JUnit XML.
 ///
 /// # Errors
 /// [`Error::NameTwice`] where two runs of one host have a test case in common: one would hide the other.
-pub fn junit(sections: &[Section]) -> Result<String, Error> {
+fn junit(report: &Report) -> Result<String, Error> {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
     let mut names: Vec<String> = Vec::new();
     let name = |case: &Case| format!("{} in {}", case.name, case.class);
-    for section in sections {
+    for section in report.sections() {
         for mut suite in suites(section) {
             // Every run of a host lists its engines; what is well is said once.
             let is_well = |case: &Case| matches!(case.verdict, Verdict::Passed | Verdict::Skipped(_));
@@ -84,51 +70,56 @@ pub fn junit(sections: &[Section]) -> Result<String, Error> {
     Ok(out + "</testsuites>\n")
 }
 
+/// A suite for each set, one for the files, one for each measurement, one for the engines, one for the rest.
 fn suites(section: &Section) -> Vec<Suite> {
-    let class = |name: &str| format!("{name} @{}", section.host.fingerprint);
-    let mut left = Findings(section.findings());
-    let mut suites = Vec::new();
-    if let Some(report) = &section.verify {
-        for set in &report.sets {
-            let case = |(engine, tally): (&String, &verify::Tally)| {
-                let passed =
-                    if tally.ran() > 0 { Verdict::Passed } else { Verdict::Skipped(counts(set, tally)) };
-                let verdict = left.verdict(&set.set, engine, passed);
-                Case { class: class(&set.set), name: engine.clone(), verdict }
-            };
-            let cases = set.engines.iter().map(case).collect();
-            suites.push(Suite { name: set.set.clone(), started: report.started.clone(), cases });
+    let mut suites: Vec<Suite> = Vec::new();
+    for Entry { what, finding } in section.entries() {
+        let (suite, started, class, name) = match &what {
+            What::File(file) => ("files".to_owned(), section.started(), "files", file.file.clone()),
+            What::Tally(report, set, engine, _) => {
+                (set.set.clone(), report.started.as_str(), set.set.as_str(), (*engine).to_owned())
+            }
+            What::Row(run, row) => {
+                let suite = format!("bench {}", run.suite);
+                (suite, run.started.as_str(), row.workload.as_str(), row.engine.clone())
+            }
+            What::Engine(name, _) => (ENGINES.to_owned(), section.started(), ENGINES, (*name).to_owned()),
+            What::Whole => ("results".to_owned(), section.started(), "results", whole(section, &finding)),
+        };
+        let class = format!("{class} @{}", section.host.fingerprint);
+        let verdict = finding.map_or_else(|| passed(&what), failed);
+        if suites.last().is_none_or(|last| last.name != suite) {
+            suites.push(Suite { name: suite, started: started.to_owned(), cases: Vec::new() });
+        }
+        suites.last_mut().expect("one was just pushed").cases.push(Case { class, name, verdict });
+    }
+    suites
+}
+
+/// The name of a finding about nothing that has a case of its own.
+fn whole(section: &Section, finding: &Option<Finding>) -> String {
+    let Some(finding) = finding else { return section.started().to_owned() };
+    let at = finding.at();
+    if at.is_empty() { format!("the run of {}: {}", section.started(), kind(finding.kind)) } else { at }
+}
+
+/// The verdict where nothing was found.
+fn passed(what: &What<'_>) -> Verdict {
+    match what {
+        What::Tally(_, set, _, tally) if tally.ran() == 0 => Verdict::Skipped(counts(set, tally)),
+        What::File(file) if file.state == FileState::SetAside => Verdict::Skipped(file.what.clone()),
+        What::Engine(_, Some(why)) => Verdict::Skipped(why.clone()),
+        What::Tally(..) | What::File(_) | What::Row(..) | What::Engine(_, None) | What::Whole => {
+            Verdict::Passed
         }
     }
-    if let Some(run) = &section.bench {
-        let case = |row: &crate::measure::Row| Case {
-            class: class(&row.workload),
-            name: row.engine.clone(),
-            verdict: left.verdict(&row.workload, &row.engine, Verdict::Passed),
-        };
-        let cases = run.rows.iter().map(case).collect();
-        suites.push(Suite { name: format!("bench {}", run.suite), started: run.started.clone(), cases });
+}
+
+fn failed(finding: Finding) -> Verdict {
+    match finding.kind {
+        Kind::Verification => Verdict::Failed(finding),
+        Kind::Row | Kind::Partial | Kind::Nothing => Verdict::Broken(finding),
     }
-    let absent = section.absent();
-    let mut engines: Vec<Case> = Vec::new();
-    for name in section.engines() {
-        let why = absent.iter().find(|(absent, _)| absent == name);
-        let passed = why.map_or(Verdict::Passed, |(_, why)| Verdict::Skipped(why.clone()));
-        let verdict = left.verdict("", name, passed);
-        engines.push(Case { class: class(ENGINES), name: name.to_owned(), verdict });
-    }
-    let started = section.started().to_owned();
-    suites.push(Suite { name: ENGINES.to_owned(), started: started.clone(), cases: engines });
-    // Sets that could not be read, engines that were required and are unknown, the run as a whole.
-    let mut rest: Vec<Case> = Vec::new();
-    for finding in left.0 {
-        let at = finding.at();
-        let whole = || format!("the run of {started}: {}", kind(finding.kind));
-        let name = if at.is_empty() { whole() } else { at };
-        rest.push(Case { class: class("results"), name, verdict: verdict(finding) });
-    }
-    suites.push(Suite { name: "results".to_owned(), started, cases: rest });
-    suites
 }
 
 fn counts(set: &verify::SetReport, tally: &verify::Tally) -> String {
@@ -192,10 +183,11 @@ fn xml(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::measure::Run;
-    use crate::report::{File, Report, sample};
+    use crate::report::{File, sample};
+    use crate::verify::FileReport;
 
     fn drawn(files: Vec<File>) -> String {
-        junit(Report::build(files).sections()).unwrap()
+        junit(&Report::build(files)).unwrap()
     }
 
     #[test]
@@ -264,7 +256,33 @@ mod tests {
     #[test]
     fn two_runs_of_one_host_are_refused() {
         let files = vec![File::Bench(sample::run()), File::Bench(sample::run())];
-        let refused = junit(Report::build(files).sections());
+        let refused = junit(&Report::build(files));
         assert!(matches!(refused, Err(Error::NameTwice { format: "junit", .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_file_that_was_set_aside_is_skipped_and_one_that_could_not_be_read_fails() {
+        let mut report = sample::report();
+        let states = [("a", FileState::Read), ("b", FileState::SetAside), ("c", FileState::Unreadable)];
+        report.files = states
+            .map(|(file, state)| FileReport {
+                file: file.into(),
+                state,
+                what: "AES-CCM".into(),
+                remarks: Vec::new(),
+            })
+            .into();
+        report.failures = vec![verify::Failure {
+            set: "c".into(),
+            engine: String::new(),
+            case: String::new(),
+            what: "the file could not be read".into(),
+        }];
+        let text = drawn(vec![File::Verify(report)]);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let mut suites = document.descendants().filter(|node| node.attribute("name") == Some("files"));
+        let cases = suites.next().expect("a suite of files").children().filter(|node| node.is_element());
+        let inside = cases.map(|case| case.first_element_child().map(|child| child.tag_name().name()));
+        assert_eq!(inside.collect::<Vec<_>>(), [None, Some("skipped"), Some("failure")]);
     }
 }

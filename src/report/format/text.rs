@@ -4,8 +4,13 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
-use crate::report::block::{Cell, Column, Mark, Table};
-use crate::report::{Report, compare, summary};
+use super::Format;
+use crate::report::block::{Block, Cell, Column, Mark, Table};
+use crate::report::section::Report;
+use crate::report::{compare, summary};
+
+pub(super) const FORMAT: Format =
+    Format { name: "text", about: "Tables for a terminal", draw: |all, width| Ok(report(all, width)) };
 
 /// Narrower than this the columns would be single letters.
 const MIN_WIDTH: u16 = 40;
@@ -16,12 +21,12 @@ const GAP: u16 = 2;
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Draws a whole report, its sentence last: that is what a terminal still shows at the end.
-pub(in crate::report) fn report(report: &Report, width: u16) -> String {
+pub(super) fn report(report: &Report, width: u16) -> String {
     let sections = report.sections();
     let mut out = String::new();
     for section in sections {
         out += &wrap(&summary::origin(section), width.into());
-        for found in section.tables() {
+        for Block { table: found, .. } in section.blocks() {
             out += &format!("\n{}", table(&found, width));
         }
         out.push('\n');
@@ -38,8 +43,8 @@ pub(in crate::report) fn report(report: &Report, width: u16) -> String {
 
 /// Draws one table with its heading and note, at most `width` columns wide where that can be.
 ///
-/// A table of numbers that is wider is drawn in several blocks, each with the first column: a number or a name
-/// broken over two lines cannot be read. A table of words is folded.
+/// A table of numbers that is wider is drawn in several blocks, each with the first column: a number or a
+/// name broken over two lines cannot be read. A table of words is folded.
 pub fn table(table: &Table, width: u16) -> String {
     let width = width.max(MIN_WIDTH);
     let mut out = format!("{}\n", table.title);
@@ -113,7 +118,7 @@ fn words(table: &Table, cell: &Cell, column: usize) -> String {
 }
 
 /// Breaks at spaces so that no line is longer than `width`, but for a single longer word.
-pub(in crate::report) fn wrap(words: &str, width: usize) -> String {
+fn wrap(words: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in words.split_whitespace() {
@@ -136,8 +141,13 @@ pub(in crate::report) fn wrap(words: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::table::{cases, curve};
-    use crate::report::{curve::curves, sample};
+    use crate::report::{File, sample};
+
+    /// A table of the sample.
+    fn found(id: &str) -> Table {
+        let report = Report::build(vec![File::Verify(sample::report()), File::Bench(sample::run())]);
+        report.sections()[0].tables().into_iter().find(|table| table.id == id).unwrap()
+    }
 
     fn fits(text: &str, width: usize) {
         assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
@@ -145,9 +155,7 @@ mod tests {
 
     #[test]
     fn a_speed_table_fits_a_terminal_and_an_error_shows_no_time() {
-        let run = sample::run();
-        let curves = curves(&run);
-        let text = table(&curve::table(&run, &curves[1]), 80);
+        let text = table(&found("open-aes-256-gcm"), 80);
         fits(&text, 80);
         for engine in sample::ENGINES {
             assert!(text.contains(engine), "{engine} in\n{text}");
@@ -160,19 +168,19 @@ mod tests {
 
     #[test]
     fn a_case_table_shows_what_does_not_agree() {
-        let text = table(&cases::sets(&sample::report()), 120);
+        let text = table(&found("cases"), 120);
         for words in ["nist/gcm-encrypt", "7,500", "unsupported", "1 wrong", "6 stricter"] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
         fits(&text, 120);
-        let narrow = table(&cases::sets(&sample::report()), 60);
+        let narrow = table(&found("cases"), 60);
         fits(&narrow, 60);
         assert_eq!(narrow.matches("nist/gcm-encrypt").count(), 3, "in three blocks:\n{narrow}");
     }
 
     #[test]
     fn a_table_of_words_is_folded() {
-        let text = table(&cases::failures(&sample::report()).unwrap(), 60);
+        let text = table(&found("failures"), 60);
         fits(&text, 60);
         assert!(text.contains("graviola") && !text.contains('\u{1b}'), "{text}");
     }

@@ -1,19 +1,27 @@
 //! All cores beside one: how much of as many times the speed is there.
 
-use crate::measure::{Estimate, Run};
-use crate::report::block::{Cell, Table};
+use crate::measure::{Estimate, Row, Run};
+use crate::report::block::{Block, Cell, Table};
 use crate::report::number::{count, size, three};
-use crate::report::rows::time;
+use crate::report::rows::{PARALLEL, is_usual, operation, time};
+use crate::report::section::Section;
+
+/// Its one table, where something was measured that belongs there.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    section.bench.iter().filter_map(table).map(Block::new).collect()
+}
 
 /// One row for each workload on all cores, beside its single-core twin where that was measured too.
-pub(in crate::report) fn table(run: &Run) -> Option<Table> {
+fn table(run: &Run) -> Option<Table> {
     let columns =
         ["workload", "engine", "threads", "one core, GB/s", "all cores, GB/s", "times as fast", "efficiency"];
     let mut table = Table::new("cores", "All cores beside one", columns);
     table.columns[1].number = false;
-    for row in run.rows.iter().filter(|row| row.op.starts_with("parallel/")) {
-        let alone = row.workload.trim_start_matches("parallel/");
-        let one = run.rows.iter().find(|one| one.workload == alone && one.engine == row.engine);
+    let twin = |row: &Row| PARALLEL.iter().find(|(all, _)| *all == row.op).map(|(_, one)| *one);
+    for (row, op) in run.rows.iter().filter_map(|row| Some((row, twin(row)?))) {
+        let like =
+            |one: &&Row| (one.bytes, &one.algorithm, &one.engine) == (row.bytes, &row.algorithm, &row.engine);
+        let one = run.rows.iter().filter(|one| one.op == op && is_usual(one)).find(like);
         let (all_ns, one_ns) = (time(row), one.and_then(time));
         // An error where there is a row, and nothing where its single-core twin was not measured.
         let lack = || if time(row).is_none() || one.is_some() { Cell::error() } else { Cell::none() };
@@ -25,12 +33,7 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
         let times = all_ns.zip(one_ns).map(|(all, one)| one.median / all.median);
         let one_lack = if one.is_some() { Cell::error() } else { Cell::none() };
         table.push(vec![
-            Cell::new(format!(
-                "{} {}, {}",
-                row.op.trim_start_matches("parallel/"),
-                row.algorithm,
-                size(row.bytes)
-            )),
+            Cell::new(format!("{} {}, {}", operation(op), row.algorithm, size(row.bytes))),
             Cell::new(&row.engine),
             Cell::new(count(threads)),
             speed(one_ns, one_lack),
@@ -41,9 +44,9 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "Efficiency is of as many times as fast as there are threads: one for each core that the system offers, or \
-             as many as a quota of processor time allows. Two cores may be threads of one, and a clock may fall when \
-             all of them work.",
+            "Efficiency is of as many times as fast as there are threads: one for each core that the system \
+             offers, or as many as a quota of processor time allows. Two cores may be threads of one, and a \
+             clock may fall when all of them work.",
         )
     })
 }

@@ -1,81 +1,105 @@
-//! Tables of a curve: its numbers by engine and size, and how far they are from the CPU's limit.
+//! The numbers of each curve by engine and size: GB/s, or nanoseconds of a latency; and percent of the CPU's
+//! limit.
 
 use crate::measure::limit::roofline::By;
 use crate::measure::{Estimate, Run};
-use crate::report::block::{Cell, Mark, Table};
-use crate::report::curve::Curve;
+use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::curve::{Curve, Speed, Unit, curves};
+use crate::report::figure::Figure;
 use crate::report::number::{size, three};
 use crate::report::rows::{interval, processes, steered, time};
+use crate::report::section::Section;
 
-/// Percent of the CPU's limit by engine and size.
-pub(in crate::report) fn limit_table(run: &Run, curve: &Curve<'_>) -> Table {
-    let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
-    let title = format!("{}, by message size", curve.title());
-    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
-    table.details = false;
-    for &engine in &curve.engines {
-        let mut row = vec![Cell::new(engine)];
-        for &bytes in &curve.sizes {
-            let found = curve.row(engine, bytes);
-            row.push(match found.zip(curve.value(engine, bytes)) {
-                Some((row, percent)) => {
-                    Cell::new(three(percent.median)).detail(interval(run, row, percent.low, percent.high))
-                }
-                None if curve.has_failed(engine, bytes) => Cell::error(),
-                None => Cell::none(),
-            });
+/// For each curve its numbers, then how far they are from the CPU's limit where that is known.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    if let Some(run) = &section.bench {
+        for curve in curves(run) {
+            let limit = curve.of_limit();
+            let numbers = Block::new(table(run, &curve));
+            // Nanoseconds from call to call rise with the size: a picture of them shows nothing.
+            blocks.push(if curve.is_latency() { numbers } else { numbers.figure(Figure::Curve(curve)) });
+            blocks.extend(limit.map(|limit| Block::new(table(run, &limit)).figure(Figure::Curve(limit))));
         }
-        table.push(row);
     }
-    let mut bounds = vec![Cell::new("the limit, in cycles")];
-    for &bytes in &curve.sizes {
-        let bound = curve.rows.iter().filter(|row| row.bytes == bytes).find_map(|row| row.limit.as_ref());
-        bounds.push(bound.map_or_else(Cell::none, |limit| {
-            let by = if limit.bound.by == By::Latency { "latency" } else { "throughput" };
-            Cell::new(three(limit.bound.cycles)).detail(format!("{by}, {}", limit.bound.backend))
-        }));
-    }
-    table.push(bounds);
-    table.note(&format!(
-        "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its median over \
-         {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are left out, so nothing \
-         reaches it, but for a long message whose counter blocks share their first rounds.{}",
-        processes(run),
-        steered(run, &curve.engines),
-    ))
+    blocks
 }
 
-/// GB/s by engine and size; nanoseconds for a latency.
-pub(in crate::report) fn table(run: &Run, curve: &Curve<'_>) -> Table {
-    let latency = curve.is_latency();
+/// What a curve shows, by engine and size.
+fn table(run: &Run, curve: &Curve<'_>) -> Table {
     let sizes = curve.sizes.iter().map(|&bytes| size(bytes));
-    let unit = if latency { "nanoseconds" } else { "GB/s" };
-    let title = format!("{}: {unit} by message size", curve.title());
-    let mut table = Table::new(&curve.id(), &title, std::iter::once("engine".to_owned()).chain(sizes));
+    let columns = std::iter::once("engine".to_owned()).chain(sizes);
+    let mut table = Table::new(&curve.id(), &title(curve), columns);
     table.details = false;
     for &engine in &curve.engines {
         let mut row = vec![Cell::new(engine)];
-        for &bytes in &curve.sizes {
-            let found = curve.row(engine, bytes);
-            let number = match (curve.speed(engine, bytes), found.and_then(time)) {
-                (_, Some(ns)) if latency => Some((ns.median, ns.low, ns.high)),
-                (Some(speed), _) => Some((speed.median, speed.low, speed.high)),
-                _ => None,
-            };
-            row.push(match found.zip(number) {
-                Some((row, (median, low, high))) => {
-                    let best = curve.clear(bytes) == Some(engine);
-                    let mark = if best { Mark::Best } else { Mark::Plain };
-                    Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
-                }
-                None if found.is_some() => Cell::error(),
-                None => Cell::none(),
-            });
-        }
+        row.extend(curve.sizes.iter().map(|&bytes| cell(run, curve, engine, bytes)));
         table.push(row);
     }
-    let rows = curve.rows.iter();
-    let ends: Vec<Estimate> = rows.filter_map(|row| time(row)).collect();
+    let note = match curve.unit {
+        Unit::Throughput => note(run, curve, &table),
+        Unit::Limit => limit_note(run, curve),
+    };
+    if curve.unit == Unit::Limit {
+        table.push(bounds(curve));
+    }
+    table.note(&note)
+}
+
+fn title(curve: &Curve<'_>) -> String {
+    let title = curve.title();
+    match curve.unit {
+        Unit::Limit => format!("{title}, by message size"),
+        Unit::Throughput if curve.is_latency() => format!("{title}: nanoseconds by message size"),
+        Unit::Throughput => format!("{title}: GB/s by message size"),
+    }
+}
+
+fn cell(run: &Run, curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
+    let found = curve.row(engine, bytes);
+    let number = match curve.unit {
+        Unit::Throughput if curve.is_latency() => {
+            let ns = |ns: Estimate| Speed { median: ns.median, low: ns.low, high: ns.high };
+            found.and_then(time).map(ns)
+        }
+        _ => curve.value(engine, bytes),
+    };
+    match found.zip(number) {
+        Some((row, Speed { median, low, high })) => {
+            let best = curve.unit == Unit::Throughput && curve.clear(bytes) == Some(engine);
+            let mark = if best { Mark::Best } else { Mark::Plain };
+            Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
+        }
+        None if curve.has_failed(engine, bytes) => Cell::error(),
+        None => Cell::none(),
+    }
+}
+
+/// The last row of a table of limits: the limit itself.
+fn bounds(curve: &Curve<'_>) -> Vec<Cell> {
+    let bound = |&bytes: &u64| {
+        let limit = curve.rows_at(bytes).find_map(|row| row.limit.as_ref());
+        limit.map_or_else(Cell::none, |limit| {
+            let by = if limit.bound.by == By::Latency { "latency" } else { "throughput" };
+            Cell::new(three(limit.bound.cycles)).detail(format!("{by}, {}", limit.bound.backend))
+        })
+    };
+    std::iter::once(Cell::new("the limit, in cycles")).chain(curve.sizes.iter().map(bound)).collect()
+}
+
+fn limit_note(run: &Run, curve: &Curve<'_>) -> String {
+    format!(
+        "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its \
+         median over {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are \
+         left out, so nothing reaches it, but for a long message whose counter blocks share their first \
+         rounds.{}",
+        processes(run),
+        steered(run, &curve.engines),
+    )
+}
+
+fn note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
+    let ends: Vec<Estimate> = curve.rows.iter().filter_map(|row| time(row)).collect();
     let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
     let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
     let marked = if table.has(Mark::Best) {
@@ -88,27 +112,26 @@ pub(in crate::report) fn table(run: &Run, curve: &Curve<'_>) -> Table {
     } else {
         ""
     };
-    let unit = if latency {
+    let unit = if curve.is_latency() {
         "Nanoseconds from one call to the next, whose nonce is taken from the tag of the one before,"
     } else {
         "GB/s is 10⁹ message bytes a second"
     };
-    table.note(&format!(
-        "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its median \
-         time.{}{marked}{failed}{}",
+    format!(
+        "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its \
+         median time.{}{marked}{failed}{}",
         processes(run),
         quick * 100.0,
         slow * 100.0,
         curve.batches(),
         steered(run, &curve.engines),
-    ))
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::Row;
-    use crate::report::curve::{Speed, curves};
     use crate::report::sample;
 
     fn by_hand(rows: Vec<Row>) -> Run {
@@ -116,17 +139,34 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_and_its_interval_come_from_the_nanoseconds() {
+    fn a_cell_has_the_speed_and_its_interval() {
         let run = by_hand(vec![
             sample::row("seal", "a", 1000, "ring", &[100.0, 80.0, 125.0]),
             sample::row("seal", "a", 2000, "ring", &[100.0]),
         ]);
-        let curve = &curves(&run)[0];
-        assert_eq!(curve.speed("ring", 1000), Some(Speed { median: 10.0, low: 8.0, high: 12.5 }));
-        assert_eq!(curve.speed("ring", 4000), None);
-        let cell = &table(&run, curve).rows[0][1];
+        let cell = &table(&run, &curves(&run)[0]).rows[0][1];
         assert_eq!((cell.text.as_str(), cell.detail.as_str()), ("10.0", "8.00–12.5"));
         assert_eq!(cell.mark, Mark::Plain, "one engine alone is not the quickest");
+    }
+
+    #[test]
+    fn a_row_with_an_error_has_no_time_even_when_the_file_gives_one() {
+        let mut run = by_hand(vec![
+            sample::row("seal", "a", 1000, "ring", &[100.0]),
+            sample::row("seal", "a", 2000, "ring", &[100.0]),
+        ]);
+        run.rows[0].error = Some("wrong tag".into());
+        assert_eq!(table(&run, &curves(&run)[0]).rows[0][1], Cell::error());
+    }
+
+    #[test]
+    fn a_curve_has_a_figure_and_a_latency_the_table_alone() {
+        let mut section = Section { host: sample::host(), verify: None, bench: Some(sample::run()) };
+        assert!(blocks(&section).iter().all(|block| block.figure.is_some() && !block.folded));
+        let rows = [16, 64].map(|bytes| sample::row("latency/seal", "a", bytes, "ring", &[9.0]));
+        section.bench = Some(by_hand(rows.into()));
+        let found = blocks(&section);
+        assert!(found.len() == 1 && found[0].figure.is_none());
     }
 
     #[test]
@@ -194,7 +234,8 @@ mod tests {
         ]);
         run.rows[1].error = Some("wrong".into());
         let curve = &curves(&run)[0];
-        let (numbers, limits) = (table(&run, curve), limit_table(&run, curve));
+        let (numbers, limits) =
+            (table(&run, curve), table(&run, &Curve { unit: Unit::Limit, ..curve.clone() }));
         let row = |table: &Table, engine: &str| {
             table.rows.iter().find(|row| row[0].text == engine).unwrap().clone()
         };

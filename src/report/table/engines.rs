@@ -1,10 +1,16 @@
-//! Tables of the engines: their versions, and why some took no part.
+//! The engines: their versions, what steered them, and why some took no part.
 
-use crate::report::Section;
-use crate::report::block::{Cell, Mark, Table};
+use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::section::Section;
+
+/// Its one table, where a file lists engines.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    let table = table(section);
+    if table.rows.is_empty() { Vec::new() } else { vec![Block::new(table)] }
+}
 
 /// Every engine of both files, its version and whether it took part.
-pub(in crate::report) fn table(section: &Section) -> Table {
+fn table(section: &Section) -> Table {
     let verified = section.verify.iter().flat_map(|report| &report.engines);
     let measured = section.bench.iter().flat_map(|run| &run.engines);
     let known: Vec<_> = verified
@@ -30,15 +36,6 @@ pub(in crate::report) fn table(section: &Section) -> Table {
     table
 }
 
-/// Engines that took no part, and why; none where all did.
-pub(in crate::report) fn absent(section: &Section) -> Option<Table> {
-    let mut table = Table::new("absent", "Engines that took no part", ["engine", "why"]).words();
-    for (engine, why) in section.absent() {
-        table.push(vec![Cell::new(engine), Cell::new(why).mark(Mark::Quiet)]);
-    }
-    (!table.rows.is_empty()).then_some(table)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,10 +48,7 @@ mod tests {
         let all = table(&section);
         assert_eq!(all.rows.len(), sample::ENGINES.len() + 1);
         assert_eq!(all.rows[6][2].text, "not available: this CPU lacks avx512f");
-        let found = absent(&section).unwrap();
-        let row: Vec<_> = found.rows[0].iter().map(|cell| cell.text.as_str()).collect();
-        assert_eq!((found.rows.len(), row), (1, vec!["sealmark/vaes512", "this CPU lacks avx512f"]));
-        section.verify = None;
-        assert_eq!(absent(&section), None);
+        (section.verify, section.bench) = (None, None);
+        assert!(blocks(&section).is_empty());
     }
 }

@@ -1,17 +1,22 @@
 //! The heat map: our speed over the best peer's, by operation and message size.
 
 use crate::measure::{Row, Run};
-use crate::report::block::{Cell, Mark, Table};
+use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::curve::{Curve, curves};
 use crate::report::number::{size, three};
-use crate::report::rows::OWN;
-use crate::report::table::ratio::without;
+use crate::report::rows::{OWN, without};
+use crate::report::section::Section;
 
 /// Ratios from which a cell is one step warmer; their inverses are the steps down.
 const STEPS: [f64; 3] = [1.02, 1.25, 2.0];
 
+/// Its one table, where something was measured that belongs there.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    section.bench.iter().filter_map(table).map(Block::new).collect()
+}
+
 /// One row for each operation and engine of ours, one column for each size; none without peers.
-pub(in crate::report) fn table(run: &Run) -> Option<Table> {
+fn table(run: &Run) -> Option<Table> {
     let curves = curves(run);
     let mut sizes: Vec<u64> = curves.iter().flat_map(|curve| curve.sizes.iter().copied()).collect();
     sizes.sort_unstable();
@@ -29,8 +34,8 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "2 is twice as fast as the quickest of the peers at that size, by medians. The interval of each ratio is in \
-             the table of ratios.",
+            "2 is twice as fast as the quickest of the peers at that size, by medians. The interval of each \
+             ratio is in the table of ratios.",
         )
     })
 }

@@ -1,12 +1,18 @@
 //! The slowest of single operations: p50, p99 and p99.9.
 
 use crate::measure::{Estimate, Run, Tails};
-use crate::report::block::{Cell, Mark, Table};
+use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::number::three;
 use crate::report::rows::{interval, time};
+use crate::report::section::Section;
+
+/// Its one table, where something was measured that belongs there.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    section.bench.iter().filter_map(table).map(Block::new).collect()
+}
 
 /// One row for each workload and engine whose operations were timed one by one.
-pub(in crate::report) fn table(run: &Run) -> Option<Table> {
+fn table(run: &Run) -> Option<Table> {
     let columns = ["workload", "engine", "p50", "p99", "p99.9", "p99.9 / p50"];
     let mut table = Table::new("tails", "The slowest of single operations: nanoseconds", columns);
     table.columns[1].number = false;
@@ -31,9 +37,9 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "Each operation timed alone, thousands in each process; the median over processes, and their least and \
-             greatest. What interrupts the machine is in it. Below the clock: the operation is too short for one \
-             reading of the clock to tell.",
+            "Each operation timed alone, thousands in each process; the median over processes, and their \
+             least and greatest. What interrupts the machine is in it. Below the clock: the operation is too \
+             short for one reading of the clock to tell.",
         )
     })
 }

@@ -1,8 +1,15 @@
 //! The table of what each backend can do at most on a CPU.
 
 use crate::measure::limit::probe::{Figure, Limits};
-use crate::report::block::{Cell, Table};
+use crate::report::block::{Block, Cell, Table};
 use crate::report::number::three;
+use crate::report::section::Section;
+
+/// Its one table, where something was probed.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    let probed = section.bench.iter().filter(|run| !run.limits.is_empty());
+    probed.map(|run| Block::new(limits(&run.limits))).collect()
+}
 
 /// One row for each backend that was probed.
 pub fn limits(limits: &[Limits]) -> Table {
@@ -22,9 +29,10 @@ pub fn limits(limits: &[Limits]) -> Table {
         ],
     )
     .note(
-        "Operations are on whole vectors, of so many blocks of 16 bytes. Cycles for an AES round or a carry-less \
-         product are its latency. A mix is the bound of AES-256-GCM in GB/s: 14 rounds and 4 or 3 products for a \
-         vector, without a message. GHz is the core's clock as estimated meanwhile, by a chain of additions.",
+        "Operations are on whole vectors, of so many blocks of 16 bytes. Cycles for an AES round or a \
+         carry-less product are its latency. A mix is the bound of AES-256-GCM in GB/s: 14 rounds and 4 or 3 \
+         products for a vector, without a message. GHz is the core's clock as estimated meanwhile, by a \
+         chain of additions.",
     );
     for one in limits {
         let latency = |figure: Figure| Cell::new(three(figure.cycles()));

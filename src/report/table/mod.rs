@@ -1,13 +1,188 @@
-//! The tables of a report, one file each.
+//! The tables of a report, one file each; their order is stated once, here.
+//!
+//! A table chooses its rows by what they are about, never by a path. Each finds nothing where a section holds
+//! nothing for it, and a row that belongs to none of the others is in `other`.
 
-pub mod cases;
-pub mod cores;
-pub mod curve;
-pub mod engines;
-pub mod heat;
-pub mod latency_tail;
+use super::block::{Block, Table};
+use super::rows::all_engines;
+use super::section::Section;
+
+mod blind;
+mod cases;
+mod cores;
+mod curve;
+mod engines;
+mod errors;
+mod failures;
+mod files;
+mod heat;
+mod latency_tail;
 pub mod limits;
-pub mod ratio;
-pub mod usage;
-pub mod waterfall;
-pub mod witness;
+mod other;
+mod rank;
+mod ratio;
+mod usage;
+mod waterfall;
+mod witness;
+
+/// Every table of a section, in the order of the report.
+const TABLES: &[for<'a> fn(&'a Section) -> Vec<Block<'a>>] = &[
+    engines::blocks,
+    files::blocks,
+    cases::blocks,
+    failures::blocks,
+    blind::blocks,
+    curve::blocks,
+    heat::blocks,
+    ratio::blocks,
+    rank::blocks,
+    waterfall::blocks,
+    latency_tail::blocks,
+    cores::blocks,
+    other::blocks,
+    limits::blocks,
+    usage::blocks,
+    errors::blocks,
+    witness::blocks,
+];
+
+impl Section {
+    /// What its report is made of; every format for people walks these.
+    pub(super) fn blocks(&self) -> Vec<Block<'_>> {
+        TABLES.iter().flat_map(|blocks| blocks(self)).collect()
+    }
+
+    /// Its tables, in the order of the report, each only where there is something in it: `engines`, `files`,
+    /// `cases`,
+    /// `failures`, `blind`; for each curve its speeds (`seal-aes-256-gcm`) and how far they are from the CPU's limit
+    /// (`limit-seal-aes-256-gcm`); `heat`, `ratios`, the places of the engines (`rank-seal-aes-256-gcm`), the
+    /// cost of a record (`waterfall-1024`), `tails`, `cores`, `other`, `limits`, `usage`, `errors`,
+    /// `witnesses`.
+    pub fn tables(&self) -> Vec<Table> {
+        self.blocks().into_iter().map(|block| block.table).collect()
+    }
+
+    /// Its curves as stand-alone SVG pictures, each with a name such as `seal-aes-256-gcm`.
+    pub fn pictures(&self) -> Vec<(String, String)> {
+        let engines = all_engines(&self.bench);
+        let figures = self.blocks().into_iter().filter_map(|block| block.figure);
+        figures.filter_map(|figure| figure.picture(&engines)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::measure::{self, Estimate, Row, Run, Scope, Tails, Workload};
+    use crate::report::{File, Report, sample};
+
+    /// The names of the tables' files, in the order of [`TABLES`].
+    fn names() -> Vec<&'static str> {
+        let list = include_str!("mod.rs").split_once("= &[\n").unwrap().1.split_once("];").unwrap().0;
+        list.lines().map(|line| line.trim().strip_suffix("::blocks,").unwrap()).collect()
+    }
+
+    #[test]
+    fn the_table_of_tables_holds_every_file_of_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/table");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let files: BTreeSet<String> = files.map(|name| name.into_string().unwrap()).collect();
+        let names = names();
+        assert_eq!(names.len(), TABLES.len());
+        let expected = names.iter().chain(&["mod"]).map(|name| format!("{name}.rs"));
+        assert_eq!(files, expected.collect());
+    }
+
+    #[test]
+    fn a_picture_is_a_whole_file() {
+        let files = vec![File::Verify(sample::report()), File::Bench(sample::run())];
+        let report = Report::build(files.clone());
+        let pictures = report.sections()[0].pictures();
+        let names: Vec<_> = pictures.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["seal-aes-256-gcm", "open-aes-256-gcm"]);
+        assert!(pictures.iter().all(|(_, svg)| roxmltree::Document::parse(svg).is_ok()));
+        assert!(Report::build(files[..1].to_vec()).sections()[0].pictures().is_empty());
+    }
+
+    /// A row of a workload of the catalog.
+    fn row(workload: &Workload, engine: &str) -> Row {
+        let row = sample::row(workload.op(), &workload.algorithm, workload.bytes as u64, engine, &[9.0]);
+        let one = Estimate { median: 9.0, low: 9.0, high: 9.0 };
+        Row {
+            workload: workload.path.clone(),
+            tails: workload.tails.then_some(Tails::Ns { p50: one, p99: one, p999: one }),
+            ..row
+        }
+    }
+
+    /// A run of the whole catalog, on an engine of ours and on a peer.
+    fn whole_catalog() -> Run {
+        let engines = |workload: &Workload| match workload.scope() {
+            Scope::EveryEngine => ["sealmark/aesni", "ring"].as_slice(),
+            Scope::CipherFree => &["sealmark"],
+        };
+        let all = measure::workloads().iter();
+        let rows = all.flat_map(|workload| engines(workload).iter().map(|engine| row(workload, engine)));
+        Run { rows: rows.collect(), ..sample::run() }
+    }
+
+    fn drawn(run: Run) -> Vec<Vec<Table>> {
+        let section = Section { host: sample::host(), verify: None, bench: Some(run) };
+        let tables = |blocks: Vec<Block<'_>>| blocks.into_iter().map(|block| block.table).collect();
+        TABLES.iter().map(|blocks| tables(blocks(&section))).collect()
+    }
+
+    /// A renamed operation or workload fails here, where without this test its row would leave a table
+    /// unseen.
+    #[test]
+    fn every_workload_of_the_catalog_is_in_its_tables() {
+        type Named = (&'static str, &'static str, &'static str);
+        let parts: &[Named] = &[
+            ("nonce", "nonce", ""),
+            ("lookup", "keystore", ""),
+            ("header", "record", ""),
+            ("aad", "record", ""),
+            ("copy", "record", ""),
+            ("seal", "aes-256-gcm", "as-in-a-record"),
+            ("seal", "record", ""),
+        ];
+        let cores: &[Named] = &[("parallel/seal", "aes-256-gcm", ""), ("seal", "aes-256-gcm", "")];
+        let (mut waterfalls, mut on_all_cores) = (BTreeSet::new(), BTreeSet::new());
+        let (names, run) = (names(), whole_catalog());
+        let whole = drawn(run.clone());
+        for workload in measure::workloads() {
+            let mut failed = run.clone();
+            for row in failed.rows.iter_mut().filter(|row| row.workload == workload.path) {
+                row.error = Some("no time".into());
+            }
+            // The tables that show a workload are those that change when it fails.
+            let changed = drawn(failed);
+            let shown = names.iter().zip(whole.iter().zip(&changed)).filter(|(_, (was, is))| was != is);
+            let shown: BTreeSet<&str> = shown.map(|(name, _)| *name).collect();
+            let path = &workload.path;
+            assert!(shown.contains("errors"), "{path}: {shown:?}");
+            assert_ne!(
+                shown.contains("curve"),
+                shown.contains("other"),
+                "{path} is in one of them: {shown:?}"
+            );
+            assert_eq!(shown.contains("heat"), shown.contains("curve"), "{path}: {shown:?}");
+            assert_eq!(shown.contains("ratio"), workload.scope() == Scope::EveryEngine, "{path}: {shown:?}");
+            assert_eq!(shown.contains("latency_tail"), workload.tails, "{path}: {shown:?}");
+            let name: Named = (workload.op(), &workload.algorithm, &workload.variant);
+            for (table, found) in [("waterfall", &mut waterfalls), ("cores", &mut on_all_cores)] {
+                if shown.contains(table) {
+                    found.insert(name);
+                }
+            }
+        }
+        assert_eq!(waterfalls, parts.iter().copied().collect());
+        assert_eq!(on_all_cores, cores.iter().copied().collect());
+        // Each size of record has all its parts, so each has its waterfall.
+        let sizes = names.iter().zip(&whole).find(|(name, _)| **name == "waterfall").unwrap().1;
+        let sizes: Vec<_> = sizes.iter().map(|table| table.id.as_str()).collect();
+        assert_eq!(sizes, ["waterfall-64", "waterfall-1024", "waterfall-16384"]);
+    }
+}

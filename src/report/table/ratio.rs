@@ -1,26 +1,15 @@
 //! Our engines against the best peer: ratios of nanoseconds.
 //!
-//! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two rows do
-//! not come from the same number of processes there is no ratio.
+//! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two
+//! rows do not come from the same number of processes there is no ratio.
 
 use crate::measure::{Row, Run};
-use crate::report::block::{Cell, Mark, Table};
-use crate::report::curve::{is_usual, operation};
+use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::curve::rows_of;
 use crate::report::number::{size, three};
-use crate::report::rows::{OWN, distinct, engines_of, time};
+use crate::report::rows::{OWN, distinct, engines_of, operation, pairs, time, without, workload};
+use crate::report::section::Section;
 use crate::timing::interval::median;
-
-/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
-/// each have as many samples as the other, but not of the same processes, so each is held against the row
-/// that lost none. A run that ended early has its last process for some workloads only.
-pub(in crate::report) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
-    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
-    let whole = beside.map(|row| row.samples.len()).max();
-    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
-    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
-        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
-    (usable && !ratios.is_empty()).then_some(ratios)
-}
 
 /// The ratios of two rows' samples: the median, the least and the greatest.
 fn ratio(run: &Run, ours: &Row, peer: &Row) -> Option<(f64, f64, f64)> {
@@ -49,8 +38,13 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// Its one table, where something was measured that belongs there.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    section.bench.iter().filter_map(table).map(Block::new).collect()
+}
+
 /// Our times over those of the best peer, one row for each workload that both were put to.
-pub(in crate::report) fn table(run: &Run) -> Option<Table> {
+fn table(run: &Run) -> Option<Table> {
     let workloads = distinct(run.rows.iter().map(|row| row.workload.as_str()));
     let found: Vec<Pair<'_>> = workloads
         .into_iter()
@@ -71,7 +65,7 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
     for pair in &found {
         let best = pair.best();
         let quickest = best.map_or_else(Cell::error, |best| Cell::new(&best.engine));
-        let mut row = vec![Cell::new(name(pair.own[0])), quickest.detail(without(&pair.peers))];
+        let mut row = vec![Cell::new(name(run, pair.own[0])), quickest.detail(without(&pair.peers))];
         for engine in &engines {
             let ours = pair.own.iter().find(|row| row.engine == *engine).copied();
             row.push(ours.map_or_else(Cell::none, |ours| cell(run, ours, best)));
@@ -79,8 +73,9 @@ pub(in crate::report) fn table(run: &Run) -> Option<Table> {
         table.push(row);
     }
     Some(table.note(
-        "Nanoseconds of ours over nanoseconds of the quickest peer at that size: below 1 ours is quicker. The \
-         median of the ratios of each process, and the least and greatest of them. Marked (bold, or *): all are below 1.",
+        "Nanoseconds of ours over nanoseconds of the quickest peer at that size: below 1 ours is quicker. \
+         The median of the ratios of each process, and the least and greatest of them. Marked (bold, or *): \
+         all are below 1.",
     ))
 }
 
@@ -98,19 +93,17 @@ fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
     Cell::new(three(median)).detail(format!("{}–{}", three(low), three(high))).mark(mark)
 }
 
-/// Peers that are not among those compared: `without graviola`; nothing where all have a time.
-pub(in crate::report) fn without(peers: &[&Row]) -> String {
-    let failed: Vec<&str> =
-        peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();
-    if failed.is_empty() { String::new() } else { format!("without {}", failed.join(" and ")) }
-}
-
-/// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`.
-fn name(row: &Row) -> String {
+/// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`, `seal aes-256-gcm, 1
+/// KiB, misaligned`; its path where the catalog does not know what sets it apart from another of these.
+fn name(run: &Run, row: &Row) -> String {
     let size = if row.bytes > 0 { format!(", {}", size(row.bytes)) } else { String::new() };
-    // What sets it apart from the usual workload of that operation stands at the end of its path.
-    let variant = row.workload.split('/').next_back().filter(|_| row.bytes > 0 && !is_usual(row));
-    let variant = variant.map_or_else(String::new, |variant| format!(", {}", variant.replace('-', " ")));
+    let usual = || rows_of(run, &row.op, &row.algorithm);
+    let variant = match workload(row) {
+        Some(known) if known.variant.is_empty() => String::new(),
+        Some(known) => format!(", {}", known.variant.replace('-', " ")),
+        None if row.bytes == 0 || usual().iter().any(|one| one.workload == row.workload) => String::new(),
+        None => return row.workload.clone(),
+    };
     format!("{} {}{size}{variant}", operation(&row.op), row.algorithm)
 }
 
@@ -168,5 +161,18 @@ mod tests {
         assert_eq!(cells(&run), ["error without ring and aws-lc", "– "]);
         run.rows[0].error = Some("wrong".into());
         assert_eq!(cells(&run), ["error without ring and aws-lc", "error "]);
+    }
+
+    #[test]
+    fn a_workload_is_named_by_what_sets_it_apart() {
+        let row = |suffix: &str| {
+            let mut row = sample::row("seal", "aes-256-gcm", 1024, "ring", &[1.0]);
+            row.workload += suffix;
+            row
+        };
+        let run = by_hand(vec![row(""), row("/misaligned"), row("/in-L9")]);
+        let names: Vec<_> = run.rows.iter().map(|row| name(&run, row)).collect();
+        let plain = "seal aes-256-gcm, 1 KiB";
+        assert_eq!(names, [plain, &format!("{plain}, misaligned"), "seal/aes-256-gcm/1024/in-L9"]);
     }
 }

@@ -1,20 +1,27 @@
 //! How long a data key lasts under the record's nonces: a table that no measurement changes.
 
 use crate::envelope::usage::{CONFIDENTIALITY, INTEGRITY, Usage};
-use crate::report::block::{Cell, Table};
+use crate::measure::Run;
+use crate::report::block::{Block, Cell, Table};
 use crate::report::number::{count, size};
+use crate::report::rows::{RECORD, RECORD_AAD};
+use crate::report::section::Section;
 
 /// Message sizes.
 const SIZES: [u64; 4] = [64, 1024, 16 * 1024, 1024 * 1024];
-/// Bytes of a record's AAD with a key of 24 bytes.
-const AAD: usize = 39;
+
+/// Its one table, where records were measured.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    let records = |run: &&Run| run.rows.iter().any(|row| row.algorithm == RECORD);
+    section.bench.iter().filter(records).map(|_| Block::new(usage())).collect()
+}
 
 /// Messages, bytes and forgeries by message size.
-pub fn usage() -> Table {
+fn usage() -> Table {
     let columns = ["record of", "records", "bytes", "at 10,000 a second", "forgeries"];
     let mut table = Table::new("usage", "How long a data key lasts", columns);
     for bytes in SIZES {
-        let usage = Usage::of(bytes as usize, AAD);
+        let usage = Usage::of(bytes as usize, RECORD_AAD);
         let years = usage.messages as f64 / 10_000.0 / (365.25 * 86_400.0);
         let lasts = if years >= 1.0 {
             format!("{} years", count(years as u64))
@@ -30,11 +37,11 @@ pub fn usage() -> Table {
         ]);
     }
     table.note(&format!(
-        "What one key may seal before an attacker's advantage exceeds 2^{CONFIDENTIALITY} over guessing, and the \
-         forgeries that it may meet before one succeeds with a chance of 2^{INTEGRITY} (the CFRG's draft on AEAD usage \
-         limits, at the advantages of RFC 9001). All nodes together: they share the key. SP 800-38D adds that no nonce \
-         repeats; a record's counts to 2^64 - 1 in each epoch of each node. Its limit of 2^32 messages is for random \
-         nonces."
+        "What one key may seal before an attacker's advantage exceeds 2^{CONFIDENTIALITY} over guessing, and \
+         the forgeries that it may meet before one succeeds with a chance of 2^{INTEGRITY} (the CFRG's draft \
+         on AEAD usage limits, at the advantages of RFC 9001). All nodes together: they share the key. SP \
+         800-38D adds that no nonce repeats; a record's counts to 2^64 - 1 in each epoch of each node. Its \
+         limit of 2^32 messages is for random nonces."
     ))
 }
 

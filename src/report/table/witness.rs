@@ -2,20 +2,26 @@
 
 use crate::aead::Alg;
 use crate::engine::witness::Length;
-use crate::report::Section;
-use crate::report::block::{Cell, Mark, Table};
-use crate::report::rows::distinct;
-use crate::trace::{Seen, Width, Witness};
+use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::rows::{distinct, widths};
+use crate::report::section::Section;
+use crate::trace::Witness;
 
 /// What is known of an engine with one key size and length: its witness, or why there is none.
 type Found<'a> = (&'a str, &'a str, Length, Result<&'a Witness, &'a str>);
 
-/// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of it.
-pub(in crate::report) fn table(section: &Section) -> Option<Table> {
+/// Its one table, where a file says what was executed.
+pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    table(section).into_iter().map(Block::new).collect()
+}
+
+/// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of
+/// it.
+fn table(section: &Section) -> Option<Table> {
     let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "most of the AES in"];
     let mut table = Table::new("witnesses", "What was executed", columns).words().note(
-        "The widest vector registers of AES instructions and of carry-less multiplies in one seal, single-stepped \
-         apart from everything else.",
+        "The widest vector registers of AES instructions and of carry-less multiplies in one seal, \
+         single-stepped apart from everything else.",
     );
     let found = found(section);
     // Where nothing could be traced, the reason is the system's, and is said once.
@@ -59,16 +65,9 @@ pub(in crate::report) fn table(section: &Section) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// The key size out of `aes-256-gcm`.
-fn bits(algorithm: &str) -> &str {
-    algorithm.split('-').nth(1).unwrap_or(algorithm)
-}
-
-/// The widest registers of its AES instructions and of its carry-less multiplies.
-pub(in crate::report) fn widths(witness: &Witness) -> [&'static str; 2] {
-    let width =
-        |seen: &Option<Seen>| seen.as_ref().map_or("none", |s| s.width.map_or("general", Width::name));
-    [width(&witness.aes), width(&witness.multiply)]
+/// The key size of an algorithm in bits.
+fn bits(algorithm: &str) -> String {
+    Alg::from_name(algorithm).map_or_else(|| algorithm.to_owned(), |alg| (alg.key_len() * 8).to_string())
 }
 
 /// What the verification says, or else the measurement.
@@ -103,6 +102,7 @@ mod tests {
     use crate::engine::Witnesses;
     use crate::measure::Row;
     use crate::report::sample;
+    use crate::trace::{Seen, Width};
 
     fn seen(width: Width) -> Witness {
         Witness { aes: Some(Seen { width: Some(width), symbol: "kernel".into(), count: 1 }), multiply: None }

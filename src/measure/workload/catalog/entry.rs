@@ -129,6 +129,7 @@ impl Entry {
             aad: self.aad,
             batch: self.batch,
             offset: self.offset,
+            variant: self.variant.clone(),
             tails: self.tails,
             level: self.arena,
             seed: 0,
