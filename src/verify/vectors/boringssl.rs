@@ -20,8 +20,8 @@ const PARTS: [[&str; 2]; 6] =
 pub(super) const FORMAT: Format = Format {
     name: "boringssl-aead",
     looks: "text with records KEY: ..., NONCE: ..., TAG: ...",
-    known: known,
-    decode: decode,
+    known,
+    decode,
 };
 
 fn known(content: &Content<'_>) -> bool {

@@ -36,8 +36,8 @@ const SUBJECTS: [&str; 15] = [
 pub(super) const FORMAT: Format = Format {
     name: "openssl-evp",
     looks: "text with records Cipher = ..., Key = ..., Plaintext = ...",
-    known: known,
-    decode: decode,
+    known,
+    decode,
 };
 
 fn known(content: &Content<'_>) -> bool {

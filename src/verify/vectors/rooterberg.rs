@@ -9,12 +9,8 @@ use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-pub(super) const FORMAT: Format = Format {
-    name: "rooterberg-aead",
-    looks: "JSON with the members testType and tests",
-    known: known,
-    decode: decode,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "rooterberg-aead", looks: "JSON with the members testType and tests", known, decode };
 
 fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testType") && file.contains_key("tests"))

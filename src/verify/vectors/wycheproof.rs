@@ -11,12 +11,8 @@ use crate::aead::{Alg, TAG_LEN};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-pub(super) const FORMAT: Format = Format {
-    name: "wycheproof-aead",
-    looks: "JSON with the member testGroups",
-    known: known,
-    decode: decode,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "wycheproof-aead", looks: "JSON with the member testGroups", known, decode };
 
 fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testGroups"))

@@ -47,12 +47,8 @@ impl Half {
     }
 }
 
-pub(super) const FORMAT: Format = Format {
-    name: "acvp-gcm",
-    looks: "JSON with the members vsId and testGroups",
-    known: known,
-    decode: decode,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "acvp-gcm", looks: "JSON with the members vsId and testGroups", known, decode };
 
 fn known(content: &Content<'_>) -> bool {
     let Content::Json(file) = content else { return false };

@@ -29,12 +29,8 @@ struct Layout {
 
 const SCHEMA_VERSION: u64 = 1;
 
-pub(super) const FORMAT: Format = Format {
-    name: "interop",
-    looks: "JSON with the members schema_version and file",
-    known: known,
-    decode: decode,
-};
+pub(super) const FORMAT: Format =
+    Format { name: "interop", looks: "JSON with the members schema_version and file", known, decode };
 
 fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("schema_version") && file.contains_key("file"))
