@@ -12,7 +12,7 @@ use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
 pub(super) const FORMAT: Format =
-    Format { name: "cavp-gcm", looks: "text with sections [Keylen = ...]", known: known, decode: decode };
+    Format { name: "cavp-gcm", looks: "text with sections [Keylen = ...]", known, decode };
 
 fn known(content: &Content<'_>) -> bool {
     let lines = content.lines();
