@@ -3,15 +3,13 @@
 //! The process prepares the workload's batch for one call, runs and checks it three times to be warm, and is
 //! then stepped through a fourth run, which is checked like the others. The same batch with an engine whose
 //! calls do nothing tells what is the harness': the loop over messages, the call through the trait, an
-//! envelope around it. A workload too long to be stepped is traced at a smaller size, and the result says at
-//! which.
+//! envelope around it. A workload too long to be stepped is traced at a smaller size, which the result names.
 //!
 //! The traced process should execute what a measured one does. Both are this program, with pipes as standard
 //! input and output, the caller's folder, limits and signal mask, and the same environment
 //! (`host::environment`). They differ in this, and it does not change the code that an engine chooses:
 //! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by
-//!   addresses. A copy may take another way where a buffer lies otherwise; that is counted as it falls at the
-//!   fixed addresses.
+//!   addresses. A copy may take another way where a buffer lies otherwise; that is counted as it falls here.
 //! - Core and thread: the traced process is bound to one core before it starts and works on its first thread;
 //!   a measured one binds a second thread. Engines choose once, for the process.
 //! - The argument: a verb of this program, which no engine reads.

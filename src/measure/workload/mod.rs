@@ -146,7 +146,8 @@ pub struct Workload {
     pub batch: usize,
     /// Bytes from the beginning of a cache line to that of a message.
     pub offset: usize,
-    /// What sets it apart where its operation, algorithm and size do not: `misaligned`. Empty for the usual one.
+    /// What sets it apart where its operation, algorithm and size do not: `misaligned`. Empty for the usual
+    /// one.
     pub variant: String,
     /// Whether single operations are timed too, for their distribution.
     pub tails: bool,

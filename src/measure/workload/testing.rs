@@ -52,8 +52,8 @@ pub(in crate::measure) fn right_on_every_engine(
     seen
 }
 
-/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the reason that
-/// it is.
+/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the
+/// reason that it is.
 pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
     for &fault in faults {
         let found = pass(&mut *make(Broken::with(fault)));

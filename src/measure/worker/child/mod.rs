@@ -19,8 +19,8 @@ use crate::measure::worker::{line, stack, tail};
 use crate::measure::{Arena, Catalog, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin};
 
-/// What the hidden verb `worker` does: reads commands from standard input, carries them out on the workloads of
-/// the catalog with the engines compiled in and with these, and answers on standard output.
+/// What the hidden verb `worker` does: reads commands from standard input, carries them out on the workloads
+/// of the catalog with the engines compiled in and with these, and answers on standard output.
 ///
 /// # Errors
 /// [`Error::Worker`] where the parent is gone, or sends what is no line.
