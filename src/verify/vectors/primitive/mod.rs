@@ -117,13 +117,13 @@ mod tests {
     #[test]
     fn a_function_that_is_wrong_fails_its_vectors() {
         static CUT: Primitive = Primitive {
-            name: "cut",
+            name: "sha-256",
             krate: "none",
             function: Function::Hash(|message| crate::primitive::sha256::digest(message)[..31].to_vec()),
             vectors: &[],
         };
         static NO_INFO: Primitive = Primitive {
-            name: "no-info",
+            name: "hkdf-sha-256",
             krate: "none",
             function: Function::Kdf(|material, salt, _, out| {
                 crate::primitive::hkdf_sha256::derive(material, salt, b"", out)
@@ -131,7 +131,7 @@ mod tests {
             vectors: &[],
         };
         static NO_LIMIT: Primitive = Primitive {
-            name: "no-limit",
+            name: "hkdf-sha-256",
             krate: "none",
             function: Function::Kdf(|material, salt, info, out| match crate::primitive::hkdf_sha256::derive(
                 material, salt, info, out,
