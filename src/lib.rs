@@ -26,15 +26,15 @@
 //! | 6 | `verify`, `measure` | is it right? how fast? |
 //! | 5 | [`scheme`] | whole designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
-//! | 3 | [`engine`], [`primitive`] | every AEAD behind one trait; hashes and key derivation, each by one crate |
-//! | 2 | [`aead`], [`timing`], `trace` | the kernels; clocks, interleaved rounds, intervals; single-stepping |
-//! | 1 | [`host`], [`disk`] | which CPU this is, locks that a model can check; files that survive a power cut |
+//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes and key derivation, each by one crate |
+//! | 2 | [`aead`], [`timing`], `trace` | kernels; clocks, interleaved rounds, intervals; single-stepping |
+//! | 1 | [`host`], [`disk`] | this CPU, locks that a model can check; files that survive a power cut |
 //!
 //! # Features
 //!
-//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of the
-//! schemes the traits alone ([`scheme`]) with what needs no dependency of their own ([`disk`], [`timing::wall`],
-//! [`host::sync`]): five small dependencies.
+//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of
+//! the schemes the traits alone ([`scheme`]) with what needs no dependency of their own ([`disk`],
+//! [`timing::wall`], [`host::sync`]): five small dependencies.
 //!
 //! | feature | adds |
 //! |---|---|

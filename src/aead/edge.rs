@@ -1,4 +1,5 @@
-//! Where a backend's target features begin: the kernels' entry points as one trait, which each backend instantiates.
+//! Where a backend's target features begin: the kernels' entry points as one trait, which each backend
+//! instantiates.
 
 use super::block::j0_of_nonce;
 use super::key::Key;

@@ -1,8 +1,8 @@
 //! What a kernel needs of a CPU: a few operations on vectors of one, two or four blocks.
 //!
-//! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`](super::edge::Edge) is where a backend's target features
-//! begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are byte-reversed, H
-//! is multiplied by x once, and products then reduce without bit reversals.
+//! [`kernel`](super::kernel) is written once over [`Lanes`]; [`Edge`](super::edge::Edge) is where a backend's
+//! target features begin. GHASH is computed in the bit order of POLYVAL (RFC 8452, appendix A): blocks are
+//! byte-reversed, H is multiplied by x once, and products then reduce without bit reversals.
 
 use super::Tag;
 
@@ -26,8 +26,9 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 ///
 /// # Safety
 /// One contract for all methods: they are only called, inlined, from a function that carries the backend's
-/// target features ([`Edge`](super::edge::Edge)), and so only on a CPU that has them. Those that take a pointer read or write
-/// [`BLOCKS`](Self::BLOCKS) blocks there, at any alignment, and the caller owns that memory.
+/// target features ([`Edge`](super::edge::Edge)), and so only on a CPU that has them. Those that take a
+/// pointer read or write [`BLOCKS`](Self::BLOCKS) blocks there, at any alignment, and the caller owns that
+/// memory.
 pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Blocks in a vector.
     const BLOCKS: usize;

@@ -26,7 +26,8 @@ use super::{Alg, Key, Tag};
 
 macro_rules! cipher {
     ($name:ident, $key_size:ty, $bits:literal) => {
-        #[doc = concat!("AES-", $bits, "-GCM with 96-bit nonces and 128-bit tags, on the quickest backend here.")]
+        #[doc = concat!("AES-", $bits, "-GCM with 96-bit nonces and 128-bit tags, on the quickest backend \
+            here.")]
         #[derive(Debug)]
         pub struct $name(Key);
 

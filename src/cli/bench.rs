@@ -11,16 +11,19 @@ use crate::report::{File, Report};
 
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
-/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1; so does one of ours
-/// that does not execute what its name claims. A run that was stopped is partial, and ends with 3. Each row says what its engine was seen to execute (`sealmark trace`).
+/// An engine with a wrong result gets a row with the error and no time, and the command ends with 1; so does
+/// one of ours that does not execute what its name claims. A run that was stopped is partial, and ends with
+/// 3. Each row says what its engine was seen to execute (`sealmark trace`).
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite standard -o open.json"
+    after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark \
+        bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite \
+        standard -o open.json"
 )]
 pub(super) struct Args {
-    /// Only workloads whose path holds this text; with `*` or `?` the whole path must match, as file names do:
-    /// `seal/*` leaves `latency/seal/...` out. Several may be given, with commas between them. All suites are searched
-    /// unless --suite is given.
+    /// Only workloads whose path holds this text; with `*` or `?` the whole path must match, as file names
+    /// do: `seal/*` leaves `latency/seal/...` out. Several may be given, with commas between them. All
+    /// suites are searched unless --suite is given.
     filter: Option<String>,
     /// How much to measure: quick (under two minutes), standard, full.
     #[arg(long, value_enum)]
@@ -28,7 +31,8 @@ pub(super) struct Args {
     /// Only this engine; may be given several times. All when left out.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
-    /// Fresh processes; when left out, 12 for the suites standard and full, and 5 for quick or a filter alone.
+    /// Fresh processes; when left out, 12 for the suites standard and full, and 5 for quick or a filter
+    /// alone.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
     /// How wide an interval may be, in percent of its median, before the run warns of noise.
@@ -40,8 +44,8 @@ pub(super) struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also writes the JSON to this file, at least once a second while it measures: until the run is done, the file says
-    /// that it is partial. Where the file exists already, that is FILE.partial.
+    /// Also writes the JSON to this file, at least once a second while it measures: until the run is done,
+    /// the file says that it is partial. Where the file exists already, that is FILE.partial.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

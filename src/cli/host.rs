@@ -13,10 +13,11 @@ use crate::verify::EngineInfo;
 /// The name and version of the JSON that this verb prints.
 pub(super) const SCHEMA: &str = "sealmark.host/1";
 
-/// Shows this CPU: its features, which backends and engines can run, each backend's limits, the clock's grain.
+/// Shows this CPU: its features, which backends and engines can run, each backend's limits, the clock's
+/// grain.
 ///
-/// The limits are measured, in a fraction of a second: AES rounds and carry-less multiplies alone and mixed, without a
-/// message, beside a chain of additions of one core cycle each, which also gives the core's clock.
+/// The limits are measured, in a fraction of a second: AES rounds and carry-less multiplies alone and mixed,
+/// without a message, beside a chain of additions of one core cycle each, which also gives the core's clock.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark host --format json")]
 pub(super) struct Args {

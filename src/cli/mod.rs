@@ -43,8 +43,8 @@ use registry::Registry;
 
 /// Verifies and measures AES envelope encryption on this CPU.
 ///
-/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how fast
-/// is each? Without a verb, `sealmark` answers all three and writes a report.
+/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how
+/// fast is each? Without a verb, `sealmark` answers all three and writes a report.
 #[derive(Parser)]
 #[command(
     name = "sealmark",
@@ -128,8 +128,8 @@ fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
 /// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A later one ends at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process of a
-/// group, and a wrapper among them forwards it once more.
+/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process
+/// of a group, and a wrapper among them forwards it once more.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// What a signal asks for.

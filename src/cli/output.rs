@@ -1,8 +1,8 @@
 //! Where a result goes: seen to be writable before anything is measured, and kept up to date while it comes.
 //!
-//! A measurement takes minutes. A folder that cannot be written should end the command at once, and whatever ends it
-//! later, a kill included, should leave on disk what was finished by then. A complete older file is not given up for
-//! part of a new one: until the new one is complete, its part stands beside it.
+//! A measurement takes minutes. A folder that cannot be written should end the command at once, and whatever
+//! ends it later, a kill included, should leave on disk what was finished by then. A complete older file is
+//! not given up for part of a new one: until the new one is complete, its part stands beside it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,8 +22,8 @@ pub(super) struct Output {
     told: bool,
 }
 
-/// Sees to it that a file can be written: makes its folder, and a file in there that it removes again. What is under the
-/// file's own name stays as it is.
+/// Sees to it that a file can be written: makes its folder, and a file in there that it removes again. What
+/// is under the file's own name stays as it is.
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let Some(name) = path.file_name() else { bail!("{} is not the name of a file", path.display()) };
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -50,7 +50,8 @@ impl Output {
         Ok(Self { path: path.to_owned(), partial, told: false })
     }
 
-    /// Writes what is finished of a run. A failure is told once: the run goes on, and may yet be written as a whole.
+    /// Writes what is finished of a run. A failure is told once: the run goes on, and may yet be written as a
+    /// whole.
     pub(super) fn keep(&mut self, run: &Run) {
         if run.rows.is_empty() {
             return;

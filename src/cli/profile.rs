@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 /// Draws a flame graph of a workload and names the functions that take its time.
 ///
-/// Needs a build with the feature `profile`, on Unix. Restoring the buffers between passes is part of the picture.
+/// Needs a build with the feature `profile`, on Unix. Restoring the buffers between passes is part of the
+/// picture.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark profile seal/aes-256-gcm/16384 --engine ring -o ring.svg")]
 pub(super) struct Args {

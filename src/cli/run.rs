@@ -14,9 +14,10 @@ use crate::verify::{self, Plan as VerifyPlan, Sets};
 
 /// Verifies every engine, measures those that are right, and writes a report.
 ///
-/// Two minutes at most. Ends with one plain sentence and the place of the report. An engine that verification finds
-/// wrong gets no time. What is finished is in the report's folder as it comes: verify.json before anything is measured,
-/// and bench.json while it is, marked partial until it is whole. A run that was stopped ends with 3.
+/// Two minutes at most. Ends with one plain sentence and the place of the report. An engine that verification
+/// finds wrong gets no time. What is finished is in the report's folder as it comes: verify.json before
+/// anything is measured, and bench.json while it is, marked partial until it is whole. A run that was stopped
+/// ends with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  sealmark run --engine ring --engine sealmark -o site/")]
 pub(super) struct Args {
@@ -110,7 +111,8 @@ fn refused_rows(plan: &BenchPlan, wrong: &[(&'static dyn Engine, u64)]) -> Vec<R
     rows
 }
 
-/// The cases that an engine got wrong, in all sets, and the sets that it failed as a whole: by running nothing of them.
+/// The cases that an engine got wrong, in all sets, and the sets that it failed as a whole: by running
+/// nothing of them.
 fn wrong_cases(report: &verify::Report, engine: &dyn Engine) -> u64 {
     let tallies = report.sets.iter().filter_map(|set| set.engines.get(engine.name()));
     let failed = report.failures.iter().filter(|f| f.engine == engine.name() && f.case.is_empty());

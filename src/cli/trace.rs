@@ -11,14 +11,21 @@ use crate::measure::{self, Workload};
 use crate::report::{self, text};
 use crate::trace::Diff;
 
-/// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register widths.
+/// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register
+/// widths.
 ///
-/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some forty
-/// thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran. Several workloads or
-/// engines are shown side by side: instructions for each byte, and the widest AES instructions.
+/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some
+/// forty thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran.
+/// Several workloads or engines are shown side by side: instructions for each byte, and the widest AES
+/// instructions.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for another reason: most often the system does not let a process be traced."
+    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace \
+        open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 \
+        --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 \
+        seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong \
+        or crashes, 2 bad usage, 3 there is no trace for another reason: most often the system does not let \
+        a process be traced."
 )]
 pub(super) struct Args {
     /// The workload's path; `sealmark list workloads` names them all.
@@ -33,8 +40,8 @@ pub(super) struct Args {
     /// Compares with an earlier trace: what changed, by mnemonic and by symbol.
     #[arg(long, value_name = "RUN")]
     diff: Option<PathBuf>,
-    /// Replaces what stands between the markers `<!-- sealmark:instructions -->` of a Markdown file by the table of
-    /// all side by side.
+    /// Replaces what stands between the markers `<!-- sealmark:instructions -->` of a Markdown file by the
+    /// table of all side by side.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["diff", "output", "format"])]
     splice: Option<PathBuf>,
     /// How to print it; as JSON, several are one object a line.
@@ -104,8 +111,8 @@ fn named<'a>(registry: &'a Registry, path: &str) -> anyhow::Result<&'a Workload>
     found.with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
 }
 
-/// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves the
-/// question open.
+/// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves
+/// the question open.
 fn means(error: &measure::Error) -> ExitStatus {
     match error {
         measure::Error::Wrong { .. } => ExitStatus::FoundSomething,

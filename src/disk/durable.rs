@@ -36,9 +36,9 @@ pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or all of
-/// them; when this returns, them. What another left behind under the temporary name, with whatever mode, is removed
-/// and not written to. One writer at a time: the caller sees to that.
+/// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or
+/// all of them; when this returns, them. What another left behind under the temporary name, with whatever
+/// mode, is removed and not written to. One writer at a time: the caller sees to that.
 ///
 /// # Errors
 /// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`], and
@@ -56,8 +56,8 @@ pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), E
     written
 }
 
-/// The file's name with `.tmp` behind it. A path without a file name has none: `..` would have one in another folder, and
-/// an empty path that of a stranger's file.
+/// The file's name with `.tmp` behind it. A path without a file name has none: `..` would have one in another
+/// folder, and an empty path that of a stranger's file.
 fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
     let Some(name) = path.file_name() else {
         return Err(io_error("naming a temporary file beside", path)(io::ErrorKind::InvalidInput.into()));
@@ -95,12 +95,12 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Tries in a folder whether its file system can do what [`durable_write`] relies on, under a name beginning with
-/// `prefix` that is gone afterwards.
+/// Tries in a folder whether its file system can do what [`durable_write`] relies on, under a name beginning
+/// with `prefix` that is gone afterwards.
 ///
 /// # Errors
-/// [`Error::UnsupportedFilesystem`] when a file or the folder cannot be synced, [`Error::Io`] for anything else, such
-/// as a folder that is not there.
+/// [`Error::UnsupportedFilesystem`] when a file or the folder cannot be synced, [`Error::Io`] for anything
+/// else, such as a folder that is not there.
 pub fn probe(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<(), Error> {
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let unique = format!("{prefix}{}-{}.tmp", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));

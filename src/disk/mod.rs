@@ -1,7 +1,8 @@
 //! The disk: files that survive a power cut, a database of rows, and a recorder that cuts the power.
 //!
-//! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the operating
-//! system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes mean.
+//! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the
+//! operating system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes
+//! mean.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -64,11 +65,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The system's; [`io::ErrorKind::AlreadyExists`] where something has that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
 
-    /// Opens a file that is there, for reading and writing in place and for this holder alone until it is dropped.
+    /// Opens a file that is there, for reading and writing in place and for this holder alone until it is
+    /// dropped.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::NotFound`] where there is none, [`io::ErrorKind::WouldBlock`] where another holds
-    /// it. A system without locks does not tell.
+    /// The system's; [`io::ErrorKind::NotFound`] where there is none, [`io::ErrorKind::WouldBlock`] where
+    /// another holds it. A system without locks does not tell.
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
 
     /// Gives a file another name in the same folder, in place of what had that name.
@@ -191,7 +193,8 @@ pub enum Error {
         reason: io::Error,
     },
     /// The file system cannot promise that a file survives a power cut.
-    #[error("{doing} {}: {reason}: this file system does not keep what is synced; use a local one", path.display())]
+    #[error("{doing} {}: {reason}: this file system does not keep what is synced; use a local \
+        one", path.display())]
     UnsupportedFilesystem {
         /// What was being done.
         doing: &'static str,

@@ -20,8 +20,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store's own.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Makes all of these changes, or on an error none or all, if the rows that were `seen` are there as they were; when
-    /// it returns without an error the changes survive a power cut. `false`, and nothing is changed, where a row is not.
+    /// Makes all of these changes, or on an error none or all, if the rows that were `seen` are there as they
+    /// were; when it returns without an error the changes survive a power cut. `false`, and nothing is
+    /// changed, where a row is not.
     ///
     /// # Errors
     /// The store's own.
@@ -35,7 +36,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.commit_if(&[], changes).map(drop)
     }
 
-    /// Up to `limit` rows in the order of their keys: those whose key begins with `prefix` and is above `after`.
+    /// Up to `limit` rows in the order of their keys: those whose key begins with `prefix` and is above
+    /// `after`.
     ///
     /// # Errors
     /// The store's own.

@@ -1,8 +1,8 @@
 //! What a record's tag binds beside its ciphertext: where it is stored, that it is a raft entry, or a
 //! scheme's own bytes.
 //!
-//! elastickv `store/mvcc_store.go` (value header, key) and `internal/encryption` (both AADs). The design document
-//! of elastickv leaves the value header out of the storage AAD; its code has it, and so have we.
+//! elastickv `store/mvcc_store.go` (value header, key) and `internal/encryption` (both AADs). The design
+//! document of elastickv leaves the value header out of the storage AAD; its code has it, and so have we.
 
 use arrayvec::ArrayVec;
 
@@ -43,8 +43,8 @@ impl Aad<'_> {
         matches!(self, Self::Storage { .. })
     }
 
-    /// Hands the composed bytes to `use_it`: from the stack for keys of up to [`STACK_KEY_LEN`] bytes, else from
-    /// one allocation.
+    /// Hands the composed bytes to `use_it`: from the stack for keys of up to [`STACK_KEY_LEN`] bytes, else
+    /// from one allocation.
     #[inline]
     pub fn compose<R>(&self, flag: u8, key_id: u32, use_it: impl FnOnce(&[u8]) -> R) -> R {
         if let Self::Own(bytes) = self {
@@ -146,8 +146,8 @@ impl ValueHeader {
     /// Reads the value header at the start of a stored value, and gives back what follows it.
     ///
     /// # Errors
-    /// [`Error::ValueHeaderShort`] below nine bytes; [`Error::EncryptedValueReservedState`] when a reserved bit is
-    /// set (bits 3 to 7, and bit 2 which only states 2 and 3 have).
+    /// [`Error::ValueHeaderShort`] below nine bytes; [`Error::EncryptedValueReservedState`] when a reserved
+    /// bit is set (bits 3 to 7, and bit 2 which only states 2 and 3 have).
     #[inline]
     pub fn decode(stored: &[u8]) -> Result<(Self, &[u8]), Error> {
         let ([bits, expire_at @ ..], rest) =
@@ -165,8 +165,8 @@ impl ValueHeader {
     }
 }
 
-/// The key that a version of a value is stored under: the user's key, then NOT of the commit timestamp, so that
-/// newer versions sort first.
+/// The key that a version of a value is stored under: the user's key, then NOT of the commit timestamp, so
+/// that newer versions sort first.
 pub fn pebble_key(user_key: &[u8], commit_ts: u64) -> Vec<u8> {
     [user_key, &(!commit_ts).to_be_bytes()].concat()
 }

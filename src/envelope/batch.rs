@@ -1,7 +1,7 @@
 //! Sealing several messages at once, through the engine's batch call.
 //!
-//! Our own, not elastickv's: it seals one value at a time. The records are those that single calls would write.
-//! Allocates nothing for keys of up to about 4,000 bytes; not here: messages under different keys.
+//! Our own, not elastickv's: it seals one value at a time. The records are those that single calls would
+//! write. Allocates nothing for keys of up to about 4,000 bytes; not here: messages under different keys.
 
 use std::num::NonZeroU32;
 
@@ -33,8 +33,8 @@ pub struct Unsealed<'a> {
 }
 
 impl Cipher {
-    /// Seals several messages under one key, each with its own nonce of the source, through the engine's batch
-    /// call. All buffers are checked before the first nonce is taken.
+    /// Seals several messages under one key, each with its own nonce of the source, through the engine's
+    /// batch call. All buffers are checked before the first nonce is taken.
     ///
     /// # Errors
     /// As [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. Then no record is usable: every

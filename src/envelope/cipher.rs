@@ -1,9 +1,9 @@
 //! Sealing and opening records with the keys of a keystore.
 //!
-//! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that write
-//! into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes); [`Cipher::seal`]
-//! and [`Cipher::open`] allocate their result. A refusal is never retried and never turned into "not found".
-//! Not here: several messages at once (`batch.rs`), where nonces come from, compression.
+//! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that
+//! write into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes);
+//! [`Cipher::seal`] and [`Cipher::open`] allocate their result. A refusal is never retried and never turned
+//! into "not found". Not here: several messages at once (`batch.rs`), where nonces come from, compression.
 
 use std::sync::Arc;
 
@@ -37,8 +37,9 @@ impl Cipher {
         self.keystore.as_ref()
     }
 
-    /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`, and returns
-    /// how many that is. A flag byte that the AAD does not bind is written as 0 whatever `header` says.
+    /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`, and
+    /// returns how many that is. A flag byte that the AAD does not bind is written as 0 whatever `header`
+    /// says.
     ///
     /// # Errors
     /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::UnknownKeyId`],
@@ -59,8 +60,9 @@ impl Cipher {
     ///
     /// # Errors
     /// In this order: [`Error::EnvelopeShort`], [`Error::EnvelopeVersion`], [`Error::NilKeystore`],
-    /// [`Error::ReservedKeyId`], [`Error::UnknownKeyId`]; `record` is then untouched. [`Error::Integrity`], and
-    /// [`Error::Aead`] for a limit of AES-GCM: its ciphertext is then zeros, whatever the engine leaves.
+    /// [`Error::ReservedKeyId`], [`Error::UnknownKeyId`]; `record` is then untouched. [`Error::Integrity`],
+    /// and [`Error::Aead`] for a limit of AES-GCM: its ciphertext is then zeros, whatever the engine
+    /// leaves.
     #[inline]
     pub fn open_in_place<'r>(&self, record: &'r mut [u8], aad: &Aad<'_>) -> Result<&'r mut [u8], Error> {
         let Header { flag, key_id, nonce } = Header::decode(record)?;

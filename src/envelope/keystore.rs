@@ -1,7 +1,7 @@
 //! The loaded data keys: key id to key object, read without waiting, changed by copy.
 //!
-//! elastickv `internal/encryption/keystore.go`. A key once set keeps its bytes until it is deleted. What a key is
-//! for (storage or raft) is not known here.
+//! elastickv `internal/encryption/keystore.go`. A key once set keeps its bytes until it is deleted. What a
+//! key is for (storage or raft) is not known here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -20,8 +20,8 @@ use crate::engine::Engine;
 /// Bytes in a data key.
 pub const DEK_LEN: usize = 32;
 
-/// Data keys of AES-256-GCM by id. Readers take one snapshot with one load; a writer copies the map, changes the
-/// copy and publishes it, and starts again when another writer was quicker.
+/// Data keys of AES-256-GCM by id. Readers take one snapshot with one load; a writer copies the map, changes
+/// the copy and publishes it, and starts again when another writer was quicker.
 pub struct Keystore {
     engine: &'static dyn Engine,
     map: ArcSwap<Map>,
@@ -29,8 +29,8 @@ pub struct Keystore {
 
 type Map = HashMap<u32, Arc<Entry>, BuildHasherDefault<IdHasher>>;
 
-/// On a cache line of its own: a writer that copies the map counts a reference to every entry, and must not take from
-/// readers the line that they find a key on.
+/// On a cache line of its own: a writer that copies the map counts a reference to every entry, and must not
+/// take from readers the line that they find a key on.
 #[repr(align(64))]
 struct Entry {
     dek: Zeroizing<[u8; DEK_LEN]>,
@@ -46,8 +46,8 @@ impl Entry {
     }
 }
 
-/// The keys as they were when [`Keystore::keys`] was called. Hold it for a call or a batch, not for longer: what
-/// was deleted meanwhile stays in memory until it is dropped.
+/// The keys as they were when [`Keystore::keys`] was called. Hold it for a call or a batch, not for longer:
+/// what was deleted meanwhile stays in memory until it is dropped.
 pub struct Keys(Guard<Arc<Map>>);
 
 impl Keys {
@@ -203,8 +203,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Spreads a key id over 64 bits. Ids come from the cluster's own log, so no one picks them to collide, and the
-/// standard hasher would cost more than the rest of a lookup.
+/// Spreads a key id over 64 bits. Ids come from the cluster's own log, so no one picks them to collide, and
+/// the standard hasher would cost more than the rest of a lookup.
 #[derive(Default)]
 struct IdHasher(u64);
 

@@ -77,7 +77,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no type.
+    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no
+    /// type.
     pub const fn spec_name(&self) -> &'static str {
         match self {
             Self::EnvelopeShort => "ErrEnvelopeShort",

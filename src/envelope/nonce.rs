@@ -1,7 +1,8 @@
 //! Deterministic nonces: node id, epoch, write count, big-endian, no random bits.
 //!
-//! elastickv `internal/encryption/nonce_factory.go`. The write count lives as long as the process; what keeps two
-//! processes apart is the epoch, which is raised durably before the first nonce of each. That is not done here.
+//! elastickv `internal/encryption/nonce_factory.go`. The write count lives as long as the process; what keeps
+//! two processes apart is the epoch, which is raised durably before the first nonce of each. That is not done
+//! here.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use crate::aead::Nonce;
 
 /// Issues the nonces of one node under one data key and epoch. Any number of threads share it.
 ///
-/// The first nonce carries 1, the last is all ones; after it every call is refused, for good. Wait-free: a call
-/// is one load and one add. No value comes twice while the process has fewer than 2^31 threads.
+/// The first nonce carries 1, the last is all ones; after it every call is refused, for good. Wait-free: a
+/// call is one load and one add. No value comes twice while the process has fewer than 2^31 threads.
 #[derive(Debug)]
 pub struct NonceSource {
     prefix: [u8; 4],
@@ -20,9 +21,10 @@ pub struct NonceSource {
     upper: Counts,
 }
 
-/// A run of write counts. A plain counter of 64 bits would wrap after all ones, and between the add that wraps
-/// and any latch set after it another thread could take a used count. This one spans at most 2^63 counts and is
-/// not added to once spent, so it stops at most one add of 2^32 for each thread past its end: it never wraps.
+/// A run of write counts. A plain counter of 64 bits would wrap after all ones, and between the add that
+/// wraps and any latch set after it another thread could take a used count. This one spans at most 2^63
+/// counts and is not added to once spent, so it stops at most one add of 2^32 for each thread past its end:
+/// it never wraps.
 #[derive(Debug)]
 struct Counts {
     first: u64,
@@ -40,7 +42,8 @@ impl Counts {
     /// The first of up to `at_most` counts in a row, and how many there are.
     #[inline]
     fn take(&self, at_most: u32) -> Option<(u64, u32)> {
-        // Relaxed: uniqueness needs only that the adds to this one word have an order, which they always have.
+        // Relaxed: uniqueness needs only that the adds to this one word have an order, which they always
+        // have.
         if self.taken.load(Ordering::Relaxed) >= self.len {
             return None;
         }
@@ -140,8 +143,8 @@ impl Iterator for Nonces {
 
 impl ExactSizeIterator for Nonces {}
 
-/// The node id of a raft member: FNV-1a of its id, 64 bits. No id gives 0, and 0 is kept for that: a hash of 0
-/// becomes 1.
+/// The node id of a raft member: FNV-1a of its id, 64 bits. No id gives 0, and 0 is kept for that: a hash of
+/// 0 becomes 1.
 pub const fn full_node_id(raft_id: &str) -> u64 {
     if raft_id.is_empty() {
         return 0;

@@ -1,7 +1,7 @@
 //! The record: version, flag, key id, nonce, ciphertext, tag, as one stream of bytes, big-endian.
 //!
-//! elastickv `internal/encryption/envelope.go`. Decoding borrows, and authenticates nothing; reserved flag bits
-//! pass it, since only the AAD protects the flag byte.
+//! elastickv `internal/encryption/envelope.go`. Decoding borrows, and authenticates nothing; reserved flag
+//! bits pass it, since only the AAD protects the flag byte.
 
 use super::Error;
 use crate::aead::{NONCE_LEN, Nonce, TAG_LEN};
@@ -79,8 +79,8 @@ impl<'a> Record<'a> {
 /// Writes a record of header and body (ciphertext, then tag) into the first bytes of `out`; returns how many.
 ///
 /// # Errors
-/// [`Error::EnvelopeVersion`] unless `version` is [`VERSION`], then [`Error::EnvelopeShort`] for a body shorter
-/// than a tag, then [`Error::BufferTooSmall`] when `out` is too short.
+/// [`Error::EnvelopeVersion`] unless `version` is [`VERSION`], then [`Error::EnvelopeShort`] for a body
+/// shorter than a tag, then [`Error::BufferTooSmall`] when `out` is too short.
 pub fn encode(version: u8, header: &Header, body: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     if version != VERSION {
         return Err(Error::EnvelopeVersion(version));

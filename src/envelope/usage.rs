@@ -1,15 +1,17 @@
 //! How long a data key lasts: messages and bytes that it may seal, and forgeries that it may meet.
 //!
-//! Two rules bound a key of AES-GCM. SP 800-38D (8.2.1, 8.3) asks that no nonce be used twice; a record's nonce counts,
-//! so one process load of one node has 2^64 - 1 of them, and no limit of 2^32 messages applies, which is for random
-//! nonces. The other is the attacker's advantage, which grows with what was sealed: the CFRG's draft on AEAD usage
-//! limits (draft-irtf-cfrg-aead-limits, 5.1.1 and 5.1.2) gives, for an advantage p and messages of L blocks,
-//! q <= (sqrt(p) 2^64.5 - 1) / (L + 1) messages sealed and v <= p 2^127 / (L + 1) forgeries tried. All nodes of a cluster
-//! seal under one data key, so what counts is the sum over all of them.
+//! Two rules bound a key of AES-GCM. SP 800-38D (8.2.1, 8.3) asks that no nonce be used twice; a record's
+//! nonce counts, so one process load of one node has 2^64 - 1 of them, and no limit of 2^32 messages applies,
+//! which is for random nonces. The other is the attacker's advantage, which grows with what was sealed: the
+//! CFRG's draft on AEAD usage limits (draft-irtf-cfrg-aead-limits, 5.1.1 and 5.1.2) gives, for an advantage p
+//! and messages of L blocks, q <= (sqrt(p) 2^64.5 - 1) / (L + 1) messages sealed and v <= p 2^127 / (L + 1)
+//! forgeries tried. All nodes of a cluster seal under one data key, so what counts is the sum over all of
+//! them.
 //!
 //! Not here: counting what a key has sealed.
 
-/// The advantage over guessing a plaintext that TLS 1.3 and QUIC accept, as a power of 2 (RFC 9001, appendix B).
+/// The advantage over guessing a plaintext that TLS 1.3 and QUIC accept, as a power of 2 (RFC 9001, appendix
+/// B).
 pub const CONFIDENTIALITY: i32 = -60;
 /// The chance of a forgery that QUIC accepts, as a power of 2 (RFC 9001, appendix B).
 pub const INTEGRITY: i32 = -57;
@@ -26,8 +28,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// For messages of `bytes` bytes, each with `aad` bytes of additional data, at the advantages [`CONFIDENTIALITY`]
-    /// and [`INTEGRITY`].
+    /// For messages of `bytes` bytes, each with `aad` bytes of additional data, at the advantages
+    /// [`CONFIDENTIALITY`] and [`INTEGRITY`].
     pub fn of(bytes: usize, aad: usize) -> Self {
         Self::at(bytes, aad, CONFIDENTIALITY, INTEGRITY)
     }

@@ -1,11 +1,12 @@
-//! The environment: the one that every process started here gets, and the variables that change what an engine
-//! executes.
+//! The environment: the one that every process started here gets, and the variables that change what an
+//! engine executes.
 //!
-//! Some ciphers choose their code by a variable (`OPENSSL_ia32cap`), and so do the loader and the C library. A process
-//! that is traced must therefore see the variables of the one that is measured: both get the list of [`for_children`],
-//! the caller's own environment filled up to a fixed size. The kernel puts it above the stack, so without the filling
-//! the length of `PATH` would move every address on the stack, and with them the count of instructions of a copy.
-//! Not here: which variables an engine listens to. Each engine names its own.
+//! Some ciphers choose their code by a variable (`OPENSSL_ia32cap`), and so do the loader and the C library.
+//! A process that is traced must therefore see the variables of the one that is measured: both get the list
+//! of [`for_children`], the caller's own environment filled up to a fixed size. The kernel puts it above the
+//! stack, so without the filling the length of `PATH` would move every address on the stack, and with them
+//! the count of instructions of a copy. Not here: which variables an engine listens to. Each engine names its
+//! own.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -21,29 +22,30 @@ pub struct Variable {
     pub value: String,
 }
 
-/// What changes the code of any engine: which `memcpy` the C library takes, what the loader puts in between, and which
-/// CPU an emulator pretends to be.
+/// What changes the code of any engine: which `memcpy` the C library takes, what the loader puts in between,
+/// and which CPU an emulator pretends to be.
 const OF_ANY_ENGINE: &[&str] =
     &["GLIBC_TUNABLES", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "QEMU_CPU"];
 
-/// Binds a shared library's functions at its start. Lazily, that would happen in the first call of each, which may be
-/// the one that is traced.
+/// Binds a shared library's functions at its start. Lazily, that would happen in the first call of each,
+/// which may be the one that is traced.
 const BIND_NOW: &str = "LD_BIND_NOW";
 /// The variable that fills the environment up, and another one for an even number of them.
 const PADDING: [&str; 2] = ["SEALMARK_PADDING", "SEALMARK_PADDING_2"];
-/// Bytes that the environment's size is a multiple of: whole pages, so that nothing that depends on an address's low
-/// bits moves where one is not enough.
+/// Bytes that the environment's size is a multiple of: whole pages, so that nothing that depends on an
+/// address's low bits moves where one is not enough.
 const BLOCK: usize = 64 * 1024;
 
-/// Gives a process that is about to be started the environment of every other one. On Unix; elsewhere nothing is
-/// traced, and it inherits the caller's.
+/// Gives a process that is about to be started the environment of every other one. On Unix; elsewhere nothing
+/// is traced, and it inherits the caller's.
 pub fn give(command: &mut Command) {
     if cfg!(unix) {
         command.env_clear().envs(for_children());
     }
 }
 
-/// The environment of processes that are measured or traced: the caller's, with `LD_BIND_NOW` and the padding.
+/// The environment of processes that are measured or traced: the caller's, with `LD_BIND_NOW` and the
+/// padding.
 pub fn for_children() -> Vec<(OsString, OsString)> {
     filled(std::env::vars_os())
 }
@@ -70,8 +72,8 @@ fn filled(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsStrin
     all
 }
 
-/// The variables that are set here, of those that change what any engine executes and of those that `names` names: a
-/// name that ends with `*` stands for all that begin like it.
+/// The variables that are set here, of those that change what any engine executes and of those that `names`
+/// names: a name that ends with `*` stands for all that begin like it.
 pub fn steering(names: &[&str]) -> Vec<Variable> {
     among(std::env::vars_os(), names)
 }
@@ -101,7 +103,8 @@ pub fn warnings<'a>(engines: impl Iterator<Item = (&'a str, &'a [Variable])> + C
         let names = steered.map(|(name, _)| name).collect::<Vec<_>>().join(", ");
         let Variable { name, value } = variable;
         format!(
-            "{name}={value:?} was set, which may change what {names} executes; unset it to see the usual code."
+            "{name}={value:?} was set, which may change what {names} executes; unset it to see the usual \
+             code."
         )
     };
     all.into_iter().map(words).collect()

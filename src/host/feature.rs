@@ -28,8 +28,8 @@ macro_rules! asked_of_cpufeatures {
 #[cfg(target_arch = "x86_64")]
 fn by_std() -> Vec<(&'static str, bool)> {
     asked_of_std!(is_x86_feature_detected:
-        "sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "aes" "pclmulqdq" "avx" "avx2" "bmi1" "bmi2" "adx" "movbe" "sha"
-        "gfni" "vaes" "vpclmulqdq" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512ifma"
+        "sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "aes" "pclmulqdq" "avx" "avx2" "bmi1" "bmi2" "adx" "movbe"
+        "sha" "gfni" "vaes" "vpclmulqdq" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx512ifma"
         "avx512vbmi" "avx512vbmi2" "rdrand")
 }
 
@@ -71,8 +71,8 @@ fn by_cpufeatures() -> Vec<(&'static str, bool)> {
     Vec::new()
 }
 
-/// The features that go into version 1 of a host's fingerprint. It never changes: one that is asked for later stays out
-/// of it, or the host would get another name.
+/// The features that go into version 1 of a host's fingerprint. It never changes: one that is asked for later
+/// stays out of it, or the host would get another name.
 pub(super) const IN_FINGERPRINT_1: &[&str] = &[
     "sse2",
     "sse3",

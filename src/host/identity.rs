@@ -123,7 +123,8 @@ mod tests {
     use super::*;
 
     const GRAVITON: &str = "processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd aes pmull\n\
-        CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n";
+        CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\n\
+        CPU revision\t: 1\n";
 
     #[test]
     fn an_arm_cpuinfo_gives_name_and_numbers() {

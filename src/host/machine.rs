@@ -8,8 +8,9 @@ use super::{feature, identity};
 /// The machine that a result was obtained on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Host {
-    /// The machine's name: hex digits over the members from `vendor` to `virtualised` except those marked otherwise. 16
-    /// of them and nothing else is version 1; a later one would begin with its number and a dash.
+    /// The machine's name: hex digits over the members from `vendor` to `virtualised` except those marked
+    /// otherwise. 16 of them and nothing else is version 1; a later one would begin with its number and
+    /// a dash.
     pub fingerprint: String,
     /// The CPU's own name for itself. Shown, not part of the fingerprint.
     pub cpu: String,
@@ -21,8 +22,8 @@ pub struct Host {
     pub model: u32,
     /// CPU stepping.
     pub stepping: u32,
-    /// CPU features that matter to AES-GCM and that `std` detects, sorted. One that a later version of Sealmark asks for
-    /// is not part of the fingerprint.
+    /// CPU features that matter to AES-GCM and that `std` detects, sorted. One that a later version of
+    /// Sealmark asks for is not part of the fingerprint.
     pub features: Vec<String>,
     /// `linux`, `macos`, `windows`.
     pub os: String,
@@ -61,9 +62,10 @@ impl Host {
         host
     }
 
-    /// The first 16 hex digits of SHA-256 over vendor, family, model, stepping, features, system, architecture
-    /// and virtualisation, one line each. Clock rate, kernel and microcode stay out: they change on one machine. So do
-    /// features that are not on a list that never changes: another question must not give the machine another name.
+    /// The first 16 hex digits of SHA-256 over vendor, family, model, stepping, features, system,
+    /// architecture and virtualisation, one line each. Clock rate, kernel and microcode stay out: they
+    /// change on one machine. So do features that are not on a list that never changes: another question
+    /// must not give the machine another name.
     pub fn compute_fingerprint(&self) -> String {
         let known = |feature: &&str| feature::IN_FINGERPRINT_1.contains(feature);
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).filter(known).collect();
@@ -134,7 +136,9 @@ mod tests {
 
     /// The host of the first committed baseline, whose folder has its name.
     fn baseline() -> Host {
-        let features = "adx aes avx avx2 avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl                         bmi1 bmi2 gfni movbe pclmulqdq rdrand sha sse2 sse3 sse4.1 sse4.2 ssse3 vaes vpclmulqdq";
+        let features = "adx aes avx avx2 avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi \
+            avx512vbmi2 avx512vl bmi1 bmi2 gfni movbe pclmulqdq rdrand sha sse2 \
+            sse3 sse4.1 sse4.2 ssse3 vaes vpclmulqdq";
         Host {
             fingerprint: "7ce75b4a060cbea1".into(),
             cpu: "Intel(R) Xeon(R) Processor".into(),

@@ -1,9 +1,9 @@
 //! This program, to be started once more: for the processes that measure, and for the one that is traced.
 //!
-//! A long run must not change its code half-way because somebody installed a new version, or built one, under the same
-//! path. On Linux `/proc/self/exe` leads to the file that is being executed, whatever its path names by now; the name is
-//! also of one length everywhere, as a trace wants. Other systems know the program by its path alone, and there a
-//! replaced file is what would be started.
+//! A long run must not change its code half-way because somebody installed a new version, or built one, under
+//! the same path. On Linux `/proc/self/exe` leads to the file that is being executed, whatever its path names
+//! by now; the name is also of one length everywhere, as a trace wants. Other systems know the program by its
+//! path alone, and there a replaced file is what would be started.
 
 use std::io;
 use std::process::Command;

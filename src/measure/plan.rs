@@ -28,7 +28,8 @@ pub struct Plan {
     pub within: f64,
     /// What the whole run may take, about. Samples are cut to fit, rounds are not.
     pub budget: Duration,
-    /// What the engines were seen to execute: given to each row, and an engine that they refute gets no time.
+    /// What the engines were seen to execute: given to each row, and an engine that they refute gets no
+    /// time.
     pub witnesses: Witnesses,
 }
 

@@ -50,8 +50,8 @@ pub struct Row {
     pub engine: String,
     /// Nanoseconds for one operation. Absent when there is an error.
     pub ns: Option<Estimate>,
-    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in the
-    /// same rounds. Absent when there is an error, and where an operation has all cores.
+    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in
+    /// the same rounds. Absent when there is an error, and where an operation has all cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<Estimate>,
     /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where

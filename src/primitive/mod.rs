@@ -18,7 +18,8 @@ pub struct Primitive {
     pub krate: &'static str,
     /// The function itself.
     pub function: Function,
-    /// The sets of published vectors that it must pass, by their names in `vectors/index.toml`. At least one.
+    /// The sets of published vectors that it must pass, by their names in `vectors/index.toml`. At least
+    /// one.
     pub vectors: &'static [&'static str],
 }
 

@@ -1,9 +1,9 @@
-//! Instructions of aarch64: a small table of those that matter here, after the Arm Architecture Reference Manual
-//! (DDI 0487, C4.1, "A64 instruction set encoding").
+//! Instructions of aarch64: a small table of those that matter here, after the Arm Architecture Reference
+//! Manual (DDI 0487, C4.1, "A64 instruction set encoding").
 //!
-//! What no row names is called by its group. The text is the instruction word in hex, without the bits that hold an
-//! address. Checked on instruction words only: `ptrace` does not run under user-mode emulation, and no hardware of
-//! this kind was at hand.
+//! What no row names is called by its group. The text is the instruction word in hex, without the bits that
+//! hold an address. Checked on instruction words only: `ptrace` does not run under user-mode emulation, and
+//! no hardware of this kind was at hand.
 
 use super::decode::{Class, Instruction, Width};
 

@@ -102,8 +102,8 @@ impl fmt::Display for Width {
 pub(super) struct Instruction {
     /// `vaesenc`.
     pub mnemonic: String,
-    /// Mnemonic and operands without addresses: registers and displacements stay, targets of branches and what is
-    /// relative to the instruction's own address go.
+    /// Mnemonic and operands without addresses: registers and displacements stay, targets of branches and
+    /// what is relative to the instruction's own address go.
     pub text: String,
     /// What it is for.
     pub class: Class,

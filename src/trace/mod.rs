@@ -1,13 +1,14 @@
 //! What the CPU really executes between two marks in a program: every instruction, one at a time.
 //!
-//! The program is started anew under `ptrace`, as a single thread, with address randomisation off and with arguments,
-//! environment and input of fixed sizes, so that each run executes the same instructions at the same addresses.
-//! Between its two calls of [`mark`] it is single-stepped. That takes no performance counter and no privilege, and
-//! the program sees the CPU as it is: what is counted is what runs in production, wide kernels included.
+//! The program is started anew under `ptrace`, as a single thread, with address randomisation off and with
+//! arguments, environment and input of fixed sizes, so that each run executes the same instructions at the
+//! same addresses. Between its two calls of [`mark`] it is single-stepped. That takes no performance counter
+//! and no privilege, and the program sees the CPU as it is: what is counted is what runs in production, wide
+//! kernels included.
 //!
-//! Not here: what the instructions cost, other threads, and what the kernel does on the program's behalf. On aarch64
-//! a loop over exclusive loads and stores never ends while it is single-stepped; the cap ends it. On other systems
-//! than Linux on x86-64 and aarch64 nothing can be traced, and [`record`] says so.
+//! Not here: what the instructions cost, other threads, and what the kernel does on the program's behalf. On
+//! aarch64 a loop over exclusive loads and stores never ends while it is single-stepped; the cap ends it. On
+//! other systems than Linux on x86-64 and aarch64 nothing can be traced, and [`record`] says so.
 
 use std::ffi::OsString;
 
@@ -64,7 +65,8 @@ pub enum Error {
     Unsupported,
     /// The system does not let one process trace another, whatever its reason.
     #[error(
-        "the system does not let a process be traced: {what} ({how}); see ptrace(2): seccomp or Yama in a container, \
+        "the system does not let a process be traced: {what} ({how}); see ptrace(2): seccomp or Yama in a \
+         container, \
          an emulator or another tracer may stand in the way"
     )]
     Refused {
@@ -112,8 +114,8 @@ impl Error {
         matches!(self, Self::Unsupported | Self::Refused { .. } | Self::Process(_))
     }
 
-    /// Whether the program is to blame: it crashed of itself. A process that was killed, or that a filter of system
-    /// calls ended, was not.
+    /// Whether the program is to blame: it crashed of itself. A process that was killed, or that a filter of
+    /// system calls ended, was not.
     pub fn is_a_crash(&self) -> bool {
         match self {
             Self::NoMark { how, .. } | Self::Ended(how) => how.is_a_crash(),
@@ -159,8 +161,8 @@ pub struct Trace {
     pub instructions: u64,
     /// Iterations of such instructions beyond the first.
     pub iterations: u64,
-    /// SHA-256 over the text of every instruction in order: mnemonics and operands without addresses, and how often
-    /// one repeats itself. Two runs with equal digests took the same way through the code.
+    /// SHA-256 over the text of every instruction in order: mnemonics and operands without addresses, and
+    /// how often one repeats itself. Two runs with equal digests took the same way through the code.
     pub digest: String,
     /// Whether address randomisation was off. Where it stays on, counts may move from run to run.
     pub fixed_addresses: bool,
@@ -182,7 +184,8 @@ pub struct Trace {
     pub executed: Vec<Executed>,
 }
 
-/// What the CPU really executed, in short: the widest instructions for AES and the widest carry-less multiplies.
+/// What the CPU really executed, in short: the widest instructions for AES and the widest carry-less
+/// multiplies.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Witness {
     /// For AES; absent where no instruction was, as in portable code.
@@ -285,9 +288,11 @@ impl Trace {
     }
 }
 
-/// Marks a place in a program that is being traced: the trace begins behind the first mark and ends before the second.
+/// Marks a place in a program that is being traced: the trace begins behind the first mark and ends before
+/// the second.
 ///
-/// In a program that is not traced it is a breakpoint that nobody expects, and ends the process; see [`is_traced`].
+/// In a program that is not traced it is a breakpoint that nobody expects, and ends the process; see
+/// [`is_traced`].
 #[inline(never)]
 pub fn mark() {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -295,9 +300,9 @@ pub fn mark() {
 }
 
 impl Witness {
-    /// Whether it is what code for vectors of this width leaves: AES and carry-less multiplies of that width and none
-    /// wider. Where the message does not fill such vectors, narrower ones are right too. `None` is code without such
-    /// instructions.
+    /// Whether it is what code for vectors of this width leaves: AES and carry-less multiplies of that width
+    /// and none wider. Where the message does not fill such vectors, narrower ones are right too. `None`
+    /// is code without such instructions.
     ///
     /// # Errors
     /// What was executed instead, for a person to read.

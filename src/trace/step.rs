@@ -1,8 +1,9 @@
 //! Single-stepping a program between its two marks, with `ptrace` on Linux.
 //!
-//! The child asks to be traced before it becomes the program, so no other process is touched and no capability is
-//! needed. It runs freely to its first mark; from there on each step costs two switches between processes and three
-//! system calls here, of which one reads the instruction pointer alone. What the code was is read once, at the end.
+//! The child asks to be traced before it becomes the program, so no other process is touched and no
+//! capability is needed. It runs freely to its first mark; from there on each step costs two switches between
+//! processes and three system calls here, of which one reads the instruction pointer alone. What the code was
+//! is read once, at the end.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -95,8 +96,8 @@ impl Tracee {
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // SAFETY: between fork and exec only async-signal-safe calls are allowed; `prepare` makes two system calls
-        // and allocates nothing.
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed; `prepare` makes two system
+        // calls and allocates nothing.
         unsafe { command.pre_exec(prepare) };
         let child = command.spawn().map_err(|e| refused(ASKS, e))?;
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("process numbers are positive i32"));
@@ -104,7 +105,8 @@ impl Tracee {
         match tracee.wait()? {
             Stop::Signal(Signal::SIGTRAP) => {}
             Stop::Signal(signal) => return Err(refused(ASKS, format!("it got {signal} instead"))),
-            // A filter of system calls may end it for asking; and where asking has no effect it runs, and gives up.
+            // A filter of system calls may end it for asking; and where asking has no effect it runs, and
+            // gives up.
             Stop::Ended(how) => return Err(refused(ASKS, how)),
         }
         ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL).map_err(forbidden)?;
@@ -228,8 +230,8 @@ fn prepare() -> io::Result<()> {
 /// What failed where the process did not come as far as its first instruction.
 const ASKS: &str = "a process may not be started that asks to be traced";
 
-/// Whatever `ptrace` says: a filter may answer with any number, an emulator with `EIO`. None of them is a word about
-/// the program.
+/// Whatever `ptrace` says: a filter may answer with any number, an emulator with `EIO`. None of them is a
+/// word about the program.
 fn forbidden(errno: Errno) -> Error {
     refused("a process may not be stopped, stepped or read", io::Error::from(errno))
 }
@@ -271,7 +273,8 @@ fn skip_breakpoint(pid: Pid) -> Result<(), Error> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn breakpoint() {
-    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the caller.
+    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the
+    // caller.
     unsafe { std::arch::asm!("int3", options(nostack)) }
 }
 
@@ -279,7 +282,8 @@ pub(super) fn breakpoint() {
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
 pub(super) fn breakpoint() {
-    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the caller.
+    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the
+    // caller.
     unsafe { std::arch::asm!("brk #0", options(nostack)) }
 }
 

@@ -1,7 +1,8 @@
 //! Which function an address is in: the ELF symbols of every file that is mapped there.
 //!
-//! Where a file was stripped of the symbol, its name stands in brackets. Code without a file (the kernel's `[vdso]`)
-//! has the name of its mapping. Not here: lines of source, and functions that were inlined into others.
+//! Where a file was stripped of the symbol, its name stands in brackets. Code without a file (the kernel's
+//! `[vdso]`) has the name of its mapping. Not here: lines of source, and functions that were inlined into
+//! others.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -79,8 +80,8 @@ impl Symbols {
     }
 }
 
-/// The function that holds an address: the last that begins before it and does not end before it. One of no size, as
-/// hand-written assembly may have, reaches to the next.
+/// The function that holds an address: the last that begins before it and does not end before it. One of no
+/// size, as hand-written assembly may have, reaches to the next.
 fn find(symbols: &[Symbol], address: u64) -> Option<&Symbol> {
     /// Aliases and nested functions that may stand between a function and its end.
     const NESTED: usize = 16;
@@ -110,8 +111,8 @@ fn read(map: Map) -> Result<Mapped, Error> {
     let file =
         Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into());
     let file = file.trim_matches(['[', ']']).to_owned();
-    // A file that is gone, or no file at all, has no symbols to read; another one may stand in its place. This program
-    // itself can be read even so.
+    // A file that is gone, or no file at all, has no symbols to read; another one may stand in its place.
+    // This program itself can be read even so.
     let itself = std::fs::read_link(ITSELF).is_ok_and(|link| link.as_os_str() == map.path.as_str());
     let table = if itself { this_program() } else { Table::read(&map.path) };
     let Some(table) = table else {

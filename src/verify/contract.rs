@@ -1,5 +1,5 @@
-//! What every engine owes its callers whatever the message: the promises of `aead::Aead` and `engine::Engine`,
-//! one case each.
+//! What every engine owes its callers whatever the message: the promises of `aead::Aead` and
+//! `engine::Engine`, one case each.
 //!
 //! Not here: the longest message and AAD (2^36 bytes and more do not fit a test machine's memory).
 

@@ -1,7 +1,7 @@
 //! A naive AES-GCM, written straight from FIPS 197 and SP 800-38D: the first of three judges.
 //!
-//! The S-box is computed from the inverse in GF(2^8); GHASH goes bit by bit. It is slow and its time depends on
-//! its secrets: for verification only, never for a secret of anyone's.
+//! The S-box is computed from the inverse in GF(2^8); GHASH goes bit by bit. It is slow and its time depends
+//! on its secrets: for verification only, never for a secret of anyone's.
 
 use std::sync::LazyLock;
 
@@ -59,7 +59,8 @@ impl Model {
         multiply(y ^ bits(iv), self.h)
     }
 
-    /// The 16-byte IV with that pre-counter block: GHASH undone by division, so that the counter wraps on demand.
+    /// The 16-byte IV with that pre-counter block: GHASH undone by division, so that the counter wraps on
+    /// demand.
     pub fn iv_for_j0(&self, j0: u128) -> [u8; 16] {
         let inverse = invert(self.h);
         let y = multiply(j0, inverse) ^ 128;

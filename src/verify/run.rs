@@ -26,8 +26,8 @@ pub struct Plan {
     pub sets: Sets,
     /// Engines or families that must take part and run a case: one that does not is a failure.
     pub require: Vec<String>,
-    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where the
-    /// sets use no engine.
+    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where
+    /// the sets use no engine.
     pub named: Vec<String>,
     /// The seed of everything that is drawn at random.
     pub seed: u64,
@@ -89,7 +89,8 @@ pub struct Progress<'a> {
 const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
 
 /// Why an engine has failed the whole run.
-const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing is \
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so \
+    nothing is \
     known of it; leave it out with --engine, or add vectors that it can run";
 
 /// Failures that are written out for one set on one engine; the tallies count the rest.

@@ -51,8 +51,8 @@ fn idle_engine(set: Set, seed: u64) -> Planted {
 /// An engine that supports nothing.
 static IDLE: FaultyEngine = FaultyEngine::new("planted/idle").with_shapes(|_| false);
 
-/// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see a
-/// wrong engine end the command with 1, its cases named, and get no time.
+/// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see
+/// a wrong engine end the command with 1, its cases named, and get no time.
 #[doc(hidden)]
 pub fn wrong_engine() -> &'static dyn Engine {
     &DOUBLES[0].engine

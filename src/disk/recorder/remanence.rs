@@ -27,7 +27,8 @@ pub enum Medium {
 /// Bytes that the medium holds, or may hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remnant {
-    /// The name of the file that they were written to: that it was made under, or had at the last power loss.
+    /// The name of the file that they were written to: that it was made under, or had at the last power
+    /// loss.
     pub path: PathBuf,
     /// Whether that file still has a name. Its bytes are held all the same.
     pub named: bool,

@@ -1,20 +1,22 @@
 //! A store in a redb database: one file, a B-tree, copy on write, every commit on the medium when it returns.
 //!
-//! redb because it needs no C compiler, has a stable file format and frequent releases, and lets its file be ours: it
-//! runs over any [`Disk`], so that the recorder sees each of its steps. Not taken: `sled` (no stable release), `fjall`
-//! (durable only on request), `rusqlite` (C). What we add to redb, because power cuts asked for it:
+//! redb because it needs no C compiler, has a stable file format and frequent releases, and lets its file be
+//! ours: it runs over any [`Disk`], so that the recorder sees each of its steps. Not taken: `sled` (no stable
+//! release), `fjall` (durable only on request), `rusqlite` (C). What we add to redb, because power cuts asked
+//! for it:
 //!
-//! - A new database is put there whole. redb lays out a new file in steps, and does not open one of which it was
-//!   stopped in the midst.
-//! - Every commit is in two phases. In one, a page that the disk lost after its sync, or that rots, takes redb back to
-//!   the commit before without a word, and a registry that forgets an epoch is what repeats a nonce; in two, redb
-//!   refuses to start. Nor does what is taken for whole rest on a hash that is not cryptographic, over values that
-//!   others choose. The price is a second sync.
-//! - A file that was lengthened is synced before anything else is written. redb's header may otherwise be on the medium
-//!   before the length that it speaks of, on which redb panics.
-//! - It is not closed but only ever stopped, so that it starts in one way: every page in use is read, its checksum
-//!   compared, and the free ones are found anew. A database that was closed properly redb opens without a look at them.
-//!   The price is a start that reads what is in use, which is little in a registry and much in a large table.
+//! - A new database is put there whole. redb lays out a new file in steps, and does not open one of which it
+//!   was stopped in the midst.
+//! - Every commit is in two phases. In one, a page that the disk lost after its sync, or that rots, takes
+//!   redb back to the commit before without a word, and a registry that forgets an epoch is what repeats a
+//!   nonce; in two, redb refuses to start. Nor does what is taken for whole rest on a hash that is not
+//!   cryptographic, over values that others choose. The price is a second sync.
+//! - A file that was lengthened is synced before anything else is written. redb's header may otherwise be on
+//!   the medium before the length that it speaks of, on which redb panics.
+//! - It is not closed but only ever stopped, so that it starts in one way: every page in use is read, its
+//!   checksum compared, and the free ones are found anew. A database that was closed properly redb opens
+//!   without a look at them. The price is a start that reads what is in use, which is little in a registry
+//!   and much in a large table.
 
 use std::fmt;
 use std::io;
@@ -53,7 +55,8 @@ impl Redb {
     /// database made in its place.
     ///
     /// # Errors
-    /// [`Error::InUse`], [`Error::Damaged`], [`Error::Database`], [`Error::Io`], and those of [`durable_write`].
+    /// [`Error::InUse`], [`Error::Damaged`], [`Error::Database`], [`Error::Io`], and those of
+    /// [`durable_write`].
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
         if !disk.exists(path).map_err(io_error("looking for", path))? {
             durable_write(disk, path, &empty(path)?)?;

@@ -207,8 +207,8 @@ fn a_flipped_bit_is_refused_or_was_in_nothing_that_counts() {
     drop(store);
     let good = disk.read(Path::new(FILE)).unwrap();
     let (mut refused, mut passed) = (0, 0);
-    // The header, the row, and some of the rest. Of the sizes in the header, which redb asserts, one byte each: a panic
-    // that is caught takes its time to be printed.
+    // The header, the row, and some of the rest. Of the sizes in the header, which redb asserts, one byte
+    // each: a panic that is caught takes its time to be printed.
     let sizes = (12..32).filter(|at| at % 4 != 0);
     let some = |at: &usize| *at < 320 || good[*at] == 0xab || at.is_multiple_of(1_021);
     for at in (0..good.len()).filter(|at| some(at) && !sizes.clone().any(|size| size == *at)) {

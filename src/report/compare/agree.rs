@@ -17,8 +17,8 @@ pub struct Agreement {
     pub rows: usize,
     /// Of those, rows whose intervals overlap.
     pub agree: usize,
-    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide intervals
-    /// agree easily; this tells what the agreement is worth.
+    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide
+    /// intervals agree easily; this tells what the agreement is worth.
     pub apart: Vec<f64>,
     /// Those that do not agree.
     pub table: Table,

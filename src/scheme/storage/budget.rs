@@ -1,10 +1,11 @@
-//! How much a key may still seal in this process load: 2^32 values at most, a warning at nine tenths (spec §11).
+//! How much a key may still seal in this process load: 2^32 values at most, a warning at nine tenths (spec
+//! §11).
 //!
-//! SP 800-38D asks for a bound on one key's use; elastickv's design proposes a rotation at 90 % and does not build it.
-//! Each key has a counter of its own, and a value is counted there by the thread that seals it. So a thread that pauses,
-//! and goes on under a key that others have left, still counts to that key. Only what a client asks of this node is
-//! refused: a value or an entry of the replicated log is sealed and counted in any case, or the cluster would halt, and
-//! the rotation that helps could not pass.
+//! SP 800-38D asks for a bound on one key's use; elastickv's design proposes a rotation at 90 % and does not
+//! build it. Each key has a counter of its own, and a value is counted there by the thread that seals it. So
+//! a thread that pauses, and goes on under a key that others have left, still counts to that key. Only what a
+//! client asks of this node is refused: a value or an entry of the replicated log is sealed and counted in
+//! any case, or the cluster would halt, and the rotation that helps could not pass.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -46,8 +47,8 @@ impl Budget {
         Self { limit, counters: Table::with_len(FIRST_LEN) }
     }
 
-    /// That one more value may be sealed under the key. Threads that ask at once may all be told so: the limit can be
-    /// passed by one value for each of them.
+    /// That one more value may be sealed under the key. Threads that ask at once may all be told so: the
+    /// limit can be passed by one value for each of them.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
@@ -56,8 +57,8 @@ impl Budget {
         if self.used(key_id) >= self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
     }
 
-    /// Counts a value under the key. Allocates nothing, except when many keys have been counted already. Id 0 is no
-    /// key's, and nothing is counted under it.
+    /// Counts a value under the key. Allocates nothing, except when many keys have been counted already. Id 0
+    /// is no key's, and nothing is counted under it.
     #[inline]
     pub fn count(&self, key_id: u32) {
         if key_id != 0 {
@@ -93,14 +94,14 @@ impl Budget {
 const FIRST_LEN: usize = 32;
 /// Counters in the longest table. There is no end to keys whose ids share their last bits, and so to tables.
 const LONGEST: usize = 1024;
-/// Places of a table that a key may have, one after the other. Key ids follow each other, so the first one is nearly
-/// always its own.
+/// Places of a table that a key may have, one after the other. Key ids follow each other, so the first one is
+/// nearly always its own.
 const PLACES: usize = 4;
 
 /// A counter for each key, found by its id without waiting.
 ///
-/// A key takes the first of its places that is free, and if none is, one in the next table, which is longer. A place
-/// once taken stays taken; so every thread finds a key where the first one has put it.
+/// A key takes the first of its places that is free, and if none is, one in the next table, which is longer.
+/// A place once taken stays taken; so every thread finds a key where the first one has put it.
 #[derive(Debug)]
 struct Table {
     counters: Box<[Counter]>,
@@ -201,8 +202,8 @@ mod tests {
         assert_eq!((budget.used(0), budget.writes().len()), (0, 2), "0 is no key's id");
     }
 
-    /// A thread takes its nonce under key 7 and pauses; others seal under key 8; then it goes on. Every order of the
-    /// steps of three threads.
+    /// A thread takes its nonce under key 7 and pauses; others seal under key 8; then it goes on. Every order
+    /// of the steps of three threads.
     #[test]
     fn what_others_seal_while_a_thread_pauses_is_counted_to_their_key_in_every_order() {
         let mut orders = 0;

@@ -1,9 +1,11 @@
-//! What the write path asks of the keys' state, without reading a file: which key, and whether it may be used.
+//! What the write path asks of the keys' state, without reading a file: which key, and whether it may be
+//! used.
 
 use super::Sidecar;
 use crate::host::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The state that a process's threads share (spec §8, `StateCache`). Changed only after the sidecar is on the disk.
+/// The state that a process's threads share (spec §8, `StateCache`). Changed only after the sidecar is on the
+/// disk.
 #[derive(Default, Debug)]
 pub struct StateCache {
     active_storage: AtomicU32,
@@ -12,7 +14,8 @@ pub struct StateCache {
 }
 
 impl StateCache {
-    /// The state of a node that is registered under the active key of that sidecar: for measurements and tests.
+    /// The state of a node that is registered under the active key of that sidecar: for measurements and
+    /// tests.
     pub fn of(sidecar: &Sidecar) -> Self {
         let cache = Self::default();
         cache.refresh(sidecar, true);

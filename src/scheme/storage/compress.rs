@@ -1,6 +1,8 @@
-//! Compression before sealing: Snappy's raw format, as the record's flag bit 0 says (spec §1, designed upstream, not built).
+//! Compression before sealing: Snappy's raw format, as the record's flag bit 0 says (spec §1, designed
+//! upstream, not built).
 //!
-//! A value is stored compressed only where that is shorter. What unpacks is bounded before anything is allocated.
+//! A value is stored compressed only where that is shorter. What unpacks is bounded before anything is
+//! allocated.
 
 use super::Error;
 

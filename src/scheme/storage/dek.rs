@@ -1,8 +1,8 @@
 //! Data keys on their way into the keystore: no two ids may stand for one key.
 //!
-//! Nonces are kept apart by purpose and id, so that a key with two ids, or two purposes, would see one twice. A
-//! compatible wrap binds neither (see [`kek`](super::kek)), so that two may hold the same key unnoticed; the
-//! reference looks at the ids alone.
+//! Nonces are kept apart by purpose and id, so that a key with two ids, or two purposes, would see one twice.
+//! A compatible wrap binds neither (see [`kek`](super::kek)), so that two may hold the same key unnoticed;
+//! the reference looks at the ids alone.
 
 use std::collections::HashMap;
 

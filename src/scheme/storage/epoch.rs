@@ -1,10 +1,10 @@
 //! The epoch: what keeps the nonces of two process loads apart (spec §3).
 //!
-//! elastickv `internal/encryption/local_epoch.go`. On every load, before the first nonce, the epoch of a key goes up
-//! by one, durably. A warning above 0xFF00 is ours.
+//! elastickv `internal/encryption/local_epoch.go`. On every load, before the first nonce, the epoch of a key
+//! goes up by one, durably. A warning above 0xFF00 is ours.
 //!
-//! A new key goes on from the epoch of the process that it comes to. A node id therefore has 65,535 starts in all, and
-//! no rotation gives it more: a node that nears the end leaves, and joins again under a new raft id.
+//! A new key goes on from the epoch of the process that it comes to. A node id therefore has 65,535 starts in
+//! all, and no rotation gives it more: a node that nears the end leaves, and joins again under a new raft id.
 
 use super::{Error, SidecarFile};
 
@@ -16,8 +16,8 @@ pub const WARN_ABOVE: u16 = 0xff00;
 /// Raises the epoch of a key by one and returns it once it is durable.
 ///
 /// # Errors
-/// As [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`]; [`Error::LocalEpochExhausted`] at [`LAST`],
-/// the file untouched; then as [`Sidecar::write`](super::Sidecar::write).
+/// As [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`]; [`Error::LocalEpochExhausted`] at
+/// [`LAST`], the file untouched; then as [`Sidecar::write`](super::Sidecar::write).
 pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
     file.update(|sidecar| {
         let entry = sidecar.entry_mut(key_id).ok_or(Error::KeyNotInSidecar(key_id))?;

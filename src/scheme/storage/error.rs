@@ -18,7 +18,8 @@ pub enum Error {
     #[error(transparent)]
     Disk(#[from] disk::Error),
     /// Others than its owner may read or write the KEK file.
-    #[error("the KEK file {} has mode {mode:04o}: take all rights from group and others (chmod 0600)", path.display())]
+    #[error("the KEK file {} has mode {mode:04o}: take all rights from group and others (chmod \
+        0600)", path.display())]
     InsecureKekFile {
         /// The file.
         path: PathBuf,
@@ -30,7 +31,8 @@ pub enum Error {
     Kek(String),
     /// A wrapped key is not of 60 bytes, or was wrapped under another KEK, or altered.
     #[error(
-        "the wrapped data key does not open: it lies under another KEK, or is damaged; configure the KEK that wrapped \
+        "the wrapped data key does not open: it lies under another KEK, or is damaged; configure the KEK \
+         that wrapped \
          it; if it is the right one, resync the node"
     )]
     Unwrap,
@@ -43,7 +45,8 @@ pub enum Error {
     SidecarJson(String),
     /// A version that is not 1 or 2.
     #[error(
-        "the sidecar has version {0}, known are 1 and 2: upgrade this node, or resync it if the file is damaged"
+        "the sidecar has version {0}, known are 1 and 2: upgrade this node, or resync it if the file is \
+         damaged"
     )]
     SidecarVersion(i64),
     /// A key's name is not a decimal number below 2^32.
@@ -56,7 +59,8 @@ pub enum Error {
     SidecarReservedKeyId(String),
     /// A key is for neither storage nor raft.
     #[error(
-        "the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged; resync the node"
+        "the sidecar's key {key:?} is for {purpose:?}, neither storage nor raft: it is damaged; resync the \
+         node"
     )]
     SidecarPurpose {
         /// The key's name.
@@ -86,7 +90,8 @@ pub enum Error {
     },
     /// JSON that Go's reader is lenient about.
     #[error(
-        "the sidecar breaks the rule strict-json: {0}; it is damaged, or another program wrote it: resync the node"
+        "the sidecar breaks the rule strict-json: {0}; it is damaged, or another program wrote it: resync \
+         the node"
     )]
     SidecarStrict(String),
     /// What the sidecar says of itself cannot all be true.
@@ -101,7 +106,8 @@ pub enum Error {
     /// There is no sidecar, or one without keys, and the rest of the node's state shows that there were keys:
     /// the node would go on in clear.
     #[error(
-        "the sidecar is missing or empty, and {0}: there are keys that this node lacks, and it would write in clear; \
+        "the sidecar is missing or empty, and {0}: there are keys that this node lacks, and it would write \
+         in clear; \
          resync the node, and put no backup of keys.json in its place"
     )]
     SidecarMissing(Sign),
@@ -147,12 +153,14 @@ pub enum Error {
     /// A key change that cannot be proposed now.
     #[error("the request is refused before it is proposed: {0}")]
     Request(&'static str),
-    /// What a user writes would be stored under the registry's prefix: key and timestamp together begin with it.
+    /// What a user writes would be stored under the registry's prefix: key and timestamp together begin with
+    /// it.
     #[error("the key is stored under !encryption|writers|, which is reserved: choose another")]
     ReservedPrefix,
     /// A row of the store is neither a value nor one that the scheme keeps for itself.
     #[error(
-        "the row is no value and none of the scheme's own ({0}): move what it holds to another key, then delete it"
+        "the row is no value and none of the scheme's own ({0}): move what it holds to another key, then \
+         delete it"
     )]
     StrayRow(&'static str),
     /// A row of the store that maintenance could not pass.
@@ -177,7 +185,8 @@ pub enum Error {
     WireSubtag(u8),
     /// An entry that the rules of the scheme refuse.
     #[error(
-        "the log entry cannot be applied: {0}; where every replica halts on it, repair the log before it goes on, \
+        "the log entry cannot be applied: {0}; where every replica halts on it, repair the log before it \
+         goes on, \
          and where only this node does, resync it"
     )]
     Apply(&'static str),
@@ -188,7 +197,8 @@ pub enum Error {
     KekNotConfigured,
     /// A sealed log entry does not open.
     #[error(
-        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log altered; \
+        "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log \
+         altered; \
          resync the node before it goes on"
     )]
     RaftUnwrapFailed {
@@ -200,7 +210,8 @@ pub enum Error {
 
     /// A log entry is sealed, and nothing that this node has applied says that entries are.
     #[error(
-        "log entry {index} is sealed under key {key_id}, and nothing that this node has applied says that entries are: \
+        "log entry {index} is sealed under key {key_id}, and nothing that this node has applied says that \
+         entries are: \
          its keys are gone, or its sidecar is another's; resync the node"
     )]
     SealedEntry {
@@ -236,7 +247,8 @@ pub enum Error {
     ClearValue,
     /// A compressed value does not unpack within its bound.
     #[error(
-        "the value does not decompress within {0} bytes, and is authentic: it was written by another program; \
+        "the value does not decompress within {0} bytes, and is authentic: it was written by another \
+         program; \
          read it with that one, or delete it"
     )]
     Decompress(usize),
@@ -267,7 +279,8 @@ pub enum Error {
     LocalEpochRollback(u32),
     /// The log has key changes that the sidecar has not seen.
     #[error(
-        "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync the node"
+        "the sidecar ends at log index {sidecar}, the engine at {engine}, with key changes between: resync \
+         the node"
     )]
     SidecarBehindRaftLog {
         /// Where the sidecar ends.
@@ -288,7 +301,8 @@ pub enum Error {
     },
     /// A snapshot was cut over at another index than the sidecar.
     #[error(
-        "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar} (0: not, or there is none): they are not \
+        "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar} (0: not, or there is \
+         none): they are not \
          of one node; resync it, or fetch this cluster's snapshot"
     )]
     EnvelopeCutoverDivergence {
@@ -336,7 +350,8 @@ impl Error {
         Self::Stored { key: key.into(), cause: Box::new(self) }
     }
 
-    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no type.
+    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no
+    /// type.
     pub fn spec_name(&self) -> &'static str {
         match self {
             Self::Envelope(error) => error.spec_name(),

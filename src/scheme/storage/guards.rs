@@ -1,4 +1,5 @@
-//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is [`mod@super::load`]'s.
+//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is
+//! [`mod@super::load`]'s.
 //!
 //! elastickv `internal/encryption/startup_guards.go` and its neighbours.
 
@@ -13,8 +14,8 @@ use crate::envelope::nonce::node_id16;
 /// What the file system is probed under.
 const PROBE_PREFIX: &str = ".encryption-probe-";
 
-/// That a restored snapshot was cut over at the index that the sidecar says; a snapshot from before the cut-over
-/// says 0, which is fine.
+/// That a restored snapshot was cut over at the index that the sidecar says; a snapshot from before the
+/// cut-over says 0, which is fine.
 ///
 /// # Errors
 /// [`Error::EnvelopeCutoverDivergence`].
@@ -25,8 +26,8 @@ pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> 
     Err(Error::EnvelopeCutoverDivergence { snapshot, sidecar })
 }
 
-/// That flag, KEK and sidecar fit each other, that the KEK opens every key, that an epoch is left, and that the file
-/// system keeps what is synced. Gives back the sidecar, where encryption is on and there is one.
+/// That flag, KEK and sidecar fit each other, that the KEK opens every key, that an epoch is left, and that
+/// the file system keeps what is synced. Gives back the sidecar, where encryption is on and there is one.
 ///
 /// A corrupt sidecar does not hide a wrong flag: it is read only where flag and KEK are there.
 ///
@@ -127,8 +128,8 @@ pub fn check_epoch_before_bump(
     }
 }
 
-/// That the raised epoch is above every one that the registry has seen. Without an own row (another's is none) that
-/// cannot be known: allowed as long as values are not sealed.
+/// That the raised epoch is above every one that the registry has seen. Without an own row (another's is
+/// none) that cannot be known: allowed as long as values are not sealed.
 ///
 /// # Errors
 /// [`Error::LocalEpochRollback`]; as [`Registry::find`].
@@ -150,15 +151,16 @@ pub fn check_epoch_after_bump(
 /// The engine's log, as far as it can be searched.
 pub trait LogScanner {
     /// Hands over every entry of the log from index `first` to `last`, both included: its index and what
-    /// [`Proposals::seal`](super::Proposals::seal) made, sealed or not. What is compacted away is passed over, and so
-    /// is what the engine writes for itself.
+    /// [`Proposals::seal`](super::Proposals::seal) made, sealed or not. What is compacted away is passed
+    /// over, and so is what the engine writes for itself.
     ///
     /// # Errors
     /// What kept the log from being read.
     fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()>;
 }
 
-/// Gives the payload of an entry at that index, or why it does not open: [`Proposals::open`](super::Proposals::open).
+/// Gives the payload of an entry at that index, or why it does not open:
+/// [`Proposals::open`](super::Proposals::open).
 pub type Open<'a> = dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error> + 'a;
 
 /// What came of looking for key changes that the sidecar missed.
@@ -170,15 +172,17 @@ pub enum Gap {
     Unknown,
 }
 
-/// That the log has no key change between the sidecar's index and the engine's, and one at the sidecar's own, unless it
-/// is compacted away. `open` gives an entry's payload; what it does not open may be a key change, and is taken for one.
+/// That the log has no key change between the sidecar's index and the engine's, and one at the sidecar's own,
+/// unless it is compacted away. `open` gives an entry's payload; what it does not open may be a key change,
+/// and is taken for one.
 ///
-/// A sidecar may be ahead of what its engine notes as applied, by the entry that a crash kept from being noted: that
-/// one is in the log. One that is ahead of the log is of another, and would take that many entries for applied.
+/// A sidecar may be ahead of what its engine notes as applied, by the entry that a crash kept from being
+/// noted: that one is in the log. One that is ahead of the log is of another, and would take that many
+/// entries for applied.
 ///
 /// # Errors
-/// [`Error::SidecarInconsistent`] as `open`; [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`]; either also where there is something to search and
-/// no scanner; [`Error::LogScan`].
+/// [`Error::SidecarInconsistent`] as `open`; [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`];
+/// either also where there is something to search and no scanner; [`Error::LogScan`].
 pub fn check_log(
     sidecar: u64,
     engine: u64,
@@ -218,8 +222,8 @@ pub fn check_log(
     if missed { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
 }
 
-/// That the sidecar was cut over where the log says so, as far as the log goes back: one bit of a damaged index is
-/// enough to leave sealed entries unopened. Ours alone.
+/// That the sidecar was cut over where the log says so, as far as the log goes back: one bit of a damaged
+/// index is enough to leave sealed entries unopened. Ours alone.
 ///
 /// # Errors
 /// [`Error::SidecarInconsistent`]; [`Error::LogScan`].
@@ -279,7 +283,8 @@ pub fn check_keys(
     visited.map_err(|error| Error::LogScan(error.to_string()))
 }
 
-/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours alone.
+/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours
+/// alone.
 ///
 /// # Errors
 /// As [`check_node_ids`], then as [`check_epoch_before_bump`].

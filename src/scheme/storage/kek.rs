@@ -37,7 +37,8 @@ pub trait Kek: Send + Sync + fmt::Debug {
     /// [`Error::Random`], or the service's.
     fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error>;
 
-    /// Unwraps it. Purpose and id are what the caller takes the key for; a wrap that binds them refuses others.
+    /// Unwraps it. Purpose and id are what the caller takes the key for; a wrap that binds them refuses
+    /// others.
     ///
     /// # Errors
     /// [`Error::Unwrap`], or the service's.
@@ -107,7 +108,8 @@ impl LocalKek {
         Self::new(bytes[..len].try_into().map_err(|_| refused())?)
     }
 
-    /// The KEK in [`KEK_VARIABLE`]. Other processes of this user can read the variable: a file is the better place.
+    /// The KEK in [`KEK_VARIABLE`]. Other processes of this user can read the variable: a file is the better
+    /// place.
     ///
     /// # Errors
     /// [`Error::Kek`] when it is not set, or not Base64 of 32 bytes.
@@ -132,7 +134,8 @@ impl LocalKek {
         }
     }
 
-    /// A wrap under a nonce of the caller's choice: for published vectors. A nonce used twice gives both keys away.
+    /// A wrap under a nonce of the caller's choice: for published vectors. A nonce used twice gives both keys
+    /// away.
     ///
     /// # Errors
     /// [`Error::Envelope`] when the engine refuses.

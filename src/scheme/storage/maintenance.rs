@@ -1,4 +1,5 @@
-//! Wrapping every key under another KEK, and giving up a key that nothing needs (spec §11: designed upstream, not built).
+//! Wrapping every key under another KEK, and giving up a key that nothing needs (spec §11: designed upstream,
+//! not built).
 //!
 //! Both change this node's sidecar only, in one durable write; nothing goes through the log.
 
@@ -9,16 +10,16 @@ use super::{Clear, Error, Kek, Purpose, Sidecar, SidecarFile, registry, rewrite}
 use crate::disk::Store;
 use crate::envelope::Cipher;
 
-/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many were not so
-/// already. Each new wrap is opened and compared before the file is written.
+/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many were
+/// not so already. Each new wrap is opened and compared before the file is written.
 ///
-/// Stop the node first, and start it with `new`: one that runs goes on with `old`, and the next key that the log brings
-/// it lies under that one. Such a sidecar, which no KEK opens whole, is mended by calling this again. The log must
-/// bring no key under `old` any more, so apply all rotations before, on every member.
+/// Stop the node first, and start it with `new`: one that runs goes on with `old`, and the next key that the
+/// log brings it lies under that one. Such a sidecar, which no KEK opens whole, is mended by calling this
+/// again. The log must bring no key under `old` any more, so apply all rotations before, on every member.
 ///
 /// # Errors
-/// [`Error::KekMismatch`] for a key that neither opens; those of `new`; as [`SidecarFile::update`]. Then the file is as
-/// it was.
+/// [`Error::KekMismatch`] for a key that neither opens; those of `new`; as [`SidecarFile::update`]. Then the
+/// file is as it was.
 pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize, Error> {
     file.update(|sidecar| {
         let mut count = 0;
@@ -60,7 +61,8 @@ pub enum Evidence {
     },
     /// For a raft key.
     Raft {
-        /// The last index sealed under the key, as the whole log says: [`Proposals::last_index`] knows only of this process.
+        /// The last index sealed under the key, as the whole log says: [`Proposals::last_index`] knows only
+        /// of this process.
         ///
         /// [`Proposals::last_index`]: super::Proposals::last_index
         last_index: u64,
@@ -71,13 +73,13 @@ pub enum Evidence {
     },
 }
 
-/// Gives up a key: its bytes leave the sidecar, then the keystore. Its entry and epoch stay, so that the id cannot come
-/// back below an epoch that it was used with. `clear` is what the store's readers go by.
+/// Gives up a key: its bytes leave the sidecar, then the keystore. Its entry and epoch stay, so that the id
+/// cannot come back below an epoch that it was used with. `clear` is what the store's readers go by.
 ///
 /// # Errors
-/// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for one that the evidence does not free or
-/// is not for, and for a storage key under which `store` still has a value or whose rewriting is not finished; as
-/// [`count_under`] for a row that cannot be counted.
+/// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for one that the evidence does
+/// not free or is not for, and for a storage key under which `store` still has a value or whose rewriting is
+/// not finished; as [`count_under`] for a row that cannot be counted.
 pub fn retire(
     file: &SidecarFile,
     cipher: &Cipher,

@@ -1,5 +1,5 @@
-//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no code for them;
-//! `rotation_due` is ours.
+//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no
+//! code for them; `rotation_due` is ours.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -72,8 +72,8 @@ impl Kek for CountedKek {
     }
 }
 
-/// A node's numbers at one moment, as [`Node::metrics`](super::Node::metrics) gives them; its display is the OpenMetrics
-/// text.
+/// A node's numbers at one moment, as [`Node::metrics`](super::Node::metrics) gives them; its display is the
+/// OpenMetrics text.
 #[derive(Debug)]
 pub struct Metrics {
     /// What was counted.

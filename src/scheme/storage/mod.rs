@@ -1,8 +1,10 @@
-//! The storage scheme: keys that survive crashes, restarts, rotation and replication without ever repeating a nonce.
+//! The storage scheme: keys that survive crashes, restarts, rotation and replication without ever repeating a
+//! nonce.
 //!
-//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and, under [`Clear::Refused`], no stored
-//! byte is returned unauthenticated. It follows elastickv's `internal/encryption` and its store
-//! glue at d9a031d0, byte for byte; the record itself is [`crate::envelope`].
+//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and, under
+//! [`Clear::Refused`], no stored byte is returned unauthenticated. It follows elastickv's
+//! `internal/encryption` and its store glue at d9a031d0, byte for byte; the record itself is
+//! [`crate::envelope`].
 //!
 //! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
 //! [`registry`] remembers every writer, [`wire`] is what goes through the log, [`proposal`] how it is sealed
@@ -13,20 +15,22 @@
 //!
 //! # Stricter than the reference
 //!
-//! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these names, told
-//! by what was done and not by which case it was:
+//! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these
+//! names, told by what was done and not by which case it was:
 //!
-//! - [`STRICT_JSON`]: a sidecar is refused that has a member twice, or one whose name is a known one to a reader that
-//!   ignores case, or one that is null; that lacks a member without a default (`keys`; in version 2 with active keys, any
-//!   but `created`); or that has Base64 that is not canonical. Go's reader takes the last, or ignores it. A document, a
-//!   version, a key or a purpose that is null gets the name that the reference's next check gives it.
-//! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does not halt;
-//!   rows that it registered are put back where they are missing or lower. The reference resets a key's epoch when a bootstrap
-//!   is replayed, so that nonces would repeat, and halts on it after a rotation; it also halts on a registration that
-//!   is replayed after a later one, which is why the registry here remembers an index as well.
-//! - [`SIDECAR_IN_LOG`]: a sidecar that ends at an index which the log does not have, or where the log has no key
-//!   change, is refused: it would take the key changes of another log, or those up to a damaged index, for applied.
-//!   The reference lets every sidecar pass that is not behind.
+//! - [`STRICT_JSON`]: a sidecar is refused that has a member twice, or one whose name is a known one to a
+//!   reader that ignores case, or one that is null; that lacks a member without a default (`keys`; in version
+//!   2 with active keys, any but `created`); or that has Base64 that is not canonical. Go's reader takes the
+//!   last, or ignores it. A document, a version, a key or a purpose that is null gets the name that the
+//!   reference's next check gives it.
+//! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does
+//!   not halt; rows that it registered are put back where they are missing or lower. The reference resets a
+//!   key's epoch when a bootstrap is replayed, so that nonces would repeat, and halts on it after a rotation;
+//!   it also halts on a registration that is replayed after a later one, which is why the registry here
+//!   remembers an index as well.
+//! - [`SIDECAR_IN_LOG`]: a sidecar that ends at an index which the log does not have, or where the log has no
+//!   key change, is refused: it would take the key changes of another log, or those up to a damaged index,
+//!   for applied. The reference lets every sidecar pass that is not behind.
 //!
 //! Without a vector that shows it: a raft key's epoch is raised in every load, also before the cut-over, and
 //! is held against the registry as a storage key's is; a key that comes with the log and that the registry
@@ -50,15 +54,18 @@
 //!   alone keeps that epoch from coming twice, so a sidecar that is lost or restored in that time is not
 //!   noticed by the guards, and nonces repeat. Register first thing after every start, and never restore a
 //!   sidecar: resync the node.
-//! - Before a rotation is proposed, every member is registered under the new key: one that stops between a rotation and
-//!   its registration may not start again.
-//! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts every member.
+//! - Before a rotation is proposed, every member is registered under the new key: one that stops between a
+//!   rotation and its registration may not start again.
+//! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts
+//!   every member.
 //! - Maintenance goes by what the readers go by: [`rewrite::step`], [`maintenance::count_under`] and
-//!   [`maintenance::retire`] take the same [`Clear`]. Once the first rewriting is done, that is [`Clear::Refused`] for
-//!   both. A rewriting under [`Clear::Allowed`] seals whatever lies in clear, also what somebody put there since.
-//! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces the file, and
-//!   a lock on it would stay with the old one. A registry in a redb database (feature `redb`) beside it keeps a second
-//!   process out, for its file is locked as long as it is open. [`maintenance::rewrap`] asks for a node that is stopped.
+//!   [`maintenance::retire`] take the same [`Clear`]. Once the first rewriting is done, that is
+//!   [`Clear::Refused`] for both. A rewriting under [`Clear::Allowed`] seals whatever lies in clear, also
+//!   what somebody put there since.
+//! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces
+//!   the file, and a lock on it would stay with the old one. A registry in a redb database (feature `redb`)
+//!   beside it keeps a second process out, for its file is locked as long as it is open.
+//!   [`maintenance::rewrap`] asks for a node that is stopped.
 //! - 65,535 starts of a node under one raft id; see [`epoch`].
 //! - No payload of the state machine begins as a sealed entry does, with the bytes 01 00 and a key id other
 //!   than 0: such a one is not proposed ([`Error::PayloadLooksSealed`]).
@@ -68,13 +75,15 @@
 //!
 //! # What it does not see
 //!
-//! - A row that is deleted reads as one that was never written. A tombstone is in clear, and nobody authenticates it:
-//!   whoever can write to the store can forge one, also under [`Clear::Refused`].
-//! - Under [`Clear::Allowed`], a sealed value that was replaced by one in clear, or by its own record relabelled, with
-//!   its expiry or its tag changed as well: the bytes that lie there are returned. Values from before the cut-over
-//!   may begin with any bytes, so that nothing tells the two apart. Rewrite all values, then read by [`Clear::Refused`].
-//! - A store that is rolled back as a whole together with sidecar, registry and log. Nor sidecar and registry that are
-//!   restored together while the log goes on: no guard knows of what was sealed since, and nonces repeat.
+//! - A row that is deleted reads as one that was never written. A tombstone is in clear, and nobody
+//!   authenticates it: whoever can write to the store can forge one, also under [`Clear::Refused`].
+//! - Under [`Clear::Allowed`], a sealed value that was replaced by one in clear, or by its own record
+//!   relabelled, with its expiry or its tag changed as well: the bytes that lie there are returned. Values
+//!   from before the cut-over may begin with any bytes, so that nothing tells the two apart. Rewrite all
+//!   values, then read by [`Clear::Refused`].
+//! - A store that is rolled back as a whole together with sidecar, registry and log. Nor sidecar and registry
+//!   that are restored together while the log goes on: no guard knows of what was sealed since, and nonces
+//!   repeat.
 //! - Which state is missing, empty, older or another's, in this: a registry that is missing before values are
 //!   sealed, or is older at any time (the sidecar alone then keeps epochs apart); an idle key's bytes, which
 //!   look retired; values that are older or another member's, under the same key and at the same place; a
@@ -82,8 +91,9 @@
 //!   has. None of them lets a nonce repeat or a value go in clear. A node whose sidecar, registry and log are
 //!   all gone, and whose snapshot is from before the cut-over, is a new one to every guard, unless its store
 //!   has a sealed value among the first 1,024.
-//! - The sidecar is not authenticated, only held against itself, the registry and the log. Whoever can write it can have
-//!   values and entries go in clear; and a cut-over index that is damaged shows only as long as the log goes back to it.
+//! - The sidecar is not authenticated, only held against itself, the registry and the log. Whoever can write
+//!   it can have values and entries go in clear; and a cut-over index that is damaged shows only as long as
+//!   the log goes back to it.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! Entries on their way into the log and out of it: in clear up to the cut-over, sealed after it (spec §7).
 //!
-//! elastickv `internal/raftengine` frames a proposal as version 1, its id (u64) and the payload, and from the entry after
-//! the cut-over on the payload is a raft record. Which key that is, and since when, the applier says to [`Proposals`].
+//! elastickv `internal/raftengine` frames a proposal as version 1, its id (u64) and the payload, and from the
+//! entry after the cut-over on the payload is a raft record. Which key that is, and since when, the applier
+//! says to [`Proposals`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,8 @@ const VERSION: u8 = 1;
 /// Bytes of the engine's frame before the payload: version and proposal id.
 pub const FRAME_LEN: usize = 9;
 
-/// What the engine puts into its log: version 1, the proposal's id, and the payload, sealed where a key is given.
+/// What the engine puts into its log: version 1, the proposal's id, and the payload, sealed where a key is
+/// given.
 ///
 /// # Errors
 /// [`Error::Envelope`].
@@ -41,8 +43,8 @@ pub fn looks_sealed(payload: &[u8]) -> Option<u32> {
     (header.flag == 0 && header.key_id != 0).then_some(header.key_id)
 }
 
-/// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose index in
-/// the sidecar is 0 for "not yet". Never a sealed one as it lies there.
+/// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose
+/// index in the sidecar is 0 for "not yet". Never a sealed one as it lies there.
 ///
 /// # Errors
 /// [`Error::WireMalformed`] for a frame that is cut; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`]
@@ -123,8 +125,9 @@ impl Proposals {
         self.state().sealing.map(|(key_id, _)| key_id)
     }
 
-    /// What the engine puts into its log for a payload that is proposed now. It must be proposed by a leader that has
-    /// applied all before it, or it may be in clear behind the cut-over, where every member halts on it.
+    /// What the engine puts into its log for a payload that is proposed now. It must be proposed by a leader
+    /// that has applied all before it, or it may be in clear behind the cut-over, where every member
+    /// halts on it.
     ///
     /// # Errors
     /// [`Error::Envelope`]; where it goes in clear, [`Error::NotReady`] before
@@ -144,8 +147,8 @@ impl Proposals {
         }
     }
 
-    /// How far the budget of the key is that the next entry is sealed under. No entry is refused for it, or the rotation
-    /// could not pass.
+    /// How far the budget of the key is that the next entry is sealed under. No entry is refused for it, or
+    /// the rotation could not pass.
     pub fn usage(&self) -> Use {
         self.key_id().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
@@ -183,8 +186,8 @@ impl Proposals {
         payload
     }
 
-    /// The last index that was seen under each raft key in this process load, for its metrics. [Retiring] asks for the
-    /// last of the whole log, which may be from before.
+    /// The last index that was seen under each raft key in this process load, for its metrics. [Retiring]
+    /// asks for the last of the whole log, which may be from before.
     ///
     /// [Retiring]: super::maintenance
     pub fn last_index(&self) -> BTreeMap<u32, u64> {

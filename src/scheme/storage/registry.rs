@@ -1,8 +1,8 @@
 //! The writer registry: which node has used which epoch of which key (spec §6).
 //!
-//! elastickv `internal/encryption/registry.go`. A row is key id and 16 bits of node id, then the whole node id and
-//! the first and last epoch seen. Rows lie beside the users' keys, in a store whose commits are durable; users may not
-//! write under the prefix, which elastickv says and was not seen to check.
+//! elastickv `internal/encryption/registry.go`. A row is key id and 16 bits of node id, then the whole node
+//! id and the first and last epoch seen. Rows lie beside the users' keys, in a store whose commits are
+//! durable; users may not write under the prefix, which elastickv says and was not seen to check.
 //!
 //! No row is ever deleted, also not when its key is retired, while elastickv's design deletes them in the
 //! entry that retires the key. That is deliberate: the rows keep a retired id from coming back at an epoch
@@ -70,17 +70,18 @@ pub fn is_row(key: &[u8]) -> bool {
     decode_key(key).is_ok()
 }
 
-/// Whether a scan of users' keys must pass over this one: the scheme's own rows and cursors lie there, and no user's.
+/// Whether a scan of users' keys must pass over this one: the scheme's own rows and cursors lie there, and no
+/// user's.
 pub fn is_reserved(key: &[u8]) -> bool {
     key.starts_with(PREFIX)
 }
 
-/// Whether maintenance passes over this row, since the scheme keeps it for itself: a writer's, the last registration's
-/// index, or a rewriting's cursor.
+/// Whether maintenance passes over this row, since the scheme keeps it for itself: a writer's, the last
+/// registration's index, or a rewriting's cursor.
 ///
 /// # Errors
-/// [`Error::StrayRow`] for any other row under the prefix. It may be a user's, and sealed: whoever passed over it would
-/// leave it under a key that is then thrown away.
+/// [`Error::StrayRow`] for any other row under the prefix. It may be a user's, and sealed: whoever passed
+/// over it would leave it under a key that is then thrown away.
 pub(super) fn is_own((key, value): (&[u8], &[u8])) -> Result<bool, Error> {
     let Some(rest) = key.strip_prefix(PREFIX) else { return Ok(false) };
     let own = match value.len() {
@@ -94,8 +95,8 @@ pub(super) fn is_own((key, value): (&[u8], &[u8])) -> Result<bool, Error> {
     Err(Error::StrayRow("it lies under !encryption|writers|, which is reserved"))
 }
 
-/// That a user may write a value of this key at this time. What is stored counts, the key and the time together: a time
-/// can complete the prefix, and then the value would lie where a writer's row does.
+/// That a user may write a value of this key at this time. What is stored counts, the key and the time
+/// together: a time can complete the prefix, and then the value would lie where a writer's row does.
 ///
 /// # Errors
 /// [`Error::ReservedPrefix`].
@@ -188,7 +189,8 @@ impl Registry<'_> {
         }
     }
 
-    /// Registers an epoch: a new row (1), a higher epoch in a row of the same node (2), or the same one again.
+    /// Registers an epoch: a new row (1), a higher epoch in a row of the same node (2), or the same one
+    /// again.
     ///
     /// # Errors
     /// [`Error::Apply`] for a lower epoch (3) and for a row of another node (4); as [`find`](Self::find).
@@ -196,8 +198,8 @@ impl Registry<'_> {
         Ok(self.0.commit(&self.changes(&[*new])?)?)
     }
 
-    /// Registers an epoch that an entry already applied once registered: a row of the same node stays where it is as
-    /// high, and is raised where it is not.
+    /// Registers an epoch that an entry already applied once registered: a row of the same node stays where
+    /// it is as high, and is raised where it is not.
     ///
     /// # Errors
     /// [`Error::Apply`] for a row of another node; as [`find`](Self::find).
@@ -209,7 +211,8 @@ impl Registry<'_> {
     }
 
     /// Registers an epoch by the registration at that log index, unless that was applied before: then as
-    /// [`ensure`](Self::ensure). Row and index are committed together. Index 0 says nothing, and is not remembered.
+    /// [`ensure`](Self::ensure). Row and index are committed together. Index 0 says nothing, and is not
+    /// remembered.
     ///
     /// # Errors
     /// As [`register`](Self::register).
@@ -234,8 +237,8 @@ impl Registry<'_> {
         }
     }
 
-    /// What [`register`](Self::register) would commit for these, one after the other: to be refused before anything else
-    /// is changed, and committed after it.
+    /// What [`register`](Self::register) would commit for these, one after the other: to be refused before
+    /// anything else is changed, and committed after it.
     ///
     /// # Errors
     /// As `register`.

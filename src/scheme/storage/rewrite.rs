@@ -1,13 +1,15 @@
-//! Rewriting every value under the active key, at its own timestamp, with a cursor that survives a restart (spec §11:
-//! designed upstream, not built).
+//! Rewriting every value under the active key, at its own timestamp, with a cursor that survives a restart
+//! (spec §11: designed upstream, not built).
 //!
-//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. A rewriting believes
-//! what readers believe: under [`Clear::Allowed`] values that are in clear from before the cut-over are sealed, and under
-//! [`Clear::Refused`] a value in clear stops it, since a forged one would come out authentic. Tombstones in clear stay
-//! as they are. Nothing here checks that all members have cut over: run it when they have.
+//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. A
+//! rewriting believes what readers believe: under [`Clear::Allowed`] values that are in clear from before the
+//! cut-over are sealed, and under [`Clear::Refused`] a value in clear stops it, since a forged one would come
+//! out authentic. Tombstones in clear stay as they are. Nothing here checks that all members have cut over:
+//! run it when they have.
 //!
-//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come back. A row
-//! that is neither a value nor the scheme's own stops the rewriting: none is passed over in silence.
+//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come
+//! back. A row that is neither a value nor the scheme's own stops the rewriting: none is passed over in
+//! silence.
 
 use std::num::NonZeroU32;
 
@@ -20,19 +22,20 @@ use crate::disk::{Change, Row, Store};
 /// How far a rewriting is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
-    /// So many values were rewritten in this step, and there may be more. None, where a row was changed between the
-    /// step's reading it and its commit.
+    /// So many values were rewritten in this step, and there may be more. None, where a row was changed
+    /// between the step's reading it and its commit.
     More(u64),
     /// So many, and there are no more.
     Done(u64),
 }
 
-/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`. `clear` is what
-/// the store's readers go by: [`Clear::Allowed`] for the first rewriting only.
+/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`.
+/// `clear` is what the store's readers go by: [`Clear::Allowed`] for the first rewriting only.
 ///
 /// # Errors
-/// [`Error::Disk`]; [`Error::Stored`], which names the row and stops the rewriting there: as [`Sealer::read`] for a value
-/// that readers refuse, and [`Error::StrayRow`]; as [`Sealer::check_budget`] and [`Sealer::seal_as`].
+/// [`Error::Disk`]; [`Error::Stored`], which names the row and stops the rewriting there: as [`Sealer::read`]
+/// for a value that readers refuse, and [`Error::StrayRow`]; as [`Sealer::check_budget`] and
+/// [`Sealer::seal_as`].
 pub fn step(
     store: &dyn Store,
     sealer: &Sealer,
@@ -197,7 +200,8 @@ mod tests {
         assert_eq!(step(&store, &sealer, Clear::Allowed, NEW, 4).unwrap(), Progress::Done(0));
         assert_eq!(count_under(sealer.cipher(), Clear::Refused, &store, 3).unwrap(), 0);
         check(&store, sealer.cipher());
-        // The old key is active once more for a while, and then the new one again: its cursor says that it is done.
+        // The old key is active once more for a while, and then the new one again: its cursor says that it is
+        // done.
         let key = pebble_key(b"later", 7);
         let mut later = vec![0; 1 + SEALED_OVERHEAD];
         sealer.seal_as(Form::Sealed(OLD), b"later", 7, 0, b"v", &mut later).unwrap();
@@ -293,7 +297,8 @@ mod tests {
         assert!(!is_done(&store, NEW.get()).unwrap());
     }
 
-    /// What a reader that refuses values in clear says of each row, and what rewriting, counting and retiring say.
+    /// What a reader that refuses values in clear says of each row, and what rewriting, counting and retiring
+    /// say.
     #[test]
     fn maintenance_refuses_what_the_readers_refuse_and_says_where() {
         let evidence = Evidence::Storage { min_retained_ts: 9, youngest_ts: 7 };
@@ -301,7 +306,8 @@ mod tests {
         let tombstone = ValueHeader { tombstone: true, ..ValueHeader::default() }.encode();
         let user = pebble_key(b"user", 7);
         let forged = [&clear[..], b"forged, and 34 bytes long: a record"].concat();
-        // A stored value of a user whose key and time together lie under the prefix, as an older release took it.
+        // A stored value of a user whose key and time together lie under the prefix, as an older release took
+        // it.
         let under = [&b"!encryption|writers"[..], b"|\0\0\0\x05|\0\x07"].concat();
         for (key, stored, is_cause) in [
             (

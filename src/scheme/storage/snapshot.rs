@@ -1,7 +1,8 @@
-//! The header of a state machine's snapshot: the clock's ceiling, and where log entries began to be sealed (spec §10).
+//! The header of a state machine's snapshot: the clock's ceiling, and where log entries began to be sealed
+//! (spec §10).
 //!
-//! elastickv `kv/snapshot.go`: eight bytes of magic, then for version 1 the ceiling, for version 2 a length (u16), the
-//! ceiling, the cut-over index and bytes for later. Older snapshots begin without any of it.
+//! elastickv `kv/snapshot.go`: eight bytes of magic, then for version 1 the ceiling, for version 2 a length
+//! (u16), the ceiling, the cut-over index and bytes for later. Older snapshots begin without any of it.
 
 use super::Error;
 
@@ -29,7 +30,8 @@ impl SnapshotHeader {
     /// Reads the header, if there is one, and gives back the payload.
     ///
     /// # Errors
-    /// [`Error::SnapshotHeaderUnknownMagic`], [`Error::SnapshotHeaderInvalidLength`], [`Error::SnapshotHeaderCut`].
+    /// [`Error::SnapshotHeaderUnknownMagic`], [`Error::SnapshotHeaderInvalidLength`],
+    /// [`Error::SnapshotHeaderCut`].
     pub fn decode(snapshot: &[u8]) -> Result<(Self, &[u8]), Error> {
         let Some((magic, rest)) = snapshot.split_first_chunk::<MAGIC_LEN>() else {
             return Ok((Self::default(), snapshot));

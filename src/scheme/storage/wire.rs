@@ -1,8 +1,8 @@
 //! Log entries that change keys and registry (spec §7).
 //!
-//! elastickv `internal/encryption/fsmwire.go`. An entry is an opcode and what its codec wrote. Every length is
-//! checked before anything of that length is allocated, and nothing may follow the end. Not here: what applying does, and
-//! the sealing of entries ([`super::proposal`]).
+//! elastickv `internal/encryption/fsmwire.go`. An entry is an opcode and what its codec wrote. Every length
+//! is checked before anything of that length is allocated, and nothing may follow the end. Not here: what
+//! applying does, and the sealing of entries ([`super::proposal`]).
 
 use super::{Error, Purpose};
 

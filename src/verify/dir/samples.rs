@@ -71,8 +71,8 @@ const RIGHT: [(&str, Right); 36] = [
     ("README.md", Aside("a document or a program")),
 ];
 
-/// Texts of a `keys.json` that the file declares to be read and that must not be: every text in it is declared so, a
-/// merge conflict and a file of NULs too. Only other line ends are harmless there.
+/// Texts of a `keys.json` that the file declares to be read and that must not be: every text in it is
+/// declared so, a merge conflict and a file of NULs too. Only other line ends are harmless there.
 const NOT_READ: [&str; 16] = [
     "vectors/bom",
     "vectors/utf16",

@@ -14,7 +14,8 @@ use crate::envelope::{self, Aad, Cipher, Keystore, OVERHEAD, Record, record as c
 /// A fuzz target: its name, and what it does with any bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target. `fuzz/fuzz_targets/` has a file for each, and `smoke` runs the one that `SEALMARK_FUZZ_TARGET` names.
+/// Every target. `fuzz/fuzz_targets/` has a file for each, and `smoke` runs the one that
+/// `SEALMARK_FUZZ_TARGET` names.
 pub const TARGETS: &[Target] = &[
     ("applier", applier),
     ("engines", engines),
@@ -24,8 +25,8 @@ pub const TARGETS: &[Target] = &[
     ("wire", wire),
 ];
 
-/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic. They are given to the
-/// format that knows them and to every other one, and to the judgement of files that none reads.
+/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic. They are given
+/// to the format that knows them and to every other one, and to the judgement of files that none reads.
 ///
 /// # Panics
 /// When decoding or judging does.

@@ -53,8 +53,8 @@ pub fn sidecar(data: &[u8]) {
 const NODE: u64 = 7;
 const KEYS: u8 = 5;
 
-/// Bytes as what happens to a node: entries of a log that need not make sense, values, restarts with a replay from
-/// anywhere. It may halt and refuse to start; it never issues a nonce twice under a key.
+/// Bytes as what happens to a node: entries of a log that need not make sense, values, restarts with a replay
+/// from anywhere. It may halt and refuse to start; it never issues a nonce twice under a key.
 ///
 /// # Panics
 /// When it does.
@@ -236,7 +236,8 @@ mod tests {
             "",
             "{",
             r#"{"version":2,"keys":{}}"#,
-            r#"{"version":1,"active":{"raft":7},"keys":{"7":{"purpose":"raft","wrapped":"AA==","created":"<>","local_epoch":9}}}"#,
+            r#"{"version":1,"active":{"raft":7},"keys":{"7":{"purpose":"raft","wrapped":"AA==","created":"<>",
+                "local_epoch":9}}}"#,
         ] {
             sidecar(text.as_bytes());
         }

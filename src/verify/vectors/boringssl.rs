@@ -146,7 +146,8 @@ mod tests {
     use crate::verify::Outcome;
     use crate::verify::vectors;
 
-    const FILE: &str = "# AES-128-GCM\nKEY: 00000000000000000000000000000000\nNONCE: 000000000000000000000000\n\
+    const FILE: &str = "# AES-128-GCM\nKEY: 00000000000000000000000000000000\nNONCE: \
+        000000000000000000000000\n\
         IN: 00000000000000000000000000000000\nAD:\nCT: 0388dace60b6a392f328c2b971b2fe78\n\
         TAG: ab6e47d42cec13bdf53a67b21257bddf\n\nKEY: 00000000000000000000000000000000\n\
         NONCE: 000000000000000000000000\nIN: \nAD: \"\"\nCT:\nTAG: 58e2fccefa7e3061367f1d57a4e7455b\n\
@@ -178,7 +179,8 @@ mod tests {
 
     #[test]
     fn the_text_made_of_wycheproof_is_read() {
-        let text = "# Algorithm: AES-GCM\n\n[ivSize: 96]\n[keySize: 128]\n[tagSize: 128]\n\n# tcId = 1\naad =\n\
+        let text = "# Algorithm: AES-GCM\n\n[ivSize: 96]\n[keySize: 128]\n[tagSize: 128]\n\n# tcId = 1\naad \
+            =\n\
             ct = 0388dace60b6a392f328c2b971b2fe78\niv = 000000000000000000000000\n\
             key = 00000000000000000000000000000000\nmsg = 00000000000000000000000000000000\n\
             result = valid\ntag = ab6e47d42cec13bdf53a67b21257bddf\n# a flag\nflags = Ktv\n";

@@ -195,7 +195,8 @@ mod tests {
     use crate::verify::Outcome;
     use crate::verify::vectors::decode_any;
 
-    const FILE: &str = "Title = AES GCM Test vectors\n\n# A comment\nAvailablein = default\nCipher = aes-128-gcm\n\
+    const FILE: &str = "Title = AES GCM Test vectors\n\n# A comment\nAvailablein = default\nCipher = \
+        aes-128-gcm\n\
         Key = 00000000000000000000000000000000\nIV = 000000000000000000000000\n\
         Tag = ab6e47d42cec13bdf53a67b21257bddf\nPlaintext = 00000000000000000000000000000000\n\
         Ciphertext = 0388dace60b6a392f328c2b971b2fe78\n\nCipher = id-aes128-GCM\nOperation = DECRYPT\n\

@@ -28,7 +28,8 @@ fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Relatives of AES-GCM, which have its name in theirs: the part of a name that tells them apart, and what they are.
+/// Relatives of AES-GCM, which have its name in theirs: the part of a name that tells them apart, and what
+/// they are.
 const RELATIVES: [(&str, &str); 8] = [
     ("siv", "AES-GCM-SIV"),
     ("xpn", "AES-XPN"),
@@ -81,14 +82,14 @@ pub fn named(name: &str) -> Named {
 /// Ends of the names of documents, programs, pictures and other files that are not vectors, whatever they
 /// mention.
 const NOT_DATA: &str = " adoc am asm bat bazel bib bzl c cc cfg cjs cmake conf cpp cs css dart diff ex \
-    exs gif go gradle groovy h hpp hs htm html ico in ini ipynb java jpeg jpg js jsx kt kts lock log lua m m4 \
-    md mjs mk ml mod nix patch pdf php pl pm png proto ps1 pub py pyi rb rs rst s scala sh sol sum svg swift tex toml \
-    ts tsx vue webp work xml yaml yml zig ";
+    exs gif go gradle groovy h hpp hs htm html ico in ini ipynb java jpeg jpg js jsx kt kts lock log lua m \
+    m4 md mjs mk ml mod nix patch pdf php pl pm png proto ps1 pub py pyi rb rs rst s scala sh sol sum svg \
+    swift tex toml ts tsx vue webp work xml yaml yml zig ";
 
 /// Beginnings of the names of files that have no ending, or one of their own.
 const NOT_DATA_STEMS: &str = " authors build changelog changes codeowners contributing contributors copying \
-    credits dockerfile gemfile history install license licence makefile news notice owners patents rakefile readme \
-    security thanks todo version workspace ";
+    credits dockerfile gemfile history install license licence makefile news notice owners patents rakefile \
+    readme security thanks todo version workspace ";
 
 /// Ends of the names of archives, which nobody opens here.
 const ARCHIVES: &str = " 7z bz2 gz jar rar tar tgz xz zip ";

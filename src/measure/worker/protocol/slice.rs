@@ -16,7 +16,8 @@ pub struct Prepare {
     /// What keys, nonces and messages are drawn from; the workload's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Operations of one pass, which decide on the size of the buffers; the workload's own count when absent.
+    /// Operations of one pass, which decide on the size of the buffers; the workload's own count when
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<u64>,
     /// Where slices run that do not say.

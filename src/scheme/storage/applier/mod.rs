@@ -1,8 +1,9 @@
 //! Applying log entries to sidecar, keystore and registry, in the order of spec §8.
 //!
-//! elastickv `internal/encryption/applier.go`. Any failure halts: the caller must not go on to the next entry. What
-//! was applied before is applied again after a restart and must then change nothing; the reference resets an epoch or
-//! halts there, ours does neither (the rule `replay-is-done` of the scheme's docs).
+//! elastickv `internal/encryption/applier.go`. Any failure halts: the caller must not go on to the next
+//! entry. What was applied before is applied again after a restart and must then change nothing; the
+//! reference resets an epoch or halts there, ours does neither (the rule `replay-is-done` of the scheme's
+//! docs).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -91,7 +92,8 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// An applier that knows what the sidecar says, where there is one, and what the registry has of this node so far.
+    /// An applier that knows what the sidecar says, where there is one, and what the registry has of this
+    /// node so far.
     ///
     /// # Errors
     /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::of_node`];
@@ -112,8 +114,8 @@ impl Applier {
         Ok(applier)
     }
 
-    /// Calls `installer` as well, whenever log entries are to be sealed under another key, and all of them now, where
-    /// they are already.
+    /// Calls `installer` as well, whenever log entries are to be sealed under another key, and all of them
+    /// now, where they are already.
     ///
     /// # Errors
     /// As [`SidecarFile::read`], and the installer's.
@@ -306,8 +308,9 @@ impl Applier {
         self.refresh(sidecar)
     }
 
-    /// That no process of this node has sealed under that key with this one's epoch: neither the sidecar nor the
-    /// registry as this process found it know of any. Asked before the key is made active, for then it seals.
+    /// That no process of this node has sealed under that key with this one's epoch: neither the sidecar nor
+    /// the registry as this process found it know of any. Asked before the key is made active, for then
+    /// it seals.
     fn check_epoch(&self, before: Option<&Sidecar>, purpose: Purpose, key_id: u32) -> Result<(), Error> {
         let epoch = self.identity.epoch(purpose);
         if let Some(old) = before.and_then(|sidecar| sidecar.entry(key_id)) {
@@ -373,15 +376,16 @@ fn is_done(sidecar: &Sidecar, index: u64) -> bool {
     index != 0 && index <= sidecar.raft_applied_index
 }
 
-/// That an entry which the sidecar says it has applied has left its key there. Otherwise the key would be lost in silence:
-/// the sidecar is of another log, or its index is damaged.
+/// That an entry which the sidecar says it has applied has left its key there. Otherwise the key would be
+/// lost in silence: the sidecar is of another log, or its index is damaged.
 fn check_left(sidecar: &Sidecar, purpose: Purpose, key_id: u32) -> Result<&sidecar::Entry, Error> {
     sidecar.entry(key_id).filter(|entry| entry.purpose == purpose).ok_or(Error::Apply(
         "the sidecar has applied it and has not its key: it is of another log, or damaged",
     ))
 }
 
-/// [`check_left`], and that it is the same key. A wrap under a KEK that was given up since, by a rewrap, tells nothing.
+/// [`check_left`], and that it is the same key. A wrap under a KEK that was given up since, by a rewrap,
+/// tells nothing.
 fn check_brought(
     keys: &Keys,
     sidecar: &Sidecar,

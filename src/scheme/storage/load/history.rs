@@ -1,5 +1,5 @@
-//! What a node does over several loads, seen by a checker of every nonce: what is tried again, restored, copied, or
-//! taken for done that is not.
+//! What a node does over several loads, seen by a checker of every nonce: what is tried again, restored,
+//! copied, or taken for done that is not.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ struct Replayed {
 struct Issued(HashSet<(u32, Nonce)>);
 
 impl Issued {
-    /// A replicated value and a log entry, each sealed where it is by now; panics when a nonce was seen before.
+    /// A replicated value and a log entry, each sealed where it is by now; panics when a nonce was seen
+    /// before.
     fn seal(&mut self, sealer: &Sealer, proposals: &Proposals) {
         let mut stored = vec![0; 1 + SEALED_OVERHEAD];
         let len = sealer.seal_into(b"user", 9, 0, b"v", Origin::Replicated, &mut stored).unwrap();

@@ -1,8 +1,9 @@
-//! Loading a node: every guard in its order, keys into memory, epochs raised; then, after the log was replayed, the
-//! guards that need it (spec §10).
+//! Loading a node: every guard in its order, keys into memory, epochs raised; then, after the log was
+//! replayed, the guards that need it (spec §10).
 //!
 //! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
-//! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`] for them.
+//! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`]
+//! for them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -112,8 +113,8 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
                 identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
                 bumped.push((Purpose::Storage, sidecar.active_storage));
             }
-            // Before the cut-over as well, which the reference does not: the cut-over may come at any time, and
-            // an epoch that was used once already must not be what it begins with.
+            // Before the cut-over as well, which the reference does not: the cut-over may come at any time,
+            // and an epoch that was used once already must not be what it begins with.
             if sidecar.active_raft != 0 {
                 identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
                 bumped.push((Purpose::Raft, sidecar.active_raft));
@@ -147,7 +148,8 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
 /// Unwraps every key of the sidecar that has bytes, also the retired ones, and loads them at once.
 ///
 /// # Errors
-/// [`Error::Unwrap`]; [`Error::SameDek`]; [`Error::Envelope`] for two entries of one number with different keys.
+/// [`Error::Unwrap`]; [`Error::SameDek`]; [`Error::Envelope`] for two entries of one number with different
+/// keys.
 pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<(), Error> {
     let entries = sidecar.entries();
     let wrapped = entries.iter().filter(|(_, entry)| !entry.wrapped.is_empty());
@@ -261,9 +263,10 @@ impl Loaded {
         Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
     }
 
-    /// That no nonce of this process's epoch was issued before under the key that was active when it was loaded, and
-    /// that the registry knows this node under the one that is now, which came with the replay: whether it knew
-    /// this epoch before was the applier's to see. Raft epochs are looked at as well, which the reference does not.
+    /// That no nonce of this process's epoch was issued before under the key that was active when it was
+    /// loaded, and that the registry knows this node under the one that is now, which came with the
+    /// replay: whether it knew this epoch before was the applier's to see. Raft epochs are looked at as
+    /// well, which the reference does not.
     fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
         let identity = self.applier.identity();
         let (registry, node) = (Registry(&*self.store), identity.full_node_id);

@@ -53,7 +53,8 @@ fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched(
     assert!(matches!(unreadable, Error::SidecarJson(_)), "{unreadable}");
 }
 
-/// A log with key changes at these indexes and values at the others up to its last, or one that cannot be read.
+/// A log with key changes at these indexes and values at the others up to its last, or one that cannot be
+/// read.
 struct Log(Option<(u64, Vec<u64>)>);
 
 impl LogScanner for Log {

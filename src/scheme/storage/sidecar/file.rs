@@ -8,11 +8,12 @@ use super::Sidecar;
 use crate::disk::{self, Disk};
 use crate::scheme::storage::Error;
 
-/// The one file that a node's sidecar lives in. Share it: two of the same file would lose each other's changes.
+/// The one file that a node's sidecar lives in. Share it: two of the same file would lose each other's
+/// changes.
 ///
-/// After a write that failed it says nothing more: the file may hold what a power cut takes away again, and whoever
-/// took that for done would go on from there. A new process finds out what is there, and makes it last by the first
-/// epoch that it raises.
+/// After a write that failed it says nothing more: the file may hold what a power cut takes away again, and
+/// whoever took that for done would go on from there. A new process finds out what is there, and makes it
+/// last by the first epoch that it raises.
 pub struct SidecarFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
@@ -69,8 +70,8 @@ impl SidecarFile {
         self.write_changed(state, before.clone(), Some(before), change)
     }
 
-    /// [`update`](Self::update), beginning with an empty sidecar where there is none. Its folder may be as new: the name
-    /// of that is made to last as well.
+    /// [`update`](Self::update), beginning with an empty sidecar where there is none. Its folder may be as
+    /// new: the name of that is made to last as well.
     ///
     /// # Errors
     /// As `update`; [`Error::Disk`] when the folder above cannot be synced.

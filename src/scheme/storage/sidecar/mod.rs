@@ -1,8 +1,8 @@
 //! `keys.json`: the wrapped data keys of a node, its epochs, and how far its log was applied (spec §4).
 //!
-//! elastickv `internal/encryption/sidecar.go`, read in versions 1 and 2 and written in version 2, to the byte. Where
-//! its JSON reader is lenient ours is not: see the rule `strict-json` in the scheme's docs. Not here: what the keys
-//! are, which only a KEK can tell.
+//! elastickv `internal/encryption/sidecar.go`, read in versions 1 and 2 and written in version 2, to the
+//! byte. Where its JSON reader is lenient ours is not: see the rule `strict-json` in the scheme's docs. Not
+//! here: what the keys are, which only a KEK can tell.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,11 +85,12 @@ impl Sidecar {
     /// Reads the sidecar out of its text.
     ///
     /// # Errors
-    /// In this order: [`Error::SidecarJson`], or [`Error::SidecarStrict`] for a member that is there twice or in another
-    /// spelling, and for Base64 that Go alone reads; [`Error::SidecarVersion`]; `SidecarStrict` for a member that is
-    /// missing or null; for each key [`Error::SidecarKeyIdFormat`], [`Error::SidecarReservedKeyId`],
-    /// [`Error::SidecarPurpose`]; for storage, then for raft, [`Error::SidecarActiveKeyMissing`],
-    /// [`Error::SidecarActivePurposeMismatch`]. What is null in the reference is a zero: no version, no purpose.
+    /// In this order: [`Error::SidecarJson`], or [`Error::SidecarStrict`] for a member that is there twice or
+    /// in another spelling, and for Base64 that Go alone reads; [`Error::SidecarVersion`];
+    /// `SidecarStrict` for a member that is missing or null; for each key [`Error::SidecarKeyIdFormat`],
+    /// [`Error::SidecarReservedKeyId`], [`Error::SidecarPurpose`]; for storage, then for raft,
+    /// [`Error::SidecarActiveKeyMissing`], [`Error::SidecarActivePurposeMismatch`]. What is null in the
+    /// reference is a zero: no version, no purpose.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let raw = json::read(text)?;
         if !(1..=VERSION).contains(&raw.version) {

@@ -1,4 +1,5 @@
-//! JSON as it stands: every member in its place, also one that is there twice, so that a reader can say which it refuses.
+//! JSON as it stands: every member in its place, also one that is there twice, so that a reader can say which
+//! it refuses.
 
 use std::fmt;
 

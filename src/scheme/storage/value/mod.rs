@@ -1,8 +1,9 @@
 //! Stored values: the write gate, sealing, and the read path (spec §9).
 //!
-//! elastickv `store/encryption_glue.go`. A stored value is nine bytes of header, then the value in clear or a record.
-//! A value that claims to be in clear is tried with every key before it is believed: somebody may have relabelled a
-//! record. Whether a value is a tombstone or has lapsed is asked only after it is authenticated.
+//! elastickv `store/encryption_glue.go`. A stored value is nine bytes of header, then the value in clear or a
+//! record. A value that claims to be in clear is tried with every key before it is believed: somebody may
+//! have relabelled a record. Whether a value is a tombstone or has lapsed is asked only after it is
+//! authenticated.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -145,14 +146,15 @@ impl Sealer {
         read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
     }
 
-    /// Writes the stored value into the first bytes of `out`, and returns how many: at most [`SEALED_OVERHEAD`](super::SEALED_OVERHEAD) more
-    /// than the value. Allocates nothing for keys of up to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
+    /// Writes the stored value into the first bytes of `out`, and returns how many: at most
+    /// [`SEALED_OVERHEAD`](super::SEALED_OVERHEAD) more than the value. Allocates nothing for keys of up
+    /// to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as [`Gate::form`]; for
-    /// [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::NotReady`] for a value in clear
-    /// of a node that [replays](super::Loaded::sealer) and was not seen to be without lost keys;
-    /// [`Error::Envelope`], also where `out` is too short.
+    /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as
+    /// [`Gate::form`]; for [`Origin::Direct`] as [`check_budget`](Self::check_budget);
+    /// [`Error::NotReady`] for a value in clear of a node that [replays](super::Loaded::sealer) and was
+    /// not seen to be without lost keys; [`Error::Envelope`], also where `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -192,7 +194,8 @@ impl Sealer {
         self.budget.check(key_id.get())
     }
 
-    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the budget.
+    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the
+    /// budget.
     ///
     /// # Errors
     /// [`Error::ReservedPrefix`], [`Error::Envelope`].
@@ -251,12 +254,12 @@ impl Sealer {
         Ok(VALUE_HEADER_LEN + len)
     }
 
-    /// Writes the tombstone of that key into the first bytes of `out`, and returns how many. It is in clear: there is
-    /// nothing to hide.
+    /// Writes the tombstone of that key into the first bytes of `out`, and returns how many. It is in clear:
+    /// there is nothing to hide.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for one that would be stored under the registry's prefix; [`Error::Envelope`] where
-    /// `out` is too short.
+    /// [`Error::ReservedPrefix`] for one that would be stored under the registry's prefix;
+    /// [`Error::Envelope`] where `out` is too short.
     pub fn tombstone_into(user_key: &[u8], commit_ts: u64, out: &mut [u8]) -> Result<usize, Error> {
         registry::check_user_key(user_key, commit_ts)?;
         clear_into(true, 0, &[], out)
@@ -276,9 +279,9 @@ fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> 
 /// Which values in clear are believed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Clear {
-    /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to the store
-    /// can then put any value in clear in the place of a sealed one. Every value in clear is tried under every loaded
-    /// key, so that a read takes longer the more keys there are.
+    /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to
+    /// the store can then put any value in clear in the place of a sealed one. Every value in clear is
+    /// tried under every loaded key, so that a read takes longer the more keys there are.
     #[default]
     Allowed,
     /// Empty tombstones alone, which are not authentic either: once every value has been rewritten.
@@ -307,9 +310,10 @@ impl Read {
 /// Reads what is stored under that key.
 ///
 /// # Errors
-/// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded; [`Error::NoCipher`] for a
-/// sealed value without one; [`Error::ReadIntegrity`] for what does not open, and under [`Clear::Allowed`] for a record
-/// that claims to be in clear; [`Error::ClearValue`], before any key is tried; [`Error::Decompress`]. Never "not found".
+/// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded;
+/// [`Error::NoCipher`] for a sealed value without one; [`Error::ReadIntegrity`] for what does not open, and
+/// under [`Clear::Allowed`] for a record that claims to be in clear; [`Error::ClearValue`], before any key is
+/// tried; [`Error::Decompress`]. Never "not found".
 pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
     let (header, body) = ValueHeader::decode(stored)?;
     match header.state {
@@ -340,8 +344,8 @@ fn retyped(error: envelope::Error) -> Error {
     }
 }
 
-/// Refuses a body in clear that any loaded key opens. What its first bytes say is not asked: a client may have written
-/// them. A record whose expiry or tag was changed as well is not found by this.
+/// Refuses a body in clear that any loaded key opens. What its first bytes say is not asked: a client may
+/// have written them. A record whose expiry or tag was changed as well is not found by this.
 fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &[u8]) -> Result<(), Error> {
     let Some(keystore) = cipher.keystore() else { return Ok(()) };
     if body.len() < OVERHEAD {

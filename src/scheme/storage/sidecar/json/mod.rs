@@ -1,8 +1,8 @@
 //! The text of a sidecar: read strictly, written as Go's encoder writes it.
 //!
-//! Reading follows Go's decoder where that refuses, and the rule `strict-json` where it is lenient: it takes `Version`
-//! for `version`, the last of two members of one name, and null for a zero. Go indents by two spaces, ends without a
-//! newline, sorts members of a map as strings and escapes `<`, `>`, `&`.
+//! Reading follows Go's decoder where that refuses, and the rule `strict-json` where it is lenient: it takes
+//! `Version` for `version`, the last of two members of one name, and null for a zero. Go indents by two
+//! spaces, ends without a newline, sorts members of a map as strings and escapes `<`, `>`, `&`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -36,11 +36,12 @@ pub(super) struct Entry {
     pub local_epoch: Option<u16>,
 }
 
-/// Reads the text. A document, a version, a key and a purpose that are null are zeros: the checks that follow name them.
+/// Reads the text. A document, a version, a key and a purpose that are null are zeros: the checks that follow
+/// name them.
 ///
 /// # Errors
-/// [`Error::SidecarJson`]; [`Error::SidecarStrict`] for a member that is there twice or in another spelling, and for
-/// Base64 that only Go's decoder takes.
+/// [`Error::SidecarJson`]; [`Error::SidecarStrict`] for a member that is there twice or in another spelling,
+/// and for Base64 that only Go's decoder takes.
 pub(super) fn read(text: &[u8]) -> Result<Sidecar, Error> {
     let document: Value =
         serde_json::from_slice(text).map_err(|error| Error::SidecarJson(error.to_string()))?;
@@ -78,9 +79,9 @@ pub(super) fn read(text: &[u8]) -> Result<Sidecar, Error> {
 }
 
 impl Sidecar {
-    /// That no member is null, and none is missing where the default would do harm: `keys`; and, in version 2, whose
-    /// writer leaves none out, any but `created` once there are active keys. One bit of a name is enough to lose it,
-    /// since unknown names are passed over.
+    /// That no member is null, and none is missing where the default would do harm: `keys`; and, in version
+    /// 2, whose writer leaves none out, any but `created` once there are active keys. One bit of a name
+    /// is enough to lose it, since unknown names are passed over.
     pub fn check_members(&self) -> Result<(), Error> {
         if let Some(name) = &self.null {
             return Err(Error::SidecarStrict(format!("{name} is null")));
@@ -235,7 +236,8 @@ fn from_base64(name: &str, text: &str) -> Result<Vec<u8>, Error> {
 
 pub(super) fn write(sidecar: &super::Sidecar) -> String {
     let mut text = format!(
-        "{{\n  \"version\": {VERSION},\n  \"raft_applied_index\": {},\n  \"storage_envelope_active\": {},\n  \
+        "{{\n  \"version\": {VERSION},\n  \"raft_applied_index\": {},\n  \
+         \"storage_envelope_active\": {},\n  \
          \"storage_envelope_cutover_index\": {},\n  \"raft_envelope_cutover_index\": {},\n  \"active\": {{\n    \
          \"storage\": {},\n    \"raft\": {}\n  }},\n  \"keys\": {{",
         sidecar.raft_applied_index,
@@ -252,7 +254,8 @@ pub(super) fn write(sidecar: &super::Sidecar) -> String {
         let (name, created) = (Quoted(name), Quoted(&entry.created));
         let _ = write!(
             text,
-            "{comma}\n    {name}: {{\n      \"purpose\": \"{purpose}\",\n      \"wrapped\": \"{wrapped}\",\n      \
+            "{comma}\n    {name}: {{\n      \"purpose\": \"{purpose}\",\n      \"wrapped\": \
+             \"{wrapped}\",\n      \
              \"created\": {created},\n      \"local_epoch\": {epoch}\n    }}"
         );
     }
