@@ -211,7 +211,6 @@ fn sibling_circles(imports: &BTreeSet<(&str, &str)>) -> Vec<BTreeSet<String>> {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn no_import_circle_has_more_than_two_files() {
     let sources = Sources::new(&sources());
     let imports = sources.imports();
@@ -222,7 +221,6 @@ fn no_import_circle_has_more_than_two_files() {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn siblings_import_each_other_without_a_circle() {
     let sources = Sources::new(&sources());
     let imports = sources.imports();
@@ -250,7 +248,6 @@ fn a_planted_circle_is_found() {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn no_folder_is_crowded() {
     let mut files: BTreeMap<String, usize> = BTreeMap::new();
     for (file, _) in sources() {
@@ -269,7 +266,6 @@ fn no_folder_is_crowded() {
 }
 
 #[test]
-#[ignore = "the rooms are being built"]
 fn no_line_is_longer_than_a_page() {
     let mut long = Vec::new();
     for (file, _) in sources() {

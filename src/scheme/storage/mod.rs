@@ -100,8 +100,6 @@ use std::fmt;
 use crate::envelope::OVERHEAD;
 use crate::envelope::aad::VALUE_HEADER_LEN;
 
-#[cfg(test)]
-mod advice;
 pub mod applier;
 pub mod budget;
 mod cache;

@@ -180,7 +180,8 @@ fn the_halves_of_an_acvp_exchange_find_each_other_by_folder() {
         format!(
             r#"{{"vsId": {id}, "algorithm": "ACVP-AES-GCM", "revision": "1.0", "testGroups": [{{"tgId": 1,
             "testType": "AFT", "direction": "decrypt", "keyLen": 128, "ivLen": 96, "payloadLen": 0,
-            "aadLen": 0, "tagLen": 128, "tests": [{{"tcId": 33, "key": "886293D80F8E625971AE9436F8F4D50E", "aad": "",
+            "aadLen": 0, "tagLen": 128,
+            "tests": [{{"tcId": 33, "key": "886293D80F8E625971AE9436F8F4D50E", "aad": "",
             "iv": "22CD533018836F78FC884872", "ct": "", "tag": "D4B42FAEDDB5E9523921C1C29144A449"}}]}}]}}"#
         )
     };

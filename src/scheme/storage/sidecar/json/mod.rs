@@ -238,7 +238,8 @@ pub(super) fn write(sidecar: &super::Sidecar) -> String {
     let mut text = format!(
         "{{\n  \"version\": {VERSION},\n  \"raft_applied_index\": {},\n  \
          \"storage_envelope_active\": {},\n  \
-         \"storage_envelope_cutover_index\": {},\n  \"raft_envelope_cutover_index\": {},\n  \"active\": {{\n    \
+         \"storage_envelope_cutover_index\": {},\n  \"raft_envelope_cutover_index\": {},\n  \
+         \"active\": {{\n    \
          \"storage\": {},\n    \"raft\": {}\n  }},\n  \"keys\": {{",
         sidecar.raft_applied_index,
         sidecar.storage_envelope_active,

@@ -28,7 +28,7 @@ fn messages(source: &str) -> Vec<String> {
 
 /// Every message that an operator of this scheme may see.
 fn all() -> Vec<String> {
-    [include_str!("error.rs"), include_str!("../../disk/mod.rs"), include_str!("../../envelope/mod.rs")]
+    [include_str!("mod.rs"), include_str!("../../../disk/mod.rs"), include_str!("../../../envelope/mod.rs")]
         .into_iter()
         .flat_map(messages)
         .collect()
@@ -98,7 +98,7 @@ fn every_message_of_the_scheme_says_what_to_do() {
         "try ",
         "upgrade ",
     ];
-    for message in messages(include_str!("error.rs")) {
+    for message in messages(include_str!("mod.rs")) {
         let says = advice.iter().any(|verb| message.contains(verb));
         assert!(says || told.iter().any(|told| message.starts_with(told)), "{message}");
     }

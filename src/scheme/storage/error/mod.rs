@@ -1,5 +1,8 @@
 //! Why a call of the storage scheme was refused, and what an operator should do about it.
 
+#[cfg(test)]
+mod advice;
+
 use std::fmt;
 use std::path::PathBuf;
 
