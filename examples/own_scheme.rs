@@ -17,6 +17,7 @@ static SEALED: AtomicU64 = AtomicU64::new(0);
 const TAG_LEN: usize = 16;
 
 /// Numbered notes.
+#[derive(Debug)]
 pub struct Notes;
 
 impl Scheme for Notes {
