@@ -1,5 +1,5 @@
-//! What in a section is not success: one list, which decides the command's exit code. `entry` puts each beside
-//! what it is about, and every format for programs walks that.
+//! What in a section is not success: one list, which decides the command's exit code. `entry` puts each
+//! beside what it is about, and every format for programs walks that.
 //!
 //! A failing row that each format had to look for itself was lost in four of them. Here a finding is a wrong
 //! case, a set or an engine that failed, a row without a time, a run that ended early, or a run of nothing.

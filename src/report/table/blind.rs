@@ -15,8 +15,9 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
 fn table(schemes: &[SchemeReport]) -> Table {
     let columns = ["scheme", "law", "fault", "part", "what comes of it", "why"];
     let mut table = Table::new("blind", "What each scheme does not see", columns).words().note(
-        "A fault that is not listed is caught or does no harm. Each scheme says so itself, and every fault to every \
-         part is tried: one that passes and is not listed is wrong, and so is one that is listed and caught.",
+        "A fault that is not listed is caught or does no harm. Each scheme says so itself, and every fault \
+         to every part is tried: one that passes and is not listed is wrong, and so is one that is listed \
+         and caught.",
     );
     for SchemeReport { name, law, blind } in schemes {
         if blind.is_empty() {
