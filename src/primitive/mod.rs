@@ -23,6 +23,9 @@ pub struct Primitive {
     pub vectors: &'static [&'static str],
 }
 
+/// Key material, salt, info, and the buffer that takes the derived key.
+pub type Kdf = fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>;
+
 /// The kinds of functions. Vectors of one kind have one form, whatever the function.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -30,7 +33,7 @@ pub enum Function {
     /// A message to its digest.
     Hash(fn(&[u8]) -> Vec<u8>),
     /// Key material, salt and info to as many bytes of key as the buffer takes.
-    Kdf(fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>),
+    Kdf(Kdf),
 }
 
 impl Function {

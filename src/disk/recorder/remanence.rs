@@ -7,7 +7,7 @@
 //! cannot be told whether a write reached the medium, both are held. Not here: blocks that another file is
 //! given, which would erase by chance.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Recorder;
@@ -62,12 +62,12 @@ impl File {
 }
 
 /// The bytes of these states, and what was cut off their ends, each but once.
-fn remnants(path: &PathBuf, named: bool, images: &[Image], found: &mut Vec<Remnant>) {
+fn remnants(path: &Path, named: bool, images: &[Image], found: &mut Vec<Remnant>) {
     let first = found.len();
     let mut add = |at: usize, bytes: Vec<u8>| {
         let new = |remnant: &Remnant| remnant.at != at || remnant.bytes != bytes;
         if !bytes.is_empty() && found[first..].iter().all(new) {
-            found.push(Remnant { path: path.clone(), named, at, bytes });
+            found.push(Remnant { path: path.into(), named, at, bytes });
         }
     };
     for image in images {
@@ -111,8 +111,6 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::disk::{Disk, Fault, durable_write};
 
