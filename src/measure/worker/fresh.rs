@@ -133,7 +133,8 @@ fn sample(
     worker.end();
     Ok(())
 }
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::measure::worker::parent::testing::{HELLO, LONG, SHORT, answer, script};

@@ -199,7 +199,8 @@ impl Process {
 }
 
 /// Shell scripts in the place of workers.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 pub(in crate::measure) mod testing {
     use super::*;
 
@@ -224,7 +225,8 @@ pub(in crate::measure) mod testing {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::testing::{HELLO, LONG, SHORT, answer, script};
     use super::*;

@@ -11,13 +11,16 @@ pub(super) mod frames;
 pub(super) mod log;
 pub(super) mod stream;
 
+/// How a double begins a session.
+pub(super) type Begin = fn(&'static dyn Engine) -> Result<Box<dyn Session>, Error>;
+
 /// What a double says of itself, and how it begins a session.
 pub(super) struct Double {
     pub law: Law,
     pub needs: Option<Shape>,
     pub refusals: &'static [&'static str],
     pub judge: fn(Fault, &str) -> Judgement,
-    pub session: fn(&'static dyn Engine) -> Result<Box<dyn Session>, Error>,
+    pub session: Begin,
 }
 
 impl Scheme for Double {
