@@ -7,7 +7,9 @@
 use sealmark::aead::{self, Aead, Alg, Error};
 use sealmark::engine::Engine;
 
-struct Mine;
+/// The engine.
+#[derive(Debug)]
+pub struct Mine;
 
 impl Engine for Mine {
     fn name(&self) -> &str {

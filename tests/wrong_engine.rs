@@ -1,6 +1,6 @@
 //! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named, and it
-//! gets no time. Schemes of one's own likewise: an honest one is verified, listed and measured, one that lies is
-//! caught. Called with arguments this program is the command with them; without, it is the test.
+//! gets no time. An engine and a scheme of one's own, the examples', are one file and one argument: verified, injected
+//! with faults, listed, measured and reported; a scheme that lies is caught. Called with arguments this program is the command with them; without, it is the test.
 
 use std::process::{Command, ExitCode, Output};
 
@@ -8,9 +8,13 @@ use sealmark::engine::{Engine, Shape};
 use sealmark::scheme::{Error, Fault, Judgement, Law, Scheme, Session};
 
 #[expect(dead_code, reason = "its main is the example's")]
+#[path = "../examples/own_engine.rs"]
+mod own_engine;
+#[expect(dead_code, reason = "its main is the example's")]
 #[path = "../examples/own_scheme.rs"]
 mod own_scheme;
 
+use own_engine::Mine;
 use own_scheme::Notes;
 
 const WRONG: &str = "planted/round-constant";
@@ -47,14 +51,15 @@ impl Scheme for Boastful {
 fn main() -> ExitCode {
     let is_test = std::env::args().nth(1).is_none_or(|first| first.starts_with('-'));
     if !is_test {
-        return sealmark::main(&[sealmark::verify::wrong_engine()], &[&Notes, &Boastful]);
+        return sealmark::main(&[sealmark::verify::wrong_engine(), &Mine], &[&Notes, &Boastful]);
     }
     verify_ends_with_1_and_names_the_case();
     bench_gives_it_a_row_without_a_time();
     run_does_not_measure_it();
     an_honest_scheme_is_verified_listed_and_measured();
     a_scheme_that_lies_is_found_and_its_family_has_both();
-    println!("5 passed, 0 failed");
+    an_engine_of_ones_own_is_verified_measured_and_reported();
+    println!("6 passed, 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -183,4 +188,27 @@ fn a_scheme_that_lies_is_found_and_its_family_has_both() {
     let expected =
         "no scheme or family of schemes is called \"note\"; there are: storage, notes, notes/boastful";
     assert!(words.contains(expected), "{words}");
+}
+
+fn an_engine_of_ones_own_is_verified_measured_and_reported() {
+    let sets = ["--set", "wycheproof/aes-gcm", "--set", "faults/notes"];
+    let output = sealmark(&[&["verify", "--engine", "mine", "--format", "json"], &sets[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    for set in report["sets"].as_array().expect("a list") {
+        let tally = &set["engines"]["mine"];
+        assert!(tally["agree"].as_u64() > Some(0) && tally["wrong"] == 0, "{set}");
+    }
+
+    let folder = tempfile::tempdir().expect("a folder for the run");
+    let file = folder.path().join("run.json");
+    let file = file.to_str().expect("test paths are UTF-8");
+    let filter = "seal/aes-256-gcm/64,protect/notes/64";
+    let output = sealmark(&["bench", filter, "--engine", "mine", "--processes", "1", "-o", file]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = sealmark(&["report", file, "--format", "csv"]);
+    let csv = String::from_utf8(output.stdout).expect("UTF-8");
+    for path in ["seal/aes-256-gcm/64", "protect/notes/64"] {
+        assert!(csv.lines().any(|line| line.contains(&format!("{path},mine,"))), "{path}: {csv}");
+    }
 }

@@ -1,5 +1,5 @@
 //! Crash campaigns: a scheme's life cycle, cut off at every step, started again, and checked. One folder for
-//! each family of schemes, and a line in [`CAMPAIGNS`].
+//! each family of schemes, and a line in `CAMPAIGNS`.
 
 use super::Set;
 

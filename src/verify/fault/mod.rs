@@ -3,7 +3,7 @@
 //!
 //! A session protects messages, a fault alters the pieces, and a fresh reader recovers them. Each trial must
 //! come out as [`Scheme::judge`] says: a scheme that claims to see what it does not fails, and so does one
-//! whose list of blind spots is longer than the truth. [`scene`] makes the pieces and the trials, [`outcome`]
+//! whose list of blind spots is longer than the truth. `scene` makes the pieces and the trials, `outcome`
 //! holds what came against law and judgement.
 
 use std::collections::BTreeSet;
