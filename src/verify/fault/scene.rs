@@ -157,7 +157,7 @@ impl Scene {
 /// Messages of [`LENGTHS`], each longer by `more`, that are unlike all others.
 fn draw(rng: &mut ChaCha8Rng, more: usize, drawn: &mut HashSet<Vec<u8>>) -> Vec<Vec<u8>> {
     let one = |len: usize| loop {
-        let message: Vec<u8> = (0..len + more).map(|_| rng.random()).collect();
+        let message: Vec<u8> = (0..len + more).map(|_| rng.random::<u8>()).collect();
         if drawn.insert(message.clone()) {
             return message;
         }
