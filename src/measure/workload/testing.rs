@@ -52,6 +52,26 @@ pub(in crate::measure) fn right_on_every_engine(
     seen
 }
 
+/// Runs what `make` makes of `count` operations twice for every engine and length; how many it made, all of
+/// them right.
+pub(in crate::measure) fn right_at_every_length(
+    lengths: &[usize],
+    count: usize,
+    make: impl Fn(&'static dyn Engine, usize, usize) -> Box<dyn Timed>,
+) -> usize {
+    let mut seen = 0;
+    for engine in engine::engines().into_iter().filter(|e| e.available().is_ok()) {
+        for &bytes in lengths {
+            let mut timed = make(engine, bytes, count);
+            assert_eq!(timed.count(), count as u64);
+            assert_eq!(pass(&mut *timed), Ok(()), "{} {bytes}", engine.name());
+            assert_eq!(pass(&mut *timed), Ok(()), "{} {bytes}, again", engine.name());
+            seen += 1;
+        }
+    }
+    seen
+}
+
 /// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the
 /// reason that it is.
 pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
