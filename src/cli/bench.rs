@@ -15,11 +15,10 @@ use crate::report::{File, Report};
 /// one of ours that does not execute what its name claims. A run that was stopped is partial, and ends with
 /// 3. Each row says what its engine was seen to execute (`sealmark trace`).
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  sealmark bench                                   the quick suite\n  sealmark \
-        bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  sealmark bench open/record --suite \
-        standard -o open.json"
-)]
+#[command(after_help = "Examples:\n  \
+                  sealmark bench                                   the quick suite\n  \
+                  sealmark bench 'seal/aes-256-gcm/*' --engine ring --engine sealmark\n  \
+                  sealmark bench open/record --suite standard -o open.json")]
 pub(super) struct Args {
     /// Only workloads whose path holds this text; with `*` or `?` the whole path must match, as file names
     /// do: `seal/*` leaves `latency/seal/...` out. Several may be given, with commas between them. All

@@ -29,9 +29,10 @@ pub(super) const RESYNC_SCHEMA: &str = "sealmark.resync/1";
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Examples:\n  sealmark storage probe-node-id node-7 --member node-1 --member \
-        node-2\n  sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 --kek-file \
-        kek.bin"
+    after_help = "Examples:\n  \
+                  sealmark storage probe-node-id node-7 --member node-1 --member node-2\n  \
+                  sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 \
+                  --kek-file kek.bin"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -48,10 +49,9 @@ enum Tool {
 ///
 /// Ask before a new member is proposed: two members with one 16-bit id would repeat each other's nonces.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  sealmark storage probe-node-id node-7 --member node-1 --member node-2 --data \
-        /copy/of/node-1"
-)]
+#[command(after_help = "Example:\n  \
+                  sealmark storage probe-node-id node-7 --member node-1 --member node-2 \
+                  --data /copy/of/node-1")]
 struct ProbeArgs {
     /// The raft id of the new member.
     raft_id: String,
@@ -73,10 +73,9 @@ struct ProbeArgs {
 /// the node starts: let it take over the leader's snapshot where it does not. Nothing is written when the
 /// leader is behind the node, or of another cluster.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id \
-        node-2 --kek-file kek.bin"
-)]
+#[command(after_help = "Example:\n  \
+                  sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 \
+                  --kek-file kek.bin")]
 struct ResyncArgs {
     /// The data folder of the node.
     data: PathBuf,

@@ -19,14 +19,14 @@ use crate::trace::Diff;
 /// Several workloads or engines are shown side by side: instructions for each byte, and the widest AES
 /// instructions.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  sealmark trace \
-        open/aes-256-gcm/1024 --engine sealmark -o before.json\n  sealmark trace open/aes-256-gcm/1024 \
-        --engine sealmark --diff before.json\n  sealmark trace seal/aes-256-gcm/16 \
-        seal/aes-256-gcm/1024      every engine, side by side\n\nExit codes: 0 fine, 1 an engine is wrong \
-        or crashes, 2 bad usage, 3 there is no trace for another reason: most often the system does not let \
-        a process be traced."
-)]
+#[command(after_help = "Examples:\n  \
+                  sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  \
+                  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  \
+                  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  \
+                  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\
+                  \n\
+                  Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for \
+                  another reason: most often the system does not let a process be traced.")]
 pub(super) struct Args {
     /// The workload's path; `sealmark list workloads` names them all.
     #[arg(required = true, value_name = "WORKLOAD")]

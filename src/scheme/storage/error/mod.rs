@@ -21,8 +21,10 @@ pub enum Error {
     #[error(transparent)]
     Disk(#[from] disk::Error),
     /// Others than its owner may read or write the KEK file.
-    #[error("the KEK file {} has mode {mode:04o}: take all rights from group and others (chmod \
-        0600)", path.display())]
+    #[error(
+        "the KEK file {} has mode {mode:04o}: take all rights from group and others (chmod 0600)",
+        path.display()
+    )]
     InsecureKekFile {
         /// The file.
         path: PathBuf,
@@ -35,8 +37,7 @@ pub enum Error {
     /// A wrapped key is not of 60 bytes, or was wrapped under another KEK, or altered.
     #[error(
         "the wrapped data key does not open: it lies under another KEK, or is damaged; configure the KEK \
-         that wrapped \
-         it; if it is the right one, resync the node"
+         that wrapped it; if it is the right one, resync the node"
     )]
     Unwrap,
     /// The system gives no random bytes.
@@ -54,7 +55,8 @@ pub enum Error {
     SidecarVersion(i64),
     /// A key's name is not a decimal number below 2^32.
     #[error(
-        "the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged; resync the node"
+        "the sidecar names a key {0:?}, which is no decimal number below 2^32: it is damaged; resync the \
+         node"
     )]
     SidecarKeyIdFormat(String),
     /// A key's name is 0.
@@ -110,8 +112,7 @@ pub enum Error {
     /// the node would go on in clear.
     #[error(
         "the sidecar is missing or empty, and {0}: there are keys that this node lacks, and it would write \
-         in clear; \
-         resync the node, and put no backup of keys.json in its place"
+         in clear; resync the node, and put no backup of keys.json in its place"
     )]
     SidecarMissing(Sign),
     /// A leader's state that this node cannot be resynced from.
@@ -128,8 +129,8 @@ pub enum Error {
 
     /// All 65,535 starts that a node id has are used.
     #[error(
-        "this node's epochs of key {0} are used up, and a new key would go on from the last: \
-         let the node leave, and join again under a new raft id"
+        "this node's epochs of key {0} are used up, and a new key would go on from the last: let the node \
+         leave, and join again under a new raft id"
     )]
     LocalEpochExhausted(u32),
 
@@ -141,8 +142,8 @@ pub enum Error {
     RegistryValueMalformed,
     /// The 16 bits of a new member's node id are another's already, or were.
     #[error(
-        "the new member {new:#018x} has the same low 16 bits as {other:#018x}, whose nonces it would repeat: \
-         give the new one another raft id"
+        "the new member {new:#018x} has the same low 16 bits as {other:#018x}, whose nonces it would \
+         repeat: give the new one another raft id"
     )]
     WriterUint16Collision {
         /// The new member.
@@ -189,8 +190,7 @@ pub enum Error {
     /// An entry that the rules of the scheme refuse.
     #[error(
         "the log entry cannot be applied: {0}; where every replica halts on it, repair the log before it \
-         goes on, \
-         and where only this node does, resync it"
+         goes on, and where only this node does, resync it"
     )]
     Apply(&'static str),
     /// Entry, KEK, keystore and sidecar path are needed together.
@@ -201,8 +201,7 @@ pub enum Error {
     /// A sealed log entry does not open.
     #[error(
         "log entry {index} must be sealed and does not open ({cause}): the key is missing or the log \
-         altered; \
-         resync the node before it goes on"
+         altered; resync the node before it goes on"
     )]
     RaftUnwrapFailed {
         /// The entry's index.
@@ -214,8 +213,7 @@ pub enum Error {
     /// A log entry is sealed, and nothing that this node has applied says that entries are.
     #[error(
         "log entry {index} is sealed under key {key_id}, and nothing that this node has applied says that \
-         entries are: \
-         its keys are gone, or its sidecar is another's; resync the node"
+         entries are: its keys are gone, or its sidecar is another's; resync the node"
     )]
     SealedEntry {
         /// The entry's index.
@@ -225,8 +223,8 @@ pub enum Error {
     },
     /// A payload that would be taken for a sealed entry.
     #[error(
-        "the payload begins as a sealed entry does (01 00 and a key id): every member would halt on it; \
-         let it begin with an opcode of the state machine"
+        "the payload begins as a sealed entry does (01 00 and a key id): every member would halt on it; let \
+         it begin with an opcode of the state machine"
     )]
     PayloadLooksSealed,
     /// A call that comes before the guards have passed.
@@ -251,8 +249,7 @@ pub enum Error {
     /// A compressed value does not unpack within its bound.
     #[error(
         "the value does not decompress within {0} bytes, and is authentic: it was written by another \
-         program; \
-         read it with that one, or delete it"
+         program; read it with that one, or delete it"
     )]
     Decompress(usize),
     /// A key has sealed as many values as it may.
@@ -267,8 +264,8 @@ pub enum Error {
     KekRequiredWithFlag,
     /// The KEK does not open a key of the sidecar.
     #[error(
-        "the KEK does not open key {0} of the sidecar: configure the KEK that wrapped it; \
-         if it is the right one, the wrap is damaged: resync the node"
+        "the KEK does not open key {0} of the sidecar: configure the KEK that wrapped it; if it is the \
+         right one, the wrap is damaged: resync the node"
     )]
     KekMismatch(u32),
     /// Two members of the cluster share the 16 bits that nonces carry.
@@ -305,8 +302,7 @@ pub enum Error {
     /// A snapshot was cut over at another index than the sidecar.
     #[error(
         "the snapshot was cut over at index {snapshot}, the sidecar at {sidecar} (0: not, or there is \
-         none): they are not \
-         of one node; resync it, or fetch this cluster's snapshot"
+         none): they are not of one node; resync it, or fetch this cluster's snapshot"
     )]
     EnvelopeCutoverDivergence {
         /// The snapshot's index.

@@ -255,8 +255,8 @@ pub(super) fn write(sidecar: &super::Sidecar) -> String {
         let (name, created) = (Quoted(name), Quoted(&entry.created));
         let _ = write!(
             text,
-            "{comma}\n    {name}: {{\n      \"purpose\": \"{purpose}\",\n      \"wrapped\": \
-             \"{wrapped}\",\n      \
+            "{comma}\n    {name}: {{\n      \"purpose\": \"{purpose}\",\n      \
+             \"wrapped\": \"{wrapped}\",\n      \
              \"created\": {created},\n      \"local_epoch\": {epoch}\n    }}"
         );
     }
