@@ -11,6 +11,7 @@ macro_rules! print_line {
 
 mod bench;
 mod completions;
+mod gate;
 mod host;
 mod list;
 mod output;
@@ -88,6 +89,7 @@ const VERBS: &[Verb] = &[
     verb!(schema),
     verb!(verify),
     verb!(bench),
+    verb!(gate),
     verb!(report),
     verb!(profile),
     verb!(trace),

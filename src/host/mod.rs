@@ -24,4 +24,4 @@ pub use feature::{Disagreement, second_opinion};
 #[cfg(feature = "cli")]
 pub use machine::Host;
 #[cfg(feature = "cli")]
-pub use program::program;
+pub use program::{Build, program};

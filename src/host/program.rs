@@ -1,12 +1,19 @@
-//! This program, to be started once more: for the processes that measure, and for the one that is traced.
+//! This program, or another build of it, to be started once more: for the processes that measure, and for the
+//! one that is traced.
 //!
 //! A long run must not change its code half-way because somebody installed a new version, or built one, under
 //! the same path. On Linux `/proc/self/exe` leads to the file that is being executed, whatever its path names
-//! by now; the name is also of one length everywhere, as a trace wants. Other systems know the program by its
-//! path alone, and there a replaced file is what would be started.
+//! by now, and `/proc/self/fd/` to one that is kept open; such a name also has one length everywhere, which a
+//! trace needs, since the kernel puts it above the stack. Other systems know a program by its path alone, and
+//! there a replaced file would be started.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What every build finds as its own name: of one length.
+#[cfg(target_os = "linux")]
+const NAME: &str = "sealmark";
 
 /// The command that starts this program anew, without arguments.
 ///
@@ -14,10 +21,7 @@ use std::process::Command;
 /// Where the system does not say which file this program is.
 #[cfg(target_os = "linux")]
 pub fn program() -> io::Result<Command> {
-    use std::os::unix::process::CommandExt;
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0("sealmark");
-    Ok(command)
+    Ok(named("/proc/self/exe"))
 }
 
 /// The command that starts this program anew, without arguments.
@@ -27,4 +31,87 @@ pub fn program() -> io::Result<Command> {
 #[cfg(not(target_os = "linux"))]
 pub fn program() -> io::Result<Command> {
     std::env::current_exe().map(Command::new)
+}
+
+#[cfg(target_os = "linux")]
+fn named(path: &str) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(path);
+    command.arg0(NAME);
+    command
+}
+
+/// A build of this program, in a file of its own.
+#[derive(Debug)]
+pub struct Build {
+    path: PathBuf,
+    /// The file, kept open under a number of three digits.
+    #[cfg(target_os = "linux")]
+    file: std::os::fd::OwnedFd,
+}
+
+impl Build {
+    /// The build in that file. Whether it is a program at all shows when it is started.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    #[cfg(target_os = "linux")]
+    pub fn open(path: &Path) -> io::Result<Self> {
+        /// The least number that the file gets: all names are then equally long, up to 900 of them.
+        const FIRST: i32 = 100;
+        let file = std::fs::File::open(path)?;
+        let file = rustix::io::fcntl_dupfd_cloexec(&file, FIRST)?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// The build in that file.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    #[cfg(not(target_os = "linux"))]
+    pub fn open(path: &Path) -> io::Result<Self> {
+        std::fs::File::open(path)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The command that starts it, without arguments.
+    #[cfg(target_os = "linux")]
+    pub fn command(&self) -> Command {
+        use std::os::fd::AsRawFd;
+        named(&format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// The command that starts it, without arguments.
+    #[cfg(not(target_os = "linux"))]
+    pub fn command(&self) -> Command {
+        Command::new(&self.path)
+    }
+
+    /// Where the file was found.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_the_file_that_was_opened() {
+        let own = std::env::current_exe().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("build");
+        std::fs::copy(&own, &path).unwrap();
+        let build = Build::open(&path).unwrap();
+        assert_eq!(build.path(), path);
+        if cfg!(target_os = "linux") {
+            std::fs::write(&path, "something else").unwrap_or_default();
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, "something else").unwrap();
+        }
+        let output = build.command().arg("--list").output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("a_build_is_the_file"));
+        assert!(Build::open(&dir.path().join("none")).is_err());
+    }
 }

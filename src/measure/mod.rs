@@ -12,6 +12,7 @@
 
 mod coverage;
 mod error;
+pub mod gate;
 pub mod limit;
 mod plan;
 mod result;

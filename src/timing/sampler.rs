@@ -33,6 +33,12 @@ pub trait Timed {
     /// Operations in one run; at least one.
     fn count(&self) -> u64;
 
+    /// Moves the buffers to `offset` bytes behind the beginning of a page, which the next
+    /// [`reset`](Self::reset) fills. False, and nothing is moved, where they cannot be.
+    fn move_to(&mut self, _offset: usize) -> bool {
+        false
+    }
+
     /// Compares what the last `run` left with what it must leave: every operation, so that one that was not
     /// done, or done only for another, is found.
     ///

@@ -14,6 +14,8 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::Build;
+
 #[cfg(any(test, all(target_os = "linux", target_arch = "aarch64")))]
 mod arm;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -39,9 +41,11 @@ pub use diff::{Change, Diff};
 /// The most steps that a trace takes: about a minute of them.
 pub const MAX_STEPS: u64 = 2_000_000;
 
-/// What is executed: this program itself, anew.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is executed: this program itself, anew, or another build of it.
+#[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
+    /// Another build; absent for this program.
+    pub build: Option<&'a Build>,
     /// Its arguments, which should not depend on what is traced: their length moves the stack.
     pub arguments: &'a [&'a str],
     /// Its whole environment, whose size moves the stack too.

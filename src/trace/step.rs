@@ -89,7 +89,10 @@ impl Drop for Tracee {
 impl Tracee {
     /// Starts the program; it stops before its first instruction, then waits for its input.
     fn start(program: &Program<'_>, input: &[u8]) -> Result<Self, Error> {
-        let mut command = crate::host::program().map_err(Error::Process)?;
+        let mut command = match program.build {
+            Some(build) => build.command(),
+            None => crate::host::program().map_err(Error::Process)?,
+        };
         command
             .args(program.arguments)
             .env_clear()

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aead::{self, Aead, Alg, Nonce, Tag};
 use crate::engine::{self, Engine, Residue};
-use crate::host::{Host, Variable, environment};
+use crate::host::{Build, Host, Variable, environment};
 use crate::measure::{Catalog, Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
@@ -89,6 +89,11 @@ pub struct Size {
 }
 
 impl Size {
+    /// What a workload declares.
+    fn of(workload: &Workload) -> Self {
+        Self { bytes: workload.bytes as u64, messages: workload.batch.max(1) as u64 }
+    }
+
     /// Halved until its steps are within the cap, if `known` took so many: its messages' length first, then
     /// their number.
     fn within(mut self, known: Self, steps: u64, cap: u64) -> Self {
@@ -142,9 +147,9 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
     let run = |engine: Option<&str>, size| {
         let engine = engine.map(str::to_owned);
         let job = Job { workload: workload.path.clone(), engine, size, seed };
-        on_one_core(|| one(&job, MAX_STEPS, true))
+        on_one_core(|| one(None, &job, MAX_STEPS, true))
     };
-    let declared = Size { bytes: workload.bytes as u64, messages: workload.batch.max(1) as u64 };
+    let declared = Size::of(workload);
     let small = Size { bytes: declared.bytes.min(SMALL.bytes), messages: SMALL.messages };
     let mut size = declared;
     if declared != small {
@@ -197,16 +202,44 @@ pub(in crate::measure) fn beginning(
 ) -> Result<Trace, Error> {
     let size = Size { bytes, messages: 1 };
     let job = Job { workload: workload.path.clone(), engine: Some(engine.name().to_owned()), size, seed: 0 };
-    on_one_core(|| one(&job, steps, false))
+    on_one_core(|| one(None, &job, steps, false))
 }
 
-fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
+/// How much of a workload's call can be traced within `cap` steps.
+pub(in crate::measure) fn size_within(
+    workload: &Workload,
+    engine: &dyn Engine,
+    cap: u64,
+) -> Result<Size, Error> {
+    let declared = Size::of(workload);
+    let small = Size { bytes: declared.bytes.min(SMALL.bytes), messages: SMALL.messages };
+    let steps = in_build(None, workload, engine, small, MAX_STEPS)?.steps;
+    Ok(if declared == small { small } else { declared.within(small, steps, cap) })
+}
+
+/// One call of a workload in a build of this program; in this one where none is given.
+pub(in crate::measure) fn in_build(
+    build: Option<&Build>,
+    workload: &Workload,
+    engine: &dyn Engine,
+    size: Size,
+    cap: u64,
+) -> Result<Trace, Error> {
+    if !workload.on_one_core() {
+        return Err(trace::Error::Threads.into());
+    }
+    let job = Job { workload: workload.path.clone(), engine: Some(engine.name().to_owned()), size, seed: 0 };
+    on_one_core(|| one(build, &job, cap, true))
+}
+
+fn one(build: Option<&Build>, job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
     let mut input = serde_json::to_vec(job)?;
     input.resize(JOB_LEN.max(input.len()), b' ');
     let wrong =
         |why: String| Error::Wrong { engine: job.engine.clone().unwrap_or_else(|| "nothing".into()), why };
     let said = |output: &[u8]| serde_json::from_slice::<Result<(), String>>(output);
-    let program = Program { arguments: &[VERB], environment: &environment::for_children(), cap, whole };
+    let program =
+        Program { build, arguments: &[VERB], environment: &environment::for_children(), cap, whole };
     match trace::record(&program, &input) {
         Ok((trace, output)) => {
             said(&output)?.map_err(wrong)?;

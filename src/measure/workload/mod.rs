@@ -226,6 +226,11 @@ impl Workload {
         Some(count * self.kind.slot_len(self)?)
     }
 
+    /// Bytes of buffers that one operation walks through; `None` where it walks through none.
+    pub fn slot_len(&self) -> Option<usize> {
+        self.kind.slot_len(self)
+    }
+
     /// Whether one core alone works, so that its operations take cycles of that core.
     pub fn on_one_core(&self) -> bool {
         self.kind.single_core()

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{
-    ARENA_OFFSET, Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
+    Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
 use crate::measure::worker::{line, stack, tail};
@@ -67,7 +67,14 @@ struct Slot {
     engine: &'static dyn Engine,
     batch: Box<dyn Timed>,
     place: Place,
+    /// Where the batch's buffers were moved to.
+    moved_to: Option<u32>,
+    /// Moves what the batch has on the heap.
+    _room: Vec<u8>,
 }
+
+/// What an arena's offset is a multiple of: a cache line.
+const ARENA_STEP: u32 = 64;
 
 /// Why a command was not carried out.
 struct Refusal(Fault, String);
@@ -161,9 +168,10 @@ impl<'a> Session<'a> {
         let workload = Workload { seed: seed.unwrap_or(workload.seed), ..workload.clone() };
         // The earlier one goes first: both need not be in memory at once.
         self.slots.remove(&slot);
+        let _room = Vec::with_capacity(place.arena_offset.unwrap_or(0) as usize);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
         let (operations, arena) = (batch.count(), Arena::of(&workload, count));
-        self.slots.insert(slot, Slot { workload, engine, batch, place });
+        self.slots.insert(slot, Slot { workload, engine, batch, place, moved_to: None, _room });
         Ok(Answer::Prepared { slot, operations, pass_ns, arena })
     }
 
@@ -177,8 +185,15 @@ impl<'a> Session<'a> {
         let &Slice { slot, operations: most, ns: longest, cycles, place } = slice;
         obeyable(place)?;
         let clock = self.clock;
-        let Slot { batch, place: usual, .. } = self.slot(slot)?;
+        let Slot { workload, batch, place: usual, moved_to, .. } = self.slot(slot)?;
         let offset = place.stack_offset.or(usual.stack_offset).unwrap_or(0);
+        let arena_offset = place.arena_offset.or(usual.arena_offset);
+        if let Some(to) = arena_offset.filter(|_| arena_offset != *moved_to) {
+            if !batch.move_to(to as usize) {
+                return Err(Refusal::command(format!("the buffers of {} cannot be moved", workload.path)));
+            }
+            *moved_to = arena_offset;
+        }
         let (mut operations, mut ns, mut spent_ns) = (0, 0.0, 0.0);
         loop {
             let mut pass_ns = 0.0;
@@ -228,18 +243,17 @@ impl<'a> Session<'a> {
 
 /// Whether this worker can run a batch there. One that cannot must not time it elsewhere.
 fn obeyable(place: Place) -> Result<(), Refusal> {
-    let fits = |offset: u32| offset < stack::LIMIT && offset.is_multiple_of(stack::STEP);
-    match place {
-        Place { arena_offset: Some(_), .. } => {
-            Err(Refusal::command(format!("this worker does not have the capability `{ARENA_OFFSET}`")))
+    let fits = |offset: Option<u32>, step: u32, what: &str| match offset {
+        Some(offset) if offset >= stack::LIMIT || !offset.is_multiple_of(step) => {
+            let limit = stack::LIMIT;
+            Err(Refusal::command(format!(
+                "{what} offset is a multiple of {step} below {limit}, not {offset}"
+            )))
         }
-        Place { stack_offset: Some(offset), .. } if !fits(offset) => Err(Refusal::command(format!(
-            "a stack offset is a multiple of {} below {}, not {offset}",
-            stack::STEP,
-            stack::LIMIT
-        ))),
         _ => Ok(()),
-    }
+    };
+    fits(place.stack_offset, stack::STEP, "a stack")?;
+    fits(place.arena_offset, ARENA_STEP, "an arena")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Both sides must have the same.
 pub const MAJOR: u32 = 1;
 /// Counts what was added within [`MAJOR`].
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 /// The capability of the command `prepare`.
 pub const PREPARE: &str = "prepare";
@@ -22,11 +22,11 @@ pub const SAMPLE: &str = "sample";
 pub const CYCLES: &str = "cycles";
 /// The capability of the member `stack_offset`.
 pub const STACK_OFFSET: &str = "stack_offset";
-/// The capability of the member `arena_offset`. No worker of this version has it.
+/// The capability of the member `arena_offset`. Version 1.0 lacks it.
 pub const ARENA_OFFSET: &str = "arena_offset";
 
 /// What a worker of this program can do.
-pub const CAPABILITIES: [&str; 7] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET];
+pub const CAPABILITIES: [&str; 8] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET];
 
 /// Which protocol a side speaks, and what it can do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
