@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::engine::Engine;
@@ -12,7 +14,7 @@ use crate::measure::gate::exact::{self, Streams};
 use crate::measure::gate::pair::{self, Spawn, Task};
 use crate::measure::gate::result::{Gate, Row, SCHEMA};
 use crate::measure::gate::rule::Verdict;
-use crate::measure::gate::timed::{self, Budget, Question};
+use crate::measure::gate::timed::{self, Question, Sides};
 use crate::measure::worker::failure::Failure;
 use crate::measure::worker::parent::VERB;
 use crate::measure::{Error, Workload};
@@ -165,9 +167,20 @@ fn time(
                     Err(why) => rows[at].why = Some(why),
                 }
             }
-            let budget = Budget { time: plan.budget, seed: plan.seed };
+            let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+            let [base, head] = &sides;
+            let mut take = |which: Sides, tasks: &[&Task]| {
+                let mut draw = |side: &[Spawn<'_>]| rng.random_range(0..side.len());
+                let programs = match which {
+                    Sides::BaseHead => [base[draw(base)], head[draw(head)]],
+                    Sides::HeadBase => [head[draw(head)], base[draw(base)]],
+                    // One build: two link orders may truly differ.
+                    Sides::Null => [base[draw(base)]; 2],
+                };
+                pair::pair(programs, tasks, &mut rng, stop)
+            };
             let mut show = |pairs, open| show(Step::Timed(pairs, open));
-            let timed = timed::decide(&sides[0], &sides[1], &questions, budget, stop, &mut show);
+            let timed = timed::decide(&mut take, &questions, plan.budget, stop, &mut show);
             asked.iter().zip(&timed.decisions).for_each(|(&at, decision)| rows[at].take_times(decision));
             timed
         });

@@ -8,13 +8,23 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand::seq::IndexedRandom;
-use rand_chacha::ChaCha8Rng;
-
-use crate::measure::gate::pair::{self, Lost, Spawn, Task};
+use crate::measure::gate::pair::{Lost, Task};
 use crate::measure::gate::rule::{self, Effect, NullPairs, Verdict};
 use crate::measure::worker::failure::Failure;
+
+/// The programs of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sides {
+    /// The base, then the head.
+    BaseHead,
+    /// The head in the place of the base, and the base in that of the head.
+    HeadBase,
+    /// The base twice.
+    Null,
+}
+
+/// Takes a pair of some tasks: for each the logarithm of the second program's time over the first's.
+pub type Take<'a> = &'a mut dyn FnMut(Sides, &[&Task]) -> Result<Vec<f64>, Lost>;
 
 /// A workload to decide on.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,15 +63,6 @@ pub struct Timed {
     pub ended_early: bool,
 }
 
-/// How to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    /// When to stop taking pairs.
-    pub time: Duration,
-    /// What orders and offsets are drawn from.
-    pub seed: u64,
-}
-
 /// One pair in so many compares the base with itself.
 const NULL_EVERY: usize = 4;
 /// Pairs in a row that may be lost before no more are tried.
@@ -70,21 +71,18 @@ const LOST_IN_A_ROW: usize = 8;
 /// Told of each pair: how many there were, and how many questions are open.
 pub type Show<'a> = &'a mut dyn FnMut(usize, usize);
 
-/// Takes pairs. Each side has one program or more, its builds in several link orders: each pair draws one.
+/// Takes pairs until all is decided, `stop` is set or `budget` is spent.
 pub fn decide(
-    base: &[Spawn<'_>],
-    head: &[Spawn<'_>],
+    take: Take<'_>,
     questions: &[Question],
-    budget: Budget,
+    budget: Duration,
     stop: &AtomicBool,
     show: Show<'_>,
 ) -> Timed {
     let mut gate = Gate {
-        base,
-        head,
-        rng: ChaCha8Rng::seed_from_u64(budget.seed),
+        take,
         began: Instant::now(),
-        budget: budget.time,
+        budget,
         stop,
         lost: Vec::new(),
         in_a_row: 0,
@@ -103,7 +101,7 @@ pub fn decide(
             }
             let tasks: Vec<&Task> = open.iter().map(|&at| &questions[at].task).collect();
             gate.null_pair(&tasks);
-            if let Some(logs) = gate.pair([gate.base, gate.head], &tasks) {
+            if let Some(logs) = gate.pair(Sides::BaseHead, &tasks) {
                 for (&at, log) in open.iter().zip(logs) {
                     rows[at].logs.push(log);
                 }
@@ -170,9 +168,7 @@ impl Decision {
 }
 
 struct Gate<'a> {
-    base: &'a [Spawn<'a>],
-    head: &'a [Spawn<'a>],
-    rng: ChaCha8Rng,
+    take: Take<'a>,
     began: Instant,
     budget: Duration,
     stop: &'a AtomicBool,
@@ -182,7 +178,7 @@ struct Gate<'a> {
     null: Vec<f64>,
 }
 
-impl<'a> Gate<'a> {
+impl Gate<'_> {
     fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
             || self.began.elapsed() >= self.budget
@@ -192,18 +188,14 @@ impl<'a> Gate<'a> {
     /// A pair of the base with itself, where it is its turn.
     fn null_pair(&mut self, tasks: &[&Task]) {
         if self.pairs.is_multiple_of(NULL_EVERY) {
-            let logs = self.pair([self.base, self.base], tasks);
+            let logs = self.pair(Sides::Null, tasks);
             self.null.extend(logs.into_iter().flatten());
         }
     }
 
-    fn pair(&mut self, sides: [&'a [Spawn<'a>]; 2], tasks: &[&Task]) -> Option<Vec<f64>> {
-        let mut draw = |side: &'a [Spawn<'a>]| *side.choose(&mut self.rng).expect("a side has a program");
-        let first = draw(sides[0]);
-        // A base against itself is one build against itself: two link orders may truly differ.
-        let second = if std::ptr::eq(sides[0], sides[1]) { first } else { draw(sides[1]) };
+    fn pair(&mut self, sides: Sides, tasks: &[&Task]) -> Option<Vec<f64>> {
         self.pairs += 1;
-        match pair::pair([first, second], tasks, &mut self.rng, self.stop) {
+        match (self.take)(sides, tasks) {
             Ok(logs) => {
                 self.in_a_row = 0;
                 Some(logs)
@@ -221,10 +213,110 @@ impl<'a> Gate<'a> {
     fn confirm(&mut self, task: &Task, show: Show<'_>) -> Vec<f64> {
         let mut logs = Vec::new();
         while logs.len() < rule::CONFIRMING && !self.is_over() {
-            let found = self.pair([self.head, self.base], &[task]);
+            let found = self.pair(Sides::HeadBase, &[task]);
             logs.extend(found.into_iter().flatten().map(|log| -log));
             show(self.pairs, 1);
         }
         logs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    static GO: AtomicBool = AtomicBool::new(false);
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn questions(n: usize) -> Vec<Question> {
+        let task = |i: usize| Task::sized(&format!("w{i}"), "e", Some(64), 100.0);
+        (0..n).map(|i| Question { task: task(i), margin: 0.005 }).collect()
+    }
+
+    /// Pairs that scatter by 1 % around the truth of each workload; with what the base says of itself.
+    fn simulate(truth: &[f64], null: f64) -> Timed {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let asked = questions(truth.len());
+        let mut take = |sides: Sides, tasks: &[&Task]| {
+            let log = |task: &&Task| {
+                let at: usize = task.workload[1..].parse().unwrap();
+                let effect = match sides {
+                    Sides::BaseHead => truth[at],
+                    Sides::HeadBase => -truth[at],
+                    Sides::Null => null,
+                };
+                effect + 0.01 * (rng.random_range(-1.0..1.0) + rng.random_range(-1.0..1.0))
+            };
+            Ok(tasks.iter().map(log).collect())
+        };
+        decide(&mut take, &asked, LONG, &GO, &mut |_, _| {})
+    }
+
+    #[test]
+    fn a_slowdown_a_gain_and_nothing_are_told_apart() {
+        let found = simulate(&[0.0, 0.02, -0.02, 0.0], 0.0);
+        let verdicts: Vec<_> = found.decisions.iter().map(|decision| decision.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Same, Verdict::Slower, Verdict::Faster, Verdict::Same]);
+        assert!(found.null_pairs.fair() && !found.ended_early && found.lost.is_empty());
+        for decision in &found.decisions[1..3] {
+            assert_eq!(decision.confirming.len(), rule::CONFIRMING);
+            let effect = decision.effect.unwrap();
+            assert!((effect.estimate.abs() - 0.02).abs() < 0.005, "{effect:?}");
+        }
+        let slower = &found.decisions[1];
+        assert!(slower.logs.len() < rule::LAST_LOOK, "a decided workload takes no more pairs");
+    }
+
+    #[test]
+    fn a_base_that_differs_from_itself_makes_everything_unsure() {
+        let found = simulate(&[0.0, 0.02], 0.01);
+        assert!(!found.null_pairs.fair());
+        assert!(found.decisions.iter().all(|decision| decision.verdict == Verdict::Unsure));
+    }
+
+    #[test]
+    fn a_suspect_that_fresh_pairs_do_not_confirm_is_not_called_slower() {
+        let mut take = |sides: Sides, tasks: &[&Task]| {
+            let log = if sides == Sides::BaseHead { 0.02 } else { 0.0 };
+            Ok(vec![log; tasks.len()])
+        };
+        let found = decide(&mut take, &questions(1), LONG, &GO, &mut |_, _| {});
+        assert_eq!(found.decisions[0].verdict, Verdict::Unsure);
+        assert_eq!(found.decisions[0].confirming.len(), rule::CONFIRMING);
+        assert_eq!(found.decisions[0].logs.len(), rule::LAST_LOOK);
+    }
+
+    #[test]
+    fn lost_pairs_are_told_and_end_it_when_there_are_only_those() {
+        let lost = || Lost { side: "head", failure: Failure::Garbled("nonsense".into()) };
+        let mut every = |_: Sides, _: &[&Task]| Err(lost());
+        let found = decide(&mut every, &questions(2), LONG, &GO, &mut |_, _| {});
+        assert_eq!(found.lost.len(), LOST_IN_A_ROW);
+        assert!(found.ended_early && found.lost[0].starts_with("head: "), "{:?}", found.lost);
+        assert!(found.decisions.iter().all(|row| row.verdict == Verdict::Unsure && row.effect.is_none()));
+
+        let mut count = 0;
+        let mut some = |_: Sides, tasks: &[&Task]| {
+            count += 1;
+            if count % 5 == 0 { Err(lost()) } else { Ok(vec![0.0; tasks.len()]) }
+        };
+        let found = decide(&mut some, &questions(2), LONG, &GO, &mut |_, _| {});
+        assert!(found.decisions.iter().all(|row| row.verdict == Verdict::Same) && !found.lost.is_empty());
+    }
+
+    #[test]
+    fn a_spent_budget_leaves_the_question_open_and_says_how_many_pairs_would_do() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut take =
+            |_: Sides, tasks: &[&Task]| Ok(tasks.iter().map(|_| rng.random_range(-0.5..0.5)).collect());
+        let found = decide(&mut take, &questions(1), LONG, &GO, &mut |_, _| {});
+        let decision = &found.decisions[0];
+        assert_eq!((decision.verdict, decision.logs.len()), (Verdict::Unsure, rule::LAST_LOOK));
+        assert!(decision.pairs_needed.unwrap() > rule::LAST_LOOK);
+        let found = decide(&mut take, &questions(1), Duration::ZERO, &GO, &mut |_, _| {});
+        assert!(found.ended_early && found.decisions[0].effect.is_none());
     }
 }
