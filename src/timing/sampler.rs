@@ -1,14 +1,14 @@
-//! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
+//! The interleaved sampler: every contestant runs once per round, and each round is shuffled anew.
 //!
-//! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as
-//! reach the target time; `reset` runs before each pass and is not timed. Where it takes far longer than the
-//! pass does, a turn is fewer passes.
+//! A temporary slowdown of the machine affects all contestants, so their ratios hold. A turn repeats passes
+//! until they reach the target time; `reset` runs before each pass and is not timed. If resets take far
+//! longer than passes, the turn ends early.
 //!
-//! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is
-//! told by the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it
-//! gave ratios that moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower
-//! quantiles are no better, they hang on a few passes. What it leaves out, the slow calls, is what tails are
-//! for.
+//! Other work on the machine can only lengthen a pass, so the quick passes show the undisturbed cost of an
+//! operation. The result is the lower quartile of all passes: between two runs on a noisy host its ratios
+//! moved a fifth as far as those of mean times, with intervals a tenth as wide. Lower quantiles are no
+//! better, because they depend on a few passes. The slow calls that the quartile ignores appear in the
+//! latency tails.
 
 use std::time::Instant;
 
@@ -18,61 +18,60 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Clock;
 
-/// How many times its timed nanoseconds a turn may last, resets and all.
+/// The longest turn, as a multiple of the target time, resets included.
 const PATIENCE: f64 = 10.0;
 
-/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one
-/// pass is both.
+/// Operations ready to be timed. A pass is one [`reset`](Self::reset) followed by one [`run`](Self::run).
 pub trait Timed {
-    /// Puts the state back to what `run` starts from. Not timed.
+    /// Restores the state that `run` starts from. Not timed.
     fn reset(&mut self);
 
-    /// Does exactly [`count`](Self::count) operations and nothing else.
+    /// Performs exactly [`count`](Self::count) operations and nothing else.
     fn run(&mut self);
 
-    /// Operations in one run; at least one.
+    /// The number of operations in one run; at least one.
     fn count(&self) -> u64;
 
-    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not
-    /// done, or done only for another, is found.
+    /// Compares the output of every operation of the last `run` with the expected one, so that an operation
+    /// that was skipped or done on the wrong data is found.
     ///
     /// # Errors
-    /// What differs, for a person to read.
+    /// A description of the difference, for people.
     fn check(&mut self) -> Result<(), String>;
 
-    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what
-    /// times refusals opens authentic input instead.
+    /// Runs the operation on forged input, which must be refused. A workload that opens nothing has nothing
+    /// to refuse; a workload that times refusals opens authentic input instead.
     ///
     /// # Errors
-    /// What came instead, for a person to read.
+    /// A description of what happened instead, for people.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// How often and how long.
+/// How many rounds to sample, and for how long.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sampler {
     /// The clock.
     pub clock: Clock,
-    /// Rounds; one turn of every contestant in each.
+    /// Rounds; every contestant takes one turn in each.
     pub rounds: usize,
-    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all,
-    /// is over.
+    /// Timed nanoseconds per turn; at least one pass runs. A turn ends early once it has lasted ten times as
+    /// long, resets included.
     pub target_ns: f64,
-    /// Seed of the order within the rounds.
+    /// Seed for the order within the rounds.
     pub seed: u64,
 }
 
-/// The passes of one contestant, in their order.
+/// The passes of one contestant, in order.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Samples {
-    /// Nanoseconds for one operation.
+    /// Nanoseconds per operation, one entry per pass.
     pub ns: Vec<f64>,
 }
 
 impl Samples {
-    /// The lower quartile; `None` when there was no round.
+    /// The lower quartile; `None` if there were no rounds.
     pub fn quartile(&self) -> Option<f64> {
         let mut sorted = self.ns.clone();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -81,7 +80,7 @@ impl Samples {
 }
 
 impl Sampler {
-    /// Warms every contestant up, then runs the rounds. The result is in the order of the contestants.
+    /// Warms up every contestant, then runs the rounds. The result is in the order of the contestants.
     pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
         let mut samples = vec![Samples::default(); contestants.len()];
         let mut order: Vec<usize> = (0..contestants.len()).collect();
@@ -98,7 +97,7 @@ impl Sampler {
         samples
     }
 
-    /// One turn: notes of each pass the nanoseconds for one operation.
+    /// Runs one turn and records the nanoseconds per operation of each pass.
     fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
         let mut spent_ns = 0.0;
         let began = Instant::now();
@@ -106,7 +105,8 @@ impl Sampler {
             contestant.reset();
             let ns = self.clock.time(|| contestant.run());
             passes.push(ns / contestant.count().max(1) as f64);
-            // A pass that takes nothing must not run for ever: it counts as what it may be off by.
+            // Passes that appear to take no time must not repeat forever: each counts as at least the clock's
+            // error.
             spent_ns += ns.max(self.clock.error_ns());
             if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
                 return;
