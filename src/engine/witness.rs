@@ -105,7 +105,11 @@ impl Witnesses {
             let fills = taken.length == Length::Long;
             let claimed = backend.width.and_then(Width::from_name);
             let what = taken.witness.as_ref()?.confirm(claimed, fills).err()?;
-            Some(format!("sealing {} B with {} ran other code ({what})", taken.length.sealed(), taken.algorithm))
+            Some(format!(
+                "sealing {} B with {} ran other code ({what})",
+                taken.length.sealed(),
+                taken.algorithm
+            ))
         });
         refuted.map(|what| format!("it is not {}: {what}", backend.name))
     }
