@@ -48,8 +48,7 @@ pub(super) struct Held(pub(super) Handle);
 
 /// Converts an offset or length in a file to a `usize`.
 fn place(at: u64) -> io::Result<usize> {
-    usize::try_from(at)
-        .map_err(|_| failure(ErrorKind::FileTooLarge, "larger than this machine's address space"))
+    usize::try_from(at).map_err(|_| failure(ErrorKind::FileTooLarge, "larger than the address space"))
 }
 
 impl OpenFile for Held {
