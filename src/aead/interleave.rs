@@ -89,8 +89,8 @@ const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool 
 /// multiplied by the power `n`.
 ///
 /// # Safety
-/// As for [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks of
-/// `HASHED` vectors and at most [`Key::POWERS`].
+/// As for [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks
+/// of `HASHED` vectors and at most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
@@ -191,8 +191,8 @@ pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize
 /// Hashes `HASHED` vectors, with `y` added to the first; their first block is multiplied by the power `n`.
 ///
 /// # Safety
-/// As for [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at most
-/// [`Key::POWERS`].
+/// As for [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at
+/// most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
     key: &Key<L>,
