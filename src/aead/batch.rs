@@ -1,6 +1,6 @@
 //! Many short messages at once: one in each lane.
 //!
-//! The messages of a group are aligned at their ends: step `p` processes the block `p` blocks from the end of
+//! The messages of a group are aligned at their ends: step `p` processes the block `p` places from the end of
 //! each message, so that all lanes multiply by the same power of H and only the last step may have partial
 //! blocks. A lane with a shorter message joins later. Long messages, and those with more than one block of
 //! AAD, are processed one by one.
@@ -17,7 +17,7 @@ const LONGEST: usize = 256;
 /// Processes short messages in groups, one message per lane, and other messages one by one.
 ///
 /// # Safety
-/// As for [`one_by_one`], and as [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
+/// As for [`one_by_one`] and [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
 #[inline(always)]
 pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -54,7 +54,7 @@ struct Group {
 }
 
 impl Group {
-    /// For each lane, the address and length of the block `p` blocks from the end, with length 0 if the
+    /// For each lane, the address and length of the block `p` places from the end, with length 0 if the
     /// message is shorter; and whether all blocks are full.
     #[inline(always)]
     fn at(&self, p: usize) -> ([*mut u8; MOST_LANES], [usize; MOST_LANES], bool) {
@@ -161,7 +161,7 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     }
 }
 
-/// Performs `V` steps, starting `p` blocks from the end.
+/// Performs `V` steps, starting `p` places from the end.
 ///
 /// # Safety
 /// As for [`step`], for each of them.
@@ -187,7 +187,7 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
     }
 }
 
-/// Adds the key stream to each message's block `p` blocks from the end, and hashes the ciphertext.
+/// Adds the key stream to the block `p` places from the end of each message, and hashes the ciphertext.
 ///
 /// # Safety
 /// As for [`together`], whose messages `group` describes; `p` is at least 1 and at most `group.most`.
@@ -283,7 +283,7 @@ mod tests {
                     check(backend.name, &*key, &vec![(len, 6); 1 + len % 9]);
                     checked += 1;
                 }
-                // Mixed lengths and AADs, long ones among them.
+                // Mixed lengths and AADs, including long ones.
                 for start in 0..200 {
                     let lens: Vec<_> =
                         (0..13).map(|i| ((start * 37 + i * 53) % 290, (start + i * 3) % 23)).collect();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_batch_is_fine() {
+    fn an_empty_batch_is_accepted() {
         for backend in BACKENDS.iter().filter(|backend| backend.available()) {
             let key = backend.key(Alg::Aes128Gcm, &[1; 16]).unwrap();
             assert_eq!(key.seal_batch(&mut []), Ok(()));

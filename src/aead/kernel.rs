@@ -202,7 +202,7 @@ pub(super) unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]
     for piece in data.chunks(Key::<L>::POWERS / L::BLOCKS * width) {
         let blocks = piece.len().div_ceil(16);
         // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A
-        // piece has 1 to POWERS blocks, and vector `i` of it begins before the last of them.
+        // piece has 1 to POWERS blocks, and its vector `i` starts at or before the last of them.
         unsafe {
             let mut sum = L::multiply_one(L::no_product(), *y, key.powers(blocks));
             for (i, vector) in piece.chunks(width).enumerate() {

@@ -58,8 +58,8 @@ impl<L: Lanes> Key<L> {
         let rounds = words + 6;
         debug_assert_eq!(bytes.len(), alg.key_len());
 
-        // SAFETY: this function's contract is that of `Lanes`; every pointer below points to an array the
-        // size of a vector or larger.
+        // SAFETY: this function's contract is that of `Lanes`; every pointer below points to an array at
+        // least as large as a vector.
         unsafe {
             let mut w = [0u32; 4 * ROUND_KEYS + 8];
             for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {

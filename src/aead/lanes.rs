@@ -20,7 +20,7 @@ pub(super) unsafe trait Plain: Copy + Send + Sync {}
 
 // SAFETY: bytes.
 unsafe impl Plain for Block {}
-// SAFETY: an array of those.
+// SAFETY: an array of such values.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// The vector operations of one kind of CPU.
@@ -55,8 +55,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const INTERLEAVES: bool = true;
     /// The stored form of a power of H.
     type Power: Plain;
-    /// Powers of H, highest first, then [`BLOCKS`](Self::BLOCKS) - 1 blocks of zeros. There are as many
-    /// powers as blocks between two reductions.
+    /// Powers of H, highest first, then [`BLOCKS`](Self::BLOCKS) - 1 blocks of zeros. Their number limits the
+    /// blocks between two reductions.
     type Powers: Plain;
     /// Stored with the powers: nothing, or the sum of the halves of each.
     type Sums: Plain;
@@ -118,7 +118,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
-    /// Writes the powers of H, given its coefficients, and their sums. The tables hold zeros before.
+    /// Writes the powers of H, given its coefficients, and their sums. Before the call the tables hold zeros.
     unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128);
     /// An empty sum of products.
     unsafe fn no_product() -> Self::Product;

@@ -37,10 +37,10 @@ pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes these bytes under this name so that after a power cut at any moment the file holds either its old
-/// bytes or all of the new ones, and after this returns, the new ones. A stale file under the temporary name,
-/// whatever its mode, is removed and not written to. The caller must ensure that there is only one writer at
-/// a time.
+/// Writes these bytes under this name. After a power cut at any moment the file holds either its old bytes or
+/// all of the new ones; once this call has returned, it holds the new ones. A stale file under the temporary
+/// name, whatever its mode, is removed and not written to. The caller must ensure that there is only one
+/// writer at a time.
 ///
 /// # Errors
 /// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`], and

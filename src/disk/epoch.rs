@@ -85,8 +85,7 @@ pub struct EpochFile {
 }
 
 impl EpochFile {
-    /// The epoch file at this path; `last` is the highest possible epoch, which its field in the nonce
-    /// limits.
+    /// The epoch file at this path; `last` is the highest epoch that fits into its field of the nonce.
     pub fn new(disk: Arc<dyn Disk>, path: impl Into<PathBuf>, last: u64) -> Self {
         Self { disk, path: path.into(), last }
     }
@@ -157,7 +156,7 @@ fn decode(bytes: &[u8]) -> Result<u64, &'static str> {
     }
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let (epoch, complement) = (number(&numbers[..8]), number(&numbers[8..]));
-    if epoch == !complement { Ok(epoch) } else { Err("its epoch and the complement do not match") }
+    if epoch == !complement { Ok(epoch) } else { Err("its epoch and complement do not match") }
 }
 
 #[cfg(test)]

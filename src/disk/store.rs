@@ -17,7 +17,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The value of a key.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
     /// Makes all of these changes if the rows in `seen` still have the same values. Once it returns without
@@ -25,7 +25,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// and changes nothing if a row in `seen` differs or is missing.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error>;
 
     /// Makes all of these changes unconditionally.
@@ -39,7 +39,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Up to `limit` rows in key order whose key starts with `prefix` and is greater than `after`.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
 }
 

@@ -67,7 +67,8 @@ impl Call<'_> {
     }
 }
 
-/// An engine with a fault: the backend chosen for this CPU under another name, until something is altered.
+/// An engine with a planted fault. Until something is altered, it is the backend chosen for this CPU under
+/// another name.
 #[derive(Clone, Copy)]
 pub struct FaultyEngine {
     name: &'static str,

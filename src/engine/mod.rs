@@ -93,7 +93,7 @@ pub trait Engine: Send + Sync {
     /// Whether this CPU can run it, or the reason if not. By default every CPU can.
     ///
     /// # Errors
-    /// A description of what is missing, for people.
+    /// A human-readable description of what is missing.
     fn available(&self) -> Result<(), String> {
         Ok(())
     }
@@ -128,8 +128,8 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// The version of a peer, followed in brackets by the versions of the packages that do its work: `aes-gcm
-/// 0.11.1 (aes 0.9.4)`.
+/// The version of a peer, followed in parentheses by the versions of the packages that do its work:
+/// `aes-gcm 0.11.1 (aes 0.9.4)`.
 ///
 /// `Cargo.toml` pins each of them exactly, so these versions were built, whatever the lock file.
 #[cfg(feature = "peers")]

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("the record is shorter than 34 bytes: it was truncated or is not an envelope; fetch it again")]
     EnvelopeShort,
     /// The version byte is not 1.
-    #[error("the record has version {0}, but only 1 is supported: it is no envelope, or a newer one")]
+    #[error("the record has version {0}, but only 1 is supported: it is not an envelope, or it is newer")]
     EnvelopeVersion(u8),
     /// The cipher was created without a keystore.
     #[error("the cipher has no keystore: create it with one before sealing or opening")]

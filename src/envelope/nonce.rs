@@ -103,7 +103,8 @@ impl NonceSource {
         self.lower.take(at_most).or_else(|| self.upper.take(at_most)).ok_or(Error::WriteCountExhausted)
     }
 
-    /// The number of nonces that this source has issued; rotate the key well before 2^32 (SP 800-38D, 8.3).
+    /// The number of nonces that this source has issued, for callers that limit the use of a key; see
+    /// [`usage`](super::usage).
     pub fn issued(&self) -> u64 {
         self.lower.taken() + self.upper.taken()
     }

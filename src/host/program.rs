@@ -8,7 +8,7 @@
 use std::io;
 use std::process::Command;
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
 /// The system does not report which file this program is.
@@ -20,7 +20,7 @@ pub fn program() -> io::Result<Command> {
     Ok(command)
 }
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
 /// The system does not report which file this program is.

@@ -2,8 +2,8 @@
 //! crate.
 //!
 //! Only this floor and `engine` name cryptography crates. Each function is one file and one row of
-//! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which `sealmark
-//! verify --primitive` runs. Not here: protocols, formats, and the use of the results.
+//! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which
+//! `sealmark verify --primitive` runs on it. Not here: protocols, formats, and the use of the results.
 
 #[cfg(feature = "cli")]
 pub mod hkdf_sha256;
@@ -66,9 +66,9 @@ pub enum Error {
     /// More bytes were requested than the function can derive.
     #[error("this function cannot derive {asked} bytes: request at most {most}")]
     OutputTooLong {
-        /// The requested number of bytes.
+        /// The number of bytes requested.
         asked: usize,
-        /// The maximum.
+        /// The largest number that it can derive.
         most: usize,
     },
 }

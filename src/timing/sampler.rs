@@ -1,4 +1,4 @@
-//! The interleaved sampler: every contestant runs once per round, and each round is shuffled anew.
+//! The interleaved sampler: every contestant runs once per round, in a new random order.
 //!
 //! A temporary slowdown of the machine affects all contestants, so their ratios hold. A turn repeats passes
 //! until they reach the target time; `reset` runs before each pass and is not timed. If resets take far
@@ -36,14 +36,14 @@ pub trait Timed {
     /// that was skipped or done on the wrong data is found.
     ///
     /// # Errors
-    /// A description of the difference, for people.
+    /// A human-readable description of the difference.
     fn check(&mut self) -> Result<(), String>;
 
     /// Runs the operation on forged input, which must be refused. A workload that opens nothing has nothing
     /// to refuse; a workload that times refusals opens authentic input instead.
     ///
     /// # Errors
-    /// A description of what happened instead, for people.
+    /// A human-readable description of what happened instead.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The time that life cycles follow: when a key expires, when a peer has been silent for too long, which time
-//! to write in a log.
+//! The time that life cycles follow: when a key expires, when a peer has been silent for too long, and the
+//! timestamps in a log.
 //!
 //! There are two readings, as in the operating system: the wall clock, which people set and which may jump
 //! either way, and the monotonic clock, which only rises and measures how long something took. A deadline
@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A source of time. Any number of threads share it.
+/// A source of time. Any number of threads may share it.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time of day.
     fn now(&self) -> SystemTime;

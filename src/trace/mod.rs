@@ -36,7 +36,7 @@ use x86 as isa;
 pub use decode::{Class, Width};
 pub use diff::{Change, Diff};
 
-/// The default cap on steps in a trace: about a minute's worth.
+/// The maximum number of steps in a trace: about a minute's worth.
 pub const MAX_STEPS: u64 = 2_000_000;
 
 /// How to run the traced program, which is this program itself, started again.
@@ -129,7 +129,7 @@ impl Error {
 pub enum Ending {
     /// With this status; 0 means success.
     Status(i32),
-    /// By a signal of this name.
+    /// By the signal with this name.
     Signal(&'static str),
 }
 
@@ -305,7 +305,7 @@ impl Witness {
     /// accepted too. `None` means code without such instructions.
     ///
     /// # Errors
-    /// A description of what was executed instead, for people.
+    /// A human-readable description of what was executed instead.
     pub fn confirm(&self, claimed: Option<Width>, fills: bool) -> Result<(), String> {
         let words = |width: Option<Width>| width.map_or("none", Width::name);
         for (what, seen) in [("AES instructions", &self.aes), ("carry-less multiplies", &self.multiply)] {

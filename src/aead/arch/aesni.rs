@@ -110,8 +110,8 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does not change four equal columns, so a last round with a zero key is SubWord. SAFETY:
-        // as above.
+        // ShiftRows does not change four equal columns, so a last round with a zero key is SubWord.
+        // SAFETY: as above.
         unsafe {
             let columns = _mm_set1_epi32(word.cast_signed());
             _mm_cvtsi128_si32(_mm_aesenclast_si128(columns, _mm_setzero_si128())).cast_unsigned()
@@ -239,8 +239,8 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
-        // Does not use the sums, which do not exist yet while the powers are being computed. SAFETY: as
-        // above.
+        // Does not use the sums, which do not exist yet while the powers are being computed.
+        // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
             let low = _mm_clmulepi64_si128::<0x00>(x, h);

@@ -109,7 +109,8 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does not change four equal columns, so AESE with a zero key is SubWord. SAFETY: as above.
+        // ShiftRows does not change four equal columns, so AESE with a zero key is SubWord.
+        // SAFETY: as above.
         unsafe {
             let columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
             vgetq_lane_u32::<0>(vreinterpretq_u32_u8(last_round(columns, vdupq_n_u8(0))))
@@ -222,8 +223,8 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: uint8x16_t, h: *const Block) -> Product {
-        // Does not use the sums, which do not exist yet while the powers are being computed. SAFETY: as
-        // above.
+        // Does not use the sums, which do not exist yet while the powers are being computed.
+        // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
             let (x_sum, h_sum) = (veorq_u8(x, vextq_u8::<8>(x, x)), veorq_u8(h, vextq_u8::<8>(h, h)));

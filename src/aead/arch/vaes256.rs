@@ -193,8 +193,8 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
-        // One after the other: with 16 registers, sharing work between them costs more than it saves. SAFETY:
-        // as above; `h` points into a table of powers, which the table of sums follows.
+        // One after the other: with 16 registers, sharing work between them costs more than it saves.
+        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
         unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
 

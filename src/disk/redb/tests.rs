@@ -182,7 +182,7 @@ impl OpenFile for Failing {
 }
 
 #[test]
-fn commits_that_wait_for_one_that_fails_fail() {
+fn commits_that_wait_for_a_failing_commit_also_fail() {
     let disk = Recorder::with_dir("/data");
     drop(open(&disk).unwrap());
     let (path, stopped, failing) = (Path::new(FILE), Arc::default(), Arc::<AtomicBool>::default());

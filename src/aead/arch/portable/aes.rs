@@ -1,10 +1,10 @@
 //! AES (FIPS 197) on eight blocks at once, bitsliced and fixsliced.
 //!
-//! Word `n` holds bit `n` of every byte. Its lane `c` holds the bits of column `c`, and in the lane bit `8
-//! row + block` belongs to that row of that block. The loops run over the lanes, so that the compiler can
-//! vectorise them for any target with vectors. ShiftRows is never performed: after round `r`, row `n` is `r
-//! n` columns away from its place, and MixColumns and the round keys take that into account (Adomnicai and
-//! Peyrin, "Fixslicing AES-like Ciphers", 2020).
+//! Word `n` holds bit `n` of every byte. Its lane `c` holds the bits of column `c`, where bit `8 row + block`
+//! belongs to that row of that block. The loops run over the lanes, so that the compiler can vectorise them
+//! for any target with vectors. ShiftRows is never performed: after round `r`, row `n` is `r n` columns away
+//! from its place, and MixColumns and the round keys account for that (Adomnicai and Peyrin, "Fixslicing
+//! AES-like Ciphers", 2020).
 
 use super::sbox::sub_bytes;
 use crate::aead::lanes::Plain;
