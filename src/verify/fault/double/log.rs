@@ -1,4 +1,4 @@
-//! A log file of records under an unkeyed checksum, read up to its end: `Law::Prefix`. No cipher takes part.
+//! A log file of records under an unkeyed checksum, read to its end: `Law::Prefix`. It uses no cipher.
 
 use super::Double;
 use crate::scheme::{Error, Fault, Judgement, Law, Piece, Reader, Recovered, Session};
@@ -10,7 +10,7 @@ pub(in crate::verify::fault) const HONEST: Double = Double {
     judge,
     session: |_| Ok(Box::new(Log { skips: false })),
 };
-/// Says the same, and goes on behind a damaged record.
+/// Claims the same, but continues after a damaged record.
 pub(in crate::verify::fault) const SKIPS: Double =
     Double { session: |_| Ok(Box::new(Log { skips: true })), ..HONEST };
 
@@ -66,7 +66,7 @@ impl Session for Log {
     }
 }
 
-/// The head of the record that begins there, and the length of its body.
+/// The head of the record that starts there, and the length of its body.
 fn head(rest: &[u8]) -> Option<([u8; 4], usize)> {
     rest.get(..HEAD)?.first_chunk().map(|head| (*head, u32::from_be_bytes(*head) as usize))
 }
