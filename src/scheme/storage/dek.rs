@@ -13,8 +13,8 @@ use crate::primitive::sha256;
 /// Loads data keys: all of them, or none if there is an error.
 ///
 /// # Errors
-/// [`Error::SameDek`]; as [`Keystore::insert_all`], which also refuses an id that is already loaded with
-/// other bytes.
+/// [`Error::SameDek`]; those of [`Keystore::insert_all`], which also refuses an id that is already loaded
+/// with other bytes.
 pub(super) fn insert_distinct(keystore: &Keystore, deks: &[(u32, Dek)]) -> Result<(), Error> {
     // Compared by hash, since there may be thousands. The hash of a random key reveals nothing about it.
     let mut brought = HashMap::<[u8; 32], u32>::new();

@@ -17,8 +17,9 @@ pub const WARN_ABOVE: u16 = 0xff00;
 /// Raises the epoch of a key by one and returns it once it is durable.
 ///
 /// # Errors
-/// As [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`]; [`Error::LocalEpochExhausted`] at
-/// [`LAST`], with the file untouched; then as [`Sidecar::write`](super::Sidecar::write).
+/// Those of [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`];
+/// [`Error::LocalEpochExhausted`] at [`LAST`], with the file untouched; then those of
+/// [`Sidecar::write`](super::Sidecar::write).
 pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
     file.update(|sidecar| {
         let entry = sidecar.entry_mut(key_id).ok_or(Error::KeyNotInSidecar(key_id))?;

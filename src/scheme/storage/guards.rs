@@ -32,10 +32,10 @@ pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> 
 /// A corrupt sidecar does not hide a wrong flag: the sidecar is read only if both flag and KEK are set.
 ///
 /// # Errors
-/// In this order: as [`disk::refuse_link`]; [`Error::SidecarPresentWithoutFlag`];
-/// [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`], then [`Sidecar::check_whole`];
+/// In this order: those of [`disk::refuse_link`]; [`Error::SidecarPresentWithoutFlag`];
+/// [`Error::KekRequiredWithFlag`]; those of [`SidecarFile::read`], then [`Sidecar::check_whole`];
 /// [`Error::KekMismatch`] for the lowest key that the KEK does not open; [`Error::LocalEpochExhausted`] for
-/// the active storage key, then the active raft key; as [`disk::probe`].
+/// the active storage key, then the active raft key; those of [`disk::probe`].
 pub fn check_configuration(
     encryption_enabled: bool,
     kek: Option<&dyn Kek>,
@@ -102,7 +102,7 @@ pub fn check_node_ids(full_node_ids: &[u64]) -> Result<(), Error> {
 /// Checks that the registry's slot for this node holds no other node's row.
 ///
 /// # Errors
-/// [`Error::NodeIdCollision`]; as [`Registry::find`].
+/// [`Error::NodeIdCollision`]; those of [`Registry::find`].
 pub fn check_slot(registry: Registry<'_>, dek_id: u32, full_node_id: u64) -> Result<Option<Writer>, Error> {
     let row = registry.find(dek_id, node_id16(full_node_id))?;
     match row {
@@ -117,7 +117,7 @@ pub fn check_slot(registry: Registry<'_>, dek_id: u32, full_node_id: u64) -> Res
 /// usually equal.
 ///
 /// # Errors
-/// [`Error::LocalEpochRollback`]; as [`check_slot`].
+/// [`Error::LocalEpochRollback`]; those of [`check_slot`].
 pub fn check_epoch_before_bump(
     registry: Registry<'_>,
     dek_id: u32,
@@ -134,7 +134,7 @@ pub fn check_epoch_before_bump(
 /// own, that cannot be known, and is accepted only while values are not sealed.
 ///
 /// # Errors
-/// [`Error::LocalEpochRollback`]; as [`Registry::find`].
+/// [`Error::LocalEpochRollback`]; those of [`Registry::find`].
 pub fn check_epoch_after_bump(
     registry: Registry<'_>,
     dek_id: u32,
@@ -257,7 +257,7 @@ pub fn check_cutovers(sidecar: &Sidecar, scanner: &dyn LogScanner, open: &Open<'
 /// alone.
 ///
 /// # Errors
-/// As `check`, and as `open`; [`Error::LogScan`].
+/// Those of `check`, and those of `open`; [`Error::LogScan`].
 pub fn check_keys(
     sidecar: &Sidecar,
     scanner: &dyn LogScanner,
@@ -289,7 +289,7 @@ pub fn check_keys(
 /// ours alone.
 ///
 /// # Errors
-/// As [`check_node_ids`], then as [`check_epoch_before_bump`].
+/// Those of [`check_node_ids`], then those of [`check_epoch_before_bump`].
 pub fn check_membership(
     peers: &[u64],
     registry: Registry<'_>,

@@ -18,8 +18,8 @@ use crate::envelope::Cipher;
 /// repair it. The log must bring no more keys under `old`, so apply all rotations first, on every member.
 ///
 /// # Errors
-/// [`Error::KekMismatch`] for a key that neither KEK opens; those of `new`; as [`SidecarFile::update`]. After
-/// an error the file is unchanged.
+/// [`Error::KekMismatch`] for a key that neither KEK opens; those of `new`; those of [`SidecarFile::update`].
+/// After an error the file is unchanged.
 pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize, Error> {
     file.update(|sidecar| {
         let mut count = 0;
@@ -80,7 +80,7 @@ pub enum Evidence {
 /// # Errors
 /// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for a key that the evidence does
 /// not clear or is not about, and for a storage key if `store` still has a value under it or the rewrite is
-/// not finished; as [`count_under`] for a row that cannot be counted.
+/// not finished; those of [`count_under`] for a row that cannot be counted.
 pub fn retire(
     file: &SidecarFile,
     cipher: &Cipher,
@@ -139,9 +139,9 @@ pub fn retire(
 /// Counts the values under a key. `clear` is the one that the store's readers use.
 ///
 /// # Errors
-/// [`Error::Disk`]; [`Error::Stored`], which names the row: as [`read`] for a value that readers refuse, and
-/// [`Error::StrayRow`] for a row that is neither a value nor the scheme's own. Such a row is never counted as
-/// zero.
+/// [`Error::Disk`]; [`Error::Stored`], which names the row and wraps an error of [`read`] for a value that
+/// readers refuse, or [`Error::StrayRow`] for a row that is neither a value nor the scheme's own. Such a row
+/// is never counted as zero.
 pub fn count_under(cipher: &Cipher, clear: Clear, store: &dyn Store, key_id: u32) -> Result<u64, Error> {
     const ROWS: usize = 1024;
     let (mut count, mut after) = (0, None::<Vec<u8>>);

@@ -26,7 +26,7 @@ pub fn has_keys(sidecar: Option<&Sidecar>) -> bool {
 /// node's or another's, nothing else under the registry's prefix, and no sealed value among the first 1,024.
 ///
 /// # Errors
-/// [`Error::SidecarMissing`]; as [`Registry::of_node`].
+/// [`Error::SidecarMissing`]; those of [`Registry::of_node`].
 pub fn check_store(store: &dyn Store, full_node_id: u64) -> Result<(), Error> {
     if let Some(dek_id) = Registry(store).of_node(full_node_id)?.into_keys().min() {
         return Err(Error::SidecarMissing(Sign::OwnRow(dek_id)));
@@ -56,8 +56,8 @@ fn is_sealed(stored: &[u8]) -> bool {
 /// there is nothing to search and no scanner is needed.
 ///
 /// # Errors
-/// [`Error::SidecarMissing`], also if there is something to search but no scanner; [`Error::LogScan`]; as
-/// `open`.
+/// [`Error::SidecarMissing`], also if there is something to search but no scanner; [`Error::LogScan`]; those
+/// of `open`.
 pub fn check_log(applied: u64, scanner: Option<&dyn LogScanner>, open: &Open<'_>) -> Result<(), Error> {
     if applied == 0 {
         return Ok(());

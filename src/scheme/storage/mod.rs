@@ -90,7 +90,7 @@
 //!   signs of keys. `sealmark storage resync` creates the file anew from a copy of a leader's folder, under
 //!   epochs that nobody has seen. Never put a backup in its place.
 //! - A `keys.json` that is a symbolic link is refused: replacing the file would replace the link.
-//! - `sealmark storage probe-node-id` tells whether the 16-bit id of a new member is already taken.
+//! - `sealmark storage probe-node-id` reports whether the 16-bit id of a new member is already taken.
 //! - [`Node::metrics`] exports a node's counters as OpenMetrics text.
 //! - With the feature `redb` the registry is a redb database (`disk::Redb`). Every commit syncs twice, and
 //!   opening the database reads every page in use and refuses the file if a checksum differs.
@@ -99,16 +99,17 @@
 //!
 //! # Verification
 //!
-//! `sealmark verify --scheme storage` runs elastickv's ten vector files, injects faults into stored rows, and
-//! runs a crash campaign of twelve stories and over ten thousand histories. The campaign stops a node at
-//! every step that it asks of its disk (power loss, full disk, input/output error, read-only disk), starts it
-//! again and checks the promise. POSIX allows several outcomes of a power loss; at each step the campaign
-//! tries the worst, the best and one drawn at random. The disk is a recorder in memory, so the campaign does
-//! not see what a drive's own cache does. With the feature `redb`, as under `cargo test`, the database runs
-//! on the same recorder and its steps are cut as well, 2,034 in all; without it, the registry is a memory
-//! store that keeps every commit, and the sidecar alone has 1,094 steps. `cargo test` also kills a child
-//! process with SIGKILL on the real file system, and runs three members under openraft through twenty random
-//! schedules of stops, power cuts and partitions (`ci/deep cluster` runs a thousand).
+//! `sealmark verify --scheme storage` runs ten vector files from elastickv and one of our own, injects faults
+//! into stored rows, and runs a crash campaign of twelve stories and over ten thousand histories. The
+//! campaign stops a node at every step that it asks of its disk (power loss, full disk, input/output error,
+//! read-only disk), starts it again and checks the promise. POSIX allows several outcomes of a power loss; at
+//! each step the campaign tries the worst, the best and one drawn at random. The disk is a recorder in
+//! memory, so the campaign does not see what a drive's own cache does. With the feature `redb`, as under
+//! `cargo test`, the database runs on the same recorder and its steps are interrupted as well, 2,034 in all;
+//! without it, the registry is a memory store that keeps every commit, and the sidecar alone has 1,094 steps.
+//! `cargo test` also kills a child process with SIGKILL on the real file system, and runs three members under
+//! openraft through twenty random schedules of stops, power cuts and partitions (`ci/deep cluster` runs a
+//! thousand).
 //!
 //! # What it does not detect
 //!

@@ -162,9 +162,9 @@ impl Proposals {
     /// Opens the engine's log entry at `index`, and records the key that it was sealed under.
     ///
     /// # Errors
-    /// As [`open_proposal`]; entries that do not open are counted. [`Error::SidecarInconsistent`] if an entry
-    /// opens although it counts as one from before the cut-over: the cut-over's index is damaged then. A node
-    /// whose keys are gone refuses every sealed entry with [`Error::SealedEntry`].
+    /// Those of [`open_proposal`]; entries that do not open are counted. [`Error::SidecarInconsistent`] if an
+    /// entry opens although it counts as one from before the cut-over: the cut-over's index is damaged then.
+    /// A node whose keys are gone refuses every sealed entry with [`Error::SealedEntry`].
     pub fn open(&self, index: u64, data: &[u8]) -> Result<Vec<u8>, Error> {
         let cutover = self.state().sealing.map_or(0, |(_, cutover)| cutover);
         let in_clear = cutover == 0 || index <= cutover;

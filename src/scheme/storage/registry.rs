@@ -152,7 +152,7 @@ impl Registry<'_> {
     /// Every row of a data key, with its node.
     ///
     /// # Errors
-    /// As [`find`](Self::find), and [`Error::RegistryKeyMalformed`].
+    /// Those of [`find`](Self::find), and [`Error::RegistryKeyMalformed`].
     pub fn writers(&self, dek_id: u32) -> Result<Vec<(u16, Writer)>, Error> {
         let rows = self.0.scan(&dek_prefix(dek_id), None, usize::from(u16::MAX) + 1)?;
         rows.iter().map(|(key, value)| Ok((decode_key(key)?.1, Writer::decode(value)?))).collect()
@@ -161,7 +161,7 @@ impl Registry<'_> {
     /// A node's last registered epoch under each data key.
     ///
     /// # Errors
-    /// As [`writers`](Self::writers).
+    /// Those of [`writers`](Self::writers).
     pub fn of_node(&self, full_node_id: u64) -> Result<HashMap<u32, u16>, Error> {
         let rows = self.of_slot(node_id16(full_node_id))?;
         let own = rows.into_iter().filter(|(_, writer)| writer.full_node_id == full_node_id);
@@ -171,7 +171,7 @@ impl Registry<'_> {
     /// The rows for those 16 bits of node id, with their data keys, regardless of their nodes.
     ///
     /// # Errors
-    /// As [`writers`](Self::writers).
+    /// Those of [`writers`](Self::writers).
     pub fn of_slot(&self, slot: u16) -> Result<Vec<(u32, Writer)>, Error> {
         const ROWS: usize = 1024;
         let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
@@ -194,7 +194,7 @@ impl Registry<'_> {
     /// there.
     ///
     /// # Errors
-    /// [`Error::Apply`] for a lower epoch (3) or another node's row (4); as [`find`](Self::find).
+    /// [`Error::Apply`] for a lower epoch (3) or another node's row (4); those of [`find`](Self::find).
     pub fn register(&self, new: &Registration) -> Result<(), Error> {
         Ok(self.0.commit(&self.changes(&[*new])?)?)
     }
@@ -203,7 +203,7 @@ impl Registry<'_> {
     /// lower, and otherwise stays.
     ///
     /// # Errors
-    /// [`Error::Apply`] for another node's row; as [`find`](Self::find).
+    /// [`Error::Apply`] for another node's row; those of [`find`](Self::find).
     pub fn ensure(&self, old: &Registration) -> Result<(), Error> {
         match self.find(old.dek_id, node_id16(old.full_node_id))? {
             Some(row) if row.full_node_id == old.full_node_id && row.last_seen >= old.local_epoch => Ok(()),
@@ -216,7 +216,7 @@ impl Registry<'_> {
     /// remembered.
     ///
     /// # Errors
-    /// As [`register`](Self::register).
+    /// Those of [`register`](Self::register).
     pub fn register_at(&self, index: u64, new: &Registration) -> Result<(), Error> {
         if index == 0 {
             return self.register(new);
@@ -242,7 +242,7 @@ impl Registry<'_> {
     /// other. The caller can thus refuse them before it changes anything else, and commit them afterwards.
     ///
     /// # Errors
-    /// As `register`.
+    /// Those of `register`.
     pub(super) fn changes(&self, new: &[Registration]) -> Result<Vec<Change>, Error> {
         let mut rows = BTreeMap::<[u8; KEY_LEN], Writer>::new();
         for new in new {
@@ -274,7 +274,7 @@ impl Registry<'_> {
 /// every key, since its nonces would repeat. The same whole id does not count, since its epochs continue.
 ///
 /// # Errors
-/// [`Error::WriterUint16Collision`] with the first node that has them; as [`Registry::of_node`].
+/// [`Error::WriterUint16Collision`] with the first node that has them; those of [`Registry::of_node`].
 pub fn check_new_member(registry: Option<Registry<'_>>, members: &[u64], new: u64) -> Result<(), Error> {
     let writers = registry.map_or(Ok(Vec::new()), |registry| registry.of_slot(node_id16(new)))?;
     let others = members.iter().copied().chain(writers.into_iter().map(|(_, writer)| writer.full_node_id));

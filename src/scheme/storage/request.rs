@@ -53,8 +53,9 @@ impl Requests<'_> {
     /// each of them.
     ///
     /// # Errors
-    /// [`Error::Request`] if there are keys already, or too many members; as [`guards::check_node_ids`];
-    /// [`Error::RequestEpoch`]; as [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
+    /// [`Error::Request`] if there are keys already, or too many members; those of
+    /// [`guards::check_node_ids`]; [`Error::RequestEpoch`]; those of [`new_dek`] and
+    /// [`Kek::wrap`](super::Kek::wrap).
     pub fn bootstrap(&self, members: &[Member]) -> Result<Entry, Error> {
         const STORAGE: u32 = 1;
         const RAFT: u32 = 2;
@@ -83,7 +84,7 @@ impl Requests<'_> {
     ///
     /// # Errors
     /// [`Error::Request`] before a bootstrap, or if all ids are used up; [`Error::RequestEpoch`] on the
-    /// node's last epoch; as [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
+    /// node's last epoch; those of [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
     pub fn rotate(&self, purpose: Purpose) -> Result<Entry, Error> {
         let sidecar = self.sidecar()?;
         let last = sidecar.entries().last().map_or(0, |(key_id, _)| *key_id);
@@ -119,7 +120,7 @@ impl Requests<'_> {
     /// start, and after each rotation. `None` if there is no active key (id 0): there is nothing to do.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`](super::SidecarFile::read).
+    /// Those of [`SidecarFile::read`](super::SidecarFile::read).
     pub fn register(&self, purpose: Purpose) -> Result<Option<Entry>, Error> {
         let active = self.keys.sidecar.find()?.map_or(0, |sidecar| sidecar.active(purpose));
         let registration = || Entry::Registration(self.applier.identity().registration(purpose, active));
@@ -129,7 +130,7 @@ impl Requests<'_> {
     /// Checks that no other node has a new member's nonces. Call this before you propose its membership.
     ///
     /// # Errors
-    /// As [`check_new_member`].
+    /// Those of [`check_new_member`].
     pub fn check_new_member(&self, members: &[u64], new: u64) -> Result<(), Error> {
         check_new_member(Some(Registry(&*self.applier.store)), members, new)
     }

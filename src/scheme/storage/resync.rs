@@ -43,8 +43,8 @@ pub struct Resynced {
 /// # Errors
 /// [`Error::ResyncRefused`] for a leader without keys, and for one that is behind this node or belongs to
 /// another cluster, as far as the node's own sidecar and registry show; [`Error::KekMismatch`] for a key that
-/// the KEK does not open; as [`guards::check_slot`] for both registries; [`Error::LocalEpochExhausted`] for
-/// an active key; [`Error::Disk`]. After an error nothing has been written.
+/// the KEK does not open; those of [`guards::check_slot`] for both registries; [`Error::LocalEpochExhausted`]
+/// for an active key; [`Error::Disk`]. After an error nothing has been written.
 pub fn resync(
     file: &SidecarFile,
     registry: Registry<'_>,

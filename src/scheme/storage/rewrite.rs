@@ -32,9 +32,9 @@ pub enum Progress {
 /// `clear` is the one that the store's readers use: [`Clear::Allowed`] only for the first rewrite.
 ///
 /// # Errors
-/// [`Error::Disk`]; [`Error::Stored`], which names the row and stops the rewrite there: as [`Sealer::read`]
-/// for a value that readers refuse, and [`Error::StrayRow`]; as [`Sealer::check_budget`] and
-/// [`Sealer::seal_as`].
+/// [`Error::Disk`]; [`Error::Stored`], which names the row, stops the rewrite there, and wraps an error of
+/// [`Sealer::read`] for a value that readers refuse, or [`Error::StrayRow`]; those of
+/// [`Sealer::check_budget`] and [`Sealer::seal_as`].
 pub fn step(
     store: &dyn Store,
     sealer: &Sealer,

@@ -95,7 +95,7 @@ impl Applier {
     /// An applier that starts from the sidecar, if there is one, and from this node's rows in the registry.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], except for a missing file; as [`Registry::of_node`];
+    /// Those of [`SidecarFile::read`], except for a missing file; those of [`Registry::of_node`];
     /// [`Error::SidecarMissing`] if keys can be changed and there are rows of this node, but no sidecar.
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
         let own_rows = Registry(&*store).of_node(identity.full_node_id)?;
@@ -117,7 +117,7 @@ impl Applier {
     /// are already sealed, all installers are called now.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], and the installer's.
+    /// Those of [`SidecarFile::read`], and the installer's.
     pub fn with_installer(mut self, installer: Installer) -> Result<Self, Error> {
         self.installers.push(installer);
         if let Some(sidecar) = self.sidecar()? {
@@ -141,7 +141,7 @@ impl Applier {
     /// The sidecar on the disk, if there is one.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], except for a missing file.
+    /// Those of [`SidecarFile::read`], except for a missing file.
     pub fn sidecar(&self) -> Result<Option<Sidecar>, Error> {
         self.keys.as_ref().map_or(Ok(None), |keys| keys.sidecar.find())
     }
@@ -150,8 +150,8 @@ impl Applier {
     /// require keys that this node lacks. Afterwards the write path sees the registry's new state.
     ///
     /// # Errors
-    /// As [`guards::check_snapshot_cutover`]; for a node without keys as [`missing::check_store`]. The node
-    /// must then stop.
+    /// Those of [`guards::check_snapshot_cutover`]; for a node without keys those of
+    /// [`missing::check_store`]. The node must then stop.
     pub fn restored(&self, snapshot: &SnapshotHeader) -> Result<(), Error> {
         let sidecar = self.sidecar()?;
         let cutover = sidecar.as_ref().map_or(0, |sidecar| sidecar.raft_envelope_cutover_index);

@@ -197,7 +197,7 @@ pub enum Error {
     Apply(&'static str),
     /// The entry needs a KEK, a keystore and a sidecar path, and at least one is missing.
     #[error(
-        "the log changes keys, but this node has no KEK, keystore and sidecar: configure them and start again"
+        "the log changes keys, but this node lacks a KEK, keystore or sidecar: configure it and start again"
     )]
     KekNotConfigured,
     /// A sealed log entry does not open.

@@ -76,10 +76,10 @@ pub struct Loaded {
 /// Loads a node, up to the point at which its engine opens and replays the log.
 ///
 /// # Errors
-/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`];
+/// In the order of spec §10, steps 1 to 5: those of [`guards::check_snapshot_cutover`];
 /// [`guards::check_configuration`]; for a node without keys, with or without the flag,
-/// [`missing::check_store`]; then as [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage,
-/// then for raft.
+/// [`missing::check_store`]; then those of [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for
+/// storage, then for raft.
 pub fn load(start: Start) -> Result<Loaded, Error> {
     if start.snapshot_cutover != 0 {
         // The next guard reports a sidecar that does not read.
@@ -177,7 +177,7 @@ impl Node {
     /// Its counters and gauges, which display as OpenMetrics text.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`].
+    /// Those of [`SidecarFile::read`].
     pub fn metrics(&self) -> Result<Metrics, Error> {
         Ok(Metrics {
             counters: Arc::clone(&self.counters),
@@ -211,7 +211,7 @@ impl Loaded {
     /// that is replayed before the bootstrap.
     ///
     /// # Errors
-    /// As [`missing::check_log`]. No plaintext has been written by then.
+    /// Those of [`missing::check_log`]. No plaintext has been written by then.
     pub fn begin_replay(&self, applied_index: u64, scanner: Option<&dyn LogScanner>) -> Result<(), Error> {
         self.check_log_for_lost_keys(self.applier.sidecar()?.as_ref(), applied_index, scanner)
     }
@@ -239,10 +239,10 @@ impl Loaded {
     /// Lets the node serve clients, now that the engine has replayed its log up to `engine_index`.
     ///
     /// # Errors
-    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`]
-    /// for storage, then raft; [`guards::check_log`], with the log's entries opened;
-    /// [`guards::check_cutovers`]; [`guards::check_keys`]. For a node that still has no keys, with or without
-    /// the flag: as [`missing::check_log`].
+    /// In the order of spec §10, steps 7 and 8: those of [`guards::check_slot`],
+    /// [`guards::check_epoch_after_bump`] for storage, then raft; [`guards::check_log`], with the log's
+    /// entries opened; [`guards::check_cutovers`]; [`guards::check_keys`]. For a node that still has no keys,
+    /// with or without the flag: those of [`missing::check_log`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
         let sidecar = self.applier.sidecar()?;

@@ -46,7 +46,7 @@ impl SidecarFile {
     /// Reads it once nobody is writing it.
     ///
     /// # Errors
-    /// [`Error::SidecarUnsure`] after a failed write; as [`Sidecar::read`].
+    /// [`Error::SidecarUnsure`] after a failed write; those of [`Sidecar::read`].
     pub fn read(&self) -> Result<Sidecar, Error> {
         let _nobody_writes = self.sure()?;
         Sidecar::read(&self.disk, &self.path)
@@ -55,7 +55,7 @@ impl SidecarFile {
     /// Reads it, if there is one.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     pub fn find(&self) -> Result<Option<Sidecar>, Error> {
         found(self.read())
     }
@@ -63,7 +63,7 @@ impl SidecarFile {
     /// Reads it, changes it and writes it; an unchanged sidecar is not written.
     ///
     /// # Errors
-    /// As [`read`](Self::read), then those of `change`, then as [`Sidecar::write`].
+    /// Those of [`read`](Self::read), then those of `change`, then those of [`Sidecar::write`].
     pub fn update<R>(&self, change: impl FnOnce(&mut Sidecar) -> Result<R, Error>) -> Result<R, Error> {
         let state = self.sure()?;
         let before = Sidecar::read(&self.disk, &self.path)?;
@@ -74,7 +74,7 @@ impl SidecarFile {
     /// too, so its name is made durable as well.
     ///
     /// # Errors
-    /// As `update`; [`Error::Disk`] if the folder above cannot be synced.
+    /// Those of `update`; [`Error::Disk`] if the folder above cannot be synced.
     pub fn update_or_begin<R>(
         &self,
         change: impl FnOnce(&mut Sidecar) -> Result<R, Error>,
@@ -90,7 +90,7 @@ impl SidecarFile {
     /// Replaces the file with that sidecar without reading it.
     ///
     /// # Errors
-    /// [`Error::SidecarUnsure`] after a failed write; as [`Sidecar::write`].
+    /// [`Error::SidecarUnsure`] after a failed write; those of [`Sidecar::write`].
     pub(in crate::scheme::storage) fn replace(&self, sidecar: &Sidecar) -> Result<(), Error> {
         let state = self.sure()?;
         self.sync_above()?;

@@ -68,7 +68,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// [`Error::Disk`], whose [`is_not_found`](disk::Error::is_not_found) tells whether the file is missing;
-    /// then as [`parse`](Self::parse).
+    /// then those of [`parse`](Self::parse).
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
         Self::parse(&disk::read(disk, path)?)
     }
@@ -76,7 +76,7 @@ impl Sidecar {
     /// Writes it so that after a power cut the file holds the old sidecar or this one.
     ///
     /// # Errors
-    /// As [`check`](Self::check), before anything is written; then [`Error::Disk`].
+    /// Those of [`check`](Self::check), before anything is written; then [`Error::Disk`].
     pub fn write(&self, disk: &dyn Disk, path: &Path) -> Result<(), Error> {
         self.check()?;
         Ok(disk::durable_write(disk, path, self.to_json().as_bytes())?)
@@ -123,7 +123,7 @@ impl Sidecar {
     /// Checks that [`parse`](Self::parse) would accept it.
     ///
     /// # Errors
-    /// As `parse`, from the keys onwards.
+    /// Those of `parse`, from the keys onwards.
     pub fn check(&self) -> Result<(), Error> {
         self.keys.keys().try_for_each(|name| check_name(name).map(|_| ()))?;
         self.check_active()

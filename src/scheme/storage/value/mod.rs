@@ -141,7 +141,7 @@ impl Sealer {
     /// [`read`] with this cipher; counts values that do not open.
     ///
     /// # Errors
-    /// As `read`.
+    /// Those of `read`.
     pub fn read(&self, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
         read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
     }
@@ -151,10 +151,10 @@ impl Sealer {
     /// 1,000 bytes, unless it compresses. `expire_at` 0 means never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] if the value would be stored under the registry's prefix; as [`Gate::form`];
-    /// for [`Origin::Direct`] as [`check_budget`](Self::check_budget); [`Error::NotReady`] for a plaintext
-    /// value of a node that [replays](super::Loaded::sealer) and has not been checked for lost keys;
-    /// [`Error::Envelope`], including when `out` is too short.
+    /// [`Error::ReservedPrefix`] if the value would be stored under the registry's prefix; those of
+    /// [`Gate::form`]; for [`Origin::Direct`] those of [`check_budget`](Self::check_budget);
+    /// [`Error::NotReady`] for a plaintext value of a node that [replays](super::Loaded::sealer) and has not
+    /// been checked for lost keys; [`Error::Envelope`], including when `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
