@@ -6,10 +6,11 @@
 //! cannot replace this: it has the epochs of its day, under which nonces would repeat. elastickv designs this
 //! but does not build it.
 //!
-//! The node must be stopped, and its log must reach the leader's applied index, by entries or by a snapshot,
-//! or else its start is refused ([`Error::SidecarNotOfRaftLog`]). Resync knows only what a registry knows: a
-//! node that was started several times without a registration, and then lost its sidecar, may come back at an
-//! epoch that it already had. The start itself raises the epoch once more.
+//! The node must be stopped during a resync. Its log must then reach the leader's applied index, by entries
+//! or by a snapshot, or its next start is refused ([`Error::SidecarNotOfRaftLog`]). Resync knows only the
+//! epochs in a sidecar or a registry: a node that was started several times without a registration, and then
+//! lost its sidecar, may come back at an epoch that it already had. The start itself raises the epoch once
+//! more.
 
 use subtle::ConstantTimeEq;
 

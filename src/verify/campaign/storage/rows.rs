@@ -1,8 +1,8 @@
 //! The place of a node's registry.
 //!
-//! With the feature `redb` it is a database on the node's disk, and each of its steps can be cut. Without the
-//! feature it is a store that keeps every commit whatever happens to the disk, so only the sidecar's steps
-//! are cut.
+//! With the feature `redb` it is a database on the node's disk, and a fault can interrupt each of its steps.
+//! Without the feature it is a store that keeps every commit whatever happens to the disk, so faults
+//! interrupt only the sidecar's steps.
 
 use std::sync::Arc;
 
