@@ -163,9 +163,9 @@ impl Clause {
         usable(&*key)?;
         opening.copy_from_slice(&ciphertext);
         let opened = key.open(&NONCE, AAD, &mut opening, &tag);
-        opened.map_err(|e| wrong(format!("after the refusal of an empty IV open refused: {e}")))?;
+        opened.map_err(|e| wrong(format!("after the refusal of an empty IV, open refused: {e}")))?;
         if opening != message(40) {
-            return Err(wrong("after the refusal of an empty IV open gives another message"));
+            return Err(wrong("after the refusal of an empty IV, open gives another message"));
         }
         Ok(())
     }

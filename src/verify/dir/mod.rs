@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
                         self.report(
                             &path,
                             FileState::SetAside,
-                            "a folder of version control".into(),
+                            "a version control folder".into(),
                             Vec::new(),
                         );
                     } else if let Err(error) = self.list(&path, files) {

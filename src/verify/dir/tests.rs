@@ -141,8 +141,8 @@ fn in_a_clone_of_wycheproof_the_vectors_are_read_and_all_other_files_set_aside_b
         "a document or a program",
         "a document or a program",
         "a document or a program",
-        "a folder of version control",
         "a hidden file",
+        "a version control folder",
     ];
     assert_eq!(whats, expected);
 }

@@ -42,7 +42,7 @@ pub(super) fn judge(
 ) -> Result<(), String> {
     let unseen = || match recovered.refused.first() {
         None => Ok(()),
-        Some(name) => Err(format!("it is refused, by {name}")),
+        Some(name) => Err(format!("it is refused with {name}")),
     };
     let law = || keeps(scheme.law(), &scene.messages, &recovered.given);
     if let Some(name) = recovered.refused.iter().find(|name| !scheme.refusals().contains(name)) {
@@ -57,7 +57,7 @@ pub(super) fn judge(
         Judgement::Blind(_) => {
             unseen()?;
             if is_altered(scene, recovered) {
-                Err("a message is given that was never protected".into())
+                Err("the reader returned a message that was never protected".into())
             } else if law().is_ok() && missing(scene, recovered).next().is_none() {
                 Err("it does no harm: the law holds, and no message is missing".into())
             } else {
@@ -69,7 +69,7 @@ pub(super) fn judge(
             if is_altered(scene, recovered) {
                 Ok(())
             } else {
-                Err("no message is given that was never protected".into())
+                Err("the reader returned no message that was never protected".into())
             }
         }
         Judgement::Chance(_) => Ok(()),
@@ -81,21 +81,25 @@ fn keeps(law: Law, messages: &[Vec<u8>], given: &[(usize, Vec<u8>)]) -> Result<(
     let mut seen = BTreeSet::new();
     for (at, (number, message)) in given.iter().enumerate() {
         if messages.get(*number) != Some(message) {
-            return Err(format!("another message is given as number {number}"));
+            return Err(format!("the reader returned another message as number {number}"));
         }
         let again = !seen.insert(number);
         match law {
             Law::Each => {}
-            Law::AtMostOnce if again => return Err(format!("message {number} is given twice")),
+            Law::AtMostOnce if again => return Err(format!("the reader returned message {number} twice")),
             Law::AtMostOnce => {}
             Law::AllOrNothing | Law::Prefix if *number != at => {
-                return Err(format!("message {number} is given in place of {at}"));
+                return Err(format!("the reader returned message {number} in place of {at}"));
             }
             Law::AllOrNothing | Law::Prefix => {}
         }
     }
     if law == Law::AllOrNothing && !given.is_empty() && given.len() < messages.len() {
-        return Err(format!("{} of {} messages are given, not all or none", given.len(), messages.len()));
+        return Err(format!(
+            "the reader returned {} of {} messages, not all or none",
+            given.len(),
+            messages.len()
+        ));
     }
     Ok(())
 }

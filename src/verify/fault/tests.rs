@@ -93,8 +93,8 @@ fn a_receiver_without_a_window_breaks_at_most_once() {
     static ADMITS: Double = Double { judge: |_, _| Judgement::Harmless, ..frames::WITHOUT_WINDOW };
     let wrong = wrong(&ADMITS);
     let what = |id: &str| &wrong.iter().find(|(of, _)| of == id).expect(id).1;
-    assert!(what("repeat").contains("message 0 is given twice"), "{wrong:?}");
-    assert!(what("older").contains("another message is given as number 0"), "{wrong:?}");
+    assert!(what("repeat").contains("the reader returned message 0 twice"), "{wrong:?}");
+    assert!(what("older").contains("the reader returned another message as number 0"), "{wrong:?}");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_receiver_that_lies_about_loss_and_order_is_found() {
         &MODEST,
         &[
             ("swap", "it does no harm: the law holds, and no message is missing"),
-            ("repeat", "it is refused, by replayed"),
+            ("repeat", "it is refused with replayed"),
         ],
     );
 }
@@ -133,7 +133,7 @@ fn a_stream_that_returns_only_a_part_breaks_all_or_nothing() {
     static EAGER: Double = stream::EAGER;
     let wrong = wrong(&EAGER);
     assert!(ids(&wrong).contains(&"tail") && ids(&wrong).contains(&"flip/last"), "{wrong:?}");
-    assert!(wrong.iter().all(|(_, what)| what.contains("messages are given, not all or none")), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("messages, not all or none")), "{wrong:?}");
     static LOSES: Double = Double {
         judge: |fault, _| if fault == Fault::Tail { Judgement::Harmless } else { Judgement::Caught },
         ..stream::UNMARKED
@@ -146,7 +146,7 @@ fn a_log_that_continues_after_damage_breaks_the_prefix() {
     static SKIPS: Double = log::SKIPS;
     let wrong = wrong(&SKIPS);
     assert!(ids(&wrong).contains(&"flip/body"), "{wrong:?}");
-    assert!(wrong.iter().all(|(_, what)| what.contains("is given in place of")), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("in place of")), "{wrong:?}");
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn a_log_that_lies_about_forgery_and_age_is_found() {
     assert_found(
         &PROUD,
         &[
-            ("flip/body", "it is refused, by damaged"),
-            ("splice", "no message is given that was never protected"),
-            ("older", "another message is given as number 0"),
+            ("flip/body", "it is refused with damaged"),
+            ("splice", "the reader returned no message that was never protected"),
+            ("older", "the reader returned another message as number 0"),
             ("forge/body", "it is not refused"),
         ],
     );
@@ -181,7 +181,7 @@ fn a_scheme_that_protects_nothing_is_found_whatever_it_claims() {
     assert_eq!(ids(&wrong(&CAUGHT)), all);
     let harmful: Vec<_> = all.into_iter().filter(|id| *id != "repeat").collect();
     assert_eq!(ids(&wrong(&HARMLESS)), harmful);
-    let never = "a message is given that was never protected";
+    let never = "the reader returned a message that was never protected";
     let harmless = "it does no harm";
     assert_found(&BLIND, &[("flip", never), ("cut", never), ("extend", never), ("repeat", harmless)]);
 }

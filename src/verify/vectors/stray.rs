@@ -113,7 +113,7 @@ pub fn aside(name: &str, bytes: &[u8], recognised: bool) -> Option<String> {
         return content.filter(|other| !recognised && !is_aes_gcm(other) && !is_aead(bytes));
     }
     if is_one_of(end, ARCHIVES) {
-        return Some("an archive: unpack it to have it read".into());
+        return Some("an archive: unpack it first".into());
     }
     if name.starts_with('.') {
         return Some("a hidden file".into());
@@ -261,7 +261,7 @@ mod tests {
             ("chacha20_poly1305.txt", b"KEY: 00\nNONCE: 00\nTAG: 00\n", "ChaCha20-Poly1305"),
             ("x.txt", b"dear diary", "text without vectors"),
             ("x.bin", b"\x80\x81", "neither text nor JSON"),
-            ("x.tar", b"\x80\x81", "an archive: unpack it to have it read"),
+            ("x.tar", b"\x80\x81", "an archive: unpack it first"),
             (".gitattributes", b"*.json text", "a hidden file"),
             ("__init__.pyx", b"", "empty"),
         ] {

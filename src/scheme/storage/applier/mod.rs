@@ -171,7 +171,9 @@ impl Applier {
         let Some(keys) = &self.keys else { return Ok(()) };
         let check = |purpose, key_id, wrapped: &[u8]| {
             check_brought(keys, sidecar, purpose, key_id, wrapped).map_err(|error| match error {
-                Error::Apply(_) => Error::SidecarInconsistent("the log brought other keys than it has"),
+                Error::Apply(_) => {
+                    Error::SidecarInconsistent("the log brought keys that differ from its own")
+                }
                 other => other,
             })
         };

@@ -317,7 +317,7 @@ pub enum Error {
     #[error("the log could not be searched: {0}; fix this, and start again")]
     LogScan(String),
     /// A snapshot begins with an unknown magic of this family.
-    #[error("the snapshot is of a newer release: upgrade this node")]
+    #[error("the snapshot comes from a newer release: upgrade this node")]
     SnapshotHeaderUnknownMagic,
     /// A snapshot header gives a forbidden length.
     #[error("the snapshot header has length {0}, but 16 to 1024 are allowed: it is damaged; fetch it again")]

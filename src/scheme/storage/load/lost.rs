@@ -295,7 +295,7 @@ const SIDECAR: &[Row] = &[
             state.log().truncate(3);
             state.engine = 3;
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
         "sidecar of another cluster with its entries",
@@ -362,7 +362,7 @@ const WRAPS: &[Row] = &[
             state.log().truncate(3);
             state.engine = 3;
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
         "both with the same wrap",
@@ -486,7 +486,7 @@ const LOG: &[Row] = &[
             other.wrapped_storage = anothers(Purpose::Storage, 1);
             state.log()[0].1 = seal_proposal(1, &Entry::Bootstrap(other).encode(), None).unwrap();
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
         "log with a sealed entry before the cut-over",

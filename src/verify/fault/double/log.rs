@@ -16,11 +16,11 @@ pub(in crate::verify::fault) const SKIPS: Double =
 
 pub(in crate::verify::fault) fn judge(fault: Fault, part: &str) -> Judgement {
     match (fault, part) {
-        (Fault::Cut, "start") => Judgement::Blind("a log that ends with a record may have had more of them"),
-        (Fault::Forge, "head") => Judgement::Chance("a record of another length may come out"),
-        (Fault::Forge, "body") => Judgement::Alters("nothing but a checksum protects a record"),
-        (Fault::Drop | Fault::Tail, _) => Judgement::Blind("a log that is gone reads as an empty one"),
-        (Fault::Splice | Fault::Older, _) => Judgement::Blind("nothing tells this log from another"),
+        (Fault::Cut, "start") => Judgement::Blind("a log that ends with a record may have had more records"),
+        (Fault::Forge, "head") => Judgement::Chance("the result may be a record of another length"),
+        (Fault::Forge, "body") => Judgement::Alters("only a checksum protects a record"),
+        (Fault::Drop | Fault::Tail, _) => Judgement::Blind("a missing log reads like an empty one"),
+        (Fault::Splice | Fault::Older, _) => Judgement::Blind("nothing distinguishes this log from another"),
         (Fault::Repeat, _) => Judgement::Harmless,
         _ => Judgement::Caught,
     }

@@ -60,7 +60,7 @@ impl Row {
         }
         // With its whole key, and with a key that a timestamp completes.
         let (short, version) =
-            self.key.split_last_chunk::<8>().ok_or("a row's key is shorter than a time")?;
+            self.key.split_last_chunk::<8>().ok_or("a row's key is shorter than a timestamp")?;
         let writable = [(&self.key[..], 0), (short, !u64::from_be_bytes(*version))];
         if !is_row(&self.key) || writable.iter().any(|(key, ts)| check_user_key(key, *ts).is_ok()) {
             return Err("a scan would show the row, or a user could write it".into());
