@@ -207,7 +207,7 @@ fn an_engine_that_is_required_or_named_must_run_a_case() {
     };
     for report in [asked(&["refuses"], &[]), asked(&[], &["refuses"]), asked(&["refuses"], &["refuses"])] {
         let told = accused(&report, "refuses");
-        assert!(told[0].1.starts_with("asked for, and not verified"), "{told:?}");
+        assert!(told[0].1.starts_with("requested, but not verified"), "{told:?}");
     }
     assert_eq!(asked(&["sealmark"], &["sealmark"]).wrong, 0, "the cases are judged under its name");
     let require = vec!["ring".to_owned()];
