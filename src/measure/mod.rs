@@ -14,6 +14,8 @@ mod coverage;
 mod error;
 pub mod limit;
 mod plan;
+pub mod publication;
+pub mod ratio;
 mod result;
 mod run;
 pub mod trace;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
+use crate::measure::publication::{self, Precision};
 use crate::measure::workload::filter::chooses;
 use crate::measure::{Catalog, Scope, Suite, WITHIN, Workload};
 
@@ -22,6 +23,8 @@ pub struct Plan {
     pub engines: Vec<&'static dyn Engine>,
     /// Fresh processes; 0 measures in this one.
     pub processes: u32,
+    /// Starts further processes until every ratio that [`publication`] judges is this precise.
+    pub until: Option<Precision>,
     /// Seed of the order of engines within rounds.
     pub seed: u64,
     /// How wide an interval may be, in parts of its median, before the run warns of noise.
@@ -41,6 +44,7 @@ impl fmt::Debug for Plan {
             .field("filter", &self.filter)
             .field("engines", &engines)
             .field("processes", &self.processes)
+            .field("until", &self.until)
             .field("seed", &self.seed)
             .field("within", &self.within)
             .field("budget", &self.budget)
@@ -55,6 +59,9 @@ pub(super) const ROUNDS: u32 = 11;
 const COST: f64 = 1.8;
 /// The shortest and longest sample, in nanoseconds.
 const SAMPLE_NS: (f64, f64) = (200e3, 8e6);
+
+/// What the first [`publication::LEAST`] processes of a run for publication may take, about.
+const PUBLICATION_BUDGET: Duration = Duration::from_secs(240);
 
 impl Plan {
     /// The usual plan of a suite of our own catalog: five processes for `quick`; twelve for the others, so
@@ -73,11 +80,27 @@ impl Plan {
             filter: None,
             engines,
             processes,
+            until: None,
             seed: 1,
             within: WITHIN,
             budget,
             witnesses: Witnesses::default(),
         }
+    }
+
+    /// The same for [`publication`]: in at least [`publication::LEAST`] processes, and in further ones until
+    /// every judged ratio is precise enough or [`publication::MOST`] have run.
+    #[must_use]
+    pub fn for_publication(self) -> Self {
+        let until = Precision { within: publication::WITHIN, most: publication::MOST };
+        let (processes, budget) = (publication::LEAST, PUBLICATION_BUDGET);
+        Self { processes, until: Some(until), budget, ..self }
+    }
+
+    /// Processes, at most.
+    pub fn most_processes(&self) -> u32 {
+        let most = self.until.filter(|_| self.processes > 0).map_or(0, |until| until.most);
+        self.processes.max(most).max(1)
     }
 
     /// The workloads that it chooses and that one of its engines can run.

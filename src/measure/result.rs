@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::host::{Host, Variable};
 use crate::measure::limit::probe::Limits;
 use crate::measure::limit::roofline::Bound;
+use crate::measure::publication::Precision;
 use crate::measure::workload::{Level, Workload};
 use crate::timing::Interval;
 use crate::trace::Witness;
@@ -205,6 +206,10 @@ pub struct Run {
     /// How wide an interval may be, in parts of its median, before the run warns of noise.
     #[serde(default = "usual_width")]
     pub within: f64,
+    /// The precision at which the run could stop before its last process; absent where every process was
+    /// planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Precision>,
     /// Seed of the order of engines within a round.
     pub seed: u64,
     /// The compiler and build profile.

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::host::{Host, environment};
 use crate::measure::limit::probe;
 use crate::measure::plan::ROUNDS;
+use crate::measure::publication::Precision;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
@@ -17,25 +18,43 @@ use crate::measure::worker::fresh::{self, Note, fresh_process};
 use crate::measure::worker::known::Known;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
-use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage};
+use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage, publication};
 use crate::timing::Clock;
 
 #[cfg(test)]
 mod tests;
 
 /// How far a run is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Progress<'a> {
     /// The process that runs, from 1.
     pub process: u32,
-    /// Processes in all.
+    /// Processes in all; at most, where the run stops at a precision.
     pub processes: u32,
+    /// The precision at which the run stops.
+    pub until: Option<Precision>,
+    /// Ratios that were less precise after the last whole process; `None` while there are too few processes
+    /// to stop.
+    pub wide: Option<usize>,
     /// The workload that was finished.
     pub workload: &'a str,
     /// Workloads finished, in all processes.
     pub done: usize,
     /// Workloads in all processes.
     pub total: usize,
+}
+
+impl Progress<'_> {
+    /// The state in words: `process 2 of 5`; `process 13 of at most 30, 3 ratios wider than ±3 %`.
+    pub fn state(&self) -> String {
+        let Self { process, processes, .. } = self;
+        let Some(until) = self.until else { return format!("process {process} of {processes}") };
+        let wide = self.wide.map_or_else(String::new, |wide| {
+            let ratios = if wide == 1 { "ratio" } else { "ratios" };
+            format!(", {wide} {ratios} wider than ±{:.0} %", 100.0 * until.within)
+        });
+        format!("process {process} of at most {processes}{wide}")
+    }
 }
 
 /// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
@@ -83,7 +102,8 @@ pub fn run_and_keep(
     let patience = fresh::patience(&job);
     let mut collector = Collector::default();
     let mut kept = Instant::now();
-    let processes = plan.processes.max(1);
+    let processes = plan.most_processes();
+    let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
     let mut all_done = 0;
     for process in 1..=processes {
@@ -98,7 +118,8 @@ pub fn run_and_keep(
         let mut finished = 0;
         let mut note = |collector: &Collector, workload: &str| {
             finished += 1;
-            progress(Progress { process, processes, workload, done: before + finished, total });
+            let done = before + finished;
+            progress(Progress { process, processes, until: plan.until, wide, workload, done, total });
             if kept.elapsed() >= KEEP_EVERY {
                 keep(making.run(collector, true));
                 kept = Instant::now();
@@ -111,9 +132,17 @@ pub fn run_and_keep(
         }
         all_done += finished;
         keep(making.run(&collector, true));
+        if let Some(until) = plan.until.filter(|_| process >= plan.processes && finished > 0) {
+            let left = publication::left(&making.run(&collector, false), until.within);
+            wide = Some(left);
+            enough = left == 0;
+            if enough {
+                break;
+            }
+        }
     }
     // Workloads that died are not done either, but nobody stopped them.
-    let partial = stop.load(Ordering::Relaxed) && all_done < total;
+    let partial = stop.load(Ordering::Relaxed) && all_done < total && !enough;
     Ok(making.run(&collector, partial))
 }
 
@@ -143,6 +172,7 @@ impl Making<'_> {
             partial,
             coverage,
             within: plan.within,
+            until: plan.until,
             seed: plan.seed,
             build: env!("SEALMARK_BUILD").into(),
             clock: collector.clock.clone(),
