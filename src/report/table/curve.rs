@@ -66,9 +66,10 @@ fn cell(run: &Run, curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
     };
     match found.zip(number) {
         Some((row, Speed { median, low, high })) => {
-            let best = curve.unit == Unit::Throughput && curve.clear(bytes) == Some(engine);
-            let mark = if best { Mark::Best } else { Mark::Plain };
-            Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
+            let mark = if curve.clear(bytes) == Some(engine) { Mark::Best } else { Mark::Plain };
+            let number = Cell::new(three(median)).mark(mark);
+            // How sure a percentage is says the time that it is made of.
+            if curve.unit == Unit::Limit { number } else { number.detail(interval(run, row, low, high)) }
         }
         None if curve.has_failed(engine, bytes) => Cell::error(),
         None => Cell::none(),
