@@ -1,4 +1,4 @@
-//! Conversations with a worker that is no process.
+//! Conversations with a worker in this process.
 
 use super::*;
 use crate::measure::worker::protocol::{CAPABILITIES, MINOR};
@@ -96,7 +96,7 @@ fn a_slice_ends_with_the_pass_that_reaches_its_time() {
         }
     }
     let mut session = session(&[]);
-    // No pass takes as long as this clock costs, so each counts as its error.
+    // Every pass is shorter than this clock's overhead, so each counts as the clock's error.
     session.clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
     assert_eq!(answers_of(&mut session, &[HELLO, PREPARE]).len(), 2);
     session.slots.get_mut(&0).unwrap().batch = Box::new(Counted);
