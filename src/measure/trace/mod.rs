@@ -227,7 +227,9 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 #[doc(hidden)]
 pub fn step_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     if !trace::is_traced() {
-        return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
+        return Err(Error::Worker(std::io::Error::other(
+            "nobody traces this process: `step` is for internal use",
+        )));
     }
     let mut text = String::with_capacity(2 * JOB_LEN);
     std::io::stdin().read_to_string(&mut text)?;

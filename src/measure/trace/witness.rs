@@ -63,7 +63,7 @@ pub fn attach(rows: &mut [Row], catalog: &Catalog, witnesses: &Witnesses) {
         let cipher = catalog.find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);
         let found = match cipher {
             Some(workload) => witnesses.find(&row.engine, workload.needs(), row.bytes),
-            None => Err("no cipher takes part"),
+            None => Err("the workload uses no cipher"),
         };
         row.no_witness = found.err().map(str::to_owned);
         row.witness = found.ok().cloned();
@@ -129,7 +129,7 @@ mod tests {
         let mut rows = [row("seal/aes-256-gcm/16384", "sealmark"), row("nonce", "sealmark")];
         attach(&mut rows, Catalog::ours(), &witnesses("sealmark", Err("forbidden".into())));
         let reasons: Vec<_> = rows.iter().map(|row| row.no_witness.as_deref()).collect();
-        assert_eq!(reasons, [Some("forbidden"), Some("no cipher takes part")]);
+        assert_eq!(reasons, [Some("forbidden"), Some("the workload uses no cipher")]);
         assert!(rows.iter().all(|row| row.ns.is_some() && row.witness.is_none() && row.error.is_none()));
     }
 

@@ -107,7 +107,7 @@ impl<'a> Worker<'a> {
 /// The failure of a worker that sent an unexpected answer.
 pub(in crate::measure) fn unexpected(answer: &Answer) -> Failure {
     let text = serde_json::to_string(answer).unwrap_or_else(|error| error.to_string());
-    Failure::Garbled(format!("this answer was not asked for: {}", beginning(&text)))
+    Failure::Garbled(format!("unexpected answer: {}", beginning(&text)))
 }
 
 /// The beginning of a line, short enough for a message.
@@ -192,7 +192,7 @@ impl Process {
         let _ = self.child.kill();
         match self.child.wait() {
             Ok(status) => Failure::Died(status),
-            Err(error) => Failure::Garbled(format!("and the system does not say how it ended: {error}")),
+            Err(error) => Failure::Garbled(format!("it ended, and the system does not say how: {error}")),
         }
     }
 }
@@ -310,14 +310,14 @@ mod tests {
         for (said, reason) in [
             ("echo hello", "hello"),
             ("echo '{\"answer\":\"fly\"}'", "unknown variant `fly`"),
-            ("echo '{\"answer\":\"ended\"}'", "this answer was not asked for: {\"answer\":\"ended\"}"),
+            ("echo '{\"answer\":\"ended\"}'", "unexpected answer: {\"answer\":\"ended\"}"),
             ("printf '\\377\\n'", "expected value"),
             ("yes | tr -d '\\n'", "more than 1048576 bytes"),
         ] {
             let failure = greet(&format!("{said}; exec sleep 1000"), &[RUN]).unwrap_err();
             let Failure::Garbled(why) = &failure else { panic!("{said}: {failure}") };
             assert!(why.contains(reason), "{said}: {why}");
-            assert!(failure.to_string().contains("what its parent does not understand"));
+            assert!(failure.to_string().contains("that its parent does not understand"));
             assert_eq!(failure.cause(), Cause::Other);
         }
     }

@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
             let result = match serde_json::from_slice(&text) {
                 Ok(Command::End) => return tell(Answer::Ended),
                 Ok(command) => self.carry_out(command, tell)?,
-                Err(error) => Err(Refusal::command(format!("this is no command: {error}"))),
+                Err(error) => Err(Refusal::command(format!("this is not a command: {error}"))),
             };
             if let Err(Refusal(cause, why)) = result {
                 tell(Answer::Error { cause, why })?;
@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
         let of_engine = |why| Refusal(Fault::Engine, format!("{name}: {why}"));
         engine.available().map_err(of_engine)?;
         if !workload.supported_by(engine) {
-            return Err(of_engine(format!("it does not offer what {path} calls")));
+            return Err(of_engine(format!("it does not support the calls of {path}")));
         }
         let most = workload.count() * LONGEST;
         let count = match operations.map(usize::try_from) {

@@ -142,8 +142,8 @@ fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
     };
     let cases = [
         (r#"{"command":"fly"}"#.to_owned(), Fault::Command, "unknown variant `fly`"),
-        ("{\"command\":".to_owned(), Fault::Command, "this is no command: EOF"),
-        ("\"run\"".to_owned(), Fault::Command, "this is no command"),
+        ("{\"command\":".to_owned(), Fault::Command, "this is not a command: EOF"),
+        ("\"run\"".to_owned(), Fault::Command, "this is not a command"),
         (r#"{"command":"run","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"check","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"tails","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
@@ -174,7 +174,7 @@ fn a_wrong_engine_is_not_prepared_and_its_slot_is_empty() {
     for (defect, reason) in [
         (Defect::FlipsTag, "tag"),
         (Defect::Unavailable, "it was told not to be"),
-        (Defect::Unsupported, "does not offer what seal/aes-256-gcm/64 calls"),
+        (Defect::Unsupported, "does not support the calls of seal/aes-256-gcm/64"),
     ] {
         let broken = Broken::with(defect);
         let prepare = PREPARE.replace("\"sealmark\"", &format!("{:?}", broken.name()));

@@ -77,7 +77,7 @@ impl Measured {
         match (self.ns, &self.error) {
             (_, Some(why)) => Err(why.clone()),
             (Some(ns), None) if ns > 0.0 => Ok(ns),
-            (Some(ns), None) => Err(format!("a worker process measured {ns} ns, which is no time")),
+            (Some(ns), None) => Err(format!("a worker process measured {ns} ns, which is not a valid time")),
             (None, None) => Err("a worker process gave neither a time nor a reason".into()),
         }
     }

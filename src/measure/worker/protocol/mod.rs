@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(row(Some(2.0), Some("wrong")), Err("wrong".into()));
         assert!(row(None, None).is_err_and(|why| why.contains("neither a time nor a reason")));
         for ns in [0.0, -1.0, f64::NAN] {
-            assert!(row(Some(ns), None).is_err_and(|why| why.contains("which is no time")), "{ns}");
+            assert!(row(Some(ns), None).is_err_and(|why| why.contains("which is not a valid time")), "{ns}");
         }
     }
 }

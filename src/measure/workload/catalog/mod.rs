@@ -293,7 +293,7 @@ mod tests {
                 row("ops = [\"seal\"]\nalgorithms = [\"rot-13\"]"),
                 "are seal (aes-256-gcm and the like), seal (record)",
             ),
-            (row("ops = [\"nonce\"]\narena = \"L1\""), "nonce walks through no buffers"),
+            (row("ops = [\"nonce\"]\narena = \"L1\""), "nonce uses no buffers"),
         ] {
             let error = read(&text).unwrap_err().to_string();
             assert!(error.starts_with("own.toml: ") && error.contains(part), "{error}");
