@@ -4,6 +4,8 @@
 #[cfg(all(feature = "aead-traits", feature = "peers"))]
 mod aead_traits;
 #[cfg(feature = "cli")]
+mod baseline;
+#[cfg(feature = "cli")]
 mod cli;
 mod envelope;
 mod floors;
