@@ -1,9 +1,9 @@
 //! Every backend that this CPU can run, against the naive model, the published test cases and each other.
 //!
-//! Needs neither the command nor a peer, so that it can be cross-compiled and run under an emulated CPU: `ci/cpus`
-//! does. `SEALMARK_EXPECT=portable,aesni` names the backends that must be there, exactly and in order. With every
-//! backend held to the model, byte by byte, those of one CPU and of different ones agree.
-//! Not here: the lengths that the widest kernels care for, and Wycheproof; `sealmark verify` has both.
+//! Needs neither the command nor a peer, so `ci/cpus` can cross-compile it and run it under an emulated CPU.
+//! `SEALMARK_EXPECT=portable,aesni` names exactly the backends that must be available, in order. Every backend must
+//! match the model byte by byte, so backends of one CPU and of different CPUs agree.
+//! `sealmark verify` adds the lengths that matter to the widest kernels, and Wycheproof.
 
 use sealmark::aead::{Aead, Alg, BACKENDS, Backend, Error, Message, Tag};
 use sealmark::engine;
@@ -21,7 +21,7 @@ fn names(backends: &[&Backend]) -> String {
     backends.iter().map(|backend| backend.name).collect::<Vec<_>>().join(",")
 }
 
-/// Bytes that look like nothing in particular.
+/// Bytes without a pattern.
 fn bytes(len: usize, seed: usize) -> Vec<u8> {
     let mut x = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let mut next = || {
@@ -33,7 +33,7 @@ fn bytes(len: usize, seed: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Places for a message among other bytes, `offset` past a cache line.
+/// Room for a message among other bytes, `offset` bytes past a cache line.
 struct Place {
     memory: Vec<u8>,
     start: usize,
@@ -71,7 +71,7 @@ impl Keys {
         Self { model: Model::new(&bytes), keys: available().iter().map(key).collect() }
     }
 
-    /// Seals and opens one message with every backend; the model says what must come out.
+    /// Seals and opens one message with every backend, and compares the results with the model's.
     fn judge(&self, iv: &[u8], aad_len: usize, len: usize) {
         let (message, aad) = (bytes(len, len), bytes(aad_len, 1000 + aad_len));
         let (ciphertext, expected) = self.model.seal(iv, &aad, &message);
@@ -115,7 +115,7 @@ fn a_backend_that_this_cpu_lacks_makes_no_key() {
 }
 
 /// Test cases of McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: the number, the key's
-/// length, the IV, what of the text is message, ciphertext and tag. 1, 2, 7, 8, 13, 14 have a key and IV of zeros.
+/// length, the IV, the range of the text that is the message, ciphertext and tag. 1, 2, 7, 8, 13, 14 use zeros.
 #[rustfmt::skip]
 const PUBLISHED: [(u32, usize, &str, &str, &str); 13] = [
     (1, 16, ZERO, "", "58e2fccefa7e3061367f1d57a4e7455a"),
@@ -328,7 +328,7 @@ fn a_batch_gives_what_single_calls_give() {
             let (ciphertext, tag) = keys.model.seal(&[i as u8; 12], &aads[i], &texts[i]);
             assert!(sealed.in_out == ciphertext && sealed.tag.0 == tag, "{name}, message {i} of the batch");
         }
-        // One of each kind and place is refused, and only that one.
+        // Exactly one message of each kind and place is refused.
         let altered = [0, 3, 8, 15];
         for i in altered {
             batch[i].tag.0[i] ^= 1;

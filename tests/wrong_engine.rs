@@ -1,6 +1,7 @@
 //! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named, and it
-//! gets no time. An engine and a scheme of one's own, the examples', are one file and one argument: verified, injected
-//! with faults, listed, measured and reported; a scheme that lies is caught. Called with arguments this program is the command with them; without, it is the test.
+//! gets no time. The engine and the scheme of the examples are one file and one argument each: they are verified,
+//! injected with faults, listed, measured and reported. A scheme that lies is caught. With arguments, this program is
+//! the command with all of them; without, it is the test.
 
 use std::process::{Command, ExitCode, Output};
 
@@ -19,7 +20,7 @@ use own_scheme::Notes;
 
 const WRONG: &str = "planted/round-constant";
 
-/// The example's scheme, which claims to see all that there is.
+/// The example's scheme, which claims to have no blind spots.
 struct Boastful;
 
 impl Scheme for Boastful {

@@ -1,4 +1,4 @@
-//! The envelope floor as a whole: what any record, any altered record, and any number of threads may do.
+//! The envelope floor as a whole: any record, any altered record, any number of threads.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ fn cipher_of(engine: &'static dyn Engine) -> Cipher {
     Arc::new(keystore).into()
 }
 
-/// What a record of the tests is sealed from.
+/// The inputs of one sealed record.
 #[derive(Clone, Debug)]
 struct Sample {
     flag: u8,
@@ -174,7 +174,7 @@ fn keys_longer_than_the_stack_buffer_seal_and_open_too() {
     }
 }
 
-/// An engine that leaves the unauthenticated plaintext behind, and cannot seal messages that begin with `!`.
+/// An engine that leaves unauthenticated plaintext behind, and cannot seal messages that begin with `!`.
 static LEAKY: FaultyEngine =
     FaultyEngine::new("leaky").with_residue(Residue::Plaintext).with_calls(&|sound, call| {
         let ciphertext = call.in_out().to_vec();
@@ -267,7 +267,7 @@ fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
                         let mut refused = false;
                         let mut nonces = Vec::new();
                         for turn in 0..1000 {
-                            // Every other turn takes a run, which may be cut short at the middle or the end.
+                            // Every other turn takes a run of nonces, which may stop in the middle or at the end.
                             let run = NonZeroU32::new(1 + turn % 2 * 2).expect("never 0");
                             match source.take(run) {
                                 Ok(run) => {
@@ -305,7 +305,7 @@ fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
     }
 }
 
-/// The one data key that the writers of the test below ever set under that id.
+/// The only data key that the writers of the test below set under that id.
 fn dek_of(id: u32) -> [u8; 32] {
     [id as u8; 32]
 }
