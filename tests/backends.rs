@@ -155,7 +155,7 @@ const MESSAGE: &str = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8
 const AAD: &str = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
 
 #[test]
-fn every_backend_gives_the_published_test_cases() {
+fn every_backend_passes_the_published_test_cases() {
     let unhex = |text: &str| hex::decode(text).unwrap();
     let mut came_out = 0;
     for backend in available() {
@@ -180,7 +180,7 @@ fn every_backend_gives_the_published_test_cases() {
 }
 
 #[test]
-fn every_length_gives_what_the_model_gives() {
+fn every_length_agrees_with_the_model() {
     let lengths = (0..=600).chain(1008..=1040).chain(4080..=4112);
     let mut judged = 0;
     for alg in Alg::ALL {
@@ -196,7 +196,7 @@ fn every_length_gives_what_the_model_gives() {
 }
 
 #[test]
-fn every_length_of_aad_gives_what_the_model_gives() {
+fn every_length_of_aad_agrees_with_the_model() {
     let keys = Keys::new(Alg::Aes256Gcm);
     let mut judged = 0;
     for aad_len in (0..=40).chain([63, 64, 65, 127, 128, 129, 176, 600, 1000]) {
@@ -209,7 +209,7 @@ fn every_length_of_aad_gives_what_the_model_gives() {
 }
 
 #[test]
-fn every_length_of_iv_gives_what_the_model_gives() {
+fn every_length_of_iv_agrees_with_the_model() {
     for alg in Alg::ALL {
         let keys = Keys::new(alg);
         for iv_len in (1..=40).chain([60, 64, 127, 256, 300]) {
@@ -223,7 +223,7 @@ fn every_length_of_iv_gives_what_the_model_gives() {
 }
 
 #[test]
-fn a_counter_that_wraps_gives_what_the_model_gives() {
+fn a_wrapping_counter_agrees_with_the_model() {
     let keys = Keys::new(Alg::Aes128Gcm);
     for back in [0, 1, 2, 3, 4, 7, 12, 30, 47, 63] {
         let j0 = u128::MAX - (0x55 << 64) - back;
@@ -279,7 +279,7 @@ fn a_refused_open_leaves_zeros_and_a_key_that_still_works() {
 }
 
 #[test]
-fn a_short_tag_is_compared_to_its_end_and_no_further() {
+fn a_short_tag_is_compared_exactly_to_its_end() {
     let keys = Keys::new(Alg::Aes192Gcm);
     let mut tried = 0;
     for (name, key) in &keys.keys {
@@ -313,7 +313,7 @@ fn a_short_tag_is_compared_to_its_end_and_no_further() {
 }
 
 #[test]
-fn a_batch_gives_what_single_calls_give() {
+fn a_batch_agrees_with_single_calls() {
     let keys = Keys::new(Alg::Aes256Gcm);
     let lengths = [0, 1, 16, 16, 16, 16, 64, 64, 64, 64, 64, 200, 17, 256, 256, 1040, 5];
     let aads: Vec<_> = (0..lengths.len()).map(|i| bytes(i * 3, i)).collect();

@@ -206,7 +206,7 @@ fn start(file: Arc<SidecarFile>) -> Start {
 }
 
 #[test]
-fn the_search_finds_a_key_that_is_given_back_and_one_that_is_moved() {
+fn the_search_finds_a_freed_key_and_a_moved_one() {
     let ((), found) = searched(|| drop(black_box(Box::new(*key(7)))));
     assert_eq!(found, 1);
     let ((), found) = searched(|| drop(black_box(STANDARD.encode(key(KEK)))));
@@ -222,7 +222,7 @@ fn the_search_finds_a_key_that_is_given_back_and_one_that_is_moved() {
 }
 
 #[test]
-fn a_node_of_a_thousand_keys_leaves_none_behind_when_it_is_loaded_and_when_it_ends() {
+fn loading_and_dropping_a_node_of_a_thousand_keys_leaves_none_behind() {
     let start = start(file_of(&sidecar(KEYS)));
     let (keys, found) = searched(|| {
         let node = load(start).expect("it loads").ready(0, None).expect("it is ready");
@@ -305,7 +305,7 @@ fn a_rewriting_a_rewrap_and_a_retirement_leave_no_key_behind() {
 }
 
 #[test]
-fn a_keystore_wipes_what_it_refuses_replaces_and_forgets() {
+fn a_keystore_wipes_the_keys_that_it_refuses_replaces_and_forgets() {
     let (len, found) = searched(|| {
         let keystore = keystore();
         (1..=200).for_each(|number| keystore.set(number.into(), key(number)).expect("a good key"));
@@ -359,7 +359,7 @@ fn the_environments_kek_is_read_without_a_copy_left_behind() {
 }
 
 #[test]
-fn an_expanded_key_of_every_backend_is_zeros_when_it_is_given_back() {
+fn every_backend_zeroes_its_expanded_key_before_it_is_freed() {
     let mut seen = 0;
     for backend in BACKENDS.iter().filter(|backend| backend.available()) {
         for alg in Alg::ALL {

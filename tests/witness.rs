@@ -56,14 +56,14 @@ fn tests() -> u32 {
     let why = witnesses.refute(DOUBLE.name()).expect("it is refused");
     assert!(why.contains("AES instructions: none"), "{why}");
     assert_eq!(witnesses.refute("sealmark"), None, "this CPU's own choice is what it is called");
-    its_times_are_taken_away(&engines, &witnesses, &why);
-    it_is_put_to_no_case(&engines, &witnesses, &why);
-    what_is_measured_and_what_is_traced_see_the_same_environment();
+    it_gets_no_times(&engines, &witnesses, &why);
+    no_case_runs_on_it(&engines, &witnesses, &why);
+    measured_and_traced_processes_see_the_same_environment();
     4
 }
 
 /// This program again, as a process with a folder to write to.
-fn what_is_measured_and_what_is_traced_see_the_same_environment() {
+fn measured_and_traced_processes_see_the_same_environment() {
     if std::env::var_os(ENVIRONMENTS).is_some() {
         return;
     }
@@ -83,7 +83,7 @@ fn what_is_measured_and_what_is_traced_see_the_same_environment() {
     }
 }
 
-fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+fn it_gets_no_times(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
     let plan = Plan {
         filter: Some("seal/*-256-gcm/64".into()),
         processes: 1,
@@ -101,7 +101,7 @@ fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witness
     assert!(rows[1].witness.is_some());
 }
 
-fn it_is_put_to_no_case(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+fn no_case_runs_on_it(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
     let set = || verify::built_in("contract", 1).expect("it is built in");
     let run = |witnesses: &Witnesses| {
         let plan = verify::Plan::new(engines.to_vec(), Sets::Given(vec![set()]), 1);

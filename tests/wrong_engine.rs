@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     run_does_not_measure_it();
     an_honest_scheme_is_verified_listed_and_measured();
     a_scheme_that_lies_is_found_and_its_family_has_both();
-    an_engine_of_ones_own_is_verified_measured_and_reported();
+    a_users_own_engine_is_verified_measured_and_reported();
     println!("6 passed, 0 failed");
     ExitCode::SUCCESS
 }
@@ -191,7 +191,7 @@ fn a_scheme_that_lies_is_found_and_its_family_has_both() {
     assert!(words.contains(expected), "{words}");
 }
 
-fn an_engine_of_ones_own_is_verified_measured_and_reported() {
+fn a_users_own_engine_is_verified_measured_and_reported() {
     let sets = ["--set", "wycheproof/aes-gcm", "--set", "faults/notes"];
     let output = sealmark(&[&["verify", "--engine", "mine", "--format", "json"], &sets[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_sealed_opens_by_every_call(sample in samples()) {
+    fn a_sealed_record_opens_with_every_call(sample in samples()) {
         let cipher = cipher_of(sealmark());
         let mut record = vec![0; sample.plaintext.len() + OVERHEAD];
         let len = cipher.seal_into(&sample.header(), &sample.aad(), &sample.plaintext, &mut record);
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_of_the_record_or_of_what_it_is_bound_to_is_refused(
+    fn any_flipped_bit_of_the_record_or_its_aad_is_refused(
         sample in samples(), at: prop::sample::Index, bit in 0..8,
     ) {
         let cipher = cipher_of(sealmark());
@@ -257,7 +257,7 @@ fn a_batch_that_runs_out_of_nonces_leaves_no_record() {
 }
 
 #[test]
-fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
+fn no_nonce_repeats_across_threads_or_follows_the_last() {
     for (left, before) in [(4000, u64::MAX - 4000), (u64::MAX, 0), (u64::MAX, (1 << 63) - 2001)] {
         let source = NonceSource::after(3, 4, before);
         let issued: Vec<Nonce> = thread::scope(|scope| {
@@ -361,7 +361,7 @@ fn readers_see_whole_keys_while_writers_set_and_delete() {
 }
 
 #[test]
-fn of_threads_that_set_one_id_to_different_bytes_one_succeeds() {
+fn exactly_one_thread_can_set_an_id_to_its_bytes() {
     for _ in 0..50 {
         let keystore = Keystore::new(sealmark());
         let results: Vec<_> = thread::scope(|scope| {

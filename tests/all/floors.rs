@@ -218,7 +218,7 @@ fn has_intrinsics(code: &str) -> bool {
 }
 
 #[test]
-fn unsafe_code_stays_where_it_is_argued() {
+fn unsafe_code_stays_where_it_is_justified() {
     let mut seen = 0;
     for (file, code) in sources() {
         if is_unsafe(&code) {
@@ -240,7 +240,7 @@ fn needless<'a>(
 }
 
 #[test]
-fn every_allowance_is_for_something_that_is_there() {
+fn every_exception_is_needed() {
     let sources = sources();
     assert_eq!(needless(UNSAFE, &sources, is_unsafe), [""; 0], "unsafe is allowed where there is none");
     assert_eq!(needless(INTRINSICS, &sources, has_intrinsics), [""; 0], "intrinsics are allowed in vain");

@@ -112,7 +112,7 @@ impl Timed for Macs {
 }
 
 #[test]
-fn a_kind_of_ones_own_is_measured_and_reported_and_one_that_is_lazy_gets_no_time() {
+fn a_users_own_kind_is_measured_and_reported_and_a_lazy_one_gets_no_time() {
     let catalog = Catalog::read(&[("own.toml", ROWS)], KINDS, &[]).expect("it reads");
     let plan = Plan {
         catalog: Arc::new(catalog),

@@ -53,7 +53,7 @@ fn widths(trace: &Value, class: &str) -> Vec<String> {
 const STEPS: u64 = 60_000;
 
 #[test]
-fn the_way_is_the_same_each_time_whatever_key_nonce_and_message() {
+fn the_path_is_the_same_for_every_key_nonce_and_message() {
     let mut seen = 0;
     for engine in available() {
         for op in ["seal", "open"] {
@@ -121,7 +121,7 @@ fn a_trace_adds_up() {
 }
 
 #[test]
-fn what_changed_is_told_from_a_saved_trace() {
+fn a_saved_trace_shows_what_changed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("before.json");
     let path = file.to_str().expect("test paths are UTF-8");
@@ -173,7 +173,7 @@ fn a_workload_without_a_cipher_has_no_harness() {
 }
 
 #[test]
-fn several_stand_side_by_side_and_are_spliced() {
+fn several_traces_are_shown_side_by_side_and_spliced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("README.md");
     let path = file.to_str().expect("test paths are UTF-8");
@@ -258,7 +258,7 @@ fn a_variable_that_masks_the_cpu_masks_it_for_the_trace_too() {
 }
 
 #[test]
-fn the_way_is_the_same_whatever_the_callers_environment() {
+fn the_path_does_not_depend_on_the_callers_environment() {
     let filler = "x".repeat(100_000);
     let once = |variables: &[(&str, &str)]| {
         let trace = trace_with(variables, "seal/aes-256-gcm/1024", "sealmark", &[])?;
@@ -363,7 +363,7 @@ mod forbidden {
     }
 
     #[test]
-    fn a_process_that_is_killed_for_asking_leaves_the_question_open() {
+    fn a_process_killed_for_asking_proves_nothing() {
         for (answer, name) in [(libc::SECCOMP_RET_KILL_PROCESS, "kill"), (libc::SECCOMP_RET_TRAP, "trap")] {
             let output = sealmark(TRACEME, answer, &["trace", "seal/aes-256-gcm/16"]);
             could_not_tell(name, &output, "killed by SIGSYS");
@@ -371,7 +371,7 @@ mod forbidden {
     }
 
     #[test]
-    fn a_program_that_may_ask_in_vain_leaves_the_question_open() {
+    fn a_refused_or_ignored_request_proves_nothing() {
         // Answers "done" without doing anything, as an emulator may.
         let output = sealmark(TRACEME, libc::SECCOMP_RET_ERRNO, &["trace", "seal/aes-256-gcm/16"]);
         could_not_tell("nothing was done", &output, "exit status 2");
