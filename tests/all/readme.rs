@@ -117,3 +117,15 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
     assert!(followed > 20, "{followed} links");
 }
+
+/// The documentation's example is compiled and run as a test, and has one more line.
+#[test]
+fn the_first_pages_example_is_that_of_the_documentation() {
+    let (text, library) = (text_of("README.md"), text_of("src/lib.rs"));
+    let example = text.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example = example.expect("the first page has an example");
+    for line in example.lines() {
+        assert!(library.contains(format!("//! {line}").trim_end()), "{line}");
+    }
+    assert!(example.lines().count() > 5);
+}
