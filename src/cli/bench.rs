@@ -109,11 +109,11 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
 /// Measures with a progress bar; the first Ctrl-C keeps what is finished. `keep` gets it as it comes.
 pub(super) fn measure(plan: &Plan, keep: &mut (dyn FnMut(Run) + Send)) -> anyhow::Result<Run> {
     super::install_ctrlc_handler();
-    let total = plan.workloads().len() as u64 * u64::from(plan.processes);
+    let total = plan.workloads().len() as u64 * u64::from(plan.most_processes());
     let bar = progress::bar("measuring", total);
     let mut show = |p: Progress<'_>| {
         bar.set_position(p.done as u64);
-        bar.set_message(format!("process {} of {}: {}", p.process, p.processes, p.workload));
+        bar.set_message(format!("{}: {}", p.state(), p.workload));
     };
     let run = measure::run_and_keep(plan, &STOP, &mut show, keep)?;
     bar.finish_and_clear();

@@ -16,6 +16,7 @@ mod list;
 mod output;
 mod profile;
 mod progress;
+mod publication;
 mod registry;
 mod report;
 mod run;

@@ -177,6 +177,17 @@ pub fn default_dir(fingerprint: &str) -> PathBuf {
     dir_for(&here, jiff::Timestamp::now(), fingerprint)
 }
 
+/// The folder for a baseline of the host with that fingerprint: `reports/baseline/FINGERPRINT/` of Sealmark's
+/// checkout when the current folder is inside it, else `sealmark-baseline/FINGERPRINT/` here. It is not made
+/// yet.
+pub fn baseline_dir(fingerprint: &str) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    match here.ancestors().find(|folder| is_checkout(folder)) {
+        Some(checkout) => checkout.join("reports").join("baseline").join(fingerprint),
+        None => here.join("sealmark-baseline").join(fingerprint),
+    }
+}
+
 fn dir_for(here: &Path, now: jiff::Timestamp, fingerprint: &str) -> PathBuf {
     let name = format!("{}-{fingerprint}", now.strftime("%Y%m%dT%H%M%SZ"));
     match here.ancestors().find(|folder| is_checkout(folder)) {

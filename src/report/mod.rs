@@ -29,7 +29,7 @@ pub mod trace;
 pub use block::{Cell, Column, Mark, Table};
 pub use compare::agree;
 pub use error::Error;
-pub use file::{File, default_dir, read, read_all, write, write_text};
+pub use file::{File, baseline_dir, default_dir, read, read_all, write, write_text};
 pub use format::{FORMATS, Format, markdown, text};
 pub use number::plain;
 pub use section::{Report, Section};

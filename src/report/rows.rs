@@ -10,8 +10,7 @@ use crate::measure::{self, Estimate, Row, Run, Scope, Workload};
 use crate::timing::interval::coverage;
 use crate::trace::{Seen, Width, Witness};
 
-/// The prefix of our own engines' names; every other engine is a peer.
-pub(super) const OWN: &str = "sealmark";
+pub(super) use crate::measure::ratio::OWN;
 
 /// Operations and what they work on, as rows name them, where a table is about these.
 pub(super) const SEAL: &str = "seal";
@@ -144,18 +143,6 @@ pub(super) fn processes(run: &Run) -> String {
         [n] => counted_processes(n),
         [most, .., least] => format!("{} to {} processes", count(least), count(most)),
     }
-}
-
-/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
-/// each have as many samples as the other, but not of the same processes, so each is held against the row
-/// that lost none. A run that ended early has its last process for some workloads only.
-pub(super) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
-    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
-    let whole = beside.map(|row| row.samples.len()).max();
-    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
-    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
-        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
-    (usable && !ratios.is_empty()).then_some(ratios)
 }
 
 /// Peers that are not among those compared: `without graviola`; nothing where all have a time.

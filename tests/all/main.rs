@@ -4,6 +4,8 @@
 #[cfg(all(feature = "aead-traits", feature = "peers"))]
 mod aead_traits;
 #[cfg(feature = "cli")]
+mod baseline;
+#[cfg(feature = "cli")]
 mod cli;
 #[cfg(all(feature = "cli", unix))]
 mod commands;

@@ -1,7 +1,8 @@
-//! The command `sample`: engines that take turns in shuffled rounds of a workload, in one process.
+//! The command `sample`: engines take turns in shuffled rounds of a workload, in one process.
 //!
-//! What slows the machine for a while slows all of them, so their ratios are the most exact figures there
-//! are. The worker says what it is about to touch, so that its parent knows whom to blame when it dies.
+//! Whatever slows the machine for a while slows all of them, so their ratios are the most reliable figures of
+//! all. The worker announces which engine it is about to run, so that its parent knows which one to blame if
+//! it dies.
 
 use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
@@ -11,10 +12,10 @@ use crate::measure::worker::tail;
 use crate::measure::{Arena, ClockInfo, Error, Workload};
 use crate::timing::{Clock, Pinning, Sampler, Timed};
 
-/// Told of each answer as soon as there is one; what it returns as an error ends the sampling.
+/// Called with each answer as soon as there is one. Its errors end the sampling.
 pub(in crate::measure) type Tell<'a> = &'a mut dyn FnMut(Answer) -> Result<(), Error>;
 
-/// A job, and what this process measures it with.
+/// A job, and the means to measure it in this process.
 pub(in crate::measure) struct Sampling<'a> {
     pub job: &'a Job,
     pub known: Known<'a>,
@@ -23,7 +24,7 @@ pub(in crate::measure) struct Sampling<'a> {
 }
 
 impl Sampling<'_> {
-    /// Samples every workload of the job, on those of its engines that are known here.
+    /// Samples every workload of the job on the job's engines.
     ///
     /// # Errors
     /// Those of `tell`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist, before anything is
@@ -53,7 +54,7 @@ impl Sampling<'_> {
     }
 }
 
-/// The rows of a workload, and nanoseconds for a cycle of the core meanwhile.
+/// The rows of a workload, and nanoseconds per core cycle meanwhile.
 fn measure_workload(
     workload: &Workload,
     engines: &[&'static dyn Engine],
@@ -61,11 +62,11 @@ fn measure_workload(
     tell: Tell<'_>,
 ) -> Result<(Vec<Measured>, f64), Error> {
     let clock = &sampler.clock;
-    // Of each engine that has no error yet, its batch; of every one, what is known.
+    // Engines without an error have a batch; every engine has an outcome.
     let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); engines.len()];
     let mut batches: Vec<Box<dyn Timed>>;
     let mut repeat = 1;
-    // One count for all, so that all walk through buffers of the same size.
+    // All engines have the same count, so that their arenas have the same size.
     let count = loop {
         let count = workload.count() * repeat;
         let mut times = Vec::new();
@@ -128,7 +129,7 @@ fn judged(
     Ok(Measured { clock_error, cycles, tails, ..Measured::new(engine.name(), Ok(ns)) })
 }
 
-/// Makes a batch that is right and refuses a forgery, and the time of the shortest of some passes.
+/// Prepares a batch, checks that it is right and refuses a forgery; also returns its shortest pass.
 pub(in crate::measure) fn prepare_checked(
     workload: &Workload,
     engine: &'static dyn Engine,
@@ -141,25 +142,25 @@ pub(in crate::measure) fn prepare_checked(
     Ok((batch, ns))
 }
 
-/// How many times as many operations as usual a pass may have.
+/// The largest factor by which a pass may be lengthened.
 pub(in crate::measure) const LONGEST: usize = 64;
 
-/// How many times as many operations a pass needs for the shortest of these to take long enough: a coarse
-/// clock needs longer ones, at the price of a larger arena.
+/// The factor by which to lengthen passes so that the shortest of them lasts long enough. A coarse clock
+/// needs longer passes, at the price of a larger arena.
 fn repeat_factor(times_ns: &[f64], wanted_ns: f64) -> usize {
     let shortest = times_ns.iter().copied().fold(wanted_ns, f64::min);
     (wanted_ns / shortest.max(1.0)).ceil().clamp(1.0, LONGEST as f64) as usize
 }
 
-/// What a pass that takes `ns` may be off by, in parts of it; `None` where that is at most what [`Clock`]
-/// promises, one in a hundred. Not even the longest pass may be long enough for a coarse clock.
+/// The clock's error as a fraction of a pass of `ns`; `None` where it is at most the 1 % that [`Clock`]
+/// promises. For a coarse clock even the longest pass may be too short.
 ///
 /// # Errors
-/// A pass that may be nothing but the clock's error is no time.
+/// If the pass is no longer than the clock's error, it has no time.
 fn clock_error(clock: &Clock, ns: f64) -> Result<Option<f64>, String> {
     let error_ns = clock.error_ns();
     if ns <= error_ns {
-        return Err(format!("a pass is too short for this clock, which may be off by {error_ns:.0} ns"));
+        return Err(format!("a pass is too short for this clock, whose error is up to {error_ns:.0} ns"));
     }
     Ok((ns < clock.shortest_pass_ns()).then_some(error_ns / ns))
 }
@@ -230,7 +231,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        // Twice two, or more, where the clock is too coarse for the usual count.
+        // Two engines, or twice two and more where the clock is too coarse for the usual count.
         let (touched, rest) = kinds[1..].split_at(kinds.iter().filter(|kind| **kind == "at").count());
         assert!(kinds[0] == "clock" && touched.len() >= 2 && touched.len() % 2 == 0, "{kinds:?}");
         assert!(touched.iter().all(|kind| *kind == "at"), "{kinds:?}");
@@ -287,7 +288,7 @@ mod tests {
         for ns in [0.0, 500.0, 1e3] {
             assert!(clock_error(&clock(1e3), ns).is_err_and(|why| why.contains("too short for this clock")));
         }
-        // What a row says: the same in a run, whose passes are as long as they are.
+        // A row of a real run says nothing of it: its passes are long enough.
         let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
         let timed = |grain_ns| {
             let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };

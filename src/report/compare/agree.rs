@@ -4,10 +4,10 @@
 //! over processes, by order statistics. Two runs agree on a row where the two intervals overlap.
 
 use crate::measure::Run;
+use crate::measure::ratio::pairs;
 use crate::report::block::{Cell, Mark, Table};
 use crate::report::number::three;
-use crate::report::rows::{distinct, pairs, time};
-
+use crate::report::rows::{distinct, time};
 use crate::timing::Interval;
 
 /// What comparing two runs found.

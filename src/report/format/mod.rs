@@ -190,10 +190,9 @@ mod tests {
                 "failures",
                 "seal-aes-256-gcm",
                 "open-aes-256-gcm",
-                "heat",
+                "ratio-seal-aes-256-gcm",
+                "ratio-open-aes-256-gcm",
                 "ratios",
-                "rank-seal-aes-256-gcm",
-                "rank-open-aes-256-gcm",
                 "other",
                 "usage",
                 "errors"

@@ -38,7 +38,7 @@ fn table(run: &Run, curve: &Curve<'_>) -> Table {
     }
     let note = match curve.unit {
         Unit::Throughput => note(run, curve, &table),
-        Unit::Limit => limit_note(run, curve),
+        Unit::Limit => limit_note(run, curve, &table),
     };
     if curve.unit == Unit::Limit {
         table.push(bounds(curve));
@@ -66,9 +66,10 @@ fn cell(run: &Run, curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
     };
     match found.zip(number) {
         Some((row, Speed { median, low, high })) => {
-            let best = curve.unit == Unit::Throughput && curve.clear(bytes) == Some(engine);
-            let mark = if best { Mark::Best } else { Mark::Plain };
-            Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
+            let mark = if curve.clear(bytes) == Some(engine) { Mark::Best } else { Mark::Plain };
+            let number = Cell::new(three(median)).mark(mark);
+            // How sure a percentage is says the time that it is made of.
+            if curve.unit == Unit::Limit { number } else { number.detail(interval(run, row, low, high)) }
         }
         None if curve.has_failed(engine, bytes) => Cell::error(),
         None => Cell::none(),
@@ -87,12 +88,17 @@ fn bounds(curve: &Curve<'_>) -> Vec<Cell> {
     std::iter::once(Cell::new("the limit, in cycles")).chain(curve.sizes.iter().map(bound)).collect()
 }
 
-fn limit_note(run: &Run, curve: &Curve<'_>) -> String {
+fn limit_note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
+    let marked = if table.has(Mark::Best) {
+        " Marked (bold, or *): the best, where the interval of its time is clear of all others."
+    } else {
+        ""
+    };
     format!(
         "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its \
          median over {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are \
          left out, so nothing reaches it, but for a long message whose counter blocks share their first \
-         rounds.{}",
+         rounds.{marked}{}",
         processes(run),
         steered(run, &curve.engines),
     )

@@ -15,11 +15,10 @@ mod engines;
 mod errors;
 mod failures;
 mod files;
-mod heat;
 mod latency_tail;
 pub mod limits;
 mod other;
-mod rank;
+mod publication;
 mod ratio;
 mod usage;
 mod waterfall;
@@ -27,15 +26,14 @@ mod witness;
 
 /// Every table of a section, in the order of the report.
 const TABLES: &[for<'a> fn(&'a Section) -> Vec<Block<'a>>] = &[
+    publication::blocks,
     engines::blocks,
     files::blocks,
     cases::blocks,
     failures::blocks,
     blind::blocks,
     curve::blocks,
-    heat::blocks,
     ratio::blocks,
-    rank::blocks,
     waterfall::blocks,
     latency_tail::blocks,
     cores::blocks,
@@ -52,10 +50,10 @@ impl Section {
         TABLES.iter().flat_map(|blocks| blocks(self)).collect()
     }
 
-    /// Its tables, in the order of the report, each only where there is something in it: `engines`, `files`,
-    /// `cases`, `failures`, `blind`; for each curve its speeds (`seal-aes-256-gcm`) and how far they are from
-    /// the CPU's limit (`limit-seal-aes-256-gcm`); `heat`, `ratios`, the places of the engines
-    /// (`rank-seal-aes-256-gcm`), the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`,
+    /// Its tables, in the order of the report, each only where there is something in it: `publication`,
+    /// `engines`, `files`, `cases`, `failures`, `blind`; for each curve its speeds (`seal-aes-256-gcm`) and
+    /// how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); for each curve with peers the speed
+    /// relative to the best of them (`ratio-seal-aes-256-gcm`); `ratios` of every workload, the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`,
     /// `limits`, `usage`, `errors`, `witnesses`.
     pub fn tables(&self) -> Vec<Table> {
         self.blocks().into_iter().map(|block| block.table).collect()
@@ -167,7 +165,6 @@ mod tests {
                 shown.contains("other"),
                 "{path} is in one of them: {shown:?}"
             );
-            assert_eq!(shown.contains("heat"), shown.contains("curve"), "{path}: {shown:?}");
             assert_eq!(shown.contains("ratio"), workload.scope() == Scope::EveryEngine, "{path}: {shown:?}");
             assert_eq!(shown.contains("latency_tail"), workload.tails, "{path}: {shown:?}");
             let name: Named = (workload.op(), &workload.algorithm, &workload.variant);
