@@ -150,7 +150,7 @@ fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Res
         if text.contains(&format!("<!-- sealmark:{marker} -->")) {
             let path = folder.join(format!("{name}.svg"));
             report::write_text(&path, &svg)?;
-            let link = format!("![{name}: GB/s over message size, on {host}]({})", path.display());
+            let link = format!("![{name} by message size, on {host}]({})", report::link(target, &path));
             text = report::splice(&text, &marker, &link)?;
             spliced.push(marker);
         }

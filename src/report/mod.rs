@@ -33,5 +33,5 @@ pub use file::{File, baseline_dir, default_dir, read, read_all, write, write_tex
 pub use format::{FORMATS, Format, markdown, text};
 pub use number::plain;
 pub use section::{Report, Section};
-pub use splice::{markers, splice};
+pub use splice::{link, markers, splice};
 pub use table::limits;

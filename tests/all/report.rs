@@ -1,5 +1,5 @@
-//! What `sealmark report` makes of results that are not all success: every format shows the failure in its
-//! own way, or the command says it on stderr; and the exit code is never that of success.
+//! `sealmark report` on results that hold a failure: every format shows the failure in its own way, or the
+//! command reports it on stderr, and the exit code never means success.
 #![expect(clippy::unwrap_used, reason = "its helpers fail as a test does")]
 
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 /// The formats that `--format` takes; the page is written by `-o` instead.
 const FORMATS: [&str; 7] = ["text", "markdown", "csv", "junit", "gha", "bmf", "benchstat"];
-/// Those that have no place but a benchmark's: a failure that is not of a row is on stderr alone.
+/// Formats that can only express benchmarks: a failure outside the rows appears on stderr alone.
 const METRICS: [&str; 3] = ["gha", "bmf", "benchstat"];
 
 const WORKLOAD: &str = "open/aes-256-gcm/4096";
@@ -22,12 +22,12 @@ const WHY: &str = "differs-in-message-17";
 /// One kind of result that is not success.
 struct Kind {
     name: &'static str,
-    /// Makes it out of a good verification and a good run.
+    /// Turns a good verification and a good run into this result.
     spoil: fn(&mut Value, &mut Value),
     exit: i32,
-    /// On stderr, in every format.
+    /// The words on stderr, in every format.
     said: &'static str,
-    /// In everything that people read, CSV and JUnit.
+    /// The words in every format for people, in CSV and in JUnit.
     shown: &'static str,
     /// Rows that the metrics must show as failed.
     rows: usize,
@@ -160,7 +160,7 @@ fn row<'a>(run: &'a mut Value, workload: &str, engine: &str) -> &'a mut Value {
     rows.iter_mut().find(|row| row["workload"] == workload && row["engine"] == engine).unwrap()
 }
 
-/// Takes a row's time, as a measurement does.
+/// Takes a row's time away, as a failed measurement does.
 fn fail(row: &mut Value, why: Option<&str>) {
     for number in ["ns", "cycles", "limit", "tails", "gb_per_s"] {
         row[number] = Value::Null;
@@ -249,7 +249,7 @@ fn no_format_lets_a_failure_look_like_success() {
             if METRICS.contains(&format) {
                 assert!(failed_rows(format, &text) >= kind.rows, "{at}: {said}");
             } else {
-                // Lines break anywhere between words.
+                // Lines may break between any two words.
                 let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert!(flat.contains(kind.shown), "{at}:\n{text}");
             }
