@@ -7,7 +7,7 @@ mod aead_traits;
 mod baseline;
 #[cfg(feature = "cli")]
 mod cli;
-#[cfg(all(feature = "cli", unix))]
+#[cfg(all(feature = "cli", feature = "peers", unix))]
 mod commands;
 mod envelope;
 mod floors;

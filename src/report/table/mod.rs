@@ -53,8 +53,8 @@ impl Section {
     /// Its tables, in the order of the report, each only where there is something in it: `publication`,
     /// `engines`, `files`, `cases`, `failures`, `blind`; for each curve its speeds (`seal-aes-256-gcm`) and
     /// how far they are from the CPU's limit (`limit-seal-aes-256-gcm`); for each curve with peers the speed
-    /// relative to the best of them (`ratio-seal-aes-256-gcm`); `ratios` of every workload, the cost of a record (`waterfall-1024`), `tails`, `cores`, `other`,
-    /// `limits`, `usage`, `errors`, `witnesses`.
+    /// relative to the best of them (`ratio-seal-aes-256-gcm`); `ratios` of every workload, the cost of a
+    /// record (`waterfall-1024`), `tails`, `cores`, `other`, `limits`, `usage`, `errors`, `witnesses`.
     pub fn tables(&self) -> Vec<Table> {
         self.blocks().into_iter().map(|block| block.table).collect()
     }
