@@ -13,7 +13,8 @@ const RULE_SINCE: &str = "2026-11-26";
 /// The folders of `reports/baseline`, by name.
 pub fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/baseline");
-    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(root).expect("the folder is committed");
+    let mut folders: Vec<_> = entries.map(|entry| entry.expect("it can be read").path()).collect();
     folders.sort();
     assert!(!folders.is_empty(), "there is a baseline");
     folders
