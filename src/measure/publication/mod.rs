@@ -194,10 +194,11 @@ pub fn judge(run: &Run) -> Result<(), Vec<Objection>> {
 
 /// The reasons against a run that further processes would not remove.
 fn flaws(run: &Run) -> Vec<Objection> {
-    let mut found = Vec::new();
+    // The other flaws of such a run follow from this one.
     if run.partial {
-        found.push(Objection::Partial);
+        return vec![Objection::Partial];
     }
+    let mut found = Vec::new();
     let missing = missing_peers(run.engines.iter().map(|engine| engine.name.as_str()));
     found.extend(missing.into_iter().map(|peer| Objection::MissingPeer(peer.to_owned())));
     let able: Vec<_> = run.engines.iter().filter(|engine| engine.unavailable.is_none()).collect();
