@@ -147,7 +147,7 @@ mod tests {
         let (end, names, objections) = published(verified, run);
         assert_eq!((end, names), (ExitStatus::CouldNotTell, vec![]));
         assert_eq!(objections.len(), 1, "{objections:?}");
-        assert!(objections[0].starts_with("open/aes-256-gcm/64 on ring: 0.50x rustcrypto"), "{objections:?}");
+        assert!(objections[0].starts_with("open/aes-256-gcm/64 on ring: 0.67x rustcrypto"), "{objections:?}");
     }
 
     #[test]

@@ -1,18 +1,20 @@
-//! The committed baselines may be published: the rule that the command applies is applied again to each folder.
+//! Judges each committed baseline by the rule that the command applies before it writes one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sealmark::measure::publication;
 use sealmark::report::{File, Report, read_all};
 
-/// A baseline that was measured before this day is older than the rule.
+/// The day on which the rule was made. Older baselines are exempt.
 const RULE_SINCE: &str = "2026-11-26";
 
 /// The folders of `reports/baseline`, by name.
 pub fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/baseline");
-    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(root).expect("the folder is committed");
+    let mut folders: Vec<_> = entries.map(|entry| entry.expect("it can be read").path()).collect();
     folders.sort();
     assert!(!folders.is_empty(), "there is a baseline");
     folders
@@ -44,4 +46,13 @@ fn every_committed_baseline_may_be_published() {
             }
         }
     }
+}
+
+#[test]
+fn a_run_for_publication_takes_every_engine() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
+    let output = command.args(["run", "--for-publication", "--engine", "ring"]).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("'--for-publication' cannot be used with '--engine <NAME>'"), "{words}");
 }

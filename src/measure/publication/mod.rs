@@ -122,12 +122,14 @@ pub enum Objection {
         /// Why the first was lost.
         why: String,
     },
-    /// A row has too few processes.
-    #[error("{row} has {processes} processes; a baseline needs at least {LEAST}")]
+    /// Rows have too few processes.
+    #[error("{rows} rows have too few processes, {row} only {processes}; a baseline needs at least {LEAST}")]
     TooFew {
-        /// Its workload and engine.
+        /// The number of such rows.
+        rows: usize,
+        /// The workload and engine of the one with the fewest.
         row: String,
-        /// Processes with a sample.
+        /// Its processes.
         processes: usize,
     },
     /// The interval of a ratio is too wide.
@@ -192,10 +194,11 @@ pub fn judge(run: &Run) -> Result<(), Vec<Objection>> {
 
 /// The reasons against a run that further processes would not remove.
 fn flaws(run: &Run) -> Vec<Objection> {
-    let mut found = Vec::new();
+    // The other flaws of such a run follow from this one.
     if run.partial {
-        found.push(Objection::Partial);
+        return vec![Objection::Partial];
     }
+    let mut found = Vec::new();
     let missing = missing_peers(run.engines.iter().map(|engine| engine.name.as_str()));
     found.extend(missing.into_iter().map(|peer| Objection::MissingPeer(peer.to_owned())));
     let able: Vec<_> = run.engines.iter().filter(|engine| engine.unavailable.is_none()).collect();
@@ -227,6 +230,7 @@ fn flaws(run: &Run) -> Vec<Objection> {
         }
     }
     found.extend(run.rows.iter().filter_map(flaw));
+    found.extend(too_few(run));
     found
 }
 
@@ -247,5 +251,13 @@ fn flaw(row: &Row) -> Option<Objection> {
     if row.ns.is_none() || !row.samples.iter().all(|ns| ns.is_finite() && *ns > 0.0) {
         return Some(Objection::NoTime { row: name, why: "the file holds none".into() });
     }
-    (timed < LEAST as usize).then_some(Objection::TooFew { row: name, processes: timed })
+    None
+}
+
+/// All rows with too few processes, as one objection: where one has too few, often all have.
+fn too_few(run: &Run) -> Option<Objection> {
+    let short = |row: &&Row| row.error.is_none() && row.samples.len() < LEAST as usize;
+    let fewest = run.rows.iter().filter(short).min_by_key(|row| row.samples.len())?;
+    let (rows, processes) = (run.rows.iter().filter(short).count(), fewest.samples.len());
+    Some(Objection::TooFew { rows, row: name(fewest), processes })
 }

@@ -11,6 +11,10 @@ use crate::host::Variable;
 /// What is done to a run that may be published, and what is said of it.
 type Spoil = (fn(&mut Run), &'static str);
 
+/// What is said where all rows but one lack a process.
+const TOO_FEW: &str = "ROWS rows have too few processes, seal/aes-256-gcm/16 on rustcrypto only 11; a baseline \
+                       needs at least 12";
+
 fn words(run: &Run) -> Vec<String> {
     judge(run).expect_err("it is refused").iter().map(ToString::to_string).collect()
 }
@@ -84,10 +88,7 @@ fn each_flaw_is_named_where_it_is() {
             "seal/aes-256-gcm/1024 on sealmark/aesni has no ratio to the best peer: the two rows come from \
              different processes",
         ),
-        (
-            |run| run.rows.iter_mut().for_each(|row| _ = row.samples.pop()),
-            "seal/aes-256-gcm/1024 on ring has 11 processes; a baseline needs at least 12",
-        ),
+        (|run| run.rows.iter_mut().skip(1).for_each(|row| _ = row.samples.pop()), TOO_FEW),
         (
             |run| {
                 let i = seal_1024(run, OURS);
@@ -100,8 +101,9 @@ fn each_flaw_is_named_where_it_is() {
     for (spoil, said) in spoils {
         let mut run = publishable();
         spoil(&mut run);
+        let said = said.replace("ROWS", &(run.rows.len() - 1).to_string());
         let found = words(&run);
-        assert!(found.iter().any(|words| words == said), "{said}: {found:?}");
+        assert!(found.contains(&said), "{said}: {found:?}");
     }
 }
 

@@ -133,7 +133,8 @@ pub fn run_and_keep(
         }
         all_done += finished;
         keep(making.run(&collector, true));
-        if let Some(until) = plan.until.filter(|_| process >= plan.processes && finished > 0) {
+        let stopped = stop.load(Ordering::Relaxed);
+        if let Some(until) = plan.until.filter(|_| process >= plan.processes && !stopped) {
             let left = publication::left(&making.run(&collector, false), until.within);
             wide = Some(left);
             enough = left == 0;

@@ -155,6 +155,15 @@ fn a_run_in_this_process_is_one_process_whatever_the_precision() {
 }
 
 #[test]
+fn a_run_that_was_stopped_is_partial_whatever_its_precision() {
+    let stop = AtomicBool::new(false);
+    let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
+    let plan = Plan { until: Some(Precision { within: 0.03, most: 30 }), ..plan };
+    let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
+    assert_eq!((result.rows.len(), result.partial), (2, true));
+}
+
+#[test]
 fn progress_says_how_many_ratios_are_still_too_wide() {
     let progress = Progress {
         process: 13,
