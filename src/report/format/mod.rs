@@ -17,10 +17,9 @@ mod benchstat;
 mod bmf;
 mod csv;
 mod gha;
-mod html;
 mod junit;
 mod markdown;
-mod method;
+mod page;
 pub mod text;
 
 pub use markdown::markdown;
@@ -73,7 +72,7 @@ impl Report {
 
     /// Everything as one self-contained page: no script, nothing fetched.
     pub fn html(&self) -> String {
-        html::page(self)
+        page::page(self)
     }
 
     /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is made; where the page is.
@@ -136,8 +135,7 @@ mod tests {
             .filter_map(|entry| {
                 entry.unwrap().file_name().into_string().unwrap().strip_suffix(".rs").map(str::to_owned)
             })
-            // The page is written by name, and the method is its end.
-            .filter(|name| !["mod", "html", "method"].contains(&name.as_str()))
+            .filter(|name| name != "mod")
             .collect();
         let mut names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
         files.sort();

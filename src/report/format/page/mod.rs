@@ -5,7 +5,6 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::method;
 use crate::measure::warnings;
 use crate::report::block::{Block, Mark, Table};
 use crate::report::figure::{Figure, PALETTE};
@@ -13,6 +12,8 @@ use crate::report::number::{counted, plain};
 use crate::report::rows::all_engines;
 use crate::report::section::{Report, Section};
 use crate::report::{compare, summary};
+
+mod method;
 
 /// Draws the page.
 pub(super) fn page(report: &Report) -> String {
