@@ -4,9 +4,12 @@
 //! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here:
 //! drawing them, which is `figure`.
 
-use super::number::{count, slug};
+use super::number::{count, counted, size, slug, three};
 use super::rows::{distinct, engines_of, is_usual, operation, time, workload};
 use crate::measure::{Row, Run};
+
+/// The size that a sentence speaks of, where it was measured.
+const USUAL_SIZE: u64 = 16 * 1024;
 
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
@@ -126,14 +129,38 @@ impl<'a> Curve<'a> {
         )
     }
 
-    /// The engine quickest at a size, its speed, and the engines whose intervals reach its own.
+    /// The engine with the most of what is drawn at a size, how much, and the engines whose intervals reach
+    /// its own.
     pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
         let mut timed: Vec<_> =
-            self.engines.iter().filter_map(|e| Some((*e, self.speed(e, bytes)?))).collect();
+            self.engines.iter().filter_map(|e| Some((*e, self.value(e, bytes)?))).collect();
         timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
         let (engine, best) = *timed.first()?;
         let near = timed[1..].iter().filter(|(_, speed)| speed.high >= best.low);
         Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
+    }
+
+    /// What it shows: who leads with the shortest message and with a long one, in one sentence; empty where
+    /// nothing has a value.
+    pub fn finding(&self) -> String {
+        let long = if self.sizes.contains(&USUAL_SIZE) { Some(&USUAL_SIZE) } else { self.sizes.last() };
+        let ends = distinct([self.sizes.first(), long].into_iter().flatten());
+        let leads: Vec<String> = ends.into_iter().filter_map(|&bytes| self.lead(bytes)).collect();
+        let what = if self.unit == Unit::Limit { "Closest to the limit" } else { "Quickest" };
+        if leads.is_empty() { String::new() } else { format!("{what} {}.", leads.join("; ")) }
+    }
+
+    /// `at 16 KiB: aws-lc, 14.3 GB/s`.
+    fn lead(&self, bytes: u64) -> Option<String> {
+        let (engine, value, near) = self.fastest(bytes)?;
+        let near = match near.as_slice() {
+            [] => String::new(),
+            [one] => format!(", too close to {one} to call"),
+            [one, rest @ ..] => {
+                format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
+            }
+        };
+        Some(format!("at {}: {engine}, {} {}{near}", size(bytes), three(value), self.unit.name()))
     }
 
     /// The quickest engine at a size where its interval stands clear of all others, of which there is one.

@@ -4,8 +4,8 @@ use super::curve::Curve;
 
 mod bars;
 mod chart;
+mod curve;
 mod palette;
-mod svg;
 
 pub(super) use bars::{Bar, Bars};
 pub(super) use palette::PALETTE;
@@ -24,8 +24,8 @@ impl Figure<'_> {
     /// `name` starts the ids.
     pub fn in_page(&self, engines: &[&str], name: &str) -> String {
         match self {
-            Self::Curve(curve) => svg::draw(curve, engines, name, svg::Paint::Page),
-            Self::Bars(bars) => bars.draw().into_string(),
+            Self::Curve(curve) => curve::draw(curve, engines, name, palette::Paint::Page).into_string(),
+            Self::Bars(bars) => bars.draw(name).into_string(),
         }
     }
 
@@ -34,17 +34,22 @@ impl Figure<'_> {
     pub fn picture(&self, engines: &[&str]) -> Option<(String, String)> {
         match self {
             Self::Curve(curve) => {
-                Some((curve.id(), svg::draw(curve, engines, "figure", svg::Paint::Picture)))
+                let drawing = curve::draw(curve, engines, "figure", palette::Paint::Picture);
+                Some((curve.id(), drawing.into_string() + "\n"))
             }
             Self::Bars(_) => None,
         }
     }
 
-    /// How to read it, where that does not show.
-    pub fn caption(&self) -> Option<&'static str> {
-        matches!(self, Self::Curve(_)).then_some(
-            "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it \
-             is narrower than the line.",
-        )
+    /// What it shows, and how to read it where that is not obvious.
+    pub fn caption(&self) -> String {
+        match self {
+            Self::Curve(curve) => {
+                let mut words = curve.finding();
+                words.push_str(if words.is_empty() { "" } else { " " });
+                words + "Both axes are logarithmic; the band around a line is its interval."
+            }
+            Self::Bars(bars) => bars.finding(),
+        }
     }
 }

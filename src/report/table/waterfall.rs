@@ -104,7 +104,7 @@ fn signed(x: f64) -> Cell {
 fn bars<'a>(bytes: u64, all: &[&Waterfall<'a>]) -> Bars<'a> {
     let names = PARTS.iter().map(|(name, ..)| *name);
     Bars {
-        of: format!("a record of {}", size(bytes)),
+        of: format!("Sealing a record of {}", size(bytes)),
         parts: names.chain(["cipher", "rest"]).collect(),
         bars: all.iter().filter_map(|one| bar(one)).collect(),
         failed: all.iter().filter(|one| bar(one).is_none()).map(|one| one.engine).collect(),

@@ -116,7 +116,7 @@ fn drawn(figure: &Figure<'_>, title: &str, all: &[&str], name: &str) -> Markup {
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 (PreEscaped(figure.in_page(all, name)))
             }
-            @if let Some(words) = figure.caption() { figcaption { (words) } }
+            figcaption { (figure.caption()) }
         }
     }
 }
