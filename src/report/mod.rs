@@ -6,6 +6,7 @@
 //! engine with what is wrong with it. Nothing is measured, judged or fetched here, and nothing that a file
 //! says is taken for markup.
 
+mod answer;
 mod block;
 mod compare;
 mod curve;
