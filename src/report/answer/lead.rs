@@ -86,7 +86,11 @@ pub(super) fn leads(run: &Run) -> [Option<Lead>; 2] {
         .or_else(|| find(&|op, _| op == SEAL))
         .or_else(|| find(&|_, _| true));
     let Some((op, algorithm)) = chosen else { return [None, None] };
-    let rows = rows_of(run, op, algorithm);
+    leads_among(run, &rows_of(run, op, algorithm))
+}
+
+/// The leads for a short and for a long message among the rows of one operation.
+pub(in crate::report) fn leads_among(run: &Run, rows: &[&Row]) -> [Option<Lead>; 2] {
     SIZES.map(|(length, wanted)| {
         let sizes = distinct(rows.iter().map(|row| row.bytes).filter(|&bytes| Length::of(bytes) == length));
         let far = |bytes: &u64| ((*bytes as f64).ln() - (wanted as f64).ln()).abs();

@@ -17,7 +17,7 @@ use crate::measure::{self, Estimate};
 
 pub(super) use engine::{EngineAnswer, Standing};
 pub(super) use executed::{Found, found};
-pub(super) use lead::{Lead, Rival};
+pub(super) use lead::{Lead, Rival, leads_among};
 
 /// What a section answers.
 #[derive(Clone, PartialEq, Debug)]

@@ -52,7 +52,7 @@ impl Lead {
     }
 
     /// The engine and its speed, and how many are too close to it: `ring at 5.56 GB/s`.
-    fn name_or_tie(&self) -> String {
+    pub fn name_or_tie(&self) -> String {
         let close: Vec<&str> = self.close().map(|rival| rival.engine.as_str()).collect();
         let tie = match close.as_slice() {
             [] => String::new(),

@@ -11,8 +11,9 @@ use crate::report::curve::Curve;
 use crate::report::number::{plain, size, three};
 
 /// Draws a curve. `engines` are all engines of the report: an engine's place there chooses its colour and
-/// marker, so that they stay the same from figure to figure. `name` starts the ids inside a page.
-pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint) -> Markup {
+/// marker, so that they stay the same from figure to figure. `finding` is the sentence that the description
+/// begins with; `name` starts the ids inside a page.
+pub(super) fn draw(curve: &Curve<'_>, finding: &str, engines: &[&str], name: &str, paint: Paint) -> Markup {
     let chart = Chart::new(curve, paint);
     let place = |engine: &str| engines.iter().position(|other| *other == engine).unwrap_or(0);
     let places: Vec<(&str, usize)> = curve.engines.iter().map(|engine| (*engine, place(engine))).collect();
@@ -24,7 +25,7 @@ pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint
             viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img"
             aria-labelledby=(format!("{name}-t {name}-d")) data-x=(chart.columns()) {
             title id=(format!("{name}-t")) { (plain(&curve.title())) }
-            desc id=(format!("{name}-d")) { (describe(curve)) }
+            desc id=(format!("{name}-d")) { (describe(curve, finding)) }
             @if picture { (chart.ground()) (chart.heading(&curve.title())) }
             (chart.axes())
             (chart.series(&places))
@@ -32,10 +33,9 @@ pub(super) fn draw(curve: &Curve<'_>, engines: &[&str], name: &str, paint: Paint
     }
 }
 
-/// The figure in words: what it shows first, then for each engine its shortest and longest message.
-fn describe(curve: &Curve<'_>) -> String {
-    let mut words = curve.finding();
-    words.push_str(if words.is_empty() { "" } else { " " });
+/// The figure in words: the finding, then for each engine its shortest and longest message.
+fn describe(curve: &Curve<'_>, finding: &str) -> String {
+    let mut words = format!("{finding}{}", if finding.is_empty() { "" } else { " " });
     words += &format!("{} over message size, both axes logarithmic.", curve.unit.name());
     for engine in &curve.engines {
         let timed = curve.sizes.iter().filter_map(|&bytes| Some((bytes, curve.value(engine, bytes)?)));
@@ -63,7 +63,7 @@ mod tests {
     use crate::report::{curve, sample};
 
     fn drawn(curve: &Curve<'_>, paint: Paint) -> String {
-        draw(curve, &sample::ENGINES, "f1", paint).into_string()
+        draw(curve, &curve.finding(), &sample::ENGINES, "f1", paint).into_string()
     }
 
     fn parsed(svg: &str) -> roxmltree::Document<'_> {
@@ -135,7 +135,7 @@ mod tests {
         let run = sample::run();
         let svg = drawn(&curve::curves(&run)[0], Paint::Page);
         let found =
-            "<desc id=\"f1-d\">Quickest at 16 B: sealmark/aesni, 1.23 GB/s; at 16 KiB: aws-lc, 14.3 GB/s.";
+            "<desc id=\"f1-d\">Fastest at 16 B: sealmark/aesni, 1.23 GB/s; at 16 KiB: aws-lc, 14.3 GB/s.";
         assert!(svg.contains(found), "{svg}");
     }
 

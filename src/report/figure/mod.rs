@@ -13,8 +13,8 @@ pub(super) use palette::PALETTE;
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]
 pub(super) enum Figure<'a> {
-    /// One line for each engine over message size.
-    Curve(Curve<'a>),
+    /// One line for each engine over message size, and what it shows in one sentence, which may be empty.
+    Curve(Curve<'a>, String),
     /// One bar for each engine, part by part.
     Bars(Bars<'a>),
 }
@@ -24,7 +24,9 @@ impl Figure<'_> {
     /// `name` starts the ids.
     pub fn in_page(&self, engines: &[&str], name: &str) -> String {
         match self {
-            Self::Curve(curve) => curve::draw(curve, engines, name, palette::Paint::Page).into_string(),
+            Self::Curve(curve, words) => {
+                curve::draw(curve, words, engines, name, palette::Paint::Page).into_string()
+            }
             Self::Bars(bars) => bars.draw(name).into_string(),
         }
     }
@@ -33,21 +35,20 @@ impl Figure<'_> {
     /// page.
     pub fn picture(&self, engines: &[&str]) -> Option<(String, String)> {
         match self {
-            Self::Curve(curve) => {
-                let drawing = curve::draw(curve, engines, "figure", palette::Paint::Picture);
+            Self::Curve(curve, words) => {
+                let drawing = curve::draw(curve, words, engines, "figure", palette::Paint::Picture);
                 Some((curve.id(), drawing.into_string() + "\n"))
             }
             Self::Bars(_) => None,
         }
     }
 
-    /// What it shows, and how to read it where that is not obvious.
+    /// The finding, and how to read it where that is not obvious.
     pub fn caption(&self) -> String {
         match self {
-            Self::Curve(curve) => {
-                let mut words = curve.finding();
-                words.push_str(if words.is_empty() { "" } else { " " });
-                words + "Both axes are logarithmic; the band around a line is its interval."
+            Self::Curve(_, finding) => {
+                let space = if finding.is_empty() { "" } else { " " };
+                format!("{finding}{space}Both axes are logarithmic; the band around a line is its interval.")
             }
             Self::Bars(bars) => bars.finding(),
         }

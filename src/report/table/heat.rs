@@ -10,7 +10,7 @@ use crate::report::section::Section;
 /// Ratios from which a cell is one step warmer; their inverses are the steps down.
 const STEPS: [f64; 3] = [1.02, 1.25, 2.0];
 
-/// Its one table, where something was measured that belongs there.
+/// Its one table, where a curve has engines of ours and peers.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     section.bench.iter().filter_map(table).map(Block::new).collect()
 }
@@ -34,13 +34,13 @@ fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "2 is twice as fast as the quickest of the peers at that size, by medians. The interval of each \
-             ratio is in the table of ratios.",
+            "2 means twice as fast as the fastest peer at that size, by medians. The table of ratios has the \
+             intervals.",
         )
     })
 }
 
-/// One of ours over the best peer, and the peers that failed there. Nothing where a size has no peer.
+/// One of ours over the best peer, with the peers that failed there. Empty where a size has no peer.
 fn cell(curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
     let peers: Vec<&Row> = curve.rows_at(bytes).filter(|row| !row.engine.starts_with(OWN)).collect();
     if peers.is_empty() {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn our_backends_are_compared_with_the_quickest_peer() {
+    fn our_backends_are_compared_with_the_fastest_peer() {
         let run = Run {
             rows: [("ring", 100.0), ("aws-lc", 80.0), ("sealmark/aesni", 40.0)]
                 .into_iter()

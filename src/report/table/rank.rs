@@ -6,12 +6,12 @@ use crate::report::curve::{Curve, curves};
 use crate::report::number::size;
 use crate::report::section::Section;
 
-/// A table for each curve of several engines. Few will look at it.
+/// A table for each curve of several engines.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     section.bench.iter().flat_map(tables).map(|table| Block::new(table).folded()).collect()
 }
 
-/// The same place where intervals reach the leader's of that place.
+/// Engines share a place where their intervals overlap that of its leader.
 fn tables(run: &Run) -> Vec<Table> {
     let mut tables = Vec::new();
     for curve in curves(run).iter().filter(|curve| curve.engines.len() > 1) {
@@ -40,7 +40,7 @@ fn tables(run: &Run) -> Vec<Table> {
             table.push(row);
         }
         tables.push(
-            table.note("1 is the quickest. 2= is a place that several share: their intervals overlap."),
+            table.note("1 is the fastest. Engines share a place, such as 2=, where their intervals overlap."),
         );
     }
     tables

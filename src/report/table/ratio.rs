@@ -1,7 +1,7 @@
 //! Our engines against the best peer: ratios of nanoseconds.
 //!
-//! A ratio pairs the samples of the same process, in which both engines ran in the same rounds; where two
-//! rows do not come from the same number of processes there is no ratio.
+//! A ratio pairs the samples of one process, in which both engines ran in the same rounds. Two rows from
+//! different numbers of processes have no ratio.
 
 use crate::measure::{Row, Run};
 use crate::report::block::{Block, Cell, Mark, Table};
@@ -31,19 +31,19 @@ impl<'a> Pair<'a> {
         Self { own, peers }
     }
 
-    /// The quickest peer, of those with a time.
+    /// The fastest peer that has a time.
     fn best(&self) -> Option<&'a Row> {
         let timed = self.peers.iter().filter_map(|row| Some((*row, time(row)?.median)));
         timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
     }
 }
 
-/// Its one table, where something was measured that belongs there.
+/// Its one table, where a workload has rows of ours and of a peer.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
-    section.bench.iter().filter_map(table).map(Block::new).collect()
+    section.bench.iter().filter_map(table).map(|table| Block::new(table).folded()).collect()
 }
 
-/// Our times over those of the best peer, one row for each workload that both were put to.
+/// Our times over those of the best peer, one row for each workload that both ran.
 fn table(run: &Run) -> Option<Table> {
     let workloads = distinct(run.rows.iter().map(|row| row.workload.as_str()));
     let found: Vec<Pair<'_>> = workloads
@@ -73,9 +73,8 @@ fn table(run: &Run) -> Option<Table> {
         table.push(row);
     }
     Some(table.note(
-        "Nanoseconds of ours over nanoseconds of the quickest peer at that size: below 1 ours is quicker. \
-         The median of the ratios of each process, and the least and greatest of them. Marked (bold, or *): \
-         all are below 1.",
+        "Below 1, ours is faster than the fastest peer at that size. Median, least and greatest of the \
+         processes' ratios; bold or *: all are below 1.",
     ))
 }
 
@@ -84,7 +83,7 @@ fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
     if time(ours).is_none() {
         return Cell::error();
     }
-    // No peer has a time, which stands in the peer's column.
+    // No peer has a time; the peer's column shows the error.
     let Some(best) = best else { return Cell::none() };
     let Some((median, low, high)) = ratio(run, ours, best) else {
         return Cell::none().detail("a process was lost");
@@ -94,7 +93,7 @@ fn cell(run: &Run, ours: &Row, best: Option<&Row>) -> Cell {
 }
 
 /// A workload in words: `seal aes-256-gcm, 16 KiB`, `latency of seal aes-256-gcm, 16 B`, `seal aes-256-gcm, 1
-/// KiB, misaligned`; its path where the catalog does not know what sets it apart from another of these.
+/// KiB, misaligned`; its path where the catalog cannot tell it from another workload of that name.
 fn name(run: &Run, row: &Row) -> String {
     let size = if row.bytes > 0 { format!(", {}", size(row.bytes)) } else { String::new() };
     let usual = || rows_of(run, &row.op, &row.algorithm);

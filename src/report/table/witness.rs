@@ -1,4 +1,4 @@
-//! The table of what each engine really executed.
+//! The instructions that each engine really executed.
 
 use crate::aead::Alg;
 use crate::engine::witness::Length;
@@ -8,21 +8,20 @@ use crate::report::rows::{distinct, widths};
 use crate::report::section::Section;
 use crate::trace::Witness;
 
-/// Its one table, where a file says what was executed.
+/// Its one table, where a file has witnesses.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
-    table(section).into_iter().map(Block::new).collect()
+    table(section).into_iter().map(|table| Block::new(table).folded()).collect()
 }
 
-/// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of
-/// it.
+/// One row for each engine and length, or more where key sizes differ; `None` where no file has witnesses.
 fn table(section: &Section) -> Option<Table> {
-    let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "most of the AES in"];
+    let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "function with most of the AES"];
     let mut table = Table::new("witnesses", "What was executed", columns).words().note(
-        "The widest vector registers of AES instructions and of carry-less multiplies in one seal, \
-         single-stepped apart from everything else.",
+        "The widest registers of the AES instructions and carry-less multiplies of one seal, single-stepped \
+         in a process of its own.",
     );
     let found = found(section);
-    // Where nothing could be traced, the reason is the system's, and is said once.
+    // Where nothing could be traced, the reason is the system's and stands in one row.
     if let [Some(why)] = distinct(found.iter().map(|f| f.3.err()))[..] {
         let none = || Cell::new("–").mark(Mark::Quiet);
         let why = Cell::new(format!("not traced: {why}")).mark(Mark::Quiet);

@@ -1,52 +1,77 @@
-//! The page: one HTML file with everything in it, readable without a script and with nothing to fetch.
+//! The page: one HTML file with everything in it, complete without a script and with nothing to fetch.
 //!
-//! `maud` escapes every word; the only text that goes in as markup is our own style sheet and the figures,
-//! which escape for themselves. A policy in the head forbids whatever a mistake might still let in.
+//! The first screen is the answer: one sentence, three figures, the first curve. Failures follow it, never
+//! folded; then the blocks in the order of the tables. `maud` escapes every word; only our own style sheet and
+//! script, and the figures, which escape for themselves, go in as markup. A policy in the head admits these
+//! two by their hashes and forbids everything else.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
-use crate::measure::warnings;
-use crate::report::block::{Block, Mark, Table};
-use crate::report::figure::{Figure, PALETTE};
+use crate::report::figure::PALETTE;
 use crate::report::number::{counted, plain};
-use crate::report::rows::all_engines;
+use crate::report::rows::{all_engines, distinct};
 use crate::report::section::{Report, Section};
 use crate::report::{compare, summary};
 
-mod method;
+mod block;
+mod end;
+mod top;
+
+const SCRIPT: &str = include_str!("page.js");
 
 /// Draws the page.
 pub(super) fn page(report: &Report) -> String {
-    let sentence = report.sentence();
     let sections = report.sections();
-    let several = sections.len() > 1;
     let engines = all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
+    let (sentence, style) = (report.sentence(), style());
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+        hash(&style),
+        hash(SCRIPT)
+    );
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(policy);
                 title { "Sealmark report: " (plain(&sentence)) }
-                style { (PreEscaped(style())) }
+                style { (PreEscaped(&style)) }
             }
             body {
                 main {
                     p.over { "Sealmark report" }
-                    h1 { (plain(&sentence)) }
-                    @for words in summary::changes(sections) { p { (plain(&words)) } }
-                    @if several { (contents(sections)) (side_by_side(sections)) }
-                    @for (i, section) in sections.iter().enumerate() { (draw(section, i + 1, &engines)) }
+                    @match sections {
+                        [only] => (draw(only, 1, 1, &engines)),
+                        _ => {
+                            h1 { (several(sections)) }
+                            p.answer { (plain(&sentence)) }
+                            (contents(sections))
+                            (side_by_side(sections))
+                            @for (i, section) in sections.iter().enumerate() {
+                                (draw(section, i + 1, 2, &engines))
+                            }
+                        }
+                    }
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. \
-                              report.csv, beside this page, holds every number unrounded and every process's \
-                              number." }
+                              report.csv, beside this page, has every number unrounded and each process's \
+                              samples." }
                 }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     }
     .into_string()
+}
+
+/// A text as the policy names it: `sha256-` and the hash in base 64.
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
 /// The style sheet, with the figures' colours.
@@ -57,17 +82,23 @@ fn style() -> String {
     };
     let (light, dark) = (colors(|pair| pair.0), colors(|pair| pair.1));
     let sheet = include_str!("page.css");
-    format!(":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{sheet}")
+    format!(":root{{{light}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{sheet}")
+}
+
+/// `2 runs on 1 host`.
+fn several(sections: &[Section]) -> String {
+    let hosts = distinct(sections.iter().map(|section| &section.host.fingerprint)).len() as u64;
+    format!("{} on {}", counted(sections.len() as u64, "run"), counted(hosts, "host"))
 }
 
 fn contents(sections: &[Section]) -> Markup {
     html! {
-        nav aria-label="Contents" {
+        nav aria-label="Runs" {
             ol {
                 @for (i, section) in sections.iter().enumerate() {
                     li {
                         a href=(format!("#run-{}", i + 1)) { (plain(&section.host.cpu)) }
-                        span { (plain(section.started())) ". " (plain(&section.sentence())) }
+                        span { (top::date(section)) ". " (plain(&section.answer().headline())) }
                     }
                 }
             }
@@ -75,132 +106,45 @@ fn contents(sections: &[Section]) -> Markup {
     }
 }
 
-/// One run. `all` are the engines of the report, in the order that chooses their colours.
-fn draw(section: &Section, place: usize, all: &[&str]) -> Markup {
-    html! {
-        section {
-            h2 id=(format!("run-{place}")) { (plain(&section.host.cpu)) }
-            (host(section))
-            @for (i, found) in section.blocks().iter().enumerate() {
-                (block(found, all, &format!("run-{place}-{}", i + 1)))
-            }
-            @for words in section.bench.iter().flat_map(warnings) { p.note { "Warning: " (plain(&words)) } }
-            h3 { "To repeat it" }
-            (method::repeat(section))
-            h3 { "Method and limits" }
-            (method::notes(section))
-        }
-    }
-}
-
-/// A table with its heading, below its figure.
-fn block(block: &Block<'_>, all: &[&str], name: &str) -> Markup {
-    let found = &block.table;
-    let inside = html! {
-        @if let Some(figure) = &block.figure { (drawn(figure, &found.title, all, name)) }
-        (table(found))
-    };
-    html! {
-        @if block.folded {
-            details { summary { (found.title) } (inside) }
-        } @else {
-            h3 { (found.title) }
-            (inside)
-        }
-    }
-}
-
-fn drawn(figure: &Figure<'_>, title: &str, all: &[&str], name: &str) -> Markup {
-    html! {
-        figure {
-            div.scroll tabindex="0" role="region" aria-label=(title) {
-                (PreEscaped(figure.in_page(all, name)))
-            }
-            figcaption { (figure.caption()) }
-        }
-    }
-}
-
-/// All runs in one table for each operation, and what could not be put there.
+/// All runs in one table for each operation, and the rows that cannot be compared.
 fn side_by_side(sections: &[Section]) -> Markup {
     let compared = compare::compare(sections);
+    let words: Vec<String> = summary::changes(sections).into_iter().chain(compared.refused).collect();
     html! {
-        @for words in &compared.refused { p.note { (plain(words)) } }
-        @for found in &compared.tables { h3 { (found.title) } (table(found)) }
+        @for words in &words { p.note { (plain(words)) } }
+        @for found in &compared.tables {
+            details.block { summary { h2 { (found.title) } } (block::table(found)) }
+        }
     }
 }
 
-fn host(section: &Section) -> Markup {
-    let host = &section.host;
-    let unknown = "unknown".to_owned();
-    let rows = [
-        (
-            "Family, model, stepping",
-            format!("{} {}, {}, {}", host.vendor, host.family, host.model, host.stepping),
-        ),
-        (
-            "Features",
-            if host.features.is_empty() { "none detected".to_owned() } else { host.features.join(" ") },
-        ),
-        (
-            "Machine",
-            format!("{}, {} usable", summary::machine(host.virtualised), counted(host.cores as u64, "core")),
-        ),
-        ("System", format!("{} {}, kernel {}", host.os, host.arch, host.kernel.as_ref().unwrap_or(&unknown))),
-        ("Microcode", host.microcode.clone().unwrap_or(unknown)),
-        ("Fingerprint", host.fingerprint.clone()),
-    ];
-    html! { dl { @for (name, words) in &rows { dt { (name) } dd { (plain(words)) } } } }
-}
-
-fn table(table: &Table) -> Markup {
+/// One run, its heading of that level. `all` are the engines of the report, in the order that chooses their
+/// colours.
+fn draw(section: &Section, place: usize, level: u8, all: &[&str]) -> Markup {
+    let changes = if level == 1 { summary::changes(std::slice::from_ref(section)) } else { Vec::new() };
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(table.title) {
-            table {
-                thead { tr { @for column in &table.columns {
-                    th scope="col" class=[column.number.then_some("number")] { (heading(&column.name)) }
-                } } }
-                tbody { @for row in &table.rows { tr {
-                    @for (i, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-                        @let detail = html! { @if !cell.detail.is_empty() { " " small { (cell.detail) } } };
-                        @if i == 0 {
-                            th scope="row" { (heading(&cell.text)) (detail) }
-                        } @else {
-                            td class=(class(cell.mark, column.number)) { (cell.text) (detail) }
-                        }
-                    }
-                } } }
+        section {
+            (top::top(section, place, level))
+            @for words in &changes { p.note { (plain(words)) } }
+            @for (i, found) in section.blocks().iter().enumerate() {
+                (block::block(found, all, &format!("run-{place}-{}", i + 1), level + 1))
             }
+            (end::host(section, level + 1))
+            (end::method(section, level + 1))
         }
-        @if !table.note.is_empty() { p.note { (table.note) } }
     }
 }
 
-/// A path-like name, which may break after a slash.
-fn heading(name: &str) -> Markup {
+/// A heading of a level from 1 to 4.
+fn heading(level: u8, id: Option<&str>, words: &Markup) -> Markup {
     html! {
-        @for (i, part) in name.split('/').enumerate() {
-            @if i > 0 { "/" wbr; }
-            (part)
+        @match level {
+            1 => h1 id=[id] { (words) },
+            2 => h2 id=[id] { (words) },
+            3 => h3 id=[id] { (words) },
+            _ => h4 id=[id] { (words) },
         }
     }
-}
-
-fn class(mark: Mark, number: bool) -> String {
-    let mark = match mark {
-        Mark::Plain => "",
-        Mark::Quiet => " mute",
-        Mark::Bad => " bad",
-        Mark::Best => " best",
-        Mark::Heat(-3) => " cold3",
-        Mark::Heat(-2) => " cold2",
-        Mark::Heat(-1) => " cold1",
-        Mark::Heat(0) => "",
-        Mark::Heat(1) => " warm1",
-        Mark::Heat(2) => " warm2",
-        Mark::Heat(_) => " warm3",
-    };
-    format!("{}{mark}", if number { "number" } else { "words" })
 }
 
 #[cfg(test)]
@@ -213,14 +157,44 @@ mod tests {
     }
 
     #[test]
-    fn the_page_fetches_nothing_and_runs_nothing() {
+    fn the_page_fetches_nothing_and_runs_its_own_script_alone() {
         let page = both().html();
         for forbidden in
-            ["http://", "https://", "<script", "src=", "<link", "url(", "@import", "<img", "<iframe"]
+            ["http:", "https:", "src=", "<link", "url(", "@import", "<img", "<iframe", "unsafe", "style="]
         {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert!(page.starts_with("<!DOCTYPE html>") && page.contains("default-src 'none'"));
+        for name in ["script", "style"] {
+            let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+            assert_eq!(page.matches(&format!("<{name}")).count(), 1);
+            let (_, rest) = page.split_once(&open).unwrap();
+            let (text, _) = rest.split_once(&close).unwrap();
+            assert!(page.contains(&format!("{name}-src '{}'", hash(text))), "{name}");
+        }
+        assert_eq!(hash(""), "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+
+    #[test]
+    fn the_script_is_short() {
+        assert!(SCRIPT.lines().count() < 150);
+    }
+
+    #[test]
+    fn failures_follow_the_answer_and_come_before_the_first_figure() {
+        let page = both().html();
+        let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}"));
+        let order = [
+            "<p class=\"answer\">",
+            "<dl class=\"figures\">",
+            "<ul class=\"wrong\">",
+            "<h2>Failures</h2>",
+            "<h2>Measurements without a time</h2>",
+            "<svg",
+            "<h2>Key setup: nanoseconds</h2>",
+            "<h2>Verification</h2>",
+        ];
+        assert!(order.map(at).is_sorted(), "{:?}", order.map(at));
     }
 
     #[test]
@@ -228,7 +202,7 @@ mod tests {
         let page = both().html();
         let mut wanted: Vec<&str> = sample::ENGINES.to_vec();
         wanted.extend([
-            "6 engines, 23,971 cases, 1 wrong",
+            "5 of 6 engines right; 23,971 cases, 1 wrong; fastest aes-256-gcm seal at 64 B",
             "Intel(R) Xeon(R) Platinum 8481C",
             "pclmulqdq",
             "3f9ac27be01d5586",
@@ -248,7 +222,7 @@ mod tests {
         for words in wanted {
             assert!(page.contains(words), "{words}");
         }
-        assert_eq!(page.matches("<svg").count(), 2);
+        assert_eq!(page.matches("<svg").count(), 3, "two curves and the bars of key setup");
         assert!(!page.contains("<nav"), "one run needs no contents");
     }
 
@@ -265,7 +239,7 @@ mod tests {
     #[test]
     fn an_error_is_in_its_row_without_a_time() {
         let page = both().html();
-        let cells = page.matches("<td class=\"number bad\">error</td>").count();
+        let cells = page.matches("✗ </i>error</td>").count();
         assert_eq!(cells, 2, "among the speeds, and among the places");
         assert!(page.contains("opened message 17 differs from what was sealed &lt;b&gt;&amp;"));
     }
@@ -298,19 +272,31 @@ mod tests {
         let mut once = ids.clone();
         once.sort_unstable();
         once.dedup();
-        assert_eq!((ids.len(), once.len()), (10, 10), "two runs, four figures with title and description");
+        let figures = "two runs, six figures with title and description";
+        assert_eq!((ids.len(), once.len()), (14, 14), "{figures}");
     }
 
-    /// Writes the samples as a report for a person to look at:
-    /// `SEALMARK_SAMPLE=DIR cargo test --lib sample_page`.
+    /// The committed results of a host.
+    fn baseline() -> Report {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/baseline");
+        let host = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        Report::build(crate::report::read_all(&host.path()).unwrap())
+    }
+
+    /// Writes pages for a browser, which `ci/check page` opens: the committed results, made-up ones with
+    /// failures, and two hosts. `SEALMARK_PAGES=DIR cargo test --lib pages_for_a_browser`.
     #[test]
-    fn a_sample_page_can_be_written_for_looking_at() {
-        let Some(dir) = std::env::var_os("SEALMARK_SAMPLE") else { return };
-        let dir = std::path::PathBuf::from(dir);
-        both().write_html(&dir).unwrap();
-        std::fs::write(dir.join("report.txt"), both().text(100)).unwrap();
-        for (name, svg) in both().sections()[0].pictures() {
-            std::fs::write(dir.join(format!("{name}.svg")), svg).unwrap();
+    fn pages_for_a_browser_are_whole() {
+        let mut other = sample::run();
+        other.host.fingerprint = "0".repeat(16);
+        let hosts = vec![File::Verify(sample::report()), File::Bench(sample::run()), File::Bench(other)];
+        let pages = [("baseline", baseline()), ("failing", both()), ("hosts", Report::build(hosts))];
+        for (name, report) in pages {
+            let page = report.html();
+            assert!(page.ends_with("</html>"), "{name}");
+            if let Some(dir) = std::env::var_os("SEALMARK_PAGES") {
+                report.write_html(&std::path::Path::new(&dir).join(name)).unwrap();
+            }
         }
     }
 }
