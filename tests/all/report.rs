@@ -333,7 +333,7 @@ fn a_name_that_two_runs_have_is_refused_where_one_would_hide_the_other() {
         } else {
             assert_eq!(output.status.code(), Some(2), "{format}: {said}");
             assert!(
-                said.contains("stands twice") && said.contains("one run of each host"),
+                said.contains("occurs twice") && said.contains("one run of each host"),
                 "{format}: {said}"
             );
         }
