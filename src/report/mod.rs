@@ -30,6 +30,7 @@ pub use block::{Cell, Column, Mark, Table};
 pub use compare::agree;
 pub use error::Error;
 pub use file::{File, default_dir, read, read_all, write, write_text};
+pub use format::columns::columns;
 pub use format::{FORMATS, Format, markdown, text};
 pub use number::plain;
 pub use section::{Report, Section};

@@ -37,6 +37,8 @@ pub(in crate::report) enum Standing {
     Wrong {
         /// Cases that ran, and those that are wrong: none, where it failed as a whole.
         cases: Cases,
+        /// Cases of calls that it does not offer.
+        unsupported: u64,
         /// The first failure.
         why: String,
     },
@@ -60,6 +62,7 @@ pub(super) fn answers(section: &Section) -> Vec<EngineAnswer> {
         let standing = match (failed, missing, &section.verify) {
             (Some(finding), _, report) => Standing::Wrong {
                 cases: report.as_ref().map_or(Cases { ran: 0, wrong: 0 }, |report| cases(report, name)),
+                unsupported: report.as_ref().map_or(0, |report| unsupported(report, name)),
                 why: plain(&finding.why),
             },
             (None, Some((_, why)), _) => Standing::Absent { why: plain(why) },

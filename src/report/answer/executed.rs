@@ -10,6 +10,9 @@ use crate::trace::Witness;
 /// What is known of an engine with one key size and length: its witness, or why there is none.
 pub(in crate::report) type Found<'a> = (&'a str, &'a str, Length, Result<&'a Witness, &'a str>);
 
+/// How what was executed for messages shorter than 1 KiB is introduced, where it differs.
+pub(in crate::report) const SHORT: &str = "short:";
+
 /// Why nothing is said of an engine where a file has no witnesses at all.
 const SILENT: &str = "the files do not say";
 
@@ -39,8 +42,8 @@ pub(in crate::report) fn found(section: &Section) -> Vec<Found<'_>> {
     }))
 }
 
-/// What an engine executed for AES-256-GCM, or for the first key size that is known: `ymm AES, ymm CLMUL`,
-/// and how short messages differ.
+/// What an engine executed for AES-256-GCM, or for the first key size that is known: `zmm AES, xmm CLMUL
+/// (short: xmm, xmm)`.
 pub(super) fn of(section: &Section, engine: &str) -> Result<String, String> {
     let of_it: Vec<Found<'_>> = found(section).into_iter().filter(|found| found.0 == engine).collect();
     let at = |length: Length| {
@@ -54,12 +57,14 @@ pub(super) fn of(section: &Section, engine: &str) -> Result<String, String> {
         [aes, "none"] => format!("{aes} AES, no {multiply}"),
         [aes, product] => format!("{aes} AES, {product} {multiply}"),
     };
+    // Shorter than 1 KiB.
+    let at_short = |widths: [&str; 2]| format!("{SHORT} {}, {}", widths[0], widths[1]);
     match (at(Length::Long), at(Length::Short)) {
         (Some(Ok(long)), Some(Ok(short))) if widths(long) != widths(short) => {
-            Ok(format!("{} (under 1 KiB: {})", words(long), words(short)))
+            Ok(format!("{} ({})", words(long), at_short(widths(short))))
         }
         (Some(Ok(witness)), _) | (None, Some(Ok(witness))) => Ok(words(witness)),
-        (Some(Err(_)), Some(Ok(short))) => Ok(format!("under 1 KiB: {}", words(short))),
+        (Some(Err(_)), Some(Ok(short))) => Ok(format!("long: unknown ({})", at_short(widths(short)))),
         (Some(Err(why)), _) | (None, Some(Err(why))) => Err(plain(why)),
         (None, None) => Err(SILENT.to_owned()),
     }

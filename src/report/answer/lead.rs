@@ -8,7 +8,7 @@ use crate::engine::witness::Length;
 use crate::measure::{Row, Run};
 use crate::report::curve::rows_of;
 use crate::report::number::plain;
-use crate::report::rows::{OWN, SEAL, distinct, is_usual, pairs, time};
+use crate::report::rows::{OWN, SEAL, distinct, has_throughput, is_usual, pairs, time};
 use crate::timing::Interval;
 
 /// The algorithm that the answer is about, where it was measured.
@@ -30,7 +30,7 @@ pub(in crate::report) struct Lead {
     pub engine: String,
     /// Its nanoseconds for a message.
     pub ns: f64,
-    /// Its speed; absent for a latency.
+    /// Its speed; absent for a latency, and where there is no message.
     pub gb_per_s: Option<f64>,
     /// How much of the CPU's limit it reaches, in percent; absent where the limit is unknown.
     pub percent: Option<f64>,
@@ -45,7 +45,7 @@ pub(in crate::report) struct Lead {
 pub(in crate::report) struct Rival {
     /// Its name.
     pub engine: String,
-    /// Its speed; absent for a latency.
+    /// Its speed; absent for a latency, and where there is no message.
     pub gb_per_s: Option<f64>,
     /// How many times its time is that of the fastest.
     pub ratio: f64,
@@ -105,7 +105,7 @@ pub(in crate::report) fn lead(run: &Run, rows: &[&Row]) -> Option<Lead> {
     let mut timed: Vec<_> = rows.iter().filter_map(|row| Some((*row, time(row)?))).collect();
     timed.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
     let (best, ns) = *timed.first()?;
-    let speed = |row: &Row, median: f64| (!row.is_latency()).then(|| row.bytes as f64 / median);
+    let speed = |row: &Row, median: f64| has_throughput(row).then(|| row.bytes as f64 / median);
     let rival = |(row, other): &(&Row, crate::measure::Estimate)| {
         let paired = pairs(run, row, best).and_then(|ratios| Interval::of(&ratios));
         let (ratio, close) = match paired {

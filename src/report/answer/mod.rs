@@ -16,8 +16,8 @@ use super::tally;
 use crate::measure::{self, Estimate};
 
 pub(super) use engine::{EngineAnswer, Standing};
-pub(super) use executed::{Found, found};
-pub(super) use lead::{Lead, Rival, leads_among};
+pub(super) use executed::{Found, SHORT, found};
+pub(super) use lead::{Lead, Rival, lead, leads_among};
 
 /// What a section answers.
 #[derive(Clone, PartialEq, Debug)]

@@ -72,7 +72,7 @@ impl Lead {
     }
 
     /// `Short messages (64 B): ring is fastest at 5.56 GB/s (47 % of this CPU's limit), 7.1 % faster than
-    /// aws-lc, the next.`
+    /// the runner-up, aws-lc.`
     pub(super) fn sentence(&self, what: &str) -> String {
         let limit = self
             .percent
@@ -90,7 +90,7 @@ impl Lead {
             (Some(peer), _) if peer.close => format!("; the best peer is {}", peer.engine),
             (Some(peer), _) => format!(", {} the best peer, {}", peer.advantage(), peer.engine),
             (None, Some(next)) if close.is_empty() => {
-                format!(", {} {}, the next", next.advantage(), next.engine)
+                format!(", {} the runner-up, {}", next.advantage(), next.engine)
             }
             _ => String::new(),
         };

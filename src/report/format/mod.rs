@@ -15,11 +15,13 @@ use super::section::Report;
 
 mod benchstat;
 mod bmf;
+pub mod columns;
 mod csv;
 mod gha;
 mod junit;
 mod markdown;
 mod page;
+mod screen;
 pub mod text;
 
 pub use markdown::markdown;
@@ -58,6 +60,11 @@ impl Report {
     /// Everything as tables for a terminal of that width.
     pub fn text(&self, width: u16) -> String {
         text::report(self, width)
+    }
+
+    /// The answer and what is wrong, small enough for one screen of a terminal of that width.
+    pub fn screen(&self, width: u16) -> String {
+        screen::report(self, width)
     }
 
     /// Everything as Markdown.
@@ -135,7 +142,8 @@ mod tests {
             .filter_map(|entry| {
                 entry.unwrap().file_name().into_string().unwrap().strip_suffix(".rs").map(str::to_owned)
             })
-            .filter(|name| name != "mod")
+            // Columns are part of others.
+            .filter(|name| !["mod", "columns"].contains(&name.as_str()))
             .collect();
         let mut names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
         files.sort();

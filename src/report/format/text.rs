@@ -117,11 +117,23 @@ fn words(table: &Table, cell: &Cell, column: usize) -> String {
     }
 }
 
-/// Breaks at spaces so that no line is longer than `width`, except for a single longer word.
-fn wrap(words: &str, width: usize) -> String {
+/// Units that stay with their number.
+const UNITS: [&str; 7] = ["%", "GB/s", "GHz", "ns", "B", "KiB", "MiB"];
+
+/// Breaks at spaces so that no line is longer than `width`, but not between a number and its unit. A longer
+/// word is cut.
+pub fn wrap(words: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
+    let mut tokens: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
+        let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
+        match tokens.last_mut() {
+            Some(number) if UNITS.contains(&bare) => *number += &format!(" {word}"),
+            _ => tokens.push(word.to_owned()),
+        }
+    }
+    for word in &tokens {
         let len = word.chars().count();
         if column > 0 && column + 1 + len > width {
             out.push('\n');
@@ -131,8 +143,14 @@ fn wrap(words: &str, width: usize) -> String {
             out.push(' ');
             column += 1;
         }
-        out += word;
-        column += len;
+        for c in word.chars() {
+            if column == width {
+                out.push('\n');
+                column = 0;
+            }
+            out.push(c);
+            column += 1;
+        }
     }
     out.push('\n');
     out
