@@ -8,6 +8,8 @@ mod cli;
 mod envelope;
 mod floors;
 #[cfg(feature = "cli")]
+mod help;
+#[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]
 mod own_kind;
