@@ -186,8 +186,7 @@ fn a_scheme_that_lies_is_found_and_its_family_has_both() {
     let unknown = sealmark(&["verify", "--scheme", "note"]);
     assert_eq!(unknown.status.code(), Some(2));
     let words = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    let expected =
-        "no scheme or family of schemes is called \"note\"; there are: storage, notes, notes/boastful";
+    let expected = "no scheme or family of schemes is called \"note\" (did you mean \"notes\"?); there are: storage, notes, notes/boastful";
     assert!(words.contains(expected), "{words}");
 }
 

@@ -1,6 +1,6 @@
-//! Warnings that follow from a run's own figures: a noisy machine, a clock that changed, a thread that was
-//! not pinned, an environment variable that changes what an engine executes. Each warning says what was seen,
-//! which results it affects and what to do.
+//! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not
+//! kept on its core, a variable that changes what an engine executes. Each warning is one line: what was seen
+//! and what it spoils. `sealmark bench --help` says what to do about them.
 
 use crate::host::environment;
 use crate::measure::{Row, Run};
@@ -20,29 +20,24 @@ pub fn warnings(run: &Run) -> Vec<String> {
     let count = timed.iter().filter(wide).count();
     if count as f64 > EXCUSED * timed.len() as f64 {
         found.push(format!(
-            "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. \
-             Ratios between engines are more reliable than times, because each compares two samples of one \
-             process. Stop other work, use more processes (--processes 20), or accept wider intervals \
-             (--within {:.0}).",
+            "the machine was too noisy: {count} of {} intervals are wider than {:.0} %; trust ratios more \
+             than times.",
             timed.len(),
             100.0 * run.within,
-            200.0 * run.within,
         ));
     }
     if let Some([low, high]) = run.clock.as_ref().and_then(|clock| clock.ghz)
         && high / low > 1.0 + DRIFT
     {
         found.push(format!(
-            "the core's clock varied between {low:.2} and {high:.2} GHz, so times in nanoseconds are not \
-             comparable. Cycles, percent of the limit and ratios are. Fix the clock if you can (on Linux: \
-             cpupower frequency-set -g performance, and turbo off), or let the machine cool."
+            "the core's clock moved between {low:.2} and {high:.2} GHz; trust cycles and ratios more than \
+             times."
         ));
     }
     let lost: Vec<&Row> = timed.iter().copied().filter(|row| !row.lost.is_empty()).collect();
     if let Some(worst) = lost.iter().max_by_key(|row| row.lost.len()) {
         found.push(format!(
-            "{} rows lost processes: {} on {} has {} of {}, because {}. Find out what ends processes on this \
-             machine, or use more of them (--processes).",
+            "{} rows lost processes: {} on {} has {} of {} ({}).",
             lost.len(),
             worst.workload,
             worst.engine,
@@ -56,8 +51,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         && error > COARSE
     {
         found.push(format!(
-            "{} rows have passes too short for this clock: for {} on {} its error is up to {:.1} %. Their \
-             times are less certain than their intervals say. Use a system with a finer clock.",
+            "{} rows are short for this clock: {} on {} may be off by {:.1} %.",
             coarse.count(),
             row.workload,
             row.engine,
@@ -65,10 +59,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         ));
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.pinning.starts_with("not pinned")) {
-        found.push(format!(
-            "the measuring thread was {}, so it may have changed cores. Linux lets it be pinned.",
-            clock.pinning
-        ));
+        found.push(format!("the measuring thread was {}, so it may have changed cores.", clock.pinning));
     }
     let able = run.engines.iter().filter(|engine| engine.unavailable.is_none());
     found.extend(environment::warnings(
@@ -120,7 +111,7 @@ mod tests {
         assert_eq!(warnings(&run), Vec::<String>::new(), "as wide as was asked for");
         let row = run.rows.last_mut().unwrap();
         row.lost.push("it was killed".into());
-        assert!(warnings(&run)[0].contains("because it was killed"));
+        assert!(warnings(&run)[0].contains("(it was killed)"));
         run.rows.last_mut().unwrap().lost.clear();
         run.rows.last_mut().unwrap().clock_error = Some(0.015);
         assert_eq!(warnings(&run), Vec::<String>::new(), "noise of the first passes, which set the length");

@@ -1,11 +1,10 @@
-//! Tables of results inside a text that people write: between a pair of marker comments.
+//! Tables of results in a hand-written text, each between a pair of marker comments.
 
 use std::path::Path;
 
 use super::Error;
 
-/// Puts `table` between `<!-- sealmark:MARKER -->` and `<!-- /sealmark:MARKER -->`, in place of what is
-/// there.
+/// Replaces the text between `<!-- sealmark:MARKER -->` and `<!-- /sealmark:MARKER -->` by `table`.
 ///
 /// # Errors
 /// [`Error::NoMarker`] when the pair is not there, in that order.
@@ -18,7 +17,7 @@ pub fn splice(markdown: &str, marker: &str, table: &str) -> Result<String, Error
     found.ok_or_else(|| Error::NoMarker { marker: marker.to_owned() })
 }
 
-/// The markers of a text, in its order: what could be spliced into it.
+/// The markers of a text, in order.
 pub fn markers(markdown: &str) -> Vec<&str> {
     let rest = markdown.split("<!-- sealmark:").skip(1);
     rest.filter_map(|rest| rest.split_once(" -->")).map(|(marker, _)| marker).collect()

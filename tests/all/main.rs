@@ -12,6 +12,8 @@ mod commands;
 mod envelope;
 mod floors;
 #[cfg(feature = "cli")]
+mod help;
+#[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]
 mod own_kind;

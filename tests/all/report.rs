@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use sealmark::report::{Report, read_all};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -231,12 +232,13 @@ fn no_format_lets_a_failure_look_like_success() {
         let (mut verify, mut run) = good();
         (kind.spoil)(&mut verify, &mut run);
         let folder = folder(&verify, &run);
-        for format in FORMATS.iter().copied().chain(["html"]) {
+        for format in FORMATS.iter().copied().chain(["html", "screen"]) {
             let at = format!("{} as {format}", kind.name);
             let site = folder.path().join("site");
             let place = site.to_str().unwrap();
             let output = match format {
                 "html" => report(folder.path(), &["-o", place]),
+                "screen" => report(folder.path(), &["--format", "text"]),
                 format => report(folder.path(), &["--format", format]),
             };
             let said = words(&output.stderr);
@@ -244,6 +246,8 @@ fn no_format_lets_a_failure_look_like_success() {
             assert!(said.contains(kind.said), "{at}: {said}");
             let text = match format {
                 "html" => fs::read_to_string(site.join("index.html")).unwrap(),
+                // What `verify`, `bench` and `run` print of the same results.
+                "screen" => Report::build(read_all(folder.path()).unwrap()).screen(80),
                 _ => words(&output.stdout),
             };
             if METRICS.contains(&format) {
@@ -333,7 +337,7 @@ fn a_name_that_two_runs_have_is_refused_where_one_would_hide_the_other() {
         } else {
             assert_eq!(output.status.code(), Some(2), "{format}: {said}");
             assert!(
-                said.contains("stands twice") && said.contains("one run of each host"),
+                said.contains("occurs twice") && said.contains("one run of each host"),
                 "{format}: {said}"
             );
         }
