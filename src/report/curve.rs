@@ -124,8 +124,8 @@ impl<'a> Curve<'a> {
             (None, _) => return String::new(),
         };
         format!(
-            " {messages} messages go to the engine at once; a time is one message's share, that of making the \
-             list included."
+            " {messages} messages go to the engine at once; a time is one message's share, that of making \
+             the list included."
         )
     }
 

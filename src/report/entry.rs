@@ -1,4 +1,5 @@
-//! The entries of a section, for formats that programs read: everything that it holds, once, with its findings.
+//! The entries of a section, for formats that programs read: everything that it holds, once, with its
+//! findings.
 //!
 //! A format that searched for failures itself would lose those that its author did not think of. Here every
 //! finding is attached to its subject or stands alone, and a format matches on all of [`What`].

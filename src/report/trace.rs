@@ -1,4 +1,5 @@
-//! Traces: the tables of one workload's instructions, the sentence above them, and several traces side by side.
+//! Traces: the tables of one workload's instructions, the sentence above them, and several traces side by
+//! side.
 
 use super::block::{Cell, Table};
 use super::number::{count, plain, size, three};

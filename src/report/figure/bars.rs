@@ -121,9 +121,14 @@ impl Bars<'_> {
 
     /// Which colour is which part.
     fn key(&self) -> Markup {
+        // A swatch and its name; no name of a part is long.
+        let starts = self.parts.iter().scan(LEFT, |x, name| {
+            let start = *x;
+            *x += 36.0 + 6.6 * name.len() as f64;
+            Some(start)
+        });
         html! {
-            @for (i, name) in self.parts.iter().enumerate() {
-                @let x = LEFT + i as f64 * 92.0;
+            @for (i, (name, x)) in self.parts.iter().zip(starts).enumerate() {
                 rect x=(x) y="4" width="11" height="11" fill=(Paint::Page.line(i)) {}
                 text x=(x + 16.0) y="14" font-size="12" fill="currentColor" { (name) }
             }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::palette::Paint;
+use super::palette::{PALETTE, Paint};
 use crate::report::curve::{Curve, Speed};
 use crate::report::number::{plain, size, three};
 use crate::report::rows::OWN;
@@ -21,8 +21,6 @@ const BOTTOM: f64 = 52.0;
 const FOOT: f64 = HEIGHT - BOTTOM;
 /// Between two names at the right.
 const LINE_HEIGHT: f64 = 17.0;
-/// Half of a marker's height.
-const MARKER: f64 = 4.2;
 
 /// A curve and its two scales.
 pub(super) struct Chart<'a> {
@@ -211,37 +209,32 @@ fn points<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
     out
 }
 
-/// A shape around a point: circle, square, triangle, diamond, triangle on its tip, cross.
+/// A shape around a point. After each round of colours the shapes move on by one, so that both together
+/// repeat late.
 fn marker((x, y): Place, color: &str, place: usize) -> Markup {
-    const R: f64 = MARKER;
-    let corners: &[Place] = match place % 6 {
-        0 => {
-            let r = R * 0.95;
-            let circle = format!(
-                "M{x:.1} {y:.1}m-{r:.2} 0a{r:.2} {r:.2} 0 1 0 {d:.2} 0a{r:.2} {r:.2} 0 1 0-{d:.2} 0",
-                d = 2.0 * r
-            );
-            return html! { path class="marker" d=(circle) fill=(color) {} };
-        }
-        1 => &[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)],
-        2 => &[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
-        3 => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
-        4 => &[(0.0, 1.15), (1.1, -0.85), (-1.1, -0.85)],
-        _ => {
-            let cross = format!("M{x:.1} {y:.1}m-{R} -{R}l{d} {d}m0-{d}l-{d} {d}", d = 2.0 * R);
-            return html! { path class="marker" d=(cross) fill="none" stroke=(color) stroke-width="1.8" {} };
-        }
-    };
-    let mut d = format!("M{x:.1} {y:.1}");
-    let mut from = (0.0, 0.0);
-    for (i, (dx, dy)) in corners.iter().enumerate() {
-        let step = if i == 0 { 'm' } else { 'l' };
-        write!(d, "{step}{:.2} {:.2}", (dx - from.0) * R, (dy - from.1) * R)
-            .expect("a string takes every word");
-        from = (*dx, *dy);
+    let shape = (place + place / PALETTE.len()) % SHAPES.len();
+    let (shape, filled) = SHAPES[shape];
+    let fill = if filled { color } else { "none" };
+    let stroke = (!filled).then_some(color);
+    html! {
+        path class="marker" d=(format!("M{x:.1} {y:.1}{shape}")) fill=(fill) stroke=[stroke]
+            stroke-width=[stroke.map(|_| "1.8")] {}
     }
-    html! { path class="marker" d=(d + "z") fill=(color) {} }
 }
+
+/// Markers, drawn from their middle: circle, square, triangle, diamond, triangle on its tip, cross, open
+/// circle, plus, open square. Each with whether it is filled.
+const SHAPES: [(&str, bool); 9] = [
+    ("m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z", true),
+    ("m-3.6 -3.6h7.2v7.2h-7.2z", true),
+    ("m0 -4.8l4.6 8.4h-9.2z", true),
+    ("m0 -5.2l5.2 5.2l-5.2 5.2l-5.2 -5.2z", true),
+    ("m0 4.8l4.6 -8.4h-9.2z", true),
+    ("m-4.2 -4.2l8.4 8.4m0 -8.4l-8.4 8.4", false),
+    ("m-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", false),
+    ("m0 -5v10m-5 -5h10", false),
+    ("m-3.4 -3.4h6.8v6.8h-6.8z", false),
+];
 
 /// Heights as near as may be to those wanted (ascending), at least `gap` apart, none below `floor`.
 fn apart(wanted: &[f64], gap: f64, floor: f64) -> Vec<f64> {
@@ -299,6 +292,16 @@ mod tests {
             assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= 17.0 - 1e-6), "{at:?}");
             assert!(at.last().is_none_or(|&last| last <= floor + 1e-6), "{at:?}");
         }
+    }
+
+    #[test]
+    fn a_marker_and_its_colour_repeat_late() {
+        let mut looks: Vec<String> = (0..72)
+            .map(|place| marker((0.0, 0.0), &Paint::Picture.line(place), place).into_string())
+            .collect();
+        looks.sort();
+        looks.dedup();
+        assert_eq!(looks.len(), 72);
     }
 
     #[test]

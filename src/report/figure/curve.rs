@@ -117,8 +117,9 @@ mod tests {
         let looks: Vec<(String, Option<&str>)> = groups
             .map(|group| {
                 let line = group.descendants().find(|node| node.has_tag_name("polyline")).unwrap();
-                let marker = group.descendants().filter(|node| node.attribute("class") == Some("marker"));
-                let shape = marker.last().unwrap().attribute("d").unwrap();
+                let mut markers =
+                    group.descendants().filter(|node| node.attribute("class") == Some("marker"));
+                let shape = markers.next_back().unwrap().attribute("d").unwrap();
                 // Without the place where it stands.
                 (shape.split_once('m').unwrap().1.to_owned(), line.attribute("stroke-dasharray"))
             })

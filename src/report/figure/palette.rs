@@ -1,17 +1,19 @@
 //! Colours of the figures, and where each comes from: the page's style sheet, or light colours on white.
 //!
-//! The lines' colours are those of Okabe and Ito, darkened for a light ground and lightened for a dark one so
-//! that each keeps a contrast of 4.5 to 1. No two engines differ by colour alone: see `chart`.
+//! The lines' colours follow those of Okabe and Ito, darkened for a light ground and lightened for a dark one
+//! so that each keeps a contrast of 4.5 to 1; where that made two alike, one is replaced. No two engines
+//! differ by colour alone: see `chart`.
 
 /// Colours of the lines on a light and on a dark ground; the page's style sheet is made from them.
-pub const PALETTE: [(&str, &str); 8] = [
+pub const PALETTE: [(&str, &str); 9] = [
     ("#0072B2", "#4FA3E0"),
     ("#B84A00", "#FF8C42"),
     ("#007A59", "#2DC596"),
     ("#A6508C", "#DE8FC4"),
     ("#8A6100", "#E6B422"),
     ("#404040", "#D0D0D0"),
-    ("#1F77A8", "#8CD0F5"),
+    ("#6A3FB5", "#B9A3FF"),
+    ("#A3243B", "#FF93A5"),
     ("#6B6B00", "#C6C65A"),
 ];
 

@@ -1,7 +1,7 @@
 //! Bencher Metric Format.
 //!
-//! `latency` is Bencher's own measure, in nanoseconds. `gb-per-s` is ours, because Bencher's `throughput` counts
-//! operations. `errors` is ours too: 0 for a row with a time; 1 alone for a row without one; for other
+//! `latency` is Bencher's own measure, in nanoseconds. `gb-per-s` is ours, because Bencher's `throughput`
+//! counts operations. `errors` is ours too: 0 for a row with a time; 1 alone for a row without one; for other
 //! findings, their number. A threshold on it makes Bencher alert.
 
 use serde_json::{Map, Value, json};

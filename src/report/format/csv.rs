@@ -1,7 +1,7 @@
 //! CSV: every tally and every row for programs, after RFC 4180 with a header line.
 //!
-//! Numbers are those of the result files, unrounded. A word that a spreadsheet would take for a formula gets an
-//! apostrophe in front.
+//! Numbers are those of the result files, unrounded. A word that a spreadsheet would take for a formula gets
+//! an apostrophe in front.
 
 use super::Format;
 use crate::measure::{Row, Tails};
@@ -49,9 +49,9 @@ const HEADER: [&str; 29] = [
 ];
 
 /// Every tally and every row as CSV. `kind` is `verify` for a tally and `bench` for a row, whose `name` is
-/// the set or the workload; `file` for a file of a folder of vectors; `finding` for a failure that has no row,
-/// such as that of a whole set, an engine or a run that ended early; `absent` for an engine that took no part.
-/// `error` is the reason for a missing number. Findings come first.
+/// the set or the workload; `file` for a file of a folder of vectors; `finding` for a failure that has no
+/// row, such as that of a whole set, an engine or a run that ended early; `absent` for an engine that took no
+/// part. `error` is the reason for a missing number. Findings come first.
 pub(super) fn csv(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, &HEADER.map(str::to_owned));

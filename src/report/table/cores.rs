@@ -44,8 +44,8 @@ fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "Efficiency is the speedup divided by the threads. Two cores may be hyper-threads of one, and the \
-             clock may drop when all of them work.",
+            "Efficiency is the speedup divided by the threads. Two cores may be hyper-threads of one, and \
+             the clock may drop when all of them work.",
         )
     })
 }

@@ -99,46 +99,46 @@ fn notes(section: &Section) -> Markup {
     html! {
         ul {
             @if section.verify.is_some() {
-                li { "Every engine runs the same cases. Agree, stricter, unsupported and wrong add up to the \
-                      number that a set declares. Stricter means that the engine refuses, by a named rule, an \
-                      input that the reference accepts. Cases can show errors; they cannot prove that there \
-                      are no others." }
+                li { "Every engine runs the same cases. Agree, stricter, unsupported and wrong add up to \
+                      the number that a set declares. Stricter means that the engine refuses, by a named \
+                      rule, an input that the reference accepts. Cases can show errors; they cannot prove \
+                      that there are no others." }
             }
             @if let Some(run) = &section.bench {
-                li { "An engine must be right to be timed: one with a wrong result gets an error and no time." }
+                li { "An engine must be right to be timed: a wrong result gets an error and no time." }
                 li { "Engines are timed in interleaved rounds, in " (rows::processes(run)) ", each started \
                       afresh. Each process contributes one sample: the lower quartile of its passes, because \
                       other work on the machine can only make a pass slower." }
-                li { "A time is the median of the samples. Its interval covers the true median over processes \
-                      with a probability of " (rows::coverages(run)) ", on this machine in its state at the \
-                      time; it does not cover other machines." }
-                li { "“Too close to call” means that the interval of the ratio of two engines, paired process \
-                      by process, includes 1." }
+                li { "A time is the median of the samples. Its interval covers the true median over \
+                      processes with a probability of " (rows::coverages(run)) ", on this machine in its \
+                      state at the time; it does not cover other machines." }
+                li { "“Too close to call” means that the interval of the ratio of two engines, paired \
+                      process by process, includes 1." }
                 @if let Some(clock) = &run.clock {
                     li { "Reading the clock costs " (three(clock.overhead_ns)) " ns per pass, which is \
-                          subtracted. Every pass lasts at least 100 times as long, so the correction is below \
-                          1 %." }
+                          subtracted. Every pass lasts at least 100 times as long, so the correction is \
+                          below 1 %." }
                     @if let Some([low, high]) = clock.ghz {
-                        li { "The core's clock ran between " (three(low)) " and " (three(high)) " GHz. Cycles \
-                              are counted by a chain of additions that takes a turn in every round, like an \
-                              engine." }
+                        li { "The core's clock ran between " (three(low)) " and " (three(high)) " GHz. \
+                              Cycles are counted by a chain of additions that takes a turn in every round, \
+                              like an engine." }
                     }
                 }
                 @if !run.limits.is_empty() {
-                    li { "The CPU's limit comes from probes of its AES rounds and carry-less multiplies on its \
-                          widest vectors: all rounds of a message's blocks, and three multiplies for each \
-                          hashed block; for a latency, those that wait for each other. Loads, stores, \
-                          shuffles, the tail, the call and memory are left out, so an engine stays below it. A \
-                          long message whose counter blocks share their first rounds may exceed it." }
+                    li { "The CPU's limit comes from probes of its AES rounds and carry-less multiplies on \
+                          its widest vectors: all rounds of a message's blocks, and three multiplies for \
+                          each hashed block; for a latency, those that wait for each other. Loads, stores, \
+                          shuffles, the tail, the call and memory are left out, so an engine stays below \
+                          it. A long message whose counter blocks share their first rounds may exceed it." }
                 }
                 @for words in arenas(run) { li { (words) } }
-                li { "Times are with warm caches, one message or one batch after another. An application adds \
-                      its own work between messages." }
+                li { "Times are with warm caches, one message or one batch after another. An application \
+                      adds its own work between messages." }
                 @if run.rows.iter().any(Row::is_latency) {
-                    li { "A processor begins the next call before the previous one ends, so consecutive calls \
-                          give throughput. In a latency measurement each call takes its nonce from the tag of \
-                          the previous call and must wait for it. That is for timing only; never derive \
-                          nonces this way." }
+                    li { "A processor begins the next call before the previous one ends, so consecutive \
+                          calls give throughput. In a latency measurement each call takes its nonce from \
+                          the tag of the previous call and must wait for it. That is for timing only; never \
+                          derive nonces this way." }
                 }
             }
             @if section.host.virtualised == Some(true) {

@@ -1,15 +1,16 @@
 //! The page: one HTML file with everything in it, complete without a script and with nothing to fetch.
 //!
 //! The first screen is the answer: one sentence, three figures, the first curve. Failures follow it, never
-//! folded; then the blocks in the order of the tables. `maud` escapes every word; only our own style sheet and
-//! script, and the figures, which escape for themselves, go in as markup. A policy in the head admits these
-//! two by their hashes and forbids everything else.
+//! folded; then the blocks in the order of the tables. `maud` escapes every word; only our own style sheet
+//! and script, and the figures, which escape for themselves, go in as markup. A policy in the head admits
+//! these two by their hashes and forbids everything else.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest, Sha256};
 
+use crate::primitive::sha256;
+use crate::report::block::Mark;
 use crate::report::figure::PALETTE;
 use crate::report::number::{counted, plain};
 use crate::report::rows::{all_engines, distinct};
@@ -71,7 +72,7 @@ pub(super) fn page(report: &Report) -> String {
 
 /// A text as the policy names it: `sha256-` and the hash in base 64.
 fn hash(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+    format!("sha256-{}", STANDARD.encode(sha256::digest(text.as_bytes())))
 }
 
 /// The style sheet, with the figures' colours.
@@ -113,7 +114,10 @@ fn side_by_side(sections: &[Section]) -> Markup {
     html! {
         @for words in &words { p.note { (plain(words)) } }
         @for found in &compared.tables {
-            details.block { summary { h2 { (found.title) } } (block::table(found)) }
+            details.block open[found.has(Mark::Bad)] {
+                summary { h2 { (found.title) } }
+                (block::table(found))
+            }
         }
     }
 }
