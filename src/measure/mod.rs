@@ -27,7 +27,9 @@ pub mod workload;
 pub use crate::timing::Timed;
 pub use error::Error;
 pub use plan::Plan;
-pub use result::{Arena, ClockInfo, EngineVersion, Estimate, Limit, Row, Run, SCHEMA, Tails, WITHIN};
+pub use result::{
+    Arena, ClockInfo, EngineVersion, Estimate, Limit, Precision, Row, Run, SCHEMA, Tails, WITHIN,
+};
 pub use run::{Progress, run, run_and_keep};
 pub use warning::warnings;
 pub use worker::child::worker_main;

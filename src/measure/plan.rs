@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
-use crate::measure::publication::{self, Precision};
+use crate::measure::Precision;
+use crate::measure::publication;
 use crate::measure::workload::filter::chooses;
 use crate::measure::{Catalog, Scope, Suite, WITHIN, Workload};
 

@@ -6,7 +6,6 @@ use crate::engine::Engine;
 use crate::host::{Host, Variable};
 use crate::measure::limit::probe::Limits;
 use crate::measure::limit::roofline::Bound;
-use crate::measure::publication::Precision;
 use crate::measure::workload::{Level, Workload};
 use crate::timing::Interval;
 use crate::trace::Witness;
@@ -231,6 +230,15 @@ pub const WITHIN: f64 = 0.10;
 /// The width for files that do not state one.
 const fn usual_width() -> f64 {
     WITHIN
+}
+
+/// The precision at which a run stops: that of every ratio that decides on publication.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Precision {
+    /// How far an interval may reach from its median, as a fraction of the median.
+    pub within: f64,
+    /// The largest number of processes.
+    pub most: u32,
 }
 
 /// An engine and the version of the code behind it.

@@ -14,8 +14,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::measure::ratio::{best_peer, speed};
 use crate::measure::{Row, Run, Suite, Workload};
 use crate::timing::Interval;
@@ -35,15 +33,6 @@ pub const MOST: u32 = 30;
 pub const PEERS: [&str; 4] = ["rustcrypto", "ring", "aws-lc", "graviola"];
 /// The operations and the algorithm whose ratios decide.
 const JUDGED: ([&str; 2], &str) = (["seal", "open"], "aes-256-gcm");
-
-/// The precision at which a run stops: that of every ratio that decides on publication.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Precision {
-    /// How far an interval may reach from its median, as a fraction of the median.
-    pub within: f64,
-    /// The largest number of processes.
-    pub most: u32,
-}
 
 /// How many times as fast a row is as the best peer of its workload.
 #[derive(Clone, PartialEq, Debug)]

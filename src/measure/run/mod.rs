@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::host::{Host, environment};
+use crate::measure::Precision;
 use crate::measure::limit::probe;
 use crate::measure::plan::ROUNDS;
-use crate::measure::publication::Precision;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;

@@ -26,7 +26,7 @@ fn table(run: &Run) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::publication::Precision;
+    use crate::measure::Precision;
     use crate::report::sample;
 
     #[test]
