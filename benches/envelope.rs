@@ -1,4 +1,5 @@
-//! Criterion over the workloads of records, nonces and key lookups: `cargo bench --bench envelope -- seal/record`.
+//! Criterion over the workloads of records, nonces and key lookups: `cargo bench --bench envelope --
+//! seal/record`.
 //!
 //! A few sizes on every engine; `SEALMARK_SUITE=quick` measures a whole suite.
 

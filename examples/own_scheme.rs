@@ -12,7 +12,8 @@ use sealmark::scheme::{Error, Fault, Judgement, Law, Piece, Reader, Recovered, S
 
 /// The key of every session. A real scheme reads it from its keystore.
 const KEY: [u8; 32] = [0x4b; 32];
-/// The number of notes sealed under the key, which is the nonce of the next one. A real scheme stores it durably.
+/// The number of notes sealed under the key, which is the nonce of the next one. A real scheme stores it
+/// durably.
 static SEALED: AtomicU64 = AtomicU64::new(0);
 const TAG_LEN: usize = 16;
 

@@ -1,8 +1,8 @@
 //! The cost of leaving nothing in vector registers, for our kernels: `ci/deep wiping`.
 //!
-//! Two engines wrap the backend that Sealmark chooses, and call a function after each seal and open. `plain` calls one
-//! that does nothing; `wiped` calls one that zeroes every vector register, as graviola does. They are otherwise
-//! identical, so their difference is the cost.
+//! Two engines wrap the backend that Sealmark chooses, and call a function after each seal and open. `plain`
+//! calls one that does nothing; `wiped` calls one that zeroes every vector register, as graviola does. They
+//! are otherwise identical, so their difference is the cost.
 
 use sealmark::aead::Aead;
 use sealmark::engine::Engine;
@@ -54,7 +54,8 @@ mod x86 {
 
     /// Also zeroes zmm16 to zmm31, which `vzeroall` leaves.
     pub fn zero_zmm() {
-        // SAFETY: `wipe` returns this only if the CPU has AVX-512; every register that it writes is a clobber.
+        // SAFETY: `wipe` returns this only if the CPU has AVX-512; every register that it writes is a
+        // clobber.
         unsafe {
             asm!(
                 "vpxord zmm16, zmm16, zmm16", "vpxord zmm17, zmm17, zmm17", "vpxord zmm18, zmm18, zmm18",

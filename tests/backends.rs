@@ -1,8 +1,8 @@
 //! Every backend that this CPU can run, against the naive model, the published test cases and each other.
 //!
 //! Needs neither the command nor a peer, so `ci/cpus` can cross-compile it and run it under an emulated CPU.
-//! `SEALMARK_EXPECT=portable,aesni` names exactly the backends that must be available, in order. Every backend must
-//! match the model byte by byte, so backends of one CPU and of different CPUs agree.
+//! `SEALMARK_EXPECT=portable,aesni` names exactly the backends that must be available, in order. Every
+//! backend must match the model byte by byte, so backends of one CPU and of different CPUs agree.
 //! `sealmark verify` adds the lengths that matter to the widest kernels, and Wycheproof.
 
 use sealmark::aead::{Aead, Alg, BACKENDS, Backend, Error, Message, Tag};
@@ -114,8 +114,9 @@ fn a_backend_that_this_cpu_lacks_makes_no_key() {
     assert_eq!(asked, BACKENDS.len());
 }
 
-/// Test cases of McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: the number, the key's
-/// length, the IV, the range of the text that is the message, ciphertext and tag. 1, 2, 7, 8, 13, 14 use zeros.
+/// Test cases of McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: the number, the
+/// key's length, the IV, the range of the text that is the message, ciphertext and tag. 1, 2, 7, 8, 13, 14
+/// use zeros.
 #[rustfmt::skip]
 const PUBLISHED: [(u32, usize, &str, &str, &str); 13] = [
     (1, 16, ZERO, "", "58e2fccefa7e3061367f1d57a4e7455a"),

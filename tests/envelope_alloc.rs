@@ -16,8 +16,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to `System` with unchanged arguments; counting uses a thread-local without an initialiser
-// or destructor, so it does not allocate.
+// SAFETY: every call goes to `System` with unchanged arguments; counting uses a thread-local without an
+// initialiser or destructor, so it does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);

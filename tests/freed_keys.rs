@@ -1,9 +1,9 @@
-//! Freed memory holds no data key and no KEK. An allocator searches every block before it frees it. It moves every
-//! block that is resized, as an allocator may, and hands out zeroed blocks, so everything that it finds was written
-//! there.
+//! Freed memory holds no data key and no KEK. An allocator searches every block before it frees it. It moves
+//! every block that is resized, as an allocator may, and hands out zeroed blocks, so everything that it finds
+//! was written there.
 //!
-//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable. Copies on
-//! the stack and the keys of other people's engines are out of scope.
+//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
+//! Copies on the stack and the keys of other people's engines are out of scope.
 
 #![expect(unsafe_code, reason = "an allocator that looks at what it takes back has to be an allocator")]
 
@@ -87,8 +87,9 @@ unsafe fn search(block: *const u8, len: usize) {
     }
 }
 
-/// Wipes the remains of finished calls on the stack. An enum that moves to the heap copies such bytes into its gaps,
-/// but this test is about the blocks that keys are written to, not about leftovers of registers and frames.
+/// Wipes the remains of finished calls on the stack. An enum that moves to the heap copies such bytes into
+/// its gaps, but this test is about the blocks that keys are written to, not about leftovers of registers and
+/// frames.
 #[inline(never)]
 fn wipe_dead_stack() {
     if SEARCHES.get() {
@@ -96,8 +97,8 @@ fn wipe_dead_stack() {
     }
 }
 
-// SAFETY: blocks come from `System` and go back to it with their own layouts. Everything else only reads them, and
-// uses thread-locals without an initialiser or destructor, so it does not allocate.
+// SAFETY: blocks come from `System` and go back to it with their own layouts. Everything else only reads
+// them, and uses thread-locals without an initialiser or destructor, so it does not allocate.
 unsafe impl GlobalAlloc for Searching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         wipe_dead_stack();
@@ -115,8 +116,8 @@ unsafe impl GlobalAlloc for Searching {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller keeps the contract of `realloc`: `new_size` fits the alignment and is not 0, and the block
-        // has the old layout. Both blocks are at least as long as the copied bytes.
+        // SAFETY: the caller keeps the contract of `realloc`: `new_size` fits the alignment and is not 0, and
+        // the block has the old layout. Both blocks are at least as long as the copied bytes.
         unsafe {
             let new = System.alloc_zeroed(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -140,8 +141,8 @@ fn searched<R>(work: impl FnOnce() -> R) -> (R, u64) {
     (result, FOUND.get())
 }
 
-/// The key of that number. No key is ever on the stack of a test, because a struct with gaps may copy leftovers from
-/// there when it moves to the heap.
+/// The key of that number. No key is ever on the stack of a test, because a struct with gaps may copy
+/// leftovers from there when it moves to the heap.
 fn key(number: u16) -> &'static [u8; 32] {
     static ALL: LazyLock<Box<[[u8; 32]]>> = LazyLock::new(|| {
         let make = |number: u16| {

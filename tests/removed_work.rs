@@ -1,9 +1,9 @@
-//! Removed work, planted in five ways, shows in the results of a pass, and the instructions of every workload grow
-//! with its operations. No test looks at times.
+//! Removed work, planted in five ways, shows in the results of a pass, and the instructions of every workload
+//! grow with its operations. No test looks at times.
 //!
-//! With `worker` or `step` as its argument, this program is one of the processes that it measures and traces. With
-//! `run KIND` it runs that kind once as a whole, and ends with 0 if it was found (`ci/deep removed`). Without
-//! arguments it runs the tests.
+//! With `worker` or `step` as its argument, this program is one of the processes that it measures and traces.
+//! With `run KIND` it runs that kind once as a whole, and ends with 0 if it was found (`ci/deep removed`).
+//! Without arguments it runs the tests.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -264,15 +264,16 @@ fn a_whole_run_gives_removed_work_no_time() {
     }
 }
 
-/// The tracer counts that the second and the third operation of each kind cost their own instructions, so none is
-/// left out or shared. If the system forbids tracing, the test says so and passes.
+/// The tracer counts that the second and the third operation of each kind cost their own instructions, so
+/// none is left out or shared. If the system forbids tracing, the test says so and passes.
 fn instructions_grow_with_operations() {
-    /// The third operation's instructions over the second's. A missing operation takes next to none, and an allocator
-    /// occasionally takes another path.
+    /// The third operation's instructions over the second's. A missing operation takes next to none, and an
+    /// allocator occasionally takes another path.
     const ALIKE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
     let mut seen: Vec<(&str, bool)> = Vec::new();
     for workload in workloads().iter().filter(|w| w.on_one_core()) {
-        // One workload of each kind, with messages and with records. A sidecar takes a hundred thousand steps.
+        // One workload of each kind, with messages and with records. A sidecar takes a hundred thousand
+        // steps.
         let kind = (workload.op(), workload.alg.is_some());
         if seen.contains(&kind) || matches!(workload.op(), "hydrate" | "rotate") {
             continue;

@@ -1,5 +1,6 @@
-//! The storage scheme under real kills. A child process starts, replays, rotates and writes on this machine's disk, is
-//! killed with SIGKILL at a random moment, and is restarted. No nonce repeats, and every acknowledged value opens.
+//! The storage scheme under real kills. A child process starts, replays, rotates and writes on this machine's
+//! disk, is killed with SIGKILL at a random moment, and is restarted. No nonce repeats, and every
+//! acknowledged value opens.
 //!
 //! A kill is not a power cut: the system keeps the data that it has. The crash campaign covers power cuts.
 
@@ -45,7 +46,8 @@ fn registry(folder: &Path) -> Result<Arc<dyn Store>, sealmark::disk::Error> {
     Ok(Arc::new(Redb::open(&Os, &folder.join("registry"))?))
 }
 
-/// The log: a file of lengths and entries. An entry counts once it is synced; a truncated entry does not count.
+/// The log: a file of lengths and entries. An entry counts once it is synced; a truncated entry does not
+/// count.
 struct Log {
     file: File,
     entries: Vec<Vec<u8>>,

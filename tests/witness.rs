@@ -1,6 +1,6 @@
-//! An engine called `sealmark/vaes512` that runs the portable code: its results are right, and its witness refutes
-//! it, in a measurement and in a verification. With arguments, this program is one of the processes that it measures
-//! and traces.
+//! An engine called `sealmark/vaes512` that runs the portable code: its results are right, and its witness
+//! refutes it, in a measurement and in a verification. With arguments, this program is one of the processes
+//! that it measures and traces.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};

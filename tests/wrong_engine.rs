@@ -1,7 +1,7 @@
-//! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named, and it
-//! gets no time. The engine and the scheme of the examples are one file and one argument each: they are verified,
-//! injected with faults, listed, measured and reported. A scheme that lies is caught. With arguments, this program is
-//! the command with all of them; without, it is the test.
+//! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named,
+//! and it gets no time. The engine and the scheme of the examples are one file and one argument each: they
+//! are verified, injected with faults, listed, measured and reported. A scheme that lies is caught. With
+//! arguments, this program is the command with all of them; without, it is the test.
 
 use std::process::{Command, ExitCode, Output};
 

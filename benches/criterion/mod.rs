@@ -1,4 +1,5 @@
-//! Shared by both benches: choosing the workloads, and measuring one workload with Criterion on each of its engines.
+//! Shared by both benches: choosing the workloads, and measuring one workload with Criterion on each of its
+//! engines.
 //!
 //! Use these timings while you work. For comparisons that must hold use `sealmark bench`, which measures in
 //! several processes and interleaved rounds. Criterion measures one engine after the other in one process.
@@ -12,8 +13,8 @@ use sealmark::measure::{Suite, Workload};
 /// Sizes to measure unless a suite is named.
 const SIZES: [usize; 4] = [0, 16, 1024, 16_384];
 
-/// Measures the `wanted` workloads of the suite that `SEALMARK_SUITE` names, or else the quick ones at the usual
-/// sizes.
+/// Measures the `wanted` workloads of the suite that `SEALMARK_SUITE` names, or else the quick ones at the
+/// usual sizes.
 pub fn measure(wanted: fn(&Workload) -> bool) {
     let mut criterion = Criterion::default()
         .sample_size(10)

@@ -1,4 +1,5 @@
-//! Any bytes as a `keys.json`: they are refused, or the file written from them reads back the same. Nothing panics.
+//! Any bytes as a `keys.json`: they are refused, or the file written from them reads back the same. Nothing
+//! panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

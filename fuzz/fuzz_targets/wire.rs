@@ -1,5 +1,5 @@
-//! Any bytes as a log entry, a registry row or a snapshot header: they are refused, or the same bytes come back.
-//! Nothing panics.
+//! Any bytes as a log entry, a registry row or a snapshot header: they are refused, or the same bytes come
+//! back. Nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

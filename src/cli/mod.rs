@@ -167,7 +167,8 @@ fn install_ctrlc_handler() {
         Wish::Stop => {
             STOP.store(true, Ordering::SeqCst);
             eprintln!(
-                "stopping after the current measurement; results so far are kept (Ctrl-C again to end at once)"
+                "stopping after the current measurement; results so far are kept \
+                 (Ctrl-C again to end at once)"
             );
         }
         Wish::Again => {}

@@ -64,7 +64,8 @@ pub(super) fn publish(report: &Report, files: &[File], folder: &Path) -> anyhow:
 
 /// What to do about a refusal.
 const ADVICE: &str = "A ratio that is too wide: stop other work on this machine and run the command again. \
-                      Anything else: mend what the line names first. The results are in the run's own folder.";
+                      Anything else: fix what the line names first. The results are in the run's own \
+                      folder.";
 
 /// Everything that speaks against publication: findings of the report, then the run's own objections.
 fn objections(report: &Report, files: &[File]) -> Vec<String> {

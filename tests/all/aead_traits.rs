@@ -1,4 +1,5 @@
-//! Behind the traits of the crate `aead`, our kernels and RustCrypto's cipher agree: same bytes, same refusals.
+//! Behind the traits of the crate `aead`, our kernels and RustCrypto's cipher agree: same bytes, same
+//! refusals.
 
 use aead::inout::InOutBuf;
 use aead::{AeadInOut, Key, KeyInit, Nonce, Tag};

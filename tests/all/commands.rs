@@ -1,7 +1,7 @@
 //! Every command of every README works as it stands.
 //!
-//! A command is a line of a fence marked `sh`. Those of `sealmark` run here, in a copy of the files that they read.
-//! The others are run by `ci/check`, or listed below with the reason why not.
+//! A command is a line of a fence marked `sh`. Those of `sealmark` run here, in a copy of the files that they
+//! read. The others are run by `ci/check`, or listed below with the reason why not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,8 @@ fn blocks(text: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// Whether `ci/check` runs a command: itself, or of a release build what `cargo run` or `sealmark` stands for.
+/// Whether `ci/check` runs a command: itself, or of a release build what `cargo run` or `sealmark` stands
+/// for.
 fn is_checked(command: &str, check: &str) -> bool {
     let release = |arguments: &str| format!("\"$bin\"{arguments}");
     let wanted = match command.strip_prefix("cargo run --release") {
@@ -67,7 +68,8 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs one command by the shell, as pasted, in `folder`: it must succeed. Only a trace may say that it could not.
+/// Runs one command by the shell, as pasted, in `folder`: it must succeed. Only a trace may say that it could
+/// not.
 fn run(command: &str, folder: &Path) {
     let bin = Path::new(env!("CARGO_BIN_EXE_sealmark")).parent().expect("a program is in a folder");
     let path = std::env::var("PATH").unwrap_or_default();

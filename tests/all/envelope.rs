@@ -267,7 +267,8 @@ fn no_nonce_repeats_across_threads_or_follows_the_last() {
                         let mut refused = false;
                         let mut nonces = Vec::new();
                         for turn in 0..1000 {
-                            // Every other turn takes a run of nonces, which may stop in the middle or at the end.
+                            // Every other turn takes a run of nonces, which may stop in the middle or at the
+                            // end.
                             let run = NonZeroU32::new(1 + turn % 2 * 2).expect("never 0");
                             match source.take(run) {
                                 Ok(run) => {

@@ -1,5 +1,5 @@
-//! The structure holds: imports point down, each table names every file of its folder, `unsafe` stays where it is
-//! justified, and only floor 3 names other people's ciphers.
+//! The structure holds: imports point down, each table names every file of its folder, `unsafe` stays where
+//! it is justified, and only floor 3 names other people's ciphers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,8 @@ const FLOORS: &[&[&str]] = &[
 /// Crates that offer an AEAD. The crates behind primitives are in the table of primitives.
 const CIPHERS: &[&str] = &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring"];
 
-/// Files below floor 3 that name one of its crates, to name hosts and traces. Nothing there is secret or promised.
+/// Files below floor 3 that name one of its crates, to name hosts and traces. Nothing there is secret or
+/// promised.
 const FINGERPRINTS: &[&str] = &["src/host/machine.rs", "src/trace/count.rs"];
 
 /// Where `unsafe` may stand: floors, and single files by name.
@@ -144,7 +145,8 @@ fn every_file_is_mentioned_by_its_folder() {
     }
 }
 
-/// A folder whose files are the rows of a table: the table must name each file's module outside the `mod` line.
+/// A folder whose files are the rows of a table: the table must name each file's module outside the `mod`
+/// line.
 #[test]
 fn every_file_of_a_recipe_has_its_row() {
     // Folder, the file with its table, files that are not rows.

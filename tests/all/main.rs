@@ -1,5 +1,5 @@
-//! The ordinary tests of the whole program, linked as one binary, because linking another costs as much as compiling
-//! it. Tests that need their own allocator, main or emulated CPU are beside this folder.
+//! The ordinary tests of the whole program, linked as one binary, because linking another costs as much as
+//! compiling it. Tests that need their own allocator, main or emulated CPU are beside this folder.
 
 #[cfg(all(feature = "aead-traits", feature = "peers"))]
 mod aead_traits;

@@ -1,5 +1,5 @@
-//! A kind of workload is one file and one line: this file, and its line in `KINDS`. It is declared, measured and
-//! reported like ours, and it is detected if it leaves work undone.
+//! A kind of workload is one file and one line: this file, and its line in `KINDS`. It is declared, measured
+//! and reported like ours, and it is detected if it leaves work undone.
 
 use std::hint::black_box;
 use std::sync::Arc;

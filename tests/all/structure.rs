@@ -1,15 +1,16 @@
 //! The shape of the source: no import circles, no crowded folders, no long lines.
 //!
-//! Imports are read from the sources: every path that begins with `crate::` or `super::`, followed through re-exports
-//! to the file that it names. A `mod.rs` is its folder's table of contents, so naming the folder's own files is not an
-//! import. Tests do not count.
+//! Imports are read from the sources: every path that begins with `crate::` or `super::`, followed through
+//! re-exports to the file that it names. A `mod.rs` is its folder's table of contents, so naming the folder's
+//! own files is not an import. Tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::source::{pages, resolved, root, sources};
 
-/// Folders below `measure` and `report` that may hold any number of files, because each file is a row of a table.
+/// Folders below `measure` and `report` that may hold any number of files, because each file is a row of a
+/// table.
 const TABLES: &[&str] = &["src/measure/workload", "src/report/table"];
 
 /// The most columns of a line in `src` and in pages.

@@ -300,7 +300,8 @@ mod forbidden {
         libc::SECCOMP_RET_ERRNO | errno as u32
     }
 
-    /// From here on `ptrace` answers this request of this process and its children with `answer`, and does nothing.
+    /// From here on `ptrace` answers this request of this process and its children with `answer`, and does
+    /// nothing.
     fn refuse_ptrace(request: u32, answer: u32) -> io::Result<()> {
         let line = |code: u32, jf, k| libc::sock_filter { code: code as u16, jt: 0, jf, k };
         let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;

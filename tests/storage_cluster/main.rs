@@ -1,12 +1,12 @@
-//! Three replicated members under openraft. Bootstrap, registration, rotation and both cut-overs go through its log.
-//! Members are stopped, lose power and are cut off at random, and are restarted from their disks. At the end every
-//! member opens every record that it wrote and every entry of its log, and a checker that saw every nonce finds no
-//! repetition.
+//! Three replicated members under openraft. Bootstrap, registration, rotation and both cut-overs go through
+//! its log. Members are stopped, lose power and are cut off at random, and are restarted from their disks. At
+//! the end every member opens every record that it wrote and every entry of its log, and a checker that saw
+//! every nonce finds no repetition.
 //!
-//! The cluster has two duties that the scheme alone cannot fulfil. It registers every member under the new key before it
-//! proposes a rotation, because a member that stops between a rotation and its registration may not start again. And
-//! a leader that has applied all earlier entries proposes them one at a time, so that none is in clear after the
-//! cut-over.
+//! The cluster has two duties that the scheme alone cannot fulfil. It registers every member under the new
+//! key before it proposes a rotation, because a member that stops between a rotation and its registration may
+//! not start again. And a leader that has applied all earlier entries proposes them one at a time, so that
+//! none is in clear after the cut-over.
 
 #![expect(clippy::unwrap_used, reason = "a lock that is poisoned is a schedule that has failed already")]
 #![expect(clippy::result_large_err, reason = "openraft's errors are large, and its traits ask for them")]

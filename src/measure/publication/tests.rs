@@ -13,8 +13,8 @@ use crate::measure::Precision;
 type Spoil = (fn(&mut Run), &'static str);
 
 /// What is said where all rows but one lack a process.
-const TOO_FEW: &str = "ROWS rows have too few processes, seal/aes-256-gcm/16 on rustcrypto only 11; a baseline \
-                       needs at least 12";
+const TOO_FEW: &str = "ROWS rows have too few processes, seal/aes-256-gcm/16 on rustcrypto only 11; a \
+                       baseline needs at least 12";
 
 fn words(run: &Run) -> Vec<String> {
     judge(run).expect_err("it is refused").iter().map(ToString::to_string).collect()
@@ -58,7 +58,8 @@ fn each_flaw_is_named_where_it_is() {
                     run.rows.remove(i)
                 }
             },
-            "seal/aes-256-gcm/1024 on sealmark/aesni has no row: measure the whole quick suite on every engine",
+            "seal/aes-256-gcm/1024 on sealmark/aesni has no row: measure the whole quick suite on every \
+             engine",
         ),
         (
             |run| {
@@ -155,8 +156,8 @@ fn the_peers_of_a_baseline_are_those_that_the_feature_brings() {
     assert_eq!(missing_peers(["ring", "rustcrypto", "graviola"]), ["aws-lc"]);
 }
 
-/// Runs the stopping rule on one made-up ratio whose true value is 1: the interval at the end, if it is narrow
-/// enough.
+/// Runs the stopping rule on one made-up ratio whose true value is 1: the interval at the end, if it is
+/// narrow enough.
 fn stopped(rng: &mut ChaCha8Rng, noise: f64) -> Option<Interval> {
     let mut samples = Vec::new();
     loop {
