@@ -13,14 +13,15 @@ use crate::report::{File, Report};
 
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
-/// Prints a summary; `--full` adds every table. An engine with a wrong result gets an error instead of a time,
-/// and so does an engine of ours that does not execute the instructions its name claims; the exit code is then
-/// 1. A run that was stopped is partial and ends with 3.
+/// Prints a summary; `--full` adds every table. An engine with a wrong result gets an error instead of a
+/// time, and so does an engine of ours that does not execute the instructions its name claims; the exit code
+/// is then 1. A run that was stopped is partial and ends with 3.
 ///
 /// If the summary calls the machine too noisy: stop other work, or measure more processes (`--processes 20`).
-/// If it says that the clock moved: fix the clock (on Linux, `cpupower frequency-set -g performance`, and turbo
-/// off), or let the machine cool. Ratios between engines hold better than times, because both engines ran in
-/// the same rounds of the same process. Lost processes were ended from outside: look for what kills them.
+/// If it says that the clock moved: fix the clock (on Linux, `cpupower frequency-set -g performance`, and
+/// turbo off), or let the machine cool. Ratios between engines hold better than times, because both engines
+/// ran in the same rounds of the same process. Lost processes were ended from outside: look for what kills
+/// them.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark bench                                      the quick suite\n  \

@@ -13,7 +13,8 @@ use crate::verify::EngineInfo;
 /// The name and version of the JSON that this verb prints.
 pub(super) const SCHEMA: &str = "sealmark.host/1";
 
-/// Shows this CPU: its features, the engines that run on it, its speed limits, and the resolution of the clock.
+/// Shows this CPU: its features, the engines that run on it, its speed limits, and the resolution of the
+/// clock.
 ///
 /// The speed limits are measured in a fraction of a second: AES rounds and carry-less multiplies, alone and
 /// mixed, without a message. A chain of additions that takes one cycle each measures the core's clock.

@@ -132,7 +132,8 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<ExitStatus> {
     Ok(end.max(end_of(&failures)))
 }
 
-/// Puts a run's tables and pictures between the markers of `target`, and names the markers that it left alone.
+/// Puts a run's tables and pictures between the markers of `target`, and names the markers that it left
+/// alone.
 fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Result<()> {
     let mut text =
         std::fs::read_to_string(target).with_context(|| format!("reading {}", target.display()))?;

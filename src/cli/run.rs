@@ -16,8 +16,8 @@ use crate::verify::{self, Plan as VerifyPlan, Sets};
 ///
 /// Takes two minutes at most and ends with a summary and the path of the report. An engine that fails the
 /// verification is not measured. Results are on disk as soon as they exist: verify.json before the first
-/// measurement, bench.json during the measurement, marked partial until it is complete. A run that was stopped
-/// ends with 3.
+/// measurement, bench.json during the measurement, marked partial until it is complete. A run that was
+/// stopped ends with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark run                                     what `sealmark` alone does\n  \

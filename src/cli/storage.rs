@@ -48,10 +48,11 @@ enum Tool {
     Resync(ResyncArgs),
 }
 
-/// Prints the 16-bit node id that a raft id puts into nonces, and the members with the same node id. Ends with
-/// 1 if there is one.
+/// Prints the 16-bit node id that a raft id puts into nonces, and the members with the same node id. Ends
+/// with 1 if there is one.
 ///
-/// Run this before proposing a new member: two members with the same node id would repeat each other's nonces.
+/// Run this before proposing a new member: two members with the same node id would repeat each other's
+/// nonces.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark storage probe-node-id node-7 --member node-1 --member node-2\n  \
@@ -75,10 +76,10 @@ struct ProbeArgs {
 
 /// Rebuilds the keys.json of a stopped node from a leader's folder, with epochs that were never used.
 ///
-/// Use it if keys.json is lost, damaged, or older than the registry or the log. Copy the leader's folder while
-/// the leader is stopped. The node's log must reach the leader's applied index before the node starts; if it
-/// does not, install the leader's snapshot first. Writes nothing if the leader is behind the node or belongs
-/// to another cluster.
+/// Use it if keys.json is lost, damaged, or older than the registry or the log. Copy the leader's folder
+/// while the leader is stopped. The node's log must reach the leader's applied index before the node starts;
+/// if it does not, install the leader's snapshot first. Writes nothing if the leader is behind the node or
+/// belongs to another cluster.
 #[derive(clap::Args)]
 #[command(after_help = "With folders of your own:\n    \
                   sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 \

@@ -45,8 +45,8 @@ pub(super) struct Args {
     #[arg(conflicts_with = "vectors")]
     primitives: Vec<String>,
     /// Verifies the files of this folder instead of the built-in sets. Reads the formats of Wycheproof, NIST
-    /// CAVP and ACVP, BoringSSL, OpenSSL and Rooterberg, which it recognises by their content. Files for other
-    /// algorithms are listed and skipped.
+    /// CAVP and ACVP, BoringSSL, OpenSSL and Rooterberg, which it recognises by their content. Files for
+    /// other algorithms are listed and skipped.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
     /// Fails unless this engine, or an engine of this family, runs at least one case.

@@ -59,7 +59,8 @@ impl Lead {
         self.others.iter().filter(|rival| rival.close)
     }
 
-    /// The fastest engine that is none of ours; absent where the fastest is that, or where no peer has a time.
+    /// The fastest engine that is none of ours; absent where the fastest is that, or where no peer has a
+    /// time.
     pub fn best_peer(&self) -> Option<&Rival> {
         self.others.iter().find(|rival| !is_own(&rival.engine)).filter(|_| is_own(&self.engine))
     }
