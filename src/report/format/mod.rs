@@ -198,11 +198,11 @@ mod tests {
                 "keys",
                 "ratio-seal-aes-256-gcm",
                 "ratio-open-aes-256-gcm",
+                "ratios",
                 "engines",
                 "matrix",
                 "cases",
                 "sources",
-                "ratios",
                 "other",
                 "usage"
             ]

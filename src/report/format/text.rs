@@ -204,7 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_at_spaces_only() {
-        assert_eq!(wrap("aa bb  cc\ndddddddd e", 5), "aa bb\ncc\ndddddddd\ne\n");
+    fn lines_break_at_spaces_and_a_longer_word_is_cut() {
+        assert_eq!(wrap("aa bb  cc\ndddddddd e", 5), "aa bb\ncc\nddddd\nddd e\n");
+        assert_eq!(wrap("is 10.8 % of it", 8), "is\n10.8 %\nof it\n", "a unit stays with its number");
     }
 }

@@ -244,7 +244,7 @@ mod tests {
     fn an_error_is_in_its_row_without_a_time() {
         let page = both().html();
         let cells = page.matches("✗ </i>error</td>").count();
-        assert_eq!(cells, 2, "among the speeds, and among the places");
+        assert_eq!(cells, 3, "among the speeds, the ratios, and the ratios with intervals");
         assert!(page.contains("opened message 17 differs from what was sealed &lt;b&gt;&amp;"));
     }
 
