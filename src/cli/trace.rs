@@ -26,8 +26,8 @@ use crate::trace::Diff;
                   sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024 --engine ring\n\
                   \n\
                   Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for \
-                  another reason, most often because the system forbids tracing. In a container, allow ptrace: \
-                  docker run --cap-add SYS_PTRACE.")]
+                  another reason, most often because the system forbids tracing. In a container, allow \
+                  ptrace: docker run --cap-add SYS_PTRACE.")]
 pub(super) struct Args {
     /// The workload (`sealmark list workloads`). Several may be given.
     #[arg(required = true, value_name = "WORKLOAD")]
