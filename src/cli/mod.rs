@@ -166,10 +166,7 @@ fn install_ctrlc_handler() {
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
             STOP.store(true, Ordering::SeqCst);
-            eprintln!(
-                "stopping after the current measurement; results so far are kept \
-                 (Ctrl-C again to end at once)"
-            );
+            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, to end at once)");
         }
         Wish::Again => {}
         Wish::EndAtOnce => std::process::exit(130),
