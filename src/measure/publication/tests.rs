@@ -7,7 +7,6 @@ use super::testing::{OURS, publishable, row, run};
 use super::*;
 use crate::engine::engines;
 use crate::host::Variable;
-use crate::measure::Precision;
 
 /// What is done to a run that may be published, and what is said of it.
 type Spoil = (fn(&mut Run), &'static str);
