@@ -17,7 +17,6 @@ mod man;
 mod output;
 mod profile;
 mod progress;
-mod publication;
 mod registry;
 mod report;
 mod run;

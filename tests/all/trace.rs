@@ -347,7 +347,7 @@ mod forbidden {
     fn could_not_tell(what: &str, output: &Output, reason: &str) {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{what}: {errors}");
-        assert!(errors.contains("the system does not let a process be traced"), "{what}: {errors}");
+        assert!(errors.contains("the system does not allow tracing"), "{what}: {errors}");
         assert!(errors.contains(reason) && errors.contains("ptrace(2)"), "{what}: {errors}");
         assert_eq!(errors.matches("no trace of").count(), 1, "{what}: once, not for each engine: {errors}");
         assert!(output.stdout.is_empty(), "{what}");
@@ -384,13 +384,13 @@ mod forbidden {
             assert!(of.as_object().expect("an object").contains_key("witness"), "{of}");
             assert!(of["witness"].is_null(), "{of}");
             assert!(
-                of["no_witness"].as_str().is_some_and(|why| why.contains("does not let a process be traced")),
+                of["no_witness"].as_str().is_some_and(|why| why.contains("does not allow tracing")),
                 "{of}"
             );
         };
         let once = |output: &Output| {
             let errors = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(errors.matches("does not let a process be traced").count(), 1, "{errors}");
+            assert_eq!(errors.matches("does not allow tracing").count(), 1, "{errors}");
         };
         let workload = "seal/aes-256-gcm/1024";
         for answer in [errno(Errno::EPERM), errno(Errno::EIO), libc::SECCOMP_RET_KILL_PROCESS] {

@@ -352,7 +352,11 @@ fn a_folder_runs_its_good_files_and_names_its_bad_ones() {
     let unread: Vec<_> = read.unread.iter().map(ToString::to_string).collect();
     assert_eq!(unread.len(), 2);
     assert!(unread[0].contains("cut: line 3, column"), "{}", unread[0]);
-    assert!(unread[1].contains("typed: testGroups[0].tests[0].tcId: a whole number"), "{}", unread[1]);
+    assert!(
+        unread[1].contains("typed: testGroups[0].tests[0].tcId: expected a whole number"),
+        "{}",
+        unread[1]
+    );
     let report = run(vec![own()], Sets::Given(read.sets));
     assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1));
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ExitStatus, output};
+use crate::cli::{ExitStatus, output};
 use crate::engine::Engine;
 use crate::measure::publication::{self, Ratio};
 use crate::report::{self, File, Report, Section};

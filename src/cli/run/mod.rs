@@ -1,9 +1,11 @@
 //! `sealmark run`, and `sealmark` alone: verify, measure, report.
 
+mod publication;
+
 use std::path::{Path, PathBuf};
 
 use super::output::{self, Output};
-use super::{ExitStatus, Format, Registry, publication};
+use super::{ExitStatus, Format, Registry};
 use crate::aead::Alg;
 use crate::engine::Engine;
 use crate::host::Host;
