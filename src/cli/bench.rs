@@ -139,9 +139,9 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
 /// keeps its results.
 pub(super) fn measure(plan: &Plan, keep: &mut (dyn FnMut(Run) + Send)) -> anyhow::Result<Run> {
     super::install_ctrlc_handler();
-    let total = plan.workloads().len() as u64 * u64::from(plan.most_processes());
-    let bar = progress::bar("measuring", total);
+    let bar = progress::bar("measuring", plan.workloads().len() as u64 * u64::from(plan.most_processes()));
     let mut show = |p: Progress<'_>| {
+        bar.set_length(p.total as u64);
         bar.set_position(p.done as u64);
         bar.set_message(format!("{}: {}", p.state(), p.workload));
     };

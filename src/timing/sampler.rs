@@ -82,19 +82,24 @@ impl Samples {
 impl Sampler {
     /// Warms up every contestant, then runs the rounds. The result is in the order of the contestants.
     pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
-        let mut samples = vec![Samples::default(); contestants.len()];
-        let mut order: Vec<usize> = (0..contestants.len()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut rounds = self.begin(contestants);
+        for _ in 0..self.rounds {
+            rounds.run(contestants);
+        }
+        rounds.samples
+    }
+
+    /// Warms up every contestant. The caller runs the rounds and may do other work between them.
+    pub fn begin<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Rounds {
         for contestant in contestants.iter_mut() {
             self.turn(&mut **contestant, self.target_ns / 2.0, &mut Vec::new());
         }
-        for _ in 0..self.rounds {
-            order.shuffle(&mut rng);
-            for &i in &order {
-                self.turn(&mut *contestants[i], self.target_ns, &mut samples[i].ns);
-            }
+        Rounds {
+            sampler: *self,
+            samples: vec![Samples::default(); contestants.len()],
+            order: (0..contestants.len()).collect(),
+            rng: ChaCha8Rng::seed_from_u64(self.seed),
         }
-        samples
     }
 
     /// Runs one turn and records the nanoseconds per operation of each pass.
@@ -111,6 +116,26 @@ impl Sampler {
             if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
                 return;
             }
+        }
+    }
+}
+
+/// Rounds over the same contestants, run one at a time.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    sampler: Sampler,
+    /// The passes so far, in the order of the contestants.
+    pub samples: Vec<Samples>,
+    order: Vec<usize>,
+    rng: ChaCha8Rng,
+}
+
+impl Rounds {
+    /// Runs one more round of the contestants that the rounds began with.
+    pub fn run<P: Timed + ?Sized>(&mut self, contestants: &mut [Box<P>]) {
+        self.order.shuffle(&mut self.rng);
+        for &i in &self.order {
+            self.sampler.turn(&mut *contestants[i], self.sampler.target_ns, &mut self.samples[i].ns);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::measure::plan::ROUNDS;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
-use crate::measure::worker::fresh::{self, Note, fresh_process};
+use crate::measure::worker::fresh::{self, Event, Note, fresh_process};
 use crate::measure::worker::known::Known;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
@@ -37,11 +37,11 @@ pub struct Progress<'a> {
     /// Ratios that were less precise after the last whole process; `None` while there are too few processes
     /// to stop.
     pub wide: Option<usize>,
-    /// The workload that was just finished.
+    /// The workload that is running, or was just finished.
     pub workload: &'a str,
-    /// Workloads finished so far, over all processes.
+    /// Steps so far, over all processes: rounds of workloads, and what comes before and after them.
     pub done: usize,
-    /// Workloads to finish, over all processes.
+    /// All steps.
     pub total: usize,
 }
 
@@ -106,6 +106,8 @@ pub fn run_and_keep(
     let processes = plan.most_processes();
     let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
+    // What a worker reports of a workload: its start, its rounds, its check and its end.
+    let steps = workloads.len() * (ROUNDS as usize + 3);
     let mut all_done = 0;
     for process in 1..=processes {
         if stop.load(Ordering::Relaxed) {
@@ -115,12 +117,16 @@ pub fn run_and_keep(
             Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
             &mut collector,
         );
-        let before = workloads.len() * (process as usize - 1);
-        let mut finished = 0;
-        let mut note = |collector: &Collector, workload: &str| {
-            finished += 1;
-            let done = before + finished;
+        let before = steps * (process as usize - 1);
+        let (mut step, mut finished) = (0, 0);
+        let mut note = |collector: &Collector, event: Event<'_>| {
+            let (Event::Round(workload) | Event::Finished(workload)) = event;
+            // More than planned where a worker is started again.
+            step = (step + 1).min(steps);
+            let (done, total) = (before + step, steps * processes as usize);
             progress(Progress { process, processes, until: plan.until, wide, workload, done, total });
+            let Event::Finished(_) = event else { return };
+            finished += 1;
             if kept.elapsed() >= KEEP_EVERY {
                 keep(making.run(collector, true));
                 kept = Instant::now();
@@ -232,9 +238,7 @@ fn in_process(
             stopped = true;
             return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
         }
-        if let Some(workload) = collector.take(answer) {
-            note(collector, &workload);
-        }
+        fresh::collect(collector, answer, note);
         Ok(())
     });
     if stopped { Ok(()) } else { result }

@@ -20,7 +20,8 @@ fn a_tiny_workload_gives_a_row_for_each_engine() {
     let plan = plan("seal/*-256-gcm/64", engines());
     let result = run(&plan, &AtomicBool::new(false), &mut |p| seen.push((p.done, p.total)));
     let result = result.unwrap();
-    assert_eq!(seen, [(1, 1)]);
+    let steps = ROUNDS as usize + 3;
+    assert!(seen.iter().copied().eq((1..=steps).map(|step| (step, steps))), "{seen:?}");
     let can: Vec<_> =
         engines().into_iter().filter(|e| e.available().is_ok()).map(|e| e.name().to_owned()).collect();
     let rows: Vec<_> = result.rows.iter().map(|row| row.engine.clone()).collect();
@@ -100,7 +101,9 @@ fn nothing_to_measure_is_an_error() {
 fn a_run_that_was_stopped_keeps_what_was_finished() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-    let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
+    // Every workload's start and rounds, then the check and the end of two of them.
+    let second_end = plan.workloads().len() * (ROUNDS as usize + 1) + 4;
+    let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }
 
@@ -148,7 +151,7 @@ fn a_run_in_this_process_is_one_process_whatever_the_precision() {
     let plan = Plan { until: Some(until), ..plan };
     assert_eq!(plan.most_processes(), 1);
     let (run, states) = states(&plan);
-    assert_eq!(states, ["process 1 of at most 1"]);
+    assert!(!states.is_empty() && states.iter().all(|state| state == "process 1 of at most 1"));
     assert_eq!((run.until, run.partial, run.rows[0].processes), (Some(until), false, 1));
     assert_eq!(Plan { processes: 12, ..plan.clone() }.most_processes(), 30);
     assert_eq!(Plan { processes: 12, until: None, ..plan }.most_processes(), 12);
@@ -159,7 +162,9 @@ fn a_run_that_was_stopped_is_partial_whatever_its_precision() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
     let plan = Plan { until: Some(Precision { within: 0.03, most: 30 }), ..plan };
-    let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
+    // Every workload's start and rounds, then the check and the end of two of them.
+    let second_end = plan.workloads().len() * (ROUNDS as usize + 1) + 4;
+    let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }
 

@@ -17,8 +17,27 @@ use crate::measure::worker::protocol::{Answer, Command, Job, SAMPLE};
 
 /// Starts a worker.
 pub(in crate::measure) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
-/// Called with everything collected so far, and the workload, whenever a workload is finished.
-pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, &str) + Send);
+/// Called with everything collected so far, and what a worker has come to.
+pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, Event<'_>) + Send);
+
+/// What a worker has come to.
+#[derive(Clone, Copy)]
+pub(in crate::measure) enum Event<'a> {
+    /// A round of this workload.
+    Round(&'a str),
+    /// The end of this workload.
+    Finished(&'a str),
+}
+
+/// Records an answer and calls `note` where it is an event.
+pub(in crate::measure) fn collect(collector: &mut Collector, answer: Answer, note: Note<'_>) {
+    if let Answer::Sampling { workload } = &answer {
+        note(collector, Event::Round(workload));
+    }
+    if let Some(workload) = collector.take(answer) {
+        note(collector, Event::Finished(&workload));
+    }
+}
 
 /// The time allowed for preparations and checks.
 const PREPARING: Duration = Duration::from_secs(120);
@@ -55,7 +74,10 @@ pub(in crate::measure) fn fresh_process(
             break;
         }
         job.workloads.drain(..progress.finished);
-        let Some(first) = job.workloads.first().cloned() else { break };
+        // The workload that it was running; the first that is left, if it had not said or has finished that one.
+        let Some(first) = job.workloads.first() else { break };
+        let current = progress.workload.as_ref().filter(|current| job.workloads.contains(current));
+        let current = current.unwrap_or(first).clone();
         if matches!(failure, Failure::Misfit(_)) {
             // The next one would be just as incompatible.
             job.workloads.iter().for_each(|workload| collector.lose(workload, None, failure.to_string()));
@@ -77,12 +99,12 @@ pub(in crate::measure) fn fresh_process(
             }
             // It may hang again, so that workload is not run any more.
             (None, Cause::Hang) => {
-                collector.fail(&first, None, format!("{failure} while it sampled"));
-                job.workloads.remove(0);
+                collector.fail(&current, None, format!("{failure} while it sampled"));
+                job.workloads.retain(|workload| *workload != current);
             }
             (None, Cause::Crash | Cause::Other) => {
-                collector.lose(&first, None, failure.to_string());
-                job.workloads.remove(0);
+                collector.lose(&current, None, failure.to_string());
+                job.workloads.retain(|workload| *workload != current);
             }
         }
         if job.workloads.is_empty() || job.engines.is_empty() {
@@ -97,6 +119,8 @@ pub(in crate::measure) fn fresh_process(
 struct Progress {
     /// Workloads of the job that are finished.
     finished: usize,
+    /// The workload that it is running.
+    workload: Option<String>,
     /// The engine that it is running on its own.
     engine: Option<String>,
 }
@@ -118,8 +142,12 @@ fn sample(
         let expected = job.workloads.get(progress.finished);
         match &answer {
             Answer::Clock(_) => {}
-            Answer::At { engine, .. } => progress.engine = Some(engine.clone()),
-            Answer::Sampling { .. } => progress.engine = None,
+            Answer::At { workload, engine } => {
+                (progress.workload, progress.engine) = (Some(workload.clone()), Some(engine.clone()));
+            }
+            Answer::Sampling { workload } => {
+                (progress.workload, progress.engine) = (Some(workload.clone()), None);
+            }
             Answer::Workload { workload, .. } if Some(workload) == expected => progress.finished += 1,
             Answer::Sampled if expected.is_none() => break,
             Answer::Error { cause, why } => {
@@ -127,9 +155,7 @@ fn sample(
             }
             other => return Err(unexpected(other)),
         }
-        if let Some(workload) = collector.take(answer) {
-            note(collector, &workload);
-        }
+        collect(collector, answer, note);
     }
     worker.end();
     Ok(())
@@ -229,6 +255,24 @@ mod tests {
             "{:?}",
             collector.failures
         );
+    }
+
+    #[test]
+    fn a_worker_that_dies_between_rounds_costs_the_workload_of_that_round() {
+        // Rounds of both workloads take turns; it is in the second one that it dies, each time.
+        let [first, second] = [0, 1].map(|at| job().workloads[at].clone());
+        let round = |workload: &String| line(&Answer::Sampling { workload: workload.clone() });
+        let done = |workload: &String| {
+            let rows = vec![Measured::new("sealmark", Ok(12.5))];
+            line(&Answer::Workload { workload: workload.clone(), rows, cycle_ns: 0.3 })
+        };
+        let dies = format!("{}{}exit 3", round(&first), round(&second));
+        let alone = format!("{}{}{}", round(&first), done(&first), line(&Answer::Sampled));
+        let script = format!("case \"$job\" in *{second}*) {dies};; *) {alone} exec cat;; esac");
+        let collector = talk(&script, LONG);
+        assert_eq!(collector.lost.keys().collect::<Vec<_>>(), [&second]);
+        assert_eq!(collector.cells.len(), 1);
+        assert!(collector.cells.values().all(|cell| cell.samples == [12.5]));
     }
 
     #[test]

@@ -1,4 +1,10 @@
-//! The command `sample`: engines take turns in shuffled rounds of a workload, in one process.
+//! The command `sample`: engines take turns in shuffled rounds of a workload, and the rounds of workloads take
+//! turns, in one process.
+//!
+//! A neighbour on the same core comes and goes within seconds. Spread over the whole process, the rounds of a
+//! workload meet quiet moments and busy ones, and the lower quartile of the passes is that of the quiet ones.
+//! In one stretch, all rounds of some workloads would be busy ones: on a shared host, every third ratio of two
+//! engines then was off by a tenth or more.
 //!
 //! Whatever slows the machine for a while slows all of them, so their ratios are the most reliable figures of
 //! all. The worker announces which engine it is about to run, so that its parent knows which one to blame if
@@ -10,7 +16,7 @@ use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{Answer, Job, Measured};
 use crate::measure::worker::tail;
 use crate::measure::{Arena, ClockInfo, Error, Workload};
-use crate::timing::{Clock, Pinning, Sampler, Timed};
+use crate::timing::{Clock, Pinning, Rounds, Sampler, Timed};
 
 /// Called with each answer as soon as there is one. Its errors end the sampling.
 pub(in crate::measure) type Tell<'a> = &'a mut dyn FnMut(Answer) -> Result<(), Error>;
@@ -43,69 +49,137 @@ impl Sampling<'_> {
             target_ns: job.target_ns,
             ghz: None,
         }))?;
-        for (i, workload) in workloads.into_iter().enumerate() {
-            let seed = job.seed.wrapping_add(i as u64);
-            let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
-            let engines = workload.eligible_engines(&chosen);
-            let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, tell)?;
-            tell(Answer::Workload { workload: workload.path.clone(), rows, cycle_ns })?;
+        let mut seed = job.seed;
+        for group in groups(&workloads, chosen.len()) {
+            let mut ready = Vec::with_capacity(group.len());
+            for workload in group {
+                let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
+                seed = seed.wrapping_add(1);
+                ready.push(Ready::prepare(workload, workload.eligible_engines(&chosen), &sampler, tell)?);
+            }
+            for _ in 0..job.rounds {
+                for workload in &mut ready {
+                    tell(Answer::Sampling { workload: workload.workload.path.clone() })?;
+                    workload.rounds.run(&mut workload.batches);
+                }
+            }
+            for workload in ready {
+                let path = workload.workload.path.clone();
+                tell(Answer::Sampling { workload: path.clone() })?;
+                let (rows, cycle_ns) = workload.finish(&clock);
+                tell(Answer::Workload { workload: path, rows, cycle_ns })?;
+            }
         }
         Ok(())
     }
 }
 
-/// The rows of a workload, and nanoseconds per core cycle meanwhile.
-fn measure_workload(
-    workload: &Workload,
-    engines: &[&'static dyn Engine],
-    sampler: &Sampler,
-    tell: Tell<'_>,
-) -> Result<(Vec<Measured>, f64), Error> {
-    let clock = &sampler.clock;
-    // Engines without an error have a batch; every engine has an outcome.
-    let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); engines.len()];
-    let mut batches: Vec<Box<dyn Timed>>;
-    let mut repeat = 1;
-    // All engines have the same count, so that their arenas have the same size.
-    let count = loop {
-        let count = workload.count() * repeat;
-        let mut times = Vec::new();
-        batches = Vec::new();
-        for (&engine, outcome) in engines.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_ok()) {
-            tell(Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() })?;
-            match prepare_checked(workload, engine, count, clock) {
-                Ok((batch, ns)) => {
-                    batches.push(batch);
-                    times.push(ns);
-                }
-                Err(why) => *outcome = Err(why),
-            }
-        }
-        let longer = (repeat * repeat_factor(&times, clock.shortest_pass_ns())).min(LONGEST);
-        if longer == repeat {
-            break count;
-        }
-        repeat = longer;
+/// The most bytes that the buffers of a group's workloads take on all engines.
+const GROUP_LEN: usize = 128 * 1024 * 1024;
+/// Buffers of each engine for one arena: what is sealed, its copy, and its result.
+const COPIES: usize = 3;
+/// What a workload without an arena counts as.
+const NO_ARENA: usize = 1024 * 1024;
+
+/// Splits workloads into groups of neighbours whose rounds take turns. A workload that uses several cores is
+/// a group of its own, because its threads run between its rounds too.
+fn groups<'a>(workloads: &'a [&'a Workload], engines: usize) -> Vec<&'a [&'a Workload]> {
+    let len = |workload: &Workload| {
+        workload.arena_len(workload.count()).map_or(NO_ARENA, |len| len * COPIES) * engines.max(1)
     };
-    tell(Answer::Sampling { workload: workload.path.clone() })?;
-    batches.push(Box::new(Cycles::new(clock)));
-    let mut samples = sampler.sample(&mut batches);
-    let cycle_ns = samples.pop().expect("the cycles take part").quartile();
-    let mut timed = batches.iter_mut().zip(samples);
-    let mut rows = Vec::with_capacity(engines.len());
-    for (&engine, outcome) in engines.iter().zip(outcomes) {
-        let row = match outcome {
-            Err(why) => Measured::new(engine.name(), Err(why)),
-            Ok(()) => {
-                let (batch, samples) = timed.next().expect("it has a batch");
-                let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
-                let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
-                Measured { arena: Arena::of(workload, count), threads: workload.threads(), ..row }
-            }
-        };
-        rows.push(row);
+    let mut groups = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (at, workload) in workloads.iter().enumerate() {
+        let alone = |workload: &Workload| !workload.on_one_core();
+        let before = at.checked_sub(1).map(|before| workloads[before]);
+        if at > start
+            && (sum + len(workload) > GROUP_LEN || alone(workload) || before.is_some_and(|w| alone(w)))
+        {
+            groups.push(&workloads[start..at]);
+            (start, sum) = (at, 0);
+        }
+        sum += len(workload);
     }
-    Ok((rows, cycle_ns.unwrap_or_default()))
+    if start < workloads.len() {
+        groups.push(&workloads[start..]);
+    }
+    groups
+}
+
+/// A workload that is ready on every engine, and its rounds so far.
+struct Ready<'a> {
+    workload: &'a Workload,
+    engines: Vec<&'static dyn Engine>,
+    /// Engines without an error have a batch; every engine has an outcome.
+    outcomes: Vec<Result<(), String>>,
+    /// One for each engine without an error, then the cycle counter.
+    batches: Vec<Box<dyn Timed>>,
+    /// The operations of a pass of each engine.
+    count: usize,
+    rounds: Rounds,
+}
+
+impl<'a> Ready<'a> {
+    /// Prepares and warms up the batches of all engines.
+    fn prepare(
+        workload: &'a Workload,
+        engines: Vec<&'static dyn Engine>,
+        sampler: &Sampler,
+        tell: Tell<'_>,
+    ) -> Result<Self, Error> {
+        let clock = &sampler.clock;
+        let mut outcomes: Vec<Result<(), String>> = vec![Ok(()); engines.len()];
+        let mut batches: Vec<Box<dyn Timed>>;
+        let mut repeat = 1;
+        // All engines have the same count, so that their arenas have the same size.
+        let count = loop {
+            let count = workload.count() * repeat;
+            let mut times = Vec::new();
+            batches = Vec::new();
+            for (&engine, outcome) in engines.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_ok())
+            {
+                tell(Answer::At { workload: workload.path.clone(), engine: engine.name().to_owned() })?;
+                match prepare_checked(workload, engine, count, clock) {
+                    Ok((batch, ns)) => {
+                        batches.push(batch);
+                        times.push(ns);
+                    }
+                    Err(why) => *outcome = Err(why),
+                }
+            }
+            let longer = (repeat * repeat_factor(&times, clock.shortest_pass_ns())).min(LONGEST);
+            if longer == repeat {
+                break count;
+            }
+            repeat = longer;
+        };
+        tell(Answer::Sampling { workload: workload.path.clone() })?;
+        batches.push(Box::new(Cycles::new(clock)));
+        let rounds = sampler.begin(&mut batches);
+        Ok(Self { workload, engines, outcomes, batches, count, rounds })
+    }
+
+    /// Checks every batch; the rows of the workload, and nanoseconds per core cycle meanwhile.
+    fn finish(self, clock: &Clock) -> (Vec<Measured>, f64) {
+        let Self { workload, engines, outcomes, mut batches, count, rounds } = self;
+        let mut samples = rounds.samples;
+        let cycle_ns = samples.pop().expect("the cycles take part").quartile();
+        let mut timed = batches.iter_mut().zip(samples);
+        let mut rows = Vec::with_capacity(engines.len());
+        for (engine, outcome) in engines.into_iter().zip(outcomes) {
+            let row = match outcome {
+                Err(why) => Measured::new(engine.name(), Err(why)),
+                Ok(()) => {
+                    let (batch, samples) = timed.next().expect("it has a batch");
+                    let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
+                    let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
+                    Measured { arena: Arena::of(workload, count), threads: workload.threads(), ..row }
+                }
+            };
+            rows.push(row);
+        }
+        (rows, cycle_ns.unwrap_or_default())
+    }
 }
 
 /// The row of a batch that was sampled.
@@ -271,6 +345,33 @@ mod tests {
         assert!(matches!(error, Error::NoEngine(name) if name == "rong"));
     }
 
+    /// One workload on its own.
+    fn measured(
+        workload: &Workload,
+        engines: &[&'static dyn Engine],
+        sampler: &Sampler,
+    ) -> (Vec<Measured>, f64) {
+        let mut ready = Ready::prepare(workload, engines.to_vec(), sampler, &mut |_| Ok(())).unwrap();
+        for _ in 0..sampler.rounds {
+            ready.rounds.run(&mut ready.batches);
+        }
+        ready.finish(&sampler.clock)
+    }
+
+    #[test]
+    fn neighbours_share_their_rounds_within_the_memory_that_a_group_may_take() {
+        let all: Vec<&Workload> = catalog::workloads().iter().collect();
+        let groups = groups(&all, 8);
+        assert_eq!(groups.concat().len(), all.len(), "every workload is in one group, in order");
+        assert!(groups.concat().iter().zip(&all).all(|(a, b)| a.path == b.path));
+        assert!(groups.len() > 1 && groups.iter().any(|group| group.len() > 10));
+        for group in groups.iter().filter(|group| group.len() > 1) {
+            assert!(group.iter().all(|workload| workload.on_one_core()));
+            let arenas: usize = group.iter().filter_map(|w| w.arena_len(w.count())).sum();
+            assert!(arenas * COPIES * 8 <= GROUP_LEN);
+        }
+    }
+
     #[test]
     fn a_coarse_clock_gets_longer_passes() {
         assert_eq!(repeat_factor(&[2_500.0], 10_000.0), 4);
@@ -292,7 +393,7 @@ mod tests {
         let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
         let timed = |grain_ns| {
             let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };
-            measure_workload(workload, &engines, &sampler, &mut |_| Ok(())).unwrap().0.remove(0)
+            measured(workload, &engines, &sampler).0.remove(0)
         };
         let fine = timed(0.1);
         assert!(fine.time().is_ok() && fine.clock_error.is_none(), "{fine:?}");
@@ -305,7 +406,7 @@ mod tests {
         // Passes of 20 ms: more than any engine takes for the usual arena.
         let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
         let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
-        let (rows, cycle_ns) = measure_workload(workload, &engines, &sampler, &mut |_| Ok(())).unwrap();
+        let (rows, cycle_ns) = measured(workload, &engines, &sampler);
         assert!(cycle_ns > 0.0);
         assert!(rows.iter().all(|row| row.time().is_ok() == row.cycles.is_some_and(|cycles| cycles > 0.0)));
         let bytes: Vec<_> = rows.iter().map(|row| row.arena.as_ref().unwrap().bytes).collect();
