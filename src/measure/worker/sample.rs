@@ -92,9 +92,7 @@ fn groups<'a>(workloads: &'a [&'a Workload], engines: usize) -> Vec<&'a [&'a Wor
     for (at, workload) in workloads.iter().enumerate() {
         let alone = |workload: &Workload| !workload.on_one_core();
         let before = at.checked_sub(1).map(|before| workloads[before]);
-        if at > start
-            && (sum + len(workload) > GROUP_LEN || alone(workload) || before.is_some_and(|w| alone(w)))
-        {
+        if at > start && (sum + len(workload) > GROUP_LEN || alone(workload) || before.is_some_and(alone)) {
             groups.push(&workloads[start..at]);
             (start, sum) = (at, 0);
         }
