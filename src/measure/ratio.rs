@@ -30,6 +30,27 @@ pub fn speed(run: &Run, row: &Row, other: &Row) -> Option<Interval> {
     Interval::of(&pairs(run, other, row)?)
 }
 
+/// How far a row is behind the fastest of its workload.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Behind {
+    /// How many times its time is that of the fastest.
+    pub ratio: f64,
+    /// Whether the difference is too small for this run to tell: the interval of the ratio reaches 1.
+    pub close: bool,
+}
+
+impl Behind {
+    /// Compares two rows that have times: process by process, or where their processes cannot be paired, by
+    /// the intervals of both times. `None` where one has no time.
+    pub fn of(run: &Run, row: &Row, fastest: &Row) -> Option<Self> {
+        let (time, least) = (row.ns?, fastest.ns?);
+        Some(match pairs(run, row, fastest).and_then(|ratios| Interval::of(&ratios)) {
+            Some(interval) => Self { ratio: interval.median, close: interval.low <= 1.0 },
+            None => Self { ratio: time.median / least.median, close: time.low <= least.high },
+        })
+    }
+}
+
 /// The fastest peer of a workload: the one with the least median ratio of its time to that of the first peer.
 /// The pairing makes a process in which the machine was slow count no more than any other. Where the peers'
 /// processes cannot be paired, it is the one with the least median time. `None` where no peer has a time.
@@ -56,6 +77,20 @@ mod tests {
         // The ratio of the median times, 150 to 120, happens to be the same number; the ends are not.
         assert_eq!((found.median, found.low, found.high), (1.25, 1.0, 2.0));
         assert_eq!(pairs(&run, &ours, &run.rows[0]), Some(vec![0.8, 0.5, 1.0]));
+    }
+
+    #[test]
+    fn two_rows_are_told_apart_by_their_ratios_and_without_pairs_by_their_intervals() {
+        let run = run(vec![
+            row("seal", 16, "ring", &[100.0, 200.0, 300.0]),
+            row("seal", 16, "aws-lc", &[110.0, 220.0, 330.0]),
+            row("seal", 16, "graviola", &[101.0, 199.0, 303.0]),
+            row("seal", 16, "rustcrypto", &[250.0, 260.0]),
+        ]);
+        let behind = |at: usize| Behind::of(&run, &run.rows[at], &run.rows[0]).unwrap();
+        assert_eq!((behind(1).close, (behind(1).ratio * 100.0).round()), (false, 110.0));
+        assert!(behind(2).close);
+        assert_eq!((behind(3).close, behind(3).ratio), (true, 255.0 / 200.0), "250 is within 100 to 300");
     }
 
     #[test]

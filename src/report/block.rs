@@ -47,7 +47,7 @@ pub enum Mark {
     Right,
     /// Something is wrong.
     Bad,
-    /// The fastest of its column, with an interval that overlaps no other.
+    /// The fastest of its column, where the run can tell it from all others.
     Best,
     /// A place on a scale from -3, far worse, over 0, level, to 3, far better.
     Heat(i8),

@@ -6,6 +6,7 @@
 
 use super::number::{count, counted, size, slug, three};
 use super::rows::{distinct, engines_of, is_usual, operation, time, workload};
+use crate::measure::ratio::Behind;
 use crate::measure::{Row, Run};
 
 /// The size that a sentence speaks of, where it was measured.
@@ -14,6 +15,8 @@ const USUAL_SIZE: u64 = 16 * 1024;
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
 pub(super) struct Curve<'a> {
+    /// The run, whose other rows say which processes are missing.
+    pub run: &'a Run,
     /// `seal`, `open`, `latency/seal`.
     pub op: &'a str,
     /// `aes-256-gcm`.
@@ -129,14 +132,19 @@ impl<'a> Curve<'a> {
         )
     }
 
-    /// The engine with the highest value at a size, that value, and the engines whose intervals overlap its
-    /// own.
+    /// The engine with the highest value at a size, that value, and the engines that the run cannot tell from
+    /// it.
     pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
         let mut timed: Vec<_> =
             self.engines.iter().filter_map(|e| Some((*e, self.value(e, bytes)?))).collect();
         timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
         let (engine, best) = *timed.first()?;
-        let near = timed[1..].iter().filter(|(_, speed)| speed.high >= best.low);
+        let fastest = self.row(engine, bytes)?;
+        let is_close = |engine: &str| {
+            let behind = self.row(engine, bytes).and_then(|row| Behind::of(self.run, row, fastest));
+            behind.is_some_and(|behind| behind.close)
+        };
+        let near = timed[1..].iter().filter(|(engine, _)| is_close(engine));
         Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
     }
 
@@ -163,7 +171,7 @@ impl<'a> Curve<'a> {
         Some(format!("at {}: {engine}, {} {}{near}", size(bytes), three(value), self.unit.name()))
     }
 
-    /// The fastest engine at a size, where there are others and its interval overlaps none of theirs.
+    /// The fastest engine at a size, where there are others and the run can tell it from all of them.
     pub fn clear(&self, bytes: u64) -> Option<&str> {
         let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
         self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
@@ -187,7 +195,7 @@ pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
         let rows = rows_of(run, op, algorithm);
         let mut sizes = distinct(rows.iter().map(|row| row.bytes));
         sizes.sort_unstable();
-        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
+        Curve { run, op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
     };
     names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
 }

@@ -1,7 +1,7 @@
 //! Sentences that sum up a report.
 //!
-//! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where its
-//! interval overlaps no other; otherwise it names the engines that are too close.
+//! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where the run
+//! can tell it from all others; otherwise it names the engines that are too close.
 
 use super::curve::{self, Curve};
 use super::number::{counted, size, three};

@@ -5,12 +5,11 @@
 //! of that ratio reaches 1; where a row lost a process, where the intervals of the two times overlap.
 
 use crate::engine::witness::Length;
-use crate::measure::ratio::pairs;
+use crate::measure::ratio::Behind;
 use crate::measure::{Row, Run};
 use crate::report::curve::rows_of;
 use crate::report::number::plain;
 use crate::report::rows::{OWN, SEAL, distinct, has_throughput, is_usual, time};
-use crate::timing::Interval;
 
 /// The algorithm that the answer is about, where it was measured.
 pub(super) const ALGORITHM: &str = "aes-256-gcm";
@@ -109,12 +108,8 @@ pub(in crate::report) fn lead(run: &Run, rows: &[&Row]) -> Option<Lead> {
     let (best, ns) = *timed.first()?;
     let speed = |row: &Row, median: f64| has_throughput(row).then(|| row.bytes as f64 / median);
     let rival = |(row, other): &(&Row, crate::measure::Estimate)| {
-        let paired = pairs(run, row, best).and_then(|ratios| Interval::of(&ratios));
-        let (ratio, close) = match paired {
-            Some(interval) => (interval.median, interval.low <= 1.0),
-            None => (other.median / ns.median, other.low <= ns.high),
-        };
-        Rival { engine: plain(&row.engine), gb_per_s: speed(row, other.median), ratio, close }
+        let Behind { ratio, close } = Behind::of(run, row, best)?;
+        Some(Rival { engine: plain(&row.engine), gb_per_s: speed(row, other.median), ratio, close })
     };
     Some(Lead {
         op: plain(&best.op),
@@ -124,7 +119,7 @@ pub(in crate::report) fn lead(run: &Run, rows: &[&Row]) -> Option<Lead> {
         ns: ns.median,
         gb_per_s: speed(best, ns.median),
         percent: best.limit.as_ref().map(|limit| limit.percent).filter(|percent| percent.is_finite()),
-        others: timed[1..].iter().map(rival).collect(),
+        others: timed[1..].iter().filter_map(rival).collect(),
         failed: rows.iter().filter(|row| time(row).is_none()).map(|row| plain(&row.engine)).collect(),
     })
 }

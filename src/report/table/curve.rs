@@ -116,7 +116,7 @@ fn bounds(curve: &Curve<'_>) -> Vec<Cell> {
 
 fn limit_note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
     let marked = if table.has(Mark::Best) {
-        " Marked (bold, or *): the best, where the interval of its time is clear of all others."
+        " Bold or *: the best, where this run can tell it from all others."
     } else {
         ""
     };
@@ -133,7 +133,7 @@ fn note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
     let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
     let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
     let marked = if table.has(Mark::Best) {
-        " Bold or *: the fastest, with an interval that overlaps no other."
+        " Bold or *: the fastest, where this run can tell it from all others."
     } else {
         ""
     };

@@ -63,7 +63,7 @@ fn by_size(run: &Run, curve: &Curve<'_>) -> Option<Table> {
         (down.max(1.0 - ratio.low / ratio.median), up.max(ratio.high / ratio.median - 1.0))
     });
     let marked = if table.has(Mark::Best) {
-        " Marked (bold, or *): the fastest, where its interval is clear of all others."
+        " Bold or *: the fastest, where this run can tell it from all others."
     } else {
         ""
     };
@@ -162,7 +162,7 @@ impl<'a> Column<'a> {
         name.detail(without(&self.peers))
     }
 
-    /// The fastest engine of at least two, where its interval is clear of all others.
+    /// The fastest engine of at least two, where the run can tell it from all others.
     fn fastest(&self) -> Option<&str> {
         let (engine, best) = self.ratios.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
         let clear = self.ratios.iter().all(|(one, ratio)| one == engine || ratio.high < best.low);
