@@ -1,11 +1,12 @@
-//! What a command knows: the engines and schemes that were compiled in, and the caller's own.
+//! What a command knows: the engines and schemes that were compiled in, and the caller's own; and what it
+//! answers to a name that none of them has.
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::engine::{self, Engine};
-use crate::measure::{self, Plan, Suite};
+use crate::measure::{self, Plan, Suite, Workload};
 use crate::scheme::{self, Scheme};
 use crate::verify::Catalog;
 
@@ -49,6 +50,24 @@ impl Registry {
         &self.workloads
     }
 
+    /// The workload of that path.
+    ///
+    /// # Errors
+    /// There is none; the error names the nearest.
+    pub fn workload(&self, path: &str) -> anyhow::Result<&Workload> {
+        self.workloads.find(path).with_context(|| self.no_workload("is called", path))
+    }
+
+    /// What is said where no workload `is called` a path, or `matches` a filter.
+    pub fn no_workload(&self, how: &str, name: &str) -> String {
+        let known: Vec<&str> =
+            self.workloads.workloads().iter().map(|workload| workload.path.as_str()).collect();
+        format!(
+            "no workload {how} {name:?}{}; `sealmark list workloads` names them all",
+            nearest(name, &known)
+        )
+    }
+
     /// The usual plan of a suite of these workloads.
     pub fn plan(&self, suite: Suite, engines: Vec<&'static dyn Engine>) -> Plan {
         Plan { catalog: Arc::clone(&self.workloads), ..Plan::new(suite, engines) }
@@ -68,8 +87,10 @@ impl Registry {
         for name in names {
             let known = self.engines.iter().copied().find(|engine| engine.name() == name);
             let Some(engine) = known.or_else(|| engine::find(name)) else {
-                let names = self.engines.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
-                bail!("no engine is called {name:?}; there are: sealmark, {names}");
+                let known: Vec<&str> = std::iter::once("sealmark")
+                    .chain(self.engines.iter().map(|engine| engine.name()))
+                    .collect();
+                bail!("{}", unknown("engine", name, &known));
             };
             if !found.iter().any(|other| other.name() == engine.name()) {
                 found.push(engine);
@@ -78,6 +99,23 @@ impl Registry {
         Ok(found)
     }
 }
+
+/// What is said of a name that nothing has: the nearest one that something has, and all of them.
+pub(super) fn unknown<S: AsRef<str>>(what: &str, name: &str, known: &[S]) -> String {
+    let all = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    format!("no {what} is called {name:?}{}; there are: {all}", nearest(name, known))
+}
+
+/// ` (did you mean "ring"?)`; nothing where no name is near.
+pub(super) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
+    let near = |other: &&str| strsim::jaro_winkler(name, other);
+    let best = known.iter().map(AsRef::as_ref).max_by(|a, b| near(a).total_cmp(&near(b)));
+    best.filter(|best| near(best) >= NEAR)
+        .map_or_else(String::new, |best| format!(" (did you mean {best:?}?)"))
+}
+
+/// The similarity from which on a name is taken for a slip of another.
+const NEAR: f64 = 0.8;
 
 /// A name that stands twice.
 fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -106,7 +144,11 @@ mod tests {
     fn an_unknown_engine_is_refused_with_the_known_names() {
         let registry = Registry::with(&[], &[]).unwrap();
         let error = registry.engines_named(&["rong".into()]).err().expect("refused").to_string();
-        assert!(error.contains("rong") && error.contains("sealmark/portable"), "{error}");
+        let begins =
+            "no engine is called \"rong\" (did you mean \"ring\"?); there are: sealmark, sealmark/portable";
+        assert!(error.starts_with(begins), "{error}");
+        let error = registry.engines_named(&["abacus".into()]).err().expect("refused").to_string();
+        assert!(error.starts_with("no engine is called \"abacus\"; there are: "), "{error}");
         assert_eq!(registry.engines_named(&["sealmark".into()]).expect("known").len(), 1);
     }
 }

@@ -1,33 +1,32 @@
-//! This program, or another build of it, to be started once more: for the processes that measure, and for the
-//! one that is traced.
+//! Starts this program again, or another build of it, for the processes that measure and for the traced one.
 //!
-//! A long run must not change its code half-way because somebody installed a new version, or built one, under
-//! the same path. On Linux `/proc/self/exe` leads to the file that is being executed, whatever its path names
-//! by now, and `/proc/self/fd/` to one that is kept open; such a name also has one length everywhere, which a
-//! trace needs, since the kernel puts it above the stack. Other systems know a program by its path alone, and
-//! there a replaced file would be started.
+//! A long run must not switch to other code half-way because somebody installed or built a new version under
+//! the same path. On Linux `/proc/self/exe` leads to the file being executed, even if another file has taken
+//! its path, and `/proc/self/fd/` to a file that is kept open. Such names also have the same length
+//! everywhere, which keeps traces reproducible. Other systems know a program only by its path, so if the file
+//! is replaced, the new one is started.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What every build finds as its own name: of one length.
+/// The name that every build finds as its own: always the same length.
 #[cfg(target_os = "linux")]
 const NAME: &str = "sealmark";
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
-/// Where the system does not say which file this program is.
+/// The system does not report which file this program is.
 #[cfg(target_os = "linux")]
 pub fn program() -> io::Result<Command> {
     Ok(named("/proc/self/exe"))
 }
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
-/// Where the system does not say which file this program is.
+/// The system does not report which file this program is.
 #[cfg(not(target_os = "linux"))]
 pub fn program() -> io::Result<Command> {
     std::env::current_exe().map(Command::new)

@@ -4,13 +4,19 @@
 //! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here:
 //! drawing them, which is `figure`.
 
-use super::number::{count, slug};
+use super::number::{count, counted, size, slug, three};
 use super::rows::{distinct, engines_of, is_usual, operation, time, workload};
+use crate::measure::ratio::Behind;
 use crate::measure::{Row, Run};
+
+/// The size that a sentence speaks of, where it was measured.
+const USUAL_SIZE: u64 = 16 * 1024;
 
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
 pub(super) struct Curve<'a> {
+    /// The run, whose other rows say which processes are missing.
+    pub run: &'a Run,
     /// `seal`, `open`, `latency/seal`.
     pub op: &'a str,
     /// `aes-256-gcm`.
@@ -19,18 +25,18 @@ pub(super) struct Curve<'a> {
     pub sizes: Vec<u64>,
     /// Engines, in the order of the run.
     pub engines: Vec<&'a str>,
-    /// What is drawn of it.
+    /// The unit in which it is drawn.
     pub unit: Unit,
     /// Every row of it.
     pub rows: Vec<&'a Row>,
 }
 
-/// What a curve shows.
+/// The unit of a curve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Unit {
     /// Decimal gigabytes of message a second.
     Throughput,
-    /// The least that the CPU allows in percent of what was measured.
+    /// Percent of the CPU's limit: the least possible time over the measured one.
     Limit,
 }
 
@@ -66,7 +72,7 @@ impl<'a> Curve<'a> {
         self.rows.iter().copied().filter(move |row| row.bytes == bytes)
     }
 
-    /// What is drawn of an engine at a size; none without a time, or without a limit.
+    /// The value drawn for an engine at a size; none without a time, or without a limit.
     pub fn value(&self, engine: &str, bytes: u64) -> Option<Speed> {
         match self.unit {
             Unit::Throughput => self.speed(engine, bytes),
@@ -92,7 +98,7 @@ impl<'a> Curve<'a> {
         self.row(engine, bytes).is_some_and(|row| time(row).is_none())
     }
 
-    /// What tables and pictures of it are found by: `seal-aes-256-gcm`, `latency-seal-aes-256-gcm`.
+    /// The identifier of its tables and pictures: `seal-aes-256-gcm`, `latency-seal-aes-256-gcm`.
     pub fn id(&self) -> String {
         let prefix = if self.unit == Unit::Limit { "limit-" } else { "" };
         slug(&format!("{prefix}{}-{}", self.op, self.algorithm))
@@ -107,12 +113,12 @@ impl<'a> Curve<'a> {
         format!("{first}{}, {}{unit}", letters.as_str(), self.algorithm)
     }
 
-    /// Whether it is of calls that wait for each other, so that its times say nothing of GB/s.
+    /// Whether its calls wait for each other, so that its times give no throughput.
     pub fn is_latency(&self) -> bool {
         self.rows.iter().any(|row| row.is_latency())
     }
 
-    /// ` A time is ...`: what a reader must know of batches; nothing where there are none.
+    /// A sentence on batches, to follow others; empty where there are none.
     pub fn batches(&self) -> String {
         let sizes = || self.rows.iter().filter_map(|row| row.batch);
         let messages = match (sizes().min(), sizes().max()) {
@@ -121,22 +127,51 @@ impl<'a> Curve<'a> {
             (None, _) => return String::new(),
         };
         format!(
-            " {messages} messages go to the engine at once; a time is that of one of them, with its share of \
-             making the list."
+            " {messages} messages go to the engine at once; a time is one message's share, that of making \
+             the list included."
         )
     }
 
-    /// The engine quickest at a size, its speed, and the engines whose intervals reach its own.
+    /// The engine with the highest value at a size, that value, and the engines that the run cannot tell from
+    /// it.
     pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
         let mut timed: Vec<_> =
-            self.engines.iter().filter_map(|e| Some((*e, self.speed(e, bytes)?))).collect();
+            self.engines.iter().filter_map(|e| Some((*e, self.value(e, bytes)?))).collect();
         timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
         let (engine, best) = *timed.first()?;
-        let near = timed[1..].iter().filter(|(_, speed)| speed.high >= best.low);
+        let fastest = self.row(engine, bytes)?;
+        let is_close = |engine: &str| {
+            let behind = self.row(engine, bytes).and_then(|row| Behind::of(self.run, row, fastest));
+            behind.is_some_and(|behind| behind.close)
+        };
+        let near = timed[1..].iter().filter(|(engine, _)| is_close(engine));
         Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
     }
 
-    /// The quickest engine at a size where its interval stands clear of all others, of which there is one.
+    /// What it shows: who leads with the shortest message and with a long one, in one sentence; empty where
+    /// nothing has a value.
+    pub fn finding(&self) -> String {
+        let long = if self.sizes.contains(&USUAL_SIZE) { Some(&USUAL_SIZE) } else { self.sizes.last() };
+        let ends = distinct([self.sizes.first(), long].into_iter().flatten());
+        let leads: Vec<String> = ends.into_iter().filter_map(|&bytes| self.lead(bytes)).collect();
+        let what = if self.unit == Unit::Limit { "Closest to the limit" } else { "Fastest" };
+        if leads.is_empty() { String::new() } else { format!("{what} {}.", leads.join("; ")) }
+    }
+
+    /// `at 16 KiB: aws-lc, 14.3 GB/s`.
+    fn lead(&self, bytes: u64) -> Option<String> {
+        let (engine, value, near) = self.fastest(bytes)?;
+        let near = match near.as_slice() {
+            [] => String::new(),
+            [one] => format!(", too close to {one} to call"),
+            [one, rest @ ..] => {
+                format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
+            }
+        };
+        Some(format!("at {}: {engine}, {} {}{near}", size(bytes), three(value), self.unit.name()))
+    }
+
+    /// The fastest engine at a size, where there are others and the run can tell it from all of them.
     pub fn clear(&self, bytes: u64) -> Option<&str> {
         let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
         self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
@@ -160,7 +195,7 @@ pub(super) fn curves(run: &Run) -> Vec<Curve<'_>> {
         let rows = rows_of(run, op, algorithm);
         let mut sizes = distinct(rows.iter().map(|row| row.bytes));
         sizes.sort_unstable();
-        Curve { op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
+        Curve { run, op, algorithm, sizes, engines: engines_of(run, &rows), unit: Unit::Throughput, rows }
     };
     names.into_iter().map(curve).filter(|curve| curve.sizes.len() > 1).collect()
 }

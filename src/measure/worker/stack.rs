@@ -1,23 +1,23 @@
 //! Runs work with the stack a given number of bytes lower than usual.
 //!
-//! A store that shares its low twelve address bits with a load delays it, so a batch's time depends on how
-//! far its stack lies from its buffers. A driver that gives both sides of a comparison the same offsets, and
-//! draws new ones again and again, turns that into noise that averages out.
+//! A store delays a load with the same low twelve address bits, so a batch's time depends on the distance
+//! between its stack and its buffers. A driver that gives both sides of a comparison the same offsets, and
+//! draws new ones again and again, turns that effect into noise that averages out.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-/// What an offset is a multiple of: the alignment of a stack frame on every CPU that this runs on.
+/// The granularity of offsets: the alignment of a stack frame on every supported CPU.
 pub const STEP: u32 = 16;
-/// One more than the largest offset, less a step: a page, after which aliasing repeats.
+/// The exclusive limit of offsets: a page, after which aliasing repeats.
 pub const LIMIT: u32 = 4096;
 
-/// Binary digits of an offset in steps.
+/// Binary digits of an offset, counted in steps.
 const DIGITS: usize = 8;
-/// Every call passes one frame for each digit, so that the offsets differ in nothing else.
+/// Every call passes through one frame per digit, so that offsets differ in nothing else.
 type Frame = fn(u32, usize, &mut dyn FnMut());
 
-/// The frames of each digit: without its bytes, and with them.
+/// The frames of each digit: for 0 and for 1.
 const FRAMES: [[Frame; 2]; DIGITS] = [
     [frame::<16>, frame::<32>],
     [frame::<16>, frame::<48>],
@@ -32,7 +32,7 @@ const FRAMES: [[Frame; 2]; DIGITS] = [
 /// Runs `work` with the stack `offset` bytes lower.
 ///
 /// # Panics
-/// Where the offset is no multiple of [`STEP`] below [`LIMIT`].
+/// If the offset is not a multiple of [`STEP`] below [`LIMIT`].
 pub(in crate::measure) fn lowered(offset: u32, work: &mut dyn FnMut()) {
     assert!(offset < LIMIT && offset.is_multiple_of(STEP), "{offset} is no offset of a stack");
     descend(offset / STEP, 0, work);
@@ -45,13 +45,13 @@ fn descend(steps: u32, digit: usize, work: &mut dyn FnMut()) {
     }
 }
 
-/// Takes `BYTES` of stack and goes on with the next digit.
+/// Takes `BYTES` of stack and continues with the next digit.
 #[inline(never)]
 fn frame<const BYTES: usize>(steps: u32, digit: usize, work: &mut dyn FnMut()) {
     let room = [const { MaybeUninit::<u8>::uninit() }; BYTES];
     black_box(&room);
     descend(steps, digit + 1, work);
-    // It is still needed, so the call above is no jump that gives the room back.
+    // The second use keeps the call above from becoming a tail call, which would free the room.
     black_box(&room);
 }
 

@@ -1,6 +1,6 @@
 //! `record/copy`: copying the message of a record from one buffer to another.
 //!
-//! Each operation leaves the message in its own slot; a reset leaves zeros.
+//! Each operation writes the message to its own slot; a reset writes zeros.
 
 use std::hint::black_box;
 

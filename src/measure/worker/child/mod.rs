@@ -1,8 +1,8 @@
 //! The worker's end of the protocol: one loop that reads a command, carries it out, and answers.
 //!
-//! The loop runs on a thread of its own, so that pinning it binds nobody else. A command that cannot be
-//! carried out is answered by an error, and the loop goes on; it ends with `end`, with its input, or with a
-//! parent that is gone.
+//! The loop runs on a thread of its own, so that pinning affects no other thread. If a command cannot be
+//! carried out, the worker answers with an error and continues. It ends at the command `end`, at the end of
+//! its input, or when its parent is gone.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -19,11 +19,11 @@ use crate::measure::worker::{line, stack, tail};
 use crate::measure::{Arena, Catalog, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin};
 
-/// What the hidden verb `worker` does: reads commands from standard input, carries them out on the workloads
-/// of the catalog with the engines compiled in and with these, and answers on standard output.
+/// The hidden verb `worker`: reads commands from standard input, carries them out on the workloads of the
+/// catalog with the compiled-in engines and these, and answers on standard output.
 ///
 /// # Errors
-/// [`Error::Worker`] where the parent is gone, or sends what is no line.
+/// [`Error::Worker`] if the parent is gone or sends something other than a line.
 #[doc(hidden)]
 pub fn worker_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     on_own_thread(|| {
@@ -49,19 +49,19 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
-/// What a worker remembers between commands.
+/// The state of a worker between commands.
 struct Session<'a> {
     known: Known<'a>,
     pinning: Pinning,
     clock: Clock,
-    /// Made when it is first asked for: it takes a while to find its length.
+    /// Created on first use, because finding its length takes a while.
     cycles: Option<Cycles>,
     slots: BTreeMap<u32, Slot>,
     /// Whether the driver speaks this protocol.
     greeted: bool,
 }
 
-/// A batch that was prepared.
+/// A prepared batch.
 struct Slot {
     workload: Workload,
     engine: &'static dyn Engine,
@@ -86,7 +86,7 @@ impl Refusal {
 }
 
 impl<'a> Session<'a> {
-    /// Pins this thread, and calibrates its clock.
+    /// Pins this thread and calibrates its clock.
     fn begin(known: Known<'a>) -> Self {
         let (pinning, clock) = (pin(), Clock::calibrate());
         Self { known, pinning, clock, cycles: None, slots: BTreeMap::new(), greeted: false }
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
             let result = match serde_json::from_slice(&text) {
                 Ok(Command::End) => return tell(Answer::Ended),
                 Ok(command) => self.carry_out(command, tell)?,
-                Err(error) => Err(Refusal::command(format!("this is no command: {error}"))),
+                Err(error) => Err(Refusal::command(format!("this is not a command: {error}"))),
             };
             if let Err(Refusal(cause, why)) = result {
                 tell(Answer::Error { cause, why })?;
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Carries a command out, and answers it unless it is refused.
+    /// Carries out a command, and answers it unless it is refused.
     fn carry_out(&mut self, command: Command, tell: Tell<'_>) -> Result<Result<(), Refusal>, Error> {
         if !self.greeted && !matches!(command, Command::Hello(_)) {
             let why = format!("the first command is a `hello` of version {MAJOR}");
@@ -155,7 +155,7 @@ impl<'a> Session<'a> {
         let of_engine = |why| Refusal(Fault::Engine, format!("{name}: {why}"));
         engine.available().map_err(of_engine)?;
         if !workload.supported_by(engine) {
-            return Err(of_engine(format!("it does not offer what {path} calls")));
+            return Err(of_engine(format!("it does not support the calls of {path}")));
         }
         let most = workload.count() * LONGEST;
         let count = match operations.map(usize::try_from) {
@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
             }
         };
         let workload = Workload { seed: seed.unwrap_or(workload.seed), ..workload.clone() };
-        // The earlier one goes first: both need not be in memory at once.
+        // The old batch is dropped first, so that the two are never in memory together.
         self.slots.remove(&slot);
         let _room = Vec::with_capacity(place.arena_offset.unwrap_or(0) as usize);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
@@ -201,7 +201,7 @@ impl<'a> Session<'a> {
             stack::lowered(offset, &mut || pass_ns = clock.time(|| batch.run()));
             operations += batch.count();
             ns += pass_ns;
-            // A pass too short for the clock must not run for ever: it counts as what it may be off by.
+            // A pass too short for the clock counts as the clock's error, so that the loop ends.
             spent_ns += pass_ns.max(clock.error_ns());
             let reached = match (most, longest) {
                 (None, None) => true,
@@ -218,7 +218,7 @@ impl<'a> Session<'a> {
         Ok(Answer::Ran { slot, operations, ns, cycles })
     }
 
-    /// What a cycle of the core takes now.
+    /// The current length of a core cycle.
     fn cycle_ns(&mut self) -> f64 {
         let clock = self.clock;
         let cycles = self.cycles.get_or_insert_with(|| Cycles::new(&clock));
@@ -241,7 +241,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether this worker can run a batch there. One that cannot must not time it elsewhere.
+/// Whether this worker can run a batch at that place. If it cannot, it must not time it at another one.
 fn obeyable(place: Place) -> Result<(), Refusal> {
     let fits = |offset: Option<u32>, step: u32, what: &str| match offset {
         Some(offset) if offset >= stack::LIMIT || !offset.is_multiple_of(step) => {

@@ -1,4 +1,4 @@
-//! Conversations with a worker that is no process.
+//! Conversations with a worker in this process.
 
 use super::*;
 use crate::measure::worker::protocol::{CAPABILITIES, MINOR};
@@ -96,7 +96,7 @@ fn a_slice_ends_with_the_pass_that_reaches_its_time() {
         }
     }
     let mut session = session(&[]);
-    // No pass takes as long as this clock costs, so each counts as its error.
+    // Every pass is shorter than this clock's overhead, so each counts as the clock's error.
     session.clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
     assert_eq!(answers_of(&mut session, &[HELLO, PREPARE]).len(), 2);
     session.slots.get_mut(&0).unwrap().batch = Box::new(Counted);
@@ -163,8 +163,8 @@ fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
     };
     let cases = [
         (r#"{"command":"fly"}"#.to_owned(), Fault::Command, "unknown variant `fly`"),
-        ("{\"command\":".to_owned(), Fault::Command, "this is no command: EOF"),
-        ("\"run\"".to_owned(), Fault::Command, "this is no command"),
+        ("{\"command\":".to_owned(), Fault::Command, "this is not a command: EOF"),
+        ("\"run\"".to_owned(), Fault::Command, "this is not a command"),
         (r#"{"command":"run","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"check","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"tails","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
@@ -195,7 +195,7 @@ fn a_wrong_engine_is_not_prepared_and_its_slot_is_empty() {
     for (defect, reason) in [
         (Defect::FlipsTag, "tag"),
         (Defect::Unavailable, "it was told not to be"),
-        (Defect::Unsupported, "does not offer what seal/aes-256-gcm/64 calls"),
+        (Defect::Unsupported, "does not support the calls of seal/aes-256-gcm/64"),
     ] {
         let broken = Broken::with(defect);
         let prepare = PREPARE.replace("\"sealmark\"", &format!("{:?}", broken.name()));
