@@ -15,9 +15,9 @@ use crate::measure::worker::protocol::{
     Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
-use crate::measure::worker::{line, stack, tail};
+use crate::measure::worker::{line, tail};
 use crate::measure::{Arena, Catalog, Error, Workload};
-use crate::timing::{Clock, Pinning, Timed, pin};
+use crate::timing::{Clock, Pinning, Timed, pin, sampler, stack};
 
 /// The hidden verb `worker`: reads commands from standard input, carries them out on the workloads of the
 /// catalog with the compiled-in engines and these, and answers on standard output.
@@ -72,9 +72,6 @@ struct Slot {
     /// Moves what the batch has on the heap.
     _room: Vec<u8>,
 }
-
-/// What an arena's offset is a multiple of: a cache line.
-const ARENA_STEP: u32 = 64;
 
 /// Why a command was not carried out.
 struct Refusal(Fault, String);
@@ -253,7 +250,7 @@ fn obeyable(place: Place) -> Result<(), Refusal> {
         _ => Ok(()),
     };
     fits(place.stack_offset, stack::STEP, "a stack")?;
-    fits(place.arena_offset, ARENA_STEP, "an arena")
+    fits(place.arena_offset, sampler::ARENA_STEP, "an arena")
 }
 
 #[cfg(test)]
