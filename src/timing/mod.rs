@@ -16,7 +16,9 @@ pub mod interval;
 #[cfg(feature = "cli")]
 mod pin;
 #[cfg(feature = "cli")]
-mod sampler;
+pub mod sampler;
+#[cfg(feature = "cli")]
+pub mod stack;
 pub mod wall;
 
 #[cfg(feature = "cli")]

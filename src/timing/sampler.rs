@@ -12,11 +12,11 @@
 
 use std::time::Instant;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Clock;
+use super::{Clock, stack};
 
 /// The longest turn, as a multiple of the target time, resets included.
 const PATIENCE: f64 = 10.0;
@@ -31,6 +31,12 @@ pub trait Timed {
 
     /// The number of operations in one run; at least one.
     fn count(&self) -> u64;
+
+    /// Moves the buffers to `offset` bytes after the start of a page; the next [`reset`](Self::reset) fills
+    /// them. Returns false, with nothing moved, if they cannot be moved.
+    fn move_to(&mut self, _offset: usize) -> bool {
+        false
+    }
 
     /// Compares the output of every operation of the last `run` with the expected one, so that an operation
     /// that was skipped or done on the wrong data is found.
@@ -91,24 +97,35 @@ impl Sampler {
 
     /// Warms up every contestant. The caller runs the rounds and may do other work between them.
     pub fn begin<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Rounds {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let places = Places::draw(&mut rng);
         for contestant in contestants.iter_mut() {
-            self.turn(&mut **contestant, self.target_ns / 2.0, &mut Vec::new());
+            self.turn(&mut **contestant, &places, self.target_ns / 2.0, &mut Vec::new());
         }
         Rounds {
             sampler: *self,
             samples: vec![Samples::default(); contestants.len()],
             order: (0..contestants.len()).collect(),
-            rng: ChaCha8Rng::seed_from_u64(self.seed),
+            rng,
         }
     }
 
     /// Runs one turn and records the nanoseconds per operation of each pass.
-    fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
+    fn turn<P: Timed + ?Sized>(
+        &self,
+        contestant: &mut P,
+        places: &Places,
+        target_ns: f64,
+        passes: &mut Vec<f64>,
+    ) {
         let mut spent_ns = 0.0;
+        let mut stacks = places.stacks.clone();
+        contestant.move_to(places.arena);
         let began = Instant::now();
         loop {
             contestant.reset();
-            let ns = self.clock.time(|| contestant.run());
+            let (offset, mut ns) = (stack::STEP * stacks.random_range(0..stack::LIMIT / stack::STEP), 0.0);
+            stack::lowered(offset, &mut || ns = self.clock.time(|| contestant.run()));
             passes.push(ns / contestant.count().max(1) as f64);
             // Passes that appear to take no time must not repeat forever: each counts as at least the clock's
             // error.
@@ -117,6 +134,26 @@ impl Sampler {
                 return;
             }
         }
+    }
+}
+
+/// Where the contestants of a round have their buffers and stacks. It is the same for all of them, and drawn
+/// anew for each round: how far a stack lies from a buffer, modulo a page, can change a time by a third.
+#[derive(Clone, Debug)]
+struct Places {
+    /// Bytes from the start of a page to the first buffer.
+    arena: usize,
+    /// Draws the offset of the stack for each pass.
+    stacks: ChaCha8Rng,
+}
+
+/// The granularity of a buffer's place: a cache line.
+pub const ARENA_STEP: u32 = 64;
+
+impl Places {
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let arena = ARENA_STEP * rng.random_range(0..stack::LIMIT / ARENA_STEP);
+        Self { arena: arena as usize, stacks: ChaCha8Rng::seed_from_u64(rng.random()) }
     }
 }
 
@@ -134,8 +171,10 @@ impl Rounds {
     /// Runs one more round of the contestants that the rounds began with.
     pub fn run<P: Timed + ?Sized>(&mut self, contestants: &mut [Box<P>]) {
         self.order.shuffle(&mut self.rng);
+        let places = Places::draw(&mut self.rng);
         for &i in &self.order {
-            self.sampler.turn(&mut *contestants[i], self.sampler.target_ns, &mut self.samples[i].ns);
+            let passes = &mut self.samples[i].ns;
+            self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns, passes);
         }
     }
 }

@@ -12,6 +12,9 @@ pub enum Failure {
     /// It did not: the driver was told to stop.
     #[error("stopped")]
     Stopped,
+    /// It could not be started.
+    #[error("a worker process could not be started ({0})")]
+    Start(#[source] std::io::Error),
     /// It ended before it was told to.
     #[error("a worker process died ({0})")]
     Died(ExitStatus),
@@ -51,7 +54,9 @@ impl Failure {
         match self {
             Self::Died(status) => Cause::of(*status),
             Self::Silent(_) => Cause::Hang,
-            Self::Stopped | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => Cause::Other,
+            Self::Stopped | Self::Start(_) | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => {
+                Cause::Other
+            }
         }
     }
 }

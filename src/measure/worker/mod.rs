@@ -14,5 +14,4 @@ pub mod line;
 pub mod parent;
 pub mod protocol;
 pub(in crate::measure) mod sample;
-pub mod stack;
 mod tail;

@@ -226,6 +226,11 @@ impl Workload {
         Some(count * self.kind.slot_len(self)?)
     }
 
+    /// The buffers that one operation walks through, in bytes; `None` where it walks through none.
+    pub fn slot_len(&self) -> Option<usize> {
+        self.kind.slot_len(self)
+    }
+
     /// Whether it runs on a single core, so that its operations can be counted in core cycles.
     pub fn on_one_core(&self) -> bool {
         self.kind.single_core()

@@ -79,6 +79,11 @@ impl Timed for Opens {
         black_box(&self.verdicts);
     }
 
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.arena.move_to(offset);
+        true
+    }
+
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }

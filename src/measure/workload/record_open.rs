@@ -87,6 +87,11 @@ impl Timed for Opens {
         black_box(&self.opened);
     }
 
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.records.move_to(offset);
+        true
+    }
+
     fn count(&self) -> u64 {
         self.all.count()
     }

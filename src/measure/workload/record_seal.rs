@@ -71,6 +71,11 @@ impl Timed for Seals {
         black_box(&mut all.records);
     }
 
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.0.move_to(offset);
+        true
+    }
+
     fn count(&self) -> u64 {
         self.0.count()
     }

@@ -59,6 +59,11 @@ impl Timed for Seals {
         self.all.seal();
     }
 
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.arena.move_to(offset);
+        true
+    }
+
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }

@@ -12,12 +12,12 @@ use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{
-    ARENA_OFFSET, Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
+    Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
-use crate::measure::worker::{line, stack, tail};
+use crate::measure::worker::{line, tail};
 use crate::measure::{Arena, Catalog, Error, Workload};
-use crate::timing::{Clock, Pinning, Timed, pin};
+use crate::timing::{Clock, Pinning, Timed, pin, sampler, stack};
 
 /// The hidden verb `worker`: reads commands from standard input, carries them out on the workloads of the
 /// catalog with the compiled-in engines and these, and answers on standard output.
@@ -67,6 +67,10 @@ struct Slot {
     engine: &'static dyn Engine,
     batch: Box<dyn Timed>,
     place: Place,
+    /// Where the batch's buffers were moved to.
+    moved_to: Option<u32>,
+    /// Moves what the batch has on the heap.
+    _room: Vec<u8>,
 }
 
 /// Why a command was not carried out.
@@ -161,9 +165,10 @@ impl<'a> Session<'a> {
         let workload = Workload { seed: seed.unwrap_or(workload.seed), ..workload.clone() };
         // The old batch is dropped first, so that the two are never in memory together.
         self.slots.remove(&slot);
+        let _room = Vec::with_capacity(place.arena_offset.unwrap_or(0) as usize);
         let (batch, pass_ns) = prepare_checked(&workload, engine, count, &self.clock).map_err(of_engine)?;
         let (operations, arena) = (batch.count(), Arena::of(&workload, count));
-        self.slots.insert(slot, Slot { workload, engine, batch, place });
+        self.slots.insert(slot, Slot { workload, engine, batch, place, moved_to: None, _room });
         Ok(Answer::Prepared { slot, operations, pass_ns, arena })
     }
 
@@ -177,8 +182,15 @@ impl<'a> Session<'a> {
         let &Slice { slot, operations: most, ns: longest, cycles, place } = slice;
         obeyable(place)?;
         let clock = self.clock;
-        let Slot { batch, place: usual, .. } = self.slot(slot)?;
+        let Slot { workload, batch, place: usual, moved_to, .. } = self.slot(slot)?;
         let offset = place.stack_offset.or(usual.stack_offset).unwrap_or(0);
+        let arena_offset = place.arena_offset.or(usual.arena_offset);
+        if let Some(to) = arena_offset.filter(|_| arena_offset != *moved_to) {
+            if !batch.move_to(to as usize) {
+                return Err(Refusal::command(format!("the buffers of {} cannot be moved", workload.path)));
+            }
+            *moved_to = arena_offset;
+        }
         let (mut operations, mut ns, mut spent_ns) = (0, 0.0, 0.0);
         loop {
             let mut pass_ns = 0.0;
@@ -228,18 +240,17 @@ impl<'a> Session<'a> {
 
 /// Whether this worker can run a batch at that place. If it cannot, it must not time it at another one.
 fn obeyable(place: Place) -> Result<(), Refusal> {
-    let fits = |offset: u32| offset < stack::LIMIT && offset.is_multiple_of(stack::STEP);
-    match place {
-        Place { arena_offset: Some(_), .. } => {
-            Err(Refusal::command(format!("this worker does not have the capability `{ARENA_OFFSET}`")))
+    let fits = |offset: Option<u32>, step: u32, what: &str| match offset {
+        Some(offset) if offset >= stack::LIMIT || !offset.is_multiple_of(step) => {
+            let limit = stack::LIMIT;
+            Err(Refusal::command(format!(
+                "{what} offset is a multiple of {step} below {limit}, not {offset}"
+            )))
         }
-        Place { stack_offset: Some(offset), .. } if !fits(offset) => Err(Refusal::command(format!(
-            "a stack offset is a multiple of {} below {}, not {offset}",
-            stack::STEP,
-            stack::LIMIT
-        ))),
         _ => Ok(()),
-    }
+    };
+    fits(place.stack_offset, stack::STEP, "a stack")?;
+    fits(place.arena_offset, sampler::ARENA_STEP, "an arena")
 }
 
 #[cfg(test)]

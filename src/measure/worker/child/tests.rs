@@ -136,6 +136,27 @@ fn batches_are_kept_in_slots_and_replaced() {
 }
 
 #[test]
+fn buffers_are_moved_and_their_batch_stays_right() {
+    for path in ["seal/aes-256-gcm/64", "open/aes-256-gcm/64", "seal/record/64", "open/record/64"] {
+        let mut lines = vec![PREPARE.replace("seal/aes-256-gcm/64", path)];
+        for offset in [0, 64, 4032, 64] {
+            lines.push(format!(r#"{{"command":"run","arena_offset":{offset},"stack_offset":16}}"#));
+            lines.push(r#"{"command":"check"}"#.to_owned());
+        }
+        let told = answers(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(told.len(), lines.len());
+        for pair in told[1..].chunks(2) {
+            let [Answer::Ran { .. }, Answer::Checked { .. }] = pair else { panic!("{path}: {told:?}") };
+        }
+    }
+    let told = answers(&[
+        r#"{"command":"prepare","workload":"nonce","engine":"sealmark"}"#,
+        r#"{"command":"run","arena_offset":64}"#,
+    ]);
+    assert_eq!(error(&told[1]), (Fault::Command, "the buffers of nonce cannot be moved"));
+}
+
+#[test]
 fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
     let place = |of: &str, offset: &str, at: u32| {
         format!(r#"{{"command":"{of}","{offset}":{at},"workload":"nonce","engine":"sealmark"}}"#)
@@ -155,8 +176,8 @@ fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
         (PREPARE.replace(":3}", ":3,\"slot\":256}"), Fault::Command, "the last one is 255"),
         (place("prepare", "stack_offset", 8), Fault::Command, "a multiple of 16 below 4096, not 8"),
         (place("run", "stack_offset", 4096), Fault::Command, "a multiple of 16 below 4096, not 4096"),
-        (place("prepare", "arena_offset", 64), Fault::Command, "the capability `arena_offset`"),
-        (place("run", "arena_offset", 0), Fault::Command, "the capability `arena_offset`"),
+        (place("prepare", "arena_offset", 4096), Fault::Command, "an arena offset is a multiple of 64"),
+        (place("run", "arena_offset", 16), Fault::Command, "a multiple of 64 below 4096, not 16"),
     ];
     let mut lines: Vec<&str> = cases.iter().map(|(line, ..)| line.as_str()).collect();
     lines.extend([PREPARE, r#"{"command":"run"}"#]);

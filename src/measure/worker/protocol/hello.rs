@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The major version, which must be equal on both sides.
 pub const MAJOR: u32 = 1;
 /// The minor version, which counts additions within [`MAJOR`].
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 /// The capability of the command `prepare`.
 pub const PREPARE: &str = "prepare";
@@ -22,11 +22,11 @@ pub const SAMPLE: &str = "sample";
 pub const CYCLES: &str = "cycles";
 /// The capability of the member `stack_offset`.
 pub const STACK_OFFSET: &str = "stack_offset";
-/// The capability of the member `arena_offset`. No worker of this version has it.
+/// The capability of the member `arena_offset`. Version 1.0 lacks it.
 pub const ARENA_OFFSET: &str = "arena_offset";
 
 /// The capabilities of a worker of this program.
-pub const CAPABILITIES: [&str; 7] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET];
+pub const CAPABILITIES: [&str; 8] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET];
 
 /// The protocol version and the capabilities of one side.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

@@ -54,7 +54,8 @@ pub struct Place {
     /// Bytes by which the stack is lowered: a multiple of 16 below 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_offset: Option<u32>,
-    /// Bytes from the beginning of a page to the first buffer: a multiple of 64 below 4096.
+    /// Bytes from the beginning of a page to the first buffer: a multiple of 64 below 4096. Given when a
+    /// batch is prepared, it moves what the batch has on the heap as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena_offset: Option<u32>,
 }

@@ -33,7 +33,7 @@ const FRAMES: [[Frame; 2]; DIGITS] = [
 ///
 /// # Panics
 /// If the offset is not a multiple of [`STEP`] below [`LIMIT`].
-pub(in crate::measure) fn lowered(offset: u32, work: &mut dyn FnMut()) {
+pub fn lowered(offset: u32, work: &mut dyn FnMut()) {
     assert!(offset < LIMIT && offset.is_multiple_of(STEP), "{offset} is no offset of a stack");
     descend(offset / STEP, 0, work);
 }
