@@ -1,10 +1,10 @@
 //! Sentences that sum up a report.
 //!
-//! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where the run
-//! can tell it from all others; otherwise it names the engines that are too close.
+//! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where the
+//! run can tell it from all others; otherwise it names the engines that are too close.
 
 use super::curve::{self, Curve};
-use super::number::{counted, size, three};
+use super::number::{counted, size};
 use super::rows::{self, SEAL};
 use super::section::{Report, Section};
 use super::tally;
@@ -126,27 +126,8 @@ fn fastest(run: &Run) -> Option<String> {
     let seal = |curve: &&Curve<'_>| curve.op == SEAL;
     let curve = curves.iter().filter(seal).find(|curve| curve.sizes.contains(&USUAL_SIZE));
     let curve = curve.or_else(|| curves.iter().find(seal))?;
-    let bytes = if curve.sizes.contains(&USUAL_SIZE) { USUAL_SIZE } else { *curve.sizes.last()? };
-    let (engine, speed, near) = curve.fastest(bytes)?;
-    let near = match near.as_slice() {
-        [] => String::new(),
-        [one] => format!(", too close to {one} to call"),
-        [one, rest @ ..] => {
-            format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
-        }
-    };
-    let failed: Vec<&str> =
-        curve.engines.iter().copied().filter(|engine| curve.has_failed(engine, bytes)).collect();
-    let without = match failed.as_slice() {
-        [] => String::new(),
-        failed => format!(" (no time of {})", failed.join(" and ")),
-    };
-    Some(format!(
-        "fastest {} seal at {}: {engine} at {} GB/s{near}{without}",
-        curve.algorithm,
-        size(bytes),
-        three(speed)
-    ))
+    let lead = curve.lead(curve.usual_size()?)?;
+    Some(format!("fastest {} seal at {}: {}", lead.algorithm, size(lead.bytes), lead.name_or_tie()))
 }
 
 /// The origin of the results: host, time and version.

@@ -412,6 +412,6 @@ mod forbidden {
         }
         let text = sealmark(TRACEME, errno(Errno::EIO), &["verify", "--set", "contract"]);
         let text = String::from_utf8_lossy(&text.stdout);
-        assert_eq!(text.matches("not traced:").count(), 1, "once, not for each engine: {text}");
+        assert_eq!(text.matches("does not allow tracing").count(), 1, "once, not for each engine: {text}");
     }
 }

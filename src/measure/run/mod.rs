@@ -19,6 +19,7 @@ use crate::measure::worker::fresh::{self, Event, Note, fresh_process};
 use crate::measure::worker::known::Known;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
+use crate::measure::worker::sample::reports;
 use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage, publication};
 use crate::timing::Clock;
 
@@ -106,8 +107,7 @@ pub fn run_and_keep(
     let processes = plan.most_processes();
     let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
-    // What a worker reports of a workload: its start, its rounds, its check and its end.
-    let steps = workloads.len() * (ROUNDS as usize + 3);
+    let steps = workloads.len() * reports(ROUNDS);
     let mut all_done = 0;
     for process in 1..=processes {
         if stop.load(Ordering::Relaxed) {

@@ -74,7 +74,7 @@ pub(in crate::measure) fn fresh_process(
             break;
         }
         job.workloads.drain(..progress.finished);
-        // The workload that it was running; the first that is left, if it had not said or has finished that one.
+        // The workload that it was running; the first that is left, if it named none or finished that one.
         let Some(first) = job.workloads.first() else { break };
         let current = progress.workload.as_ref().filter(|current| job.workloads.contains(current));
         let current = current.unwrap_or(first).clone();

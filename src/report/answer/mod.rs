@@ -9,6 +9,7 @@ mod executed;
 mod lead;
 mod sentence;
 
+use super::curve::Lead;
 use super::number::plain;
 use super::rows::{distinct, time};
 use super::section::Section;
@@ -17,7 +18,7 @@ use crate::measure::{self, Estimate};
 
 pub(super) use engine::{EngineAnswer, Standing};
 pub(super) use executed::{Found, SHORT, found};
-pub(super) use lead::{Lead, Rival, lead, leads_among};
+pub(super) use lead::leads_among;
 
 /// What a section answers.
 #[derive(Clone, PartialEq, Debug)]

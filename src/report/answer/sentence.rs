@@ -1,6 +1,7 @@
 //! The answer in sentences: which engine to take, how far it is from the limit, what is uncertain.
 
-use super::{Answer, Lead, Rival, Standing};
+use super::{Answer, Standing};
+use crate::report::curve::{Lead, Rival};
 use crate::report::number::{counted, size, three};
 use crate::report::rows::operation;
 
@@ -53,16 +54,20 @@ impl Lead {
 
     /// The engine and its speed, and how many are too close to it: `ring at 5.56 GB/s`.
     pub fn name_or_tie(&self) -> String {
-        let close: Vec<&str> = self.close().map(|rival| rival.engine.as_str()).collect();
-        let tie = match close.as_slice() {
-            [] => String::new(),
-            close => format!(", too close to {} to call", listed(close)),
-        };
+        let tie = self.tie();
         let failed = match self.failed.as_slice() {
             [] => String::new(),
             failed => format!(" (no time of {})", listed(failed)),
         };
         format!("{} at {}{tie}{failed}", self.engine, self.speed())
+    }
+
+    /// `, too close to aws-lc to call`; empty where it stands clear.
+    pub fn tie(&self) -> String {
+        match self.close().map(|rival| rival.engine.as_str()).collect::<Vec<_>>().as_slice() {
+            [] => String::new(),
+            close => format!(", too close to {} to call", listed(close)),
+        }
     }
 
     /// `5.56 GB/s`, or `31.2 ns` for a latency.

@@ -5,6 +5,7 @@ use crate::measure::limit::roofline::By;
 use crate::measure::{Estimate, Run};
 use crate::report::answer::leads_among;
 use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::curve::Lead;
 use crate::report::curve::{Curve, Speed, Unit, curves};
 use crate::report::figure::Figure;
 use crate::report::number::{size, three};
@@ -30,7 +31,7 @@ pub(super) fn of(section: &Section, wanted: impl Fn(&str) -> bool) -> Vec<Block<
             let words = finding(run, &curve);
             blocks.push(if is_latency { numbers } else { numbers.figure(Figure::Curve(curve, words)) });
             blocks.extend(limit.map(|limit| {
-                let (table, words) = (table(run, &limit), limit.finding());
+                let (table, words) = (table(run, &limit), finding(run, &limit));
                 let block = Block::new(table).figure(Figure::Curve(limit, words));
                 if is_latency { block } else { block.folded() }
             }));
@@ -41,13 +42,16 @@ pub(super) fn of(section: &Section, wanted: impl Fn(&str) -> bool) -> Vec<Block<
 
 /// Who is fastest with a short message and with a long one, as the answer says it.
 fn finding(run: &Run, curve: &Curve<'_>) -> String {
+    let (what, said): (_, fn(&Lead) -> Option<String>) = match curve.unit {
+        Unit::Throughput => ("Fastest", |lead| Some(lead.name_or_tie())),
+        Unit::Limit => ("Closest to the limit", |lead| {
+            Some(format!("{} at {} %{}", lead.engine, three(lead.percent?), lead.tie()))
+        }),
+    };
     let leads = leads_among(run, &curve.rows);
-    let words: Vec<String> = leads
-        .iter()
-        .flatten()
-        .map(|lead| format!("at {}: {}", size(lead.bytes), lead.name_or_tie()))
-        .collect();
-    if words.is_empty() { String::new() } else { format!("Fastest {}.", words.join("; ")) }
+    let words = |lead: &Lead| Some(format!("at {}: {}", size(lead.bytes), said(lead)?));
+    let words: Vec<String> = leads.iter().flatten().filter_map(words).collect();
+    if words.is_empty() { String::new() } else { format!("{what} {}.", words.join("; ")) }
 }
 
 /// What a curve shows, by engine and size.
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quickest_is_marked_only_when_its_interval_stands_clear() {
+    fn the_fastest_is_marked_only_where_the_run_can_tell_it_from_all_others() {
         let rows = |peer: &[f64]| {
             by_hand(vec![
                 sample::row("seal", "a", 1000, "ring", &[100.0, 90.0, 110.0]),
@@ -205,9 +209,13 @@ mod tests {
                 sample::row("seal", "a", 2000, "ring", &[200.0]),
             ])
         };
-        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 79.0, 91.0]));
-        assert_eq!(curves(&clear)[0].fastest(1000), Some(("aws-lc", 12.5, vec![])));
-        assert_eq!(curves(&near)[0].fastest(1000), Some(("aws-lc", 12.5, vec!["ring"])));
+        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 91.0, 79.0]));
+        let lead = |run| {
+            let lead = curves(run)[0].lead(1000).unwrap();
+            (lead.engine.clone(), lead.gb_per_s, lead.tie())
+        };
+        assert_eq!(lead(&clear), ("aws-lc".into(), Some(12.5), String::new()));
+        assert_eq!(lead(&near), ("aws-lc".into(), Some(12.5), ", too close to ring to call".into()));
         assert!(table(&clear, &curves(&clear)[0]).has(Mark::Best));
         assert!(!table(&near, &curves(&near)[0]).has(Mark::Best));
     }

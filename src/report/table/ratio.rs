@@ -36,6 +36,7 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
 fn by_size(run: &Run, curve: &Curve<'_>) -> Option<Table> {
     let columns: Vec<Column<'_>> =
         curve.sizes.iter().map(|&bytes| Column::of(run, curve.rows_at(bytes))).collect();
+    let fastest: Vec<Option<&str>> = curve.sizes.iter().map(|&bytes| curve.clear(bytes)).collect();
     if columns.iter().all(|column| column.peers.is_empty()) {
         return None;
     }
@@ -48,9 +49,9 @@ fn by_size(run: &Run, curve: &Curve<'_>) -> Option<Table> {
     );
     for &engine in &curve.engines {
         let mut row = vec![Cell::new(engine)];
-        row.extend(columns.iter().map(|column| match column.cell(engine) {
+        row.extend(columns.iter().zip(&fastest).map(|(column, fastest)| match column.cell(engine) {
             Found::Ratio(ratio) => {
-                let mark = if column.fastest() == Some(engine) { Mark::Best } else { Mark::Plain };
+                let mark = if *fastest == Some(engine) { Mark::Best } else { Mark::Plain };
                 Cell::new(times(ratio.median)).mark(mark)
             }
             Found::Lack(cell) => cell,
@@ -160,13 +161,6 @@ impl<'a> Column<'a> {
             None => Cell::error(),
         };
         name.detail(without(&self.peers))
-    }
-
-    /// The fastest engine of at least two, where the run can tell it from all others.
-    fn fastest(&self) -> Option<&str> {
-        let (engine, best) = self.ratios.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
-        let clear = self.ratios.iter().all(|(one, ratio)| one == engine || ratio.high < best.low);
-        (clear && self.ratios.len() > 1).then_some(*engine)
     }
 }
 

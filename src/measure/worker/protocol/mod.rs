@@ -12,7 +12,7 @@
 //! | `run` | [`Slice`] | `ran`: whole passes of that batch, and their time |
 //! | `check` | `slot` | `checked`: the last pass was right, and no forgery is opened |
 //! | `tails` | `slot` | `tails`: quantiles of operations that were timed one by one |
-//! | `sample` | [`Job`] | `clock`; `at` each engine; `sampling` in each round; `workload`, in order; `sampled` |
+//! | `sample` | [`Job`] | `clock`; `at` each engine; `sampling` each round; `workload`, in order; `sampled` |
 //! | `end` | | `ended`; the worker exits with 0 |
 //!
 //! Rules for other implementations of a worker or driver:
@@ -126,8 +126,8 @@ pub enum Answer {
         /// The engine's name.
         engine: String,
     },
-    /// The worker is about to run every engine of this workload in turn: in a round of many, which takes turns
-    /// with rounds of other workloads, before the first of them, and after the last.
+    /// The worker is about to run every engine of this workload in turn: to warm up, in each of the rounds,
+    /// which take turns with those of other workloads, or for the check after the last.
     Sampling {
         /// The workload's path.
         workload: String,

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::heading;
-use crate::report::answer::{Answer, Lead, Standing};
+use crate::report::answer::{Answer, Standing};
+use crate::report::curve::Lead;
 use crate::report::finding::{Finding, Kind};
 use crate::report::number::{count, counted, plain, size, three};
 use crate::report::rows::operation;

@@ -2,7 +2,8 @@
 //! several sizes, the workloads one by one.
 
 use crate::measure::{Row, Run};
-use crate::report::answer::{Answer, Lead, lead};
+use crate::report::answer::Answer;
+use crate::report::curve::Lead;
 use crate::report::curve::{Curve, curves};
 use crate::report::format::columns::columns;
 use crate::report::format::text::wrap;
@@ -62,7 +63,7 @@ fn speeds(run: &Run, curve: &Curve<'_>, answer: &Answer, width: usize) -> String
     let mut dropped = Vec::new();
     let mut sizes = curve.sizes.clone();
     loop {
-        let drawn = grid(run, curve, &sizes, keys, width);
+        let drawn = grid(curve, &sizes, keys, width);
         let fits = drawn.lines().all(|line| line.chars().count() <= width);
         if fits || sizes.len() <= 1 {
             let title =
@@ -74,14 +75,12 @@ fn speeds(run: &Run, curve: &Curve<'_>, answer: &Answer, width: usize) -> String
 }
 
 fn grid(
-    run: &Run,
     curve: &Curve<'_>,
     sizes: &[u64],
     keys: &[(String, crate::measure::Estimate)],
     width: usize,
 ) -> String {
-    let leads: Vec<Option<Lead>> =
-        sizes.iter().map(|&bytes| lead(run, &curve.rows_at(bytes).collect::<Vec<_>>())).collect();
+    let leads: Vec<Option<Lead>> = sizes.iter().map(|&bytes| curve.lead(bytes)).collect();
     let mut head = vec!["engine".to_owned()];
     head.extend(sizes.iter().map(|&bytes| size(bytes)));
     if !keys.is_empty() {
@@ -160,7 +159,7 @@ fn note(run: &Run, curve: &Curve<'_>, drawn: &str, dropped: &[u64]) -> String {
 /// One workload: a line for each engine.
 fn engines(run: &Run, workload: &str, width: usize) -> String {
     let all: Vec<&Row> = run.rows.iter().filter(|row| row.workload == workload).collect();
-    let lead = lead(run, &all);
+    let lead = Lead::of(run, &all);
     let mut rows = vec![
         ["engine", "ns", "GB/s", "% of limit", "its time over the fastest's"].map(str::to_owned).to_vec(),
     ];
@@ -201,7 +200,7 @@ fn fastest(run: &Run, workloads: &[&str], width: usize) -> String {
     let mut rows = vec![["workload", "fastest", "ns", "too close to call"].map(str::to_owned).to_vec()];
     for workload in workloads.iter().take(MAX_WORKLOADS) {
         let all: Vec<&Row> = run.rows.iter().filter(|row| row.workload == *workload).collect();
-        rows.push(match lead(run, &all) {
+        rows.push(match Lead::of(run, &all) {
             Some(lead) => {
                 let close: Vec<&str> = lead.close().map(|rival| rival.engine.as_str()).collect();
                 let close = match close.as_slice() {

@@ -4,10 +4,13 @@
 //! Speeds are computed here from the nanoseconds, so a speed and its interval always fit together. Not here:
 //! drawing them, which is `figure`.
 
-use super::number::{count, counted, size, slug, three};
-use super::rows::{distinct, engines_of, is_usual, operation, time, workload};
-use crate::measure::ratio::Behind;
+mod lead;
+
+pub(super) use lead::{Lead, Rival};
+
 use crate::measure::{Row, Run};
+use crate::report::number::{count, plain, slug};
+use crate::report::rows::{distinct, engines_of, is_usual, operation, time, workload};
 
 /// The size that a sentence speaks of, where it was measured.
 const USUAL_SIZE: u64 = 16 * 1024;
@@ -132,49 +135,20 @@ impl<'a> Curve<'a> {
         )
     }
 
-    /// The engine with the highest value at a size, that value, and the engines that the run cannot tell from
-    /// it.
-    pub fn fastest(&self, bytes: u64) -> Option<(&str, f64, Vec<&str>)> {
-        let mut timed: Vec<_> =
-            self.engines.iter().filter_map(|e| Some((*e, self.value(e, bytes)?))).collect();
-        timed.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
-        let (engine, best) = *timed.first()?;
-        let fastest = self.row(engine, bytes)?;
-        let is_close = |engine: &str| {
-            let behind = self.row(engine, bytes).and_then(|row| Behind::of(self.run, row, fastest));
-            behind.is_some_and(|behind| behind.close)
-        };
-        let near = timed[1..].iter().filter(|(engine, _)| is_close(engine));
-        Some((engine, best.median, near.map(|(engine, _)| *engine).collect()))
+    /// The fastest engine at a size; none where no engine has a time.
+    pub fn lead(&self, bytes: u64) -> Option<Lead> {
+        Lead::of(self.run, &self.rows_at(bytes).collect::<Vec<_>>())
     }
 
-    /// What it shows: who leads with the shortest message and with a long one, in one sentence; empty where
-    /// nothing has a value.
-    pub fn finding(&self) -> String {
-        let long = if self.sizes.contains(&USUAL_SIZE) { Some(&USUAL_SIZE) } else { self.sizes.last() };
-        let ends = distinct([self.sizes.first(), long].into_iter().flatten());
-        let leads: Vec<String> = ends.into_iter().filter_map(|&bytes| self.lead(bytes)).collect();
-        let what = if self.unit == Unit::Limit { "Closest to the limit" } else { "Fastest" };
-        if leads.is_empty() { String::new() } else { format!("{what} {}.", leads.join("; ")) }
-    }
-
-    /// `at 16 KiB: aws-lc, 14.3 GB/s`.
-    fn lead(&self, bytes: u64) -> Option<String> {
-        let (engine, value, near) = self.fastest(bytes)?;
-        let near = match near.as_slice() {
-            [] => String::new(),
-            [one] => format!(", too close to {one} to call"),
-            [one, rest @ ..] => {
-                format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
-            }
-        };
-        Some(format!("at {}: {engine}, {} {}{near}", size(bytes), three(value), self.unit.name()))
+    /// The size that a sentence speaks of: 16 KiB, or else the largest.
+    pub fn usual_size(&self) -> Option<u64> {
+        if self.sizes.contains(&USUAL_SIZE) { Some(USUAL_SIZE) } else { self.sizes.last().copied() }
     }
 
     /// The fastest engine at a size, where there are others and the run can tell it from all of them.
     pub fn clear(&self, bytes: u64) -> Option<&str> {
-        let timed = self.engines.iter().filter(|e| self.speed(e, bytes).is_some()).count();
-        self.fastest(bytes).filter(|(_, _, near)| timed > 1 && near.is_empty()).map(|(engine, ..)| engine)
+        let lead = self.lead(bytes).filter(Lead::is_clear)?;
+        self.engines.iter().copied().find(|engine| plain(engine) == lead.engine)
     }
 }
 
