@@ -15,15 +15,15 @@ use crate::verify::{BlindKind, BlindSpot, SchemeReport, fault};
 
 /// Lists the names that the other verbs take: engines, schemes, sets of cases, primitives, suites, workloads.
 ///
-/// Each scheme comes with the faults that it does not see. `sealmark verify --scheme NAME` checks that list
-/// both ways: the scheme must miss those faults and catch all others.
+/// Each scheme is listed with the faults that it cannot detect. `sealmark verify --scheme NAME` checks that
+/// list both ways: the scheme must miss those faults and catch all others.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                  sealmark list                        everything, with a word on each name\n  \
-                  sealmark list workloads              only the names, one a line\n  \
-                  sealmark list schemes --format json  what each scheme sees and does not see")]
+                  sealmark list                        everything, each name with a description\n  \
+                  sealmark list workloads              only the names, one per line\n  \
+                  sealmark list schemes --format json  what each scheme catches and misses")]
 pub(super) struct Args {
-    /// Lists only these names, one a line. Default: everything, under headings.
+    /// Lists only these names, one per line. Default: everything, under headings.
     what: Option<What>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -34,7 +34,7 @@ pub(super) struct Args {
 enum What {
     /// AES-GCM implementations.
     Engines,
-    /// Designs built from sealed records, each with its law and the faults that it does not see.
+    /// Designs built from sealed records, each with its law and the faults that it cannot detect.
     Schemes,
     /// Sets of test cases.
     Sets,
@@ -105,16 +105,13 @@ fn overview(registry: &Registry) -> anyhow::Result<String> {
         (suite.name().to_owned(), format!("{count} workloads"))
     });
     let primitives = PRIMITIVES.iter().map(|primitive| {
-        let words = format!("{}, by the crate {}", primitive.function.kind(), primitive.krate);
+        let words = format!("{}, from the crate {}", primitive.function.kind(), primitive.krate);
         (primitive.name.to_owned(), words)
     });
     let sets = registry.catalog().names();
     let parts = [
         section("Engines: --engine NAME", engines(registry)),
-        section(
-            "Schemes: sealmark verify --scheme NAME; sealmark list schemes says more",
-            schemes(registry)?,
-        ),
+        section("Schemes: sealmark verify --scheme NAME; more: sealmark list schemes", schemes(registry)?),
         section("Sets of cases: sealmark verify --set NAME", families(&sets)),
         section("Primitives: sealmark verify --primitive NAME", primitives.collect()),
         section("Suites: sealmark bench --suite NAME", suites.collect()),
@@ -136,7 +133,7 @@ fn section(heading: &str, rows: Vec<(String, String)>) -> String {
 }
 
 fn engines(registry: &Registry) -> Vec<(String, String)> {
-    let chosen = format!("the fastest of ours here: sealmark/{}", Backend::choose().name);
+    let chosen = format!("our fastest backend here: sealmark/{}", Backend::choose().name);
     let mut rows = vec![("sealmark".to_owned(), chosen)];
     rows.extend(registry.engines().into_iter().map(|engine| {
         let words = match engine.available() {

@@ -110,9 +110,9 @@ fn command() -> Command {
 /// The format of a verb's result.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For a person.
+    /// Human-readable.
     Text,
-    /// For a program; `sealmark schema` prints its JSON schema.
+    /// Machine-readable; `sealmark schema` prints its JSON schema.
     Json,
 }
 
@@ -165,7 +165,7 @@ fn install_ctrlc_handler() {
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
             STOP.store(true, Ordering::SeqCst);
-            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, to end at once)");
+            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, quits at once)");
         }
         Wish::Again => {}
         Wish::EndAtOnce => std::process::exit(130),

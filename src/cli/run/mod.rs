@@ -14,15 +14,15 @@ use crate::measure::{Plan as BenchPlan, Row, Run, Suite};
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan as VerifyPlan, Sets};
 
-/// Verifies every engine, measures those that are right, and writes a report.
+/// Verifies every engine, measures the correct ones, and writes a report.
 ///
-/// Takes two minutes at most and ends with a summary and the path of the report. An engine that fails the
+/// Takes two minutes at most and ends with a summary and the path of the report. An engine that fails
 /// verification is not measured. Results are on disk as soon as they exist: verify.json before the first
-/// measurement, bench.json during the measurement, marked partial until it is complete. A run that was
-/// stopped ends with 3.
+/// measurement, and bench.json during the measurement, marked partial until it is complete. A stopped run
+/// exits with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                  sealmark run                                     what `sealmark` alone does\n  \
+                  sealmark run                                     the same as `sealmark` alone\n  \
                   sealmark run --engine ring --engine sealmark -o site\n  \
                   sealmark run --for-publication                   a baseline that can be published")]
 pub(super) struct Args {
@@ -36,11 +36,11 @@ pub(super) struct Args {
     #[arg(long)]
     full: bool,
     /// Measures in 12 to 30 processes, until the speed of every AES-256-GCM seal and open relative to the
-    /// best peer is known to ±3 %, and then writes a baseline that can be published: the result files, the
-    /// page, its tables and pictures, to -o DIR or else to reports/baseline/FINGERPRINT/ (outside a checkout:
-    /// ./sealmark-baseline/FINGERPRINT/). If 30 processes are not enough, or if a peer, a row or a process is
-    /// missing, it names each reason, ends with 3, and writes the results to the folder of an ordinary run.
-    /// Takes 5 to 15 minutes on a machine with no other work.
+    /// best peer is known to within ±3 %. Then writes a baseline that can be published (the result files, the
+    /// page, its tables and pictures) to -o DIR, or else to reports/baseline/FINGERPRINT/ (outside a
+    /// checkout: ./sealmark-baseline/FINGERPRINT/). If 30 processes are not enough, or if a peer, a row or a
+    /// process is missing, names each reason, exits with 3, and writes the results to the folder of an
+    /// ordinary run. Takes 5 to 15 minutes on an otherwise idle machine.
     #[arg(long, conflicts_with = "engines")]
     for_publication: bool,
     /// Output format.
