@@ -37,7 +37,7 @@ pub(super) struct Facts {
     engines: Vec<EngineInfo>,
     /// The speed limits of each backend that runs here.
     limits: Vec<Limits>,
-    /// The step in which the clock moves, in nanoseconds.
+    /// The smallest step of the clock, in nanoseconds.
     clock_grain_ns: f64,
     /// The time measured for an empty pass, in nanoseconds.
     clock_overhead_ns: f64,

@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
 /// Columns of the overview.
 const WIDTH: usize = 100;
 
-/// Everything under headings, with what there is to say of each name.
+/// Everything under headings, with a description of each name.
 fn overview(registry: &Registry) -> anyhow::Result<String> {
     let suites = measure::Suite::ALL.iter().map(|&suite| {
         let count = registry.workloads().suite(suite).count();
@@ -155,7 +155,7 @@ fn schemes(registry: &Registry) -> anyhow::Result<Vec<(String, String)>> {
     Ok(scheme_reports(registry)?.into_iter().map(words).collect())
 }
 
-/// Sets by what stands before their slash: `nist/` with all that follows it.
+/// Groups sets by the part before the slash: `nist/` with every name that follows it.
 fn families(sets: &[String]) -> Vec<(String, String)> {
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
     for set in sets {
@@ -168,7 +168,7 @@ fn families(sets: &[String]) -> Vec<(String, String)> {
     found.into_iter().map(|(family, names)| (family, names.join(", "))).collect()
 }
 
-/// Workloads that differ in their size alone are one line: `seal/aes-256-gcm/N`, and the sizes.
+/// Workloads that differ only in size share a line: `seal/aes-256-gcm/N`, and the sizes.
 fn workloads(registry: &Registry) -> Vec<(String, String)> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     for workload in registry.workloads().workloads() {
@@ -205,7 +205,7 @@ fn words(kind: BlindKind) -> &'static str {
     }
 }
 
-/// The fault and the part, and how often chance let the fault pass.
+/// The fault, the part, and how often the fault passed by chance.
 fn target(spot: &BlindSpot) -> String {
     let part = if spot.part.is_empty() { String::new() } else { format!("/{}", spot.part) };
     let chance = match (spot.unseen, spot.trials) {
@@ -245,7 +245,7 @@ mod tests {
             .iter()
             .map(|(_, sizes)| if sizes.is_empty() { 1 } else { sizes.split(", ").count() })
             .sum();
-        assert_eq!(sizes, registry.workloads().workloads().len(), "each workload is in one line");
+        assert_eq!(sizes, registry.workloads().workloads().len(), "each workload is on one line");
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod sampled {
 
     /// Samples a second: not a divisor of anything that the kernel does by the clock.
     const HERTZ: i32 = 997;
-    /// Functions that are printed.
+    /// How many functions are printed.
     const TOP: usize = 12;
 
     pub(crate) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {

@@ -85,7 +85,7 @@ fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names the first failure on stderr. A report with a failure never ends like success.
+/// Names the first failure on stderr. A report with a failure never exits with 0.
 fn end_of(findings: &[Finding]) -> ExitStatus {
     let Some(first) = findings.first() else { return ExitStatus::Fine };
     if findings.iter().all(|finding| finding.kind == Kind::Nothing) {

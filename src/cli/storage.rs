@@ -222,7 +222,7 @@ fn resync_folder(args: &ResyncArgs) -> anyhow::Result<ExitStatus> {
     let Some(leaders) = registry(&args.leader)? else {
         bail!("{} has no registry: name the leader's folder that holds keys.json", args.leader.display())
     };
-    // A registry that is gone lists nobody; the leader's then takes its place.
+    // A registry that is gone lists nobody; the leader's takes its place.
     let own = registry(&args.data)?.unwrap_or_else(|| Arc::<crate::disk::Memory>::default());
     let file = SidecarFile::new(Arc::new(Os) as Arc<dyn Disk>, sidecar_path(&args.data));
     let leader = Leader { sidecar: &leader, registry: Registry(&*leaders) };

@@ -143,7 +143,7 @@ fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts the table of all side by side between the markers of `target`.
+/// Puts the table of all traces, side by side, between the markers of `target`.
 fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
     let reading = || format!("reading {}", target.display());
     let markdown = std::fs::read_to_string(target).with_context(reading)?;

@@ -16,11 +16,11 @@ use crate::verify::{self, Catalog, Plan, Sets, dir};
 /// Runs test cases on every engine and compares the results: published vectors, one engine against another,
 /// and faults planted in sealed data.
 ///
-/// Prints a summary; `--full` adds the counts for each set. A case counts as unsupported if the engine lacks
-/// its IV length, tag length or key size. Exits with 1 if a result is wrong or an engine ran no case, and
-/// with 2 if a file of --vectors cannot be read; the other files still run. Each engine is traced first
-/// (`sealmark trace`). If one of our own engines does not execute the instructions that its name claims, it
-/// fails and runs no case.
+/// Prints a summary; `--full` adds the counts for each set. A case counts as unsupported if the engine does
+/// not support its IV length, tag length or key size. Exits with 1 if a result is wrong or an engine ran no
+/// case, and with 2 if a file of --vectors cannot be read; the other files still run. Each engine is traced
+/// first (`sealmark trace`). If one of our own engines does not execute the instructions that its name
+/// claims, it fails and runs no case.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                       sealmark verify                                          every set on every engine\n  \

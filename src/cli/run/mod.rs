@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         Format::Json => print_line!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
     }
     let end = match &baseline {
-        // Something that is wrong ends with 1, as it does in any run.
+        // A failure exits with 1, as in any run.
         Some(folder) => match publication::publish(&report, &files, folder)? {
             ExitStatus::CouldNotTell if end == ExitStatus::FoundSomething => end,
             published => published,
@@ -140,7 +140,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
 }
 
-/// The path as seen from the current folder, where it is below that.
+/// The path relative to the current folder, if it is inside that.
 fn near(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
