@@ -28,12 +28,12 @@ pub struct Plan {
     pub until: Option<Precision>,
     /// Seed of the order of engines within rounds.
     pub seed: u64,
-    /// The width of an interval, as a fraction of its median, above which it counts as noisy.
+    /// The width of an interval, as a fraction of its median, above which the run counts as noisy.
     pub within: f64,
     /// About how long the whole run may take. Samples are shortened to fit; rounds are not dropped.
     pub budget: Duration,
-    /// What the engines were seen to execute. Each row carries its witness, and an engine that its witness
-    /// refutes gets no time.
+    /// What the engines were seen to execute. Each row carries its witness, and an engine refuted by its
+    /// witness gets no time.
     pub witnesses: Witnesses,
 }
 
@@ -67,7 +67,7 @@ const PUBLICATION_BUDGET: Duration = Duration::from_secs(240);
 impl Plan {
     /// The usual plan for a suite of our own catalog: five processes for `quick`, twelve for the others. With
     /// twelve, an interval leaves out the two lowest and the two highest samples. A noisy neighbour stays for
-    /// seconds and so spoils whole processes.
+    /// seconds, and so spoils whole processes.
     pub fn new(suite: Suite, engines: Vec<&'static dyn Engine>) -> Self {
         let (processes, seconds) = match suite {
             Suite::Quick => (5, 60),
@@ -98,7 +98,7 @@ impl Plan {
         Self { processes, until: Some(until), budget, ..self }
     }
 
-    /// The largest number of processes that it may start.
+    /// The largest number of processes that the plan may start.
     pub fn most_processes(&self) -> u32 {
         let most = self.until.filter(|_| self.processes > 0).map_or(0, |until| until.most);
         self.processes.max(most).max(1)

@@ -20,7 +20,7 @@ use crate::measure::{Arena, Catalog, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin, sampler, stack};
 
 /// The hidden verb `worker`: reads commands from standard input, carries them out on the workloads of the
-/// catalog with the compiled-in engines and these, and answers on standard output.
+/// catalog with the compiled-in engines and the given ones, and answers on standard output.
 ///
 /// # Errors
 /// [`Error::Worker`] if the parent is gone or sends something other than a line.
@@ -36,7 +36,8 @@ pub fn worker_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result
 /// Samples a job in this process, as a worker would.
 ///
 /// # Errors
-/// Those of `tell`, which end the job; [`Error::Unknown`] and [`Error::NoEngine`] for what does not exist.
+/// Those of `tell`, which end the job; [`Error::Unknown`] and [`Error::NoEngine`] for a workload or an engine
+/// that does not exist.
 pub(in crate::measure) fn sample_here(
     job: &Job,
     known: Known<'_>,
@@ -57,7 +58,7 @@ struct Session<'a> {
     /// Created on first use, because finding its length takes a while.
     cycles: Option<Cycles>,
     slots: BTreeMap<u32, Slot>,
-    /// Whether the driver speaks this protocol.
+    /// Whether the driver has said `hello` in this version of the protocol.
     greeted: bool,
 }
 
@@ -238,7 +239,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether this worker can run a batch at that place. If it cannot, it must not time it at another one.
+/// Checks that this worker can run a batch at that place. A batch must not be timed anywhere else instead.
 fn obeyable(place: Place) -> Result<(), Refusal> {
     let fits = |offset: Option<u32>, step: u32, what: &str| match offset {
         Some(offset) if offset >= stack::LIMIT || !offset.is_multiple_of(step) => {

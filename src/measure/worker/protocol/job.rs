@@ -72,7 +72,7 @@ impl Measured {
     /// The time, or why there is none.
     ///
     /// # Errors
-    /// The row's own; also if it has neither a time nor an error, or an impossible time.
+    /// The row's own error, or one for a row with neither a time nor an error, or with an impossible time.
     pub fn time(&self) -> Result<f64, String> {
         match (self.ns, &self.error) {
             (_, Some(why)) => Err(why.clone()),
