@@ -24,6 +24,9 @@ pub struct Plan {
     pub engines: Vec<&'static dyn Engine>,
     /// The number of fresh processes; 0 measures in this one.
     pub processes: u32,
+    /// How many of the processes run at a time, in turns. On a machine whose neighbours come and go, each of
+    /// many then meets quiet moments; the results of one process at a time are complete sooner.
+    pub abreast: u32,
     /// Starts further processes until every ratio that [`publication`] judges is this precise.
     pub until: Option<Precision>,
     /// Seed of the order of engines within rounds.
@@ -45,6 +48,7 @@ impl fmt::Debug for Plan {
             .field("filter", &self.filter)
             .field("engines", &engines)
             .field("processes", &self.processes)
+            .field("abreast", &self.abreast)
             .field("until", &self.until)
             .field("seed", &self.seed)
             .field("within", &self.within)
@@ -81,6 +85,7 @@ impl Plan {
             filter: None,
             engines,
             processes,
+            abreast: 1,
             until: None,
             seed: 1,
             within: WITHIN,
@@ -90,12 +95,13 @@ impl Plan {
     }
 
     /// The same plan for [`publication`]: at least [`publication::LEAST`] processes, and more until every
-    /// judged ratio is precise enough or [`publication::MOST`] have run.
+    /// judged ratio is precise enough or [`publication::MOST`] have run. [`publication::LEAST`] of them take
+    /// turns at a time.
     #[must_use]
     pub fn for_publication(self) -> Self {
         let until = Precision { within: publication::WITHIN, most: publication::MOST };
         let (processes, budget) = (publication::LEAST, PUBLICATION_BUDGET);
-        Self { processes, until: Some(until), budget, ..self }
+        Self { processes, abreast: processes, until: Some(until), budget, ..self }
     }
 
     /// The largest number of processes that the plan may start.

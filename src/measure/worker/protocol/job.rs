@@ -18,6 +18,10 @@ pub struct Job {
     pub rounds: u32,
     /// Timed nanoseconds per engine and round.
     pub target_ns: f64,
+    /// Whether the worker waits for a `go` before each step: the preparation of some workloads, a round of
+    /// each, or their checks. So a driver can have several workers take turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turns: bool,
 }
 
 /// Quantiles of single operations in one process.
