@@ -1,6 +1,6 @@
-//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2), and the last pass that
-//! ends every message. That pass processes J0 and the rest of the message as one sequence of blocks, so that
-//! a short message needs one trip through AES and one reduction. Longer messages go through
+//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2), and the last pass
+//! that ends every message. That pass processes J0 and the rest of the message as one sequence of blocks, so
+//! that a short message needs one trip through AES and one reduction. Longer messages go through
 //! [`bulk`](super::bulk) first.
 
 use super::Tag;
@@ -10,7 +10,7 @@ use super::interleave::{counter, crypt_rounds, each, span};
 use super::key::Key;
 use super::lanes::Lanes;
 
-/// The first counter block of an IV that does not have 96 bits: GHASH of the IV and its length.
+/// The first counter block for an IV that is not 96 bits long: GHASH of the IV and its length.
 ///
 /// # Safety
 /// As for [`Lanes`].
@@ -191,8 +191,8 @@ impl<L: Lanes> Last<'_, L> {
     }
 }
 
-/// Hashes any number of bytes, padded with zeros to whole blocks, with one reduction for as many blocks as
-/// there are powers.
+/// Hashes any number of bytes, padded with zeros to whole blocks, with one reduction for every `POWERS`
+/// blocks.
 ///
 /// # Safety
 /// As for [`Lanes`].

@@ -14,14 +14,14 @@ use crate::report::{File, Report};
 /// Measures workloads on every engine, in interleaved rounds and in several fresh processes.
 ///
 /// Prints a summary; `--full` adds every table. An engine with a wrong result gets an error instead of a
-/// time, and so does an engine of ours that does not execute the instructions its name claims; the exit code
-/// is then 1. A run that was stopped is partial and ends with 3.
+/// time, and so does one of our own engines that does not execute the instructions its name claims; the exit
+/// code is then 1. A stopped run is partial and exits with 3.
 ///
 /// If the summary calls the machine too noisy: stop other work, or measure more processes (`--processes 20`).
 /// If it says that the clock moved: fix the clock (on Linux, `cpupower frequency-set -g performance`, and
-/// turbo off), or let the machine cool. Ratios between engines hold better than times, because both engines
-/// ran in the same rounds of the same process. Lost processes were ended from outside: look for what kills
-/// them.
+/// turbo off), or let the machine cool. Ratios between engines are more reliable than times, because both
+/// engines ran in the same rounds of the same process. If processes were lost, something else killed them:
+/// find out what.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark bench                                      the quick suite\n  \
@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Only this engine. Repeat for several. Default: all.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
-    /// Fresh processes to measure in. Default: 12 with --suite standard or full, else 5.
+    /// How many fresh processes to measure in. Default: 12 with --suite standard or full, else 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
     /// Calls the machine too noisy if intervals are wider than this percentage of their median.

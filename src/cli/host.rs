@@ -17,7 +17,8 @@ pub(super) const SCHEMA: &str = "sealmark.host/1";
 /// clock.
 ///
 /// The speed limits are measured in a fraction of a second: AES rounds and carry-less multiplies, alone and
-/// mixed, without a message. A chain of additions that takes one cycle each measures the core's clock.
+/// mixed, without a message. A chain of additions, each of which takes one cycle, measures the core's clock
+/// rate.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  sealmark host\n  sealmark host --format json")]
 pub(super) struct Args {
@@ -36,7 +37,7 @@ pub(super) struct Facts {
     engines: Vec<EngineInfo>,
     /// The speed limits of each backend that runs here.
     limits: Vec<Limits>,
-    /// The step in which the clock moves, in nanoseconds.
+    /// The smallest step of the clock, in nanoseconds.
     clock_grain_ns: f64,
     /// The time measured for an empty pass, in nanoseconds.
     clock_overhead_ns: f64,

@@ -15,15 +15,15 @@ use crate::verify::{BlindKind, BlindSpot, SchemeReport, fault};
 
 /// Lists the names that the other verbs take: engines, schemes, sets of cases, primitives, suites, workloads.
 ///
-/// Each scheme comes with the faults that it does not see. `sealmark verify --scheme NAME` checks that list
-/// both ways: the scheme must miss those faults and catch all others.
+/// Each scheme is listed with the faults that it cannot detect. `sealmark verify --scheme NAME` checks that
+/// list both ways: the scheme must miss those faults and catch all others.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                  sealmark list                        everything, with a word on each name\n  \
-                  sealmark list workloads              only the names, one a line\n  \
-                  sealmark list schemes --format json  what each scheme sees and does not see")]
+                  sealmark list                        everything, each name with a description\n  \
+                  sealmark list workloads              only the names, one per line\n  \
+                  sealmark list schemes --format json  what each scheme catches and misses")]
 pub(super) struct Args {
-    /// Lists only these names, one a line. Default: everything, under headings.
+    /// Lists only these names, one per line. Default: everything, under headings.
     what: Option<What>,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -34,7 +34,7 @@ pub(super) struct Args {
 enum What {
     /// AES-GCM implementations.
     Engines,
-    /// Designs built from sealed records, each with its law and the faults that it does not see.
+    /// Designs built from sealed records, each with its law and the faults that it cannot detect.
     Schemes,
     /// Sets of test cases.
     Sets,
@@ -98,23 +98,20 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
 /// Columns of the overview.
 const WIDTH: usize = 100;
 
-/// Everything under headings, with what there is to say of each name.
+/// Everything under headings, with a description of each name.
 fn overview(registry: &Registry) -> anyhow::Result<String> {
     let suites = measure::Suite::ALL.iter().map(|&suite| {
         let count = registry.workloads().suite(suite).count();
         (suite.name().to_owned(), format!("{count} workloads"))
     });
     let primitives = PRIMITIVES.iter().map(|primitive| {
-        let words = format!("{}, by the crate {}", primitive.function.kind(), primitive.krate);
+        let words = format!("{}, from the crate {}", primitive.function.kind(), primitive.krate);
         (primitive.name.to_owned(), words)
     });
     let sets = registry.catalog().names();
     let parts = [
         section("Engines: --engine NAME", engines(registry)),
-        section(
-            "Schemes: sealmark verify --scheme NAME; sealmark list schemes says more",
-            schemes(registry)?,
-        ),
+        section("Schemes: sealmark verify --scheme NAME; more: sealmark list schemes", schemes(registry)?),
         section("Sets of cases: sealmark verify --set NAME", families(&sets)),
         section("Primitives: sealmark verify --primitive NAME", primitives.collect()),
         section("Suites: sealmark bench --suite NAME", suites.collect()),
@@ -136,7 +133,7 @@ fn section(heading: &str, rows: Vec<(String, String)>) -> String {
 }
 
 fn engines(registry: &Registry) -> Vec<(String, String)> {
-    let chosen = format!("the fastest of ours here: sealmark/{}", Backend::choose().name);
+    let chosen = format!("our fastest backend here: sealmark/{}", Backend::choose().name);
     let mut rows = vec![("sealmark".to_owned(), chosen)];
     rows.extend(registry.engines().into_iter().map(|engine| {
         let words = match engine.available() {
@@ -158,7 +155,7 @@ fn schemes(registry: &Registry) -> anyhow::Result<Vec<(String, String)>> {
     Ok(scheme_reports(registry)?.into_iter().map(words).collect())
 }
 
-/// Sets by what stands before their slash: `nist/` with all that follows it.
+/// Groups sets by the part before the slash: `nist/` with every name that follows it.
 fn families(sets: &[String]) -> Vec<(String, String)> {
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
     for set in sets {
@@ -171,7 +168,7 @@ fn families(sets: &[String]) -> Vec<(String, String)> {
     found.into_iter().map(|(family, names)| (family, names.join(", "))).collect()
 }
 
-/// Workloads that differ in their size alone are one line: `seal/aes-256-gcm/N`, and the sizes.
+/// Workloads that differ only in size share a line: `seal/aes-256-gcm/N`, and the sizes.
 fn workloads(registry: &Registry) -> Vec<(String, String)> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     for workload in registry.workloads().workloads() {
@@ -208,7 +205,7 @@ fn words(kind: BlindKind) -> &'static str {
     }
 }
 
-/// The fault and the part, and how often chance let the fault pass.
+/// The fault, the part, and how often the fault passed by chance.
 fn target(spot: &BlindSpot) -> String {
     let part = if spot.part.is_empty() { String::new() } else { format!("/{}", spot.part) };
     let chance = match (spot.unseen, spot.trials) {
@@ -248,7 +245,7 @@ mod tests {
             .iter()
             .map(|(_, sizes)| if sizes.is_empty() { 1 } else { sizes.split(", ").count() })
             .sum();
-        assert_eq!(sizes, registry.workloads().workloads().len(), "each workload is in one line");
+        assert_eq!(sizes, registry.workloads().workloads().len(), "each workload is on one line");
     }
 
     #[test]

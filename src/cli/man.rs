@@ -8,13 +8,13 @@ use clap_mangen::Man;
 use super::{ExitStatus, Registry, command, print};
 /// Prints the manual page, or writes one page for the command and one for each verb.
 ///
-/// A page has everything that `--help` says of its verb. `man -l FILE` shows a page that is not installed.
+/// Each page has the same text as the `--help` of its verb. `man -l FILE` shows a page that is not installed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark man > sealmark.1\n  \
                   sealmark man -o man1                 sealmark.1, sealmark-verify.1, and so on")]
 pub(super) struct Args {
-    /// Writes every page into this folder, which is made.
+    /// Writes every page into this folder, which is created if needed.
     #[arg(short, value_name = "DIR")]
     output: Option<PathBuf>,
 }

@@ -1,8 +1,8 @@
 //! The command: arguments in, tables and files out, one exit code. One file for each verb.
 //!
-//! Only this floor uses `anyhow`: each error says what was being done to which file, on one line.
+//! Only this floor uses `anyhow`. Each error is one line that says what was being done, and to which file.
 
-/// Prints a line to standard output. A full disk is an error; a reader that has left is not.
+/// Prints a line to standard output. A full disk is an error; a closed pipe is not.
 macro_rules! print_line {
     ($($words:tt)*) => {
         $crate::cli::print(format_args!($($words)*))?
@@ -112,9 +112,9 @@ fn command() -> Command {
 /// The format of a verb's result.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For a person.
+    /// Human-readable.
     Text,
-    /// For a program; `sealmark schema` prints its JSON schema.
+    /// Machine-readable; `sealmark schema` prints its JSON schema.
     Json,
 }
 
@@ -142,7 +142,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// wrapper among them may forward it again.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// What the user wants by a signal.
+/// What the user asks for with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
     Stop,
@@ -150,7 +150,7 @@ enum Wish {
     EndAtOnce,
 }
 
-/// What the user wants by a signal at time `now`, given the time of the first one.
+/// What the user asks for with a signal at time `now`, given the time of the first one.
 fn wish(first: &mut Option<Instant>, now: Instant) -> Wish {
     match first {
         None => {
@@ -167,7 +167,7 @@ fn install_ctrlc_handler() {
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
             STOP.store(true, Ordering::SeqCst);
-            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, to end at once)");
+            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, quits at once)");
         }
         Wish::Again => {}
         Wish::EndAtOnce => std::process::exit(130),

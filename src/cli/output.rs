@@ -16,13 +16,13 @@ use crate::report;
 /// A file that a run is written to.
 pub(super) struct Output {
     path: PathBuf,
-    /// The file for partial results: the same one, or one next to it if that existed before.
+    /// The file for partial results: the same one, or one next to it if the file existed before.
     partial: PathBuf,
     /// Whether a failure to write partial results was already reported.
     told: bool,
 }
 
-/// Checks that a file can be written: makes its folder, writes a trial file there and removes it. Does not
+/// Checks that a file can be written: creates its folder, writes a trial file there and removes it. Does not
 /// touch the file itself.
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let Some(name) = path.file_name() else {

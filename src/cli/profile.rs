@@ -27,13 +27,13 @@ pub(super) struct Args {
 #[cfg(not(all(unix, feature = "profile")))]
 pub(super) fn run(args: &Args, _: &super::Registry) -> anyhow::Result<super::ExitStatus> {
     eprintln!(
-        "sealmark: {} on {} was not sampled for {} s, and {} was not written: this build cannot profile",
+        "sealmark: this build cannot profile: {} on {} was not sampled for {} s, and {} was not written",
         args.workload,
         args.engine,
         args.seconds,
         args.output.display(),
     );
-    eprintln!("sealmark: on Unix, build it with `cargo install sealmark --features profile`");
+    eprintln!("sealmark: on Unix, build it with `cargo install --path . --features profile`");
     Ok(super::ExitStatus::CouldNotTell)
 }
 
@@ -53,7 +53,7 @@ mod sampled {
 
     /// Samples a second: not a divisor of anything that the kernel does by the clock.
     const HERTZ: i32 = 997;
-    /// Functions that are printed.
+    /// How many functions are printed.
     const TOP: usize = 12;
 
     pub(crate) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {

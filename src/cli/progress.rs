@@ -1,4 +1,4 @@
-//! Progress on stderr: what is being done, and for how much longer. Only where stderr is a terminal.
+//! Progress on stderr: the current step and the time left. Only if stderr is a terminal.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::verify::{Catalog, Plan, Progress, Sets};
 
-/// A line that turns while something of unknown length runs.
+/// A spinner, shown while something of unknown length runs.
 pub(super) fn spinner(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_prefix(what);
     bar.set_style(style("{spinner} {prefix}: {wide_msg}"));
@@ -14,14 +14,14 @@ pub(super) fn spinner(what: &'static str) -> ProgressBar {
     bar
 }
 
-/// A bar of `len` steps of about the same length, with the time that the rest of them takes.
+/// A bar of `len` steps of about the same length, with the time that the remaining ones will take.
 pub(super) fn bar(what: &'static str, len: u64) -> ProgressBar {
     let bar = ProgressBar::new(len).with_prefix(what);
     let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let (done, all) = (state.pos(), state.len().unwrap_or(0));
         if done > 0 {
             let each = state.elapsed().as_secs_f64() / done as f64;
-            // Nothing is lost where the terminal takes no more words.
+            // A terminal that takes no more text loses only this estimate.
             let _ = write!(out, "{}", about(each * all.saturating_sub(done) as f64));
         }
     };
@@ -43,14 +43,14 @@ fn about(seconds: f64) -> String {
     }
 }
 
-/// The time that a verification has left, from what its sets usually take.
+/// The time left of a verification, estimated from how long its sets usually take.
 pub(super) struct Verification {
     sets: Vec<String>,
     began: Instant,
 }
 
-/// Seconds that sets take on two cores with the eight engines of an ordinary build. The real times are held
-/// against these, so only their relation matters: two sets take most of the time.
+/// Seconds that sets take on two cores with the eight engines of an ordinary build. Measured times scale
+/// these, so only their ratios matter: two sets take most of the time.
 fn usual_seconds(set: &str) -> f64 {
     match set {
         "differential" => 4.0,
@@ -60,7 +60,7 @@ fn usual_seconds(set: &str) -> f64 {
 }
 
 impl Verification {
-    /// One that starts now.
+    /// A verification that starts now.
     pub fn begin(plan: &Plan) -> Self {
         let sets = match &plan.sets {
             Sets::BuiltIn => Catalog(&plan.schemes).names(),
@@ -81,7 +81,7 @@ impl Verification {
             return format!("{set} on {engine}, {cases} cases");
         };
         let usual = |sets: &[String]| sets.iter().map(|set| usual_seconds(set)).sum::<f64>();
-        // Until a second of work is done, this machine counts as a usual one.
+        // Until a second of work is done, this machine is assumed to be of usual speed.
         let pace = (elapsed + 1.0) / (usual(&self.sets[..place]) + 1.0);
         let left = about(pace * usual(&self.sets[place..]));
         let comma = if left.is_empty() { ":" } else { "," };

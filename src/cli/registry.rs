@@ -1,5 +1,5 @@
-//! What a command knows: the engines and schemes that were compiled in, and the caller's own; and what it
-//! answers to a name that none of them has.
+//! The engines and schemes that a command knows: the compiled-in ones and the caller's own. Also the messages
+//! for an unknown name.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::measure::{self, Plan, Suite, Workload};
 use crate::scheme::{self, Scheme};
 use crate::verify::Catalog;
 
-/// Engines and schemes, each under a name of its own.
+/// Engines and schemes, each with a unique name.
 pub(super) struct Registry {
     engines: Vec<&'static dyn Engine>,
     schemes: Vec<&'static dyn Scheme>,
@@ -18,10 +18,10 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Ours, then those.
+    /// The built-in ones, then the caller's.
     ///
     /// # Errors
-    /// Two engines or two schemes of one name, or two workloads of one path.
+    /// Two engines or two schemes with the same name, or two workloads with the same path.
     pub fn with(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> anyhow::Result<Self> {
         let engines: Vec<_> = engine::engines().into_iter().chain(engines.iter().copied()).collect();
         let schemes: Vec<_> = scheme::schemes().into_iter().chain(schemes.iter().copied()).collect();
@@ -45,7 +45,7 @@ impl Registry {
         self.schemes.clone()
     }
 
-    /// What there is to measure, with workloads for all schemes.
+    /// All workloads, including those for every scheme.
     pub fn workloads(&self) -> &Arc<measure::Catalog> {
         &self.workloads
     }
@@ -53,12 +53,12 @@ impl Registry {
     /// The workload of that path.
     ///
     /// # Errors
-    /// There is none; the error names the nearest.
+    /// There is none; the error names the nearest match.
     pub fn workload(&self, path: &str) -> anyhow::Result<&Workload> {
         self.workloads.find(path).with_context(|| self.no_workload("is called", path))
     }
 
-    /// What is said where no workload `is called` a path, or `matches` a filter.
+    /// The message if no workload `is called` a path, or `matches` a filter.
     pub fn no_workload(&self, how: &str, name: &str) -> String {
         let known: Vec<&str> =
             self.workloads.workloads().iter().map(|workload| workload.path.as_str()).collect();
@@ -100,13 +100,13 @@ impl Registry {
     }
 }
 
-/// What is said of a name that nothing has: the nearest one that something has, and all of them.
+/// The message for an unknown name: it suggests the nearest known name, and lists all of them.
 pub(super) fn unknown<S: AsRef<str>>(what: &str, name: &str, known: &[S]) -> String {
     let all = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     format!("no {what} is called {name:?}{}; there are: {all}", nearest(name, known))
 }
 
-/// ` (did you mean "ring"?)`; nothing where no name is near.
+/// ` (did you mean "ring"?)`, or nothing if no name is near.
 pub(super) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
     let near = |other: &&str| strsim::jaro_winkler(name, other);
     let best = known.iter().map(AsRef::as_ref).max_by(|a, b| near(a).total_cmp(&near(b)));
@@ -114,10 +114,10 @@ pub(super) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
         .map_or_else(String::new, |best| format!(" (did you mean {best:?}?)"))
 }
 
-/// The similarity from which on a name is taken for a slip of another.
+/// The least similarity at which a name counts as a misspelling of another.
 const NEAR: f64 = 0.8;
 
-/// A name that stands twice.
+/// The first name that repeats.
 fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut seen = std::collections::BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(*name))

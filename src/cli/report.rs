@@ -14,7 +14,7 @@ use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 /// Draws a report from result files: HTML, Markdown, CSV, formats for other tools, or pictures for a README.
 ///
 /// If the results contain a failure, the report shows it, stderr names the first one, and the exit code is 1.
-/// Failures are: a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
+/// Failures are a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
 /// early. An engine that the CPU cannot run is not a failure.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -85,7 +85,7 @@ fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names the first failure on stderr. A report with a failure never ends like success.
+/// Names the first failure on stderr. A report with a failure never exits with 0.
 fn end_of(findings: &[Finding]) -> ExitStatus {
     let Some(first) = findings.first() else { return ExitStatus::Fine };
     if findings.iter().all(|finding| finding.kind == Kind::Nothing) {

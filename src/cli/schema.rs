@@ -27,7 +27,7 @@ enum What {
     Host,
     /// `sealmark trace -o FILE`.
     Trace,
-    /// A line between `sealmark bench` and the worker processes that measure for it.
+    /// A line of the protocol between `sealmark bench` and its worker processes.
     Worker,
     /// `sealmark storage probe-node-id --format json`.
     ProbeNodeId,

@@ -48,8 +48,8 @@ enum Tool {
     Resync(ResyncArgs),
 }
 
-/// Prints the 16-bit node id that a raft id puts into nonces, and the members with the same node id. Ends
-/// with 1 if there is one.
+/// Prints the 16-bit node id that a raft id puts into nonces, and the members with the same node id. Exits
+/// with 1 if there are any.
 ///
 /// Run this before proposing a new member: two members with the same node id would repeat each other's
 /// nonces.
@@ -69,7 +69,7 @@ struct ProbeArgs {
     /// The data folder of a member. Its registry also knows writers that have left.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -93,13 +93,13 @@ struct ResyncArgs {
     /// The node's raft id.
     #[arg(long)]
     raft_id: String,
-    /// The file with the key-encryption key. Default: the variable ELASTICKV_KEK_BASE64.
+    /// The file with the key-encryption key. Default: the environment variable ELASTICKV_KEK_BASE64.
     #[arg(long, value_name = "FILE")]
     kek_file: Option<PathBuf>,
     /// The wrapped keys are bound to their purpose and key id. elastickv does not bind them.
     #[arg(long)]
     bound: bool,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -222,7 +222,7 @@ fn resync_folder(args: &ResyncArgs) -> anyhow::Result<ExitStatus> {
     let Some(leaders) = registry(&args.leader)? else {
         bail!("{} has no registry: name the leader's folder that holds keys.json", args.leader.display())
     };
-    // A registry that is gone lists nobody; the leader's then takes its place.
+    // A registry that is gone lists nobody; the leader's takes its place.
     let own = registry(&args.data)?.unwrap_or_else(|| Arc::<crate::disk::Memory>::default());
     let file = SidecarFile::new(Arc::new(Os) as Arc<dyn Disk>, sidecar_path(&args.data));
     let leader = Leader { sidecar: &leader, registry: Registry(&*leaders) };
@@ -266,7 +266,7 @@ fn registry(folder: &Path) -> anyhow::Result<Option<Arc<dyn Store>>> {
 #[cfg(not(feature = "redb"))]
 fn registry(folder: &Path) -> anyhow::Result<Option<Arc<dyn Store>>> {
     bail!(
-        "reading the registry of {} needs the feature redb: cargo install sealmark --features redb",
+        "reading the registry of {} needs the feature redb: cargo install --path . --features redb",
         folder.display()
     )
 }

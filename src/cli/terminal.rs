@@ -1,4 +1,4 @@
-//! The terminal: how wide it is, and links to files where it can follow them.
+//! The terminal: its width, and links to files if it supports them.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use supports_hyperlinks::Stream;
 
-/// Columns of a screen where there is no terminal.
+/// Columns of a screen if there is no terminal.
 const SCREEN: u16 = 100;
-/// Columns of tables where there is no terminal: a file can be scrolled sideways.
+/// Columns of tables if there is no terminal: a file can be scrolled sideways.
 const TABLES: u16 = 160;
 
-/// Columns for the screen that a command ends with.
+/// Columns for the summary at the end of a command.
 pub(super) fn screen_width() -> u16 {
     columns().or_else(measured).unwrap_or(SCREEN)
 }
@@ -21,18 +21,18 @@ pub(super) fn width() -> u16 {
     if std::io::stdout().is_terminal() { columns().or_else(measured).unwrap_or(SCREEN) } else { TABLES }
 }
 
-/// What the variable COLUMNS asks for.
+/// The width in the environment variable COLUMNS.
 fn columns() -> Option<u16> {
     std::env::var("COLUMNS").ok()?.trim().parse().ok().filter(|&columns| columns > 0)
 }
 
-/// What the terminal says of itself.
+/// The width that the terminal reports.
 fn measured() -> Option<u16> {
     let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
     Some(width.0)
 }
 
-/// A path that a terminal can open, where it follows links; else the path alone.
+/// A link to the path if the terminal supports links; otherwise the path alone.
 pub(super) fn link(path: &Path) -> String {
     let shown = path.display().to_string();
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

@@ -25,7 +25,7 @@ use crate::trace::Diff;
                   sealmark trace open/aes-256-gcm/1024 --engine ring --diff before.json\n  \
                   sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024 --engine ring\n\
                   \n\
-                  Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for \
+                  Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 no trace for \
                   another reason, most often because the system forbids tracing. In a container, allow \
                   ptrace: docker run --cap-add SYS_PTRACE.")]
 pub(super) struct Args {
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Puts the table of all traces between the markers `<!-- sealmark:instructions -->` of a Markdown file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["diff", "output", "format"])]
     splice: Option<PathBuf>,
-    /// Output format. In JSON, several traces are one object a line.
+    /// Output format. In JSON, several traces are printed as one object per line.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also writes the trace to this file as JSON.
@@ -143,7 +143,7 @@ fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts the table of all side by side between the markers of `target`.
+/// Puts the table of all traces, side by side, between the markers of `target`.
 fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
     let reading = || format!("reading {}", target.display());
     let markdown = std::fs::read_to_string(target).with_context(reading)?;

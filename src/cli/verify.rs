@@ -16,11 +16,11 @@ use crate::verify::{self, Catalog, Plan, Sets, dir};
 /// Runs test cases on every engine and compares the results: published vectors, one engine against another,
 /// and faults planted in sealed data.
 ///
-/// Prints a summary; `--full` adds the counts for each set. A case does not run on an engine that lacks
-/// the call it needs: another IV length, another tag length, another key size. Ends with 1 if a result
-/// is wrong or an engine ran no case, and with 2 if a file of --vectors cannot be read; the other files run
-/// all the same. Each engine is traced first (`sealmark trace`). An engine of ours that does not execute the
-/// instructions its name claims fails and runs no case.
+/// Prints a summary; `--full` adds the counts for each set. A case counts as unsupported if the engine does
+/// not support its IV length, tag length or key size. Exits with 1 if a result is wrong or an engine ran no
+/// case, and with 2 if a file of --vectors cannot be read; the other files still run. Each engine is traced
+/// first (`sealmark trace`). If one of our own engines does not execute the instructions that its name
+/// claims, it fails and runs no case.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                       sealmark verify                                          every set on every engine\n  \
@@ -44,9 +44,9 @@ pub(super) struct Args {
     #[arg(long = "primitive", value_name = "NAME", num_args = 0..=1, default_missing_value = "all")]
     #[arg(conflicts_with = "vectors")]
     primitives: Vec<String>,
-    /// Verifies the files of this folder instead of the built-in sets. Reads the formats of Wycheproof, NIST
-    /// CAVP and ACVP, BoringSSL, OpenSSL and Rooterberg, which it recognises by their content. Files for
-    /// other algorithms are listed and skipped.
+    /// Runs the files in this folder instead of the built-in sets. Reads the formats of Wycheproof, NIST CAVP
+    /// and ACVP, BoringSSL, OpenSSL and Rooterberg, which it recognises by their content. Files for other
+    /// algorithms are listed and skipped.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
     /// Fails unless this engine, or an engine of this family, runs at least one case.
@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     if holds_nothing {
         eprintln!(
-            "sealmark: none of the files holds vectors of AES-GCM: see --vectors in `sealmark verify --help`"
+            "sealmark: none of the files holds AES-GCM vectors: see --vectors in `sealmark verify --help`"
         );
         return Ok(ExitStatus::BadInput);
     }

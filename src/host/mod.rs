@@ -3,7 +3,7 @@
 //! A result belongs to a [`Host`]; results with the same fingerprint may be compared as "the same machine".
 //! `std` decides which features the CPU has; [`second_opinion`] only reports where another crate disagrees.
 //! Without the feature `cli`, only [`sync`] is compiled. Not here: clock rates, cache sizes and socket
-//! counts, which a virtual machine makes up.
+//! counts, which virtual machines invent.
 
 #[cfg(feature = "cli")]
 pub mod environment;

@@ -24,16 +24,19 @@ pub struct Plan {
     pub engines: Vec<&'static dyn Engine>,
     /// The number of fresh processes; 0 measures in this one.
     pub processes: u32,
+    /// How many of the processes run at a time, in turns. On a machine whose neighbours come and go, each of
+    /// many then meets quiet moments; the results of one process at a time are complete sooner.
+    pub abreast: u32,
     /// Starts further processes until every ratio that [`publication`] judges is this precise.
     pub until: Option<Precision>,
     /// Seed of the order of engines within rounds.
     pub seed: u64,
-    /// The width of an interval, as a fraction of its median, above which it counts as noisy.
+    /// The width of an interval, as a fraction of its median, above which the run counts as noisy.
     pub within: f64,
     /// About how long the whole run may take. Samples are shortened to fit; rounds are not dropped.
     pub budget: Duration,
-    /// What the engines were seen to execute. Each row carries its witness, and an engine that its witness
-    /// refutes gets no time.
+    /// What the engines were seen to execute. Each row carries its witness, and an engine refuted by its
+    /// witness gets no time.
     pub witnesses: Witnesses,
 }
 
@@ -45,6 +48,7 @@ impl fmt::Debug for Plan {
             .field("filter", &self.filter)
             .field("engines", &engines)
             .field("processes", &self.processes)
+            .field("abreast", &self.abreast)
             .field("until", &self.until)
             .field("seed", &self.seed)
             .field("within", &self.within)
@@ -67,7 +71,7 @@ const PUBLICATION_BUDGET: Duration = Duration::from_secs(240);
 impl Plan {
     /// The usual plan for a suite of our own catalog: five processes for `quick`, twelve for the others. With
     /// twelve, an interval leaves out the two lowest and the two highest samples. A noisy neighbour stays for
-    /// seconds and so spoils whole processes.
+    /// seconds, and so spoils whole processes.
     pub fn new(suite: Suite, engines: Vec<&'static dyn Engine>) -> Self {
         let (processes, seconds) = match suite {
             Suite::Quick => (5, 60),
@@ -81,6 +85,7 @@ impl Plan {
             filter: None,
             engines,
             processes,
+            abreast: 1,
             until: None,
             seed: 1,
             within: WITHIN,
@@ -90,15 +95,16 @@ impl Plan {
     }
 
     /// The same plan for [`publication`]: at least [`publication::LEAST`] processes, and more until every
-    /// judged ratio is precise enough or [`publication::MOST`] have run.
+    /// judged ratio is precise enough or [`publication::MOST`] have run. [`publication::LEAST`] of them take
+    /// turns at a time.
     #[must_use]
     pub fn for_publication(self) -> Self {
         let until = Precision { within: publication::WITHIN, most: publication::MOST };
         let (processes, budget) = (publication::LEAST, PUBLICATION_BUDGET);
-        Self { processes, until: Some(until), budget, ..self }
+        Self { processes, abreast: processes, until: Some(until), budget, ..self }
     }
 
-    /// The largest number of processes that it may start.
+    /// The largest number of processes that the plan may start.
     pub fn most_processes(&self) -> u32 {
         let most = self.until.filter(|_| self.processes > 0).map_or(0, |until| until.most);
         self.processes.max(most).max(1)

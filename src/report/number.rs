@@ -30,7 +30,7 @@ pub(super) fn three(x: f64) -> String {
         return "0".to_owned();
     }
     // Rounded first: 9.996 has one decimal, not two.
-    let rounded: f64 = format!("{x:.2e}").parse().expect("what Rust prints as a float it reads");
+    let rounded: f64 = format!("{x:.2e}").parse().expect("Rust parses every float that it prints");
     let decimals = 2 - rounded.log10().floor() as i32;
     match decimals {
         ..=0 => count(x.round() as u64),

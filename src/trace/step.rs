@@ -225,7 +225,7 @@ enum Stop {
 /// Runs in the child between fork and exec.
 fn prepare() -> io::Result<()> {
     ptrace::traceme()?;
-    // If this is refused, as in some containers, addresses differ from run to run, and the result states it.
+    // If this is refused, as in some containers, addresses differ from run to run, and the result says so.
     let _ = personality::get().and_then(|persona| personality::set(persona | Persona::ADDR_NO_RANDOMIZE));
     Ok(())
 }
@@ -233,8 +233,8 @@ fn prepare() -> io::Result<()> {
 /// The refused action if the process does not reach its first instruction.
 const ASKS: &str = "starting a process that asks to be traced";
 
-/// Any error of `ptrace`: a system-call filter may return any number, an emulator `EIO`. None of them says
-/// anything about the program.
+/// Any error of `ptrace`: a system-call filter may return any error number, and an emulator returns `EIO`.
+/// None of them says anything about the program.
 fn forbidden(errno: Errno) -> Error {
     refused("stopping, stepping or reading a process", io::Error::from(errno))
 }

@@ -29,8 +29,8 @@ impl Catalog<'_> {
             .collect()
     }
 
-    /// The names of the sets about a scheme, or about all modes of a family. A family's vectors and campaign
-    /// are about each of its modes. `None` if there is no such scheme.
+    /// The names of the sets for a scheme, or for all modes of a family. A family's vectors and campaign
+    /// apply to each of its modes. `None` if there is no such scheme.
     pub fn of_scheme(&self, name: &str) -> Option<Vec<String>> {
         let modes: Vec<_> =
             self.0.iter().filter(|scheme| scheme.name() == name || scheme.family() == name).collect();

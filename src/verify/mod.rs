@@ -51,7 +51,7 @@ pub enum Outcome {
         /// The rule.
         rule: &'static str,
     },
-    /// The engine offers no call of this shape.
+    /// The engine supports no call with these IV, tag and key lengths.
     Unsupported,
     /// It did something else.
     Wrong {

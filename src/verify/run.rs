@@ -87,11 +87,11 @@ pub struct Progress<'a> {
 }
 
 /// Why an engine failed a set.
-const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
+const RAN_NONE: &str = "no case of this set ran: the engine supports none of their IV, tag and key lengths";
 
 /// Why an engine failed the whole run.
-const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so nothing \
-    is known about it; leave it out with --engine, or add vectors that it can run";
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine supports none of their IV, tag and key \
+    lengths, so nothing is known about it; leave it out with --engine, or add vectors that it can run";
 
 /// Failures listed for one set on one engine; the tallies count the rest.
 const MAX_FAILURES: usize = 10;
@@ -148,7 +148,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     }
 }
 
-/// Which sets an engine must run a case of.
+/// The sets of which an engine must run at least one case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
     /// Each set, unless the index declares 0.
@@ -168,7 +168,7 @@ struct Tallies<'a> {
     ran: u64,
     /// Cases that ran on each engine and used it.
     exercised: BTreeMap<String, u64>,
-    /// Engines with a failure that already says they ran nothing.
+    /// Engines for which a failure already says that they ran nothing.
     idle: BTreeSet<String>,
 }
 
@@ -240,12 +240,12 @@ impl<'a> Tallies<'a> {
         }
         let ran: u64 = tallies.values().map(Tally::ran).sum();
         self.ran += ran;
-        // The index says how many cases must run on which engine; in other sets, a set that no engine could
-        // run was not verified.
+        // For a set in the index, the index says how many cases must run on which engine. Any other set that
+        // no engine could run was not verified.
         if set.cases.is_empty() && set.broken.is_empty() {
             self.fail(&set.name, "", "nothing ran: there are no cases in this set");
         } else if ran == 0 && set.must_run.is_empty() {
-            self.fail(&set.name, "", "nothing ran: no engine that takes part offers calls of these shapes");
+            self.fail(&set.name, "", "nothing ran: no engine supports these IV, tag and key lengths");
         }
         let (name, source) = (set.name.clone(), set.source.clone());
         self.sets.push(SetReport { set: name, source, declared: set.declared, engines: tallies });

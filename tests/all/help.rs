@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Examples that are not run, each with the reason. At most five.
+/// Examples that are not run, each with the reason.
 const EXEMPT: [(&str, &str); 6] = [
     ("sealmark", "verifies and measures everything: minutes"),
     ("sealmark run", "the same"),

@@ -108,7 +108,7 @@ fn hidden_verbs_are_found_before_arguments_are_parsed_and_only_alone() {
     };
     assert_eq!(run(&["worker"]), (Some(0), String::new()));
     let (code, said) = run(&["step"]);
-    assert!(code == Some(2) && said.contains("this verb is for `sealmark trace` itself"), "{said}");
+    assert!(code == Some(2) && said.contains("only for internal use by `sealmark trace`"), "{said}");
     for arguments in [&["worker", "now"], &["step", "--help"]] {
         let (code, said) = run(arguments);
         assert!(code == Some(2) && said.contains("unrecognized subcommand"), "{arguments:?}: {said}");

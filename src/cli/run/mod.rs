@@ -14,15 +14,15 @@ use crate::measure::{Plan as BenchPlan, Row, Run, Suite};
 use crate::report::{self, File, Report};
 use crate::verify::{self, Plan as VerifyPlan, Sets};
 
-/// Verifies every engine, measures those that are right, and writes a report.
+/// Verifies every engine, measures the correct ones, and writes a report.
 ///
-/// Takes two minutes at most and ends with a summary and the path of the report. An engine that fails the
+/// Takes two minutes at most and ends with a summary and the path of the report. An engine that fails
 /// verification is not measured. Results are on disk as soon as they exist: verify.json before the first
-/// measurement, bench.json during the measurement, marked partial until it is complete. A run that was
-/// stopped ends with 3.
+/// measurement, and bench.json during the measurement, marked partial until it is complete. A stopped run
+/// exits with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                  sealmark run                                     what `sealmark` alone does\n  \
+                  sealmark run                                     the same as `sealmark` alone\n  \
                   sealmark run --engine ring --engine sealmark -o site\n  \
                   sealmark run --for-publication                   a baseline that can be published")]
 pub(super) struct Args {
@@ -36,11 +36,11 @@ pub(super) struct Args {
     #[arg(long)]
     full: bool,
     /// Measures in 12 to 30 processes, until the speed of every AES-256-GCM seal and open relative to the
-    /// best peer is known to ±3 %, and then writes a baseline that can be published: the result files, the
-    /// page, its tables and pictures, to -o DIR or else to reports/baseline/FINGERPRINT/ (outside a checkout:
-    /// ./sealmark-baseline/FINGERPRINT/). If 30 processes are not enough, or if a peer, a row or a process is
-    /// missing, it names each reason, ends with 3, and writes the results to the folder of an ordinary run.
-    /// Takes 5 to 15 minutes on a machine with no other work.
+    /// best peer is known to within ±3 %. Then writes a baseline that can be published (the result files, the
+    /// page, its tables and pictures) to -o DIR, or else to reports/baseline/FINGERPRINT/ (outside a
+    /// checkout: ./sealmark-baseline/FINGERPRINT/). If 30 processes are not enough, or if a peer, a row or a
+    /// process is missing, names each reason, exits with 3, and writes the results to the folder of an
+    /// ordinary run. Takes 5 to 15 minutes on an otherwise idle machine.
     #[arg(long, conflicts_with = "engines")]
     for_publication: bool,
     /// Output format.
@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         Format::Json => print_line!("{}", serde_json::json!({ "sentence": report.sentence(), "page": page })),
     }
     let end = match &baseline {
-        // Something that is wrong ends with 1, as it does in any run.
+        // A failure exits with 1, as in any run.
         Some(folder) => match publication::publish(&report, &files, folder)? {
             ExitStatus::CouldNotTell if end == ExitStatus::FoundSomething => end,
             published => published,
@@ -140,7 +140,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
 }
 
-/// The path as seen from the current folder, where it is below that.
+/// The path relative to the current folder, if it is inside that.
 fn near(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()

@@ -1,7 +1,7 @@
-//! `sealmark run --for-publication`: a run that becomes a baseline, or says why it may not.
+//! `sealmark run --for-publication`: a run that becomes a baseline, or says why it cannot.
 //!
 //! Everything that is measured goes to the ordinary folder of a run. The folder of the baseline is written
-//! only when the verdict is known and in favour, so it never holds a run that was refused.
+//! only after a favourable verdict, so it never holds a run that was refused.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub(super) fn folder(asked: Option<&Path>, fingerprint: &str) -> anyhow::Result<
     Ok(folder)
 }
 
-/// Why no run with these engines could be published: said before anything is measured.
+/// Why no run with these engines could be published, checked before anything is measured.
 pub(super) fn missing(engines: &[&'static dyn Engine]) -> Option<String> {
     let missing = publication::missing_peers(engines.iter().map(|engine| engine.name()));
     (!missing.is_empty()).then(|| {
@@ -36,7 +36,7 @@ pub(super) fn missing(engines: &[&'static dyn Engine]) -> Option<String> {
     })
 }
 
-/// Writes the baseline, or names everything that speaks against it.
+/// Writes the baseline, or prints every objection to it.
 pub(super) fn publish(report: &Report, files: &[File], folder: &Path) -> anyhow::Result<ExitStatus> {
     let objections = objections(report, files);
     if !objections.is_empty() {
@@ -67,11 +67,11 @@ const ADVICE: &str = "A ratio that is too wide: stop other work on this machine 
                       Anything else: fix what the line names first. The results are in the run's own \
                       folder.";
 
-/// Everything that speaks against publication: findings of the report, then the run's own objections.
+/// Every objection to publication: findings of the report, then the run's own objections.
 fn objections(report: &Report, files: &[File]) -> Vec<String> {
     let verified = files.iter().any(|file| matches!(file, File::Verify(_)));
     let run = files.iter().find_map(|file| if let File::Bench(run) = file { Some(run) } else { None });
-    // A row without a time is an objection of the run as well: it is said once.
+    // A row without a time is also an objection of the run, and is reported once.
     let findings =
         report.findings().into_iter().filter(|finding| finding.kind == report::finding::Kind::Verification);
     let mut found: Vec<String> = findings.map(|finding| finding.to_string()).collect();

@@ -15,7 +15,7 @@ use crate::measure::plan::ROUNDS;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
-use crate::measure::worker::fresh::{self, Event, Note, fresh_process};
+use crate::measure::worker::fresh::{self, Event, Note, Process};
 use crate::measure::worker::known::Known;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
@@ -108,22 +108,17 @@ pub fn run_and_keep(
     let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
     let steps = workloads.len() * reports(ROUNDS);
-    let mut all_done = 0;
-    for process in 1..=processes {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let job = without_hung(
-            Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
-            &mut collector,
-        );
-        let before = steps * (process as usize - 1);
-        let (mut step, mut finished) = (0, 0);
-        let mut note = |collector: &Collector, event: Event<'_>| {
+    let (mut started, mut step, mut finished) = (0, vec![0; processes as usize], 0);
+    while started < processes && !enough && !stop.load(Ordering::Relaxed) {
+        let batch = started..(started + plan.abreast.max(1)).min(processes);
+        started = batch.end;
+        let mut note = |process: u32, collector: &Collector, event: Event<'_>| {
             let (Event::Round(workload) | Event::Finished(workload)) = event;
+            let own = &mut step[process as usize];
             // More than planned where a worker is started again.
-            step = (step + 1).min(steps);
-            let (done, total) = (before + step, steps * processes as usize);
+            *own = (*own + 1).min(steps);
+            let (done, total) = (step.iter().sum(), steps * processes as usize);
+            let process = process + 1;
             progress(Progress { process, processes, until: plan.until, wide, workload, done, total });
             let Event::Finished(_) = event else { return };
             finished += 1;
@@ -132,25 +127,35 @@ pub fn run_and_keep(
                 kept = Instant::now();
             }
         };
+        let seeded =
+            |process: u32| Job { seed: job.seed.wrapping_add(u64::from(process + 1) << 32), ..job.clone() };
         if plan.processes == 0 {
-            in_process(&job, plan, &mut collector, stop, &mut note)?;
-        } else if !job.workloads.is_empty() && !job.engines.is_empty() {
-            fresh_process(job, &parent::spawn, patience, &mut collector, stop, &mut note)?;
+            in_process(&seeded(0), plan, &mut collector, stop, &mut |c, event| note(0, c, event))?;
+        } else {
+            let fresh = |process| Process::new(seeded(process), &parent::spawn, patience, stop);
+            let mut all: Vec<_> = batch.map(|process| (process, fresh(process))).collect();
+            while !all.is_empty() && !stop.load(Ordering::Relaxed) {
+                for (process, worker) in &mut all {
+                    if !worker.has_begun() {
+                        worker.leave_out_hung(&mut collector);
+                    }
+                    if !worker.is_done() && !stop.load(Ordering::Relaxed) {
+                        worker.turn(&mut collector, &mut |c, event| note(*process, c, event))?;
+                    }
+                }
+                all.retain(|(_, worker)| !worker.is_done());
+            }
         }
-        all_done += finished;
         keep(making.run(&collector, true));
         let stopped = stop.load(Ordering::Relaxed);
-        if let Some(until) = plan.until.filter(|_| process >= plan.processes && !stopped) {
+        if let Some(until) = plan.until.filter(|_| started >= plan.processes && !stopped) {
             let left = publication::left(&making.run(&collector, false), until.within);
             wide = Some(left);
             enough = left == 0;
-            if enough {
-                break;
-            }
         }
     }
     // Workloads whose process died are not finished either, but that is no early end.
-    let partial = stop.load(Ordering::Relaxed) && all_done < total && !enough;
+    let partial = stop.load(Ordering::Relaxed) && finished < total && !enough;
     Ok(making.run(&collector, partial))
 }
 
@@ -200,20 +205,8 @@ fn job(plan: &Plan, workloads: &[&Workload]) -> Job {
         seed: plan.seed,
         rounds: ROUNDS,
         target_ns: plan.target_ns(workloads),
+        turns: false,
     }
-}
-
-/// A job without the engines and workloads that made an earlier process hang. Each would cost a whole timeout
-/// again.
-fn without_hung(mut job: Job, collector: &mut Collector) -> Job {
-    job.workloads.retain(|workload| !collector.failures.contains_key(workload));
-    job.engines.retain(|engine| !collector.hung.contains(engine));
-    for engine in collector.hung.clone() {
-        for workload in &job.workloads {
-            collector.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
-        }
-    }
-    job
 }
 
 fn version(engine: &dyn Engine) -> EngineVersion {

@@ -122,21 +122,6 @@ fn a_run_in_progress_is_handed_out_as_partial_and_ends_whole() {
     assert_eq!(serde_json::to_value(last).unwrap()["partial"], true);
 }
 
-#[test]
-fn what_hung_is_not_asked_again_and_its_other_rows_do_not_pass_as_whole() {
-    let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-    let mut collector = Collector::default();
-    collector.hung.push("slow".into());
-    collector.fail("seal/aes-256-gcm/64", None, "it hung".into());
-    let mut job = job(&plan, &plan.workloads());
-    job.engines.push("slow".into());
-    let left = without_hung(job, &mut collector);
-    assert_eq!(left.engines.len(), 1);
-    assert!(!left.workloads.iter().any(|path| path == "seal/aes-256-gcm/64"));
-    assert_eq!(collector.cells.len(), left.workloads.len());
-    assert!(collector.cells.values().all(|cell| cell.lost[0].contains("hung in an earlier process")));
-}
-
 /// Runs a plan, and collects the states that its progress reports.
 fn states(plan: &Plan) -> (Run, Vec<String>) {
     let mut states = Vec::new();

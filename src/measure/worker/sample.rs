@@ -21,6 +21,9 @@ use crate::timing::{Clock, Pinning, Rounds, Sampler, Timed};
 /// Called with each answer as soon as there is one. Its errors end the sampling.
 pub(in crate::measure) type Tell<'a> = &'a mut dyn FnMut(Answer) -> Result<(), Error>;
 
+/// Waits for the next turn. Its errors end the sampling.
+pub(in crate::measure) type Wait<'a> = &'a mut dyn FnMut() -> Result<(), Error>;
+
 /// A job, and the means to measure it in this process.
 pub(in crate::measure) struct Sampling<'a> {
     pub job: &'a Job,
@@ -30,12 +33,12 @@ pub(in crate::measure) struct Sampling<'a> {
 }
 
 impl Sampling<'_> {
-    /// Samples every workload of the job on the job's engines.
+    /// Samples every workload of the job on the job's engines. Waits before each step if the job takes turns.
     ///
     /// # Errors
-    /// Those of `tell`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist, before anything is
-    /// measured.
-    pub fn run(&self, tell: Tell<'_>) -> Result<(), Error> {
+    /// Those of `tell` and of `wait`; [`Error::Unknown`] or [`Error::NoEngine`] for what does not exist,
+    /// before anything is measured.
+    pub fn run(&self, tell: Tell<'_>, wait: Wait<'_>) -> Result<(), Error> {
         let &Self { job, known, clock, pinning } = self;
         let find = |path: &String| known.workload(path).ok_or_else(|| Error::Unknown(path.clone()));
         let workloads = job.workloads.iter().map(find).collect::<Result<Vec<_>, _>>()?;
@@ -49,20 +52,30 @@ impl Sampling<'_> {
             target_ns: job.target_ns,
             ghz: None,
         }))?;
+        let mut turn = |tell: Tell<'_>| {
+            if job.turns {
+                tell(Answer::Waiting)?;
+                wait()?;
+            }
+            Ok::<(), Error>(())
+        };
         let mut seed = job.seed;
         for group in groups(&workloads, chosen.len()) {
             let mut ready = Vec::with_capacity(group.len());
+            turn(tell)?;
             for workload in group {
                 let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
                 seed = seed.wrapping_add(1);
                 ready.push(Ready::prepare(workload, workload.eligible_engines(&chosen), &sampler, tell)?);
             }
             for _ in 0..job.rounds {
+                turn(tell)?;
                 for workload in &mut ready {
                     tell(Answer::Sampling { workload: workload.workload.path.clone() })?;
                     workload.rounds.run(&mut workload.batches);
                 }
             }
+            turn(tell)?;
             for workload in ready {
                 let path = workload.workload.path.clone();
                 tell(Answer::Sampling { workload: path.clone() })?;
@@ -264,7 +277,14 @@ mod tests {
 
     fn job(workloads: &[&str], engines: &[&str]) -> Job {
         let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect();
-        Job { workloads: owned(workloads), engines: owned(engines), seed: 7, rounds: 11, target_ns: 20_000.0 }
+        Job {
+            workloads: owned(workloads),
+            engines: owned(engines),
+            seed: 7,
+            rounds: 11,
+            target_ns: 20_000.0,
+            turns: false,
+        }
     }
 
     fn answers(job: &Job, engines: &[&'static dyn Engine]) -> Vec<Answer> {

@@ -1,9 +1,9 @@
-//! `key`: key setup: the schedule, the powers of H, the allocation, and dropping it all again.
+//! `key`: key setup: the schedule, the powers of H, the allocation, and the drop.
 //!
 //! Each operation makes one key and drops one: the key that the previous pass stored in the same place. A
 //! pass therefore leaves every key that it made, and `check` compares them all. The key bytes are new in
-//! every pass, so that a key of an earlier pass does not match. Dropping the key that the operation before
-//! made would leave only the last key of a pass to compare.
+//! every pass, so a key left over from an earlier pass does not match. If each operation dropped the key of
+//! the operation before it, only the last key of a pass would be left to compare.
 
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Makes a key object, and drops the one before.
+/// Makes a key object, and drops one of the previous pass.
 pub(super) struct MakeKey;
 
 impl Kind for MakeKey {

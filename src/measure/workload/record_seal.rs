@@ -1,7 +1,8 @@
 //! `seal/record`: sealing a record as a writer does: take a nonce, find the key, compose the AAD, write
 //! header, ciphertext and tag.
 //!
-//! Each call writes a record, under the next nonce, that opens to its own message; a reset writes zeros.
+//! Each call writes a record under the next nonce, and each record opens to its own message; a reset writes
+//! zeros.
 
 use std::hint::black_box;
 

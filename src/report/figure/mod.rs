@@ -13,14 +13,14 @@ pub(super) use palette::PALETTE;
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]
 pub(super) enum Figure<'a> {
-    /// One line for each engine over message size, and what it shows in one sentence, which may be empty.
+    /// One line for each engine over message size, and the finding in one sentence, which may be empty.
     Curve(Curve<'a>, String),
     /// One bar for each engine, part by part.
     Bars(Bars<'a>),
 }
 
 impl Figure<'_> {
-    /// Its drawing inside the page. `engines` are all engines of the report, whose order chooses the colours;
+    /// The drawing for the page. `engines` are all engines of the report, whose order determines the colours;
     /// `name` starts the ids.
     pub fn in_page(&self, engines: &[&str], name: &str) -> String {
         match self {
@@ -31,8 +31,8 @@ impl Figure<'_> {
         }
     }
 
-    /// Its drawing as a file of its own, with a name such as `seal-aes-256-gcm`; none where it needs the
-    /// page.
+    /// The drawing as a file of its own, with a name such as `seal-aes-256-gcm`; `None` for a figure that
+    /// works only inside the page.
     pub fn picture(&self, engines: &[&str]) -> Option<(String, String)> {
         match self {
             Self::Curve(curve, words) => {

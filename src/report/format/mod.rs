@@ -1,7 +1,7 @@
 //! The formats of a report, one file each.
 //!
-//! Formats for people walk a section's blocks, formats for programs its entries. Both hold every failure, so
-//! no format has to search for one.
+//! Formats for people walk a section's blocks, formats for programs its entries. Blocks and entries both hold
+//! every failure, so no format has to search for one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,8 @@ impl Report {
         page::page(self)
     }
 
-    /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is created; the page's path.
+    /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is created if needed; returns
+    /// the page's path.
     ///
     /// # Errors
     /// [`Error::Unwritable`], [`Error::DiskFull`].
@@ -103,10 +104,10 @@ fn series(place: &str, engine: &str, host: &str) -> String {
     plain(&format!("{words} @{host}"))
 }
 
-/// Checks names that a format for programs may hold only once.
+/// Checks that no name repeats, in a format for programs that may hold each only once.
 ///
 /// # Errors
-/// [`Error::NameTwice`] with the first that occurs again.
+/// [`Error::NameTwice`] with the first name that repeats.
 fn unique<S: AsRef<str>>(format: &'static str, names: impl IntoIterator<Item = S>) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for name in names {
@@ -142,7 +143,7 @@ mod tests {
             .filter_map(|entry| {
                 entry.unwrap().file_name().into_string().unwrap().strip_suffix(".rs").map(str::to_owned)
             })
-            // Columns are part of others.
+            // `columns` is shared by other formats.
             .filter(|name| !["mod", "columns"].contains(&name.as_str()))
             .collect();
         let mut names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();

@@ -6,7 +6,7 @@ use crate::report::number::counted;
 use crate::report::rows::{NO_TIME, time};
 use crate::report::section::Section;
 
-/// Its one table, where a row has no time.
+/// Its one table, if any row has no time.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     section.bench.iter().filter_map(table).map(Block::new).collect()
 }

@@ -1,10 +1,9 @@
-//! The keys' state for the write path, without reading a file: the active key, and whether it may be used.
+//! The keys' state for the write path, kept in memory: the active key, and whether it may be used.
 
 use super::Sidecar;
 use crate::host::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// State shared by a process's threads (spec §8, `StateCache`). It changes only after the sidecar is on the
-/// disk.
+/// State shared by a process's threads (spec §8, `StateCache`). It changes only after the sidecar is on disk.
 #[derive(Default, Debug)]
 pub struct StateCache {
     active_storage: AtomicU32,
@@ -41,7 +40,8 @@ impl StateCache {
         self.active_storage().is_some_and(|key_id| self.registered.load(Ordering::Acquire) == key_id)
     }
 
-    /// Takes over the sidecar's state. The key is stored last, so whoever sees the key also sees the rest.
+    /// Takes over the sidecar's state. The key is stored last, so a thread that sees the key also sees the
+    /// rest.
     pub(super) fn refresh(&self, sidecar: &Sidecar, registered: bool) {
         self.registered.store(if registered { sidecar.active_storage } else { 0 }, Ordering::Release);
         self.storage_active.store(sidecar.storage_envelope_active, Ordering::Release);
@@ -65,7 +65,8 @@ mod tests {
         assert!(!cache.registered() && cache.active_storage() == Some(6));
     }
 
-    /// A rotation with its registration, and a writer, in every interleaving, under `--cfg sealmark_loom`.
+    /// A rotation with its registration and a concurrent writer, in every interleaving, under
+    /// `--cfg sealmark_loom`.
     #[test]
     fn model_a_writer_that_sees_the_new_key_sees_the_cut_over_and_no_registration_of_the_old() {
         model(|| {

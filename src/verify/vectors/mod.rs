@@ -1,9 +1,9 @@
 //! Published vectors: one decoder for each format, chosen by the content of the file.
 //!
 //! A decoder returns every case of the file or one [`Problem`]; it skips nothing silently and never panics.
-//! Harmless deviations (line ends, a count that somebody's editor made wrong) become remarks. Vectors of
-//! another algorithm are [`Decoded::Other`]: they are not wrong, but not for us. A file's name counts only in
-//! the one format that does not name the algorithm (`boringssl`).
+//! Harmless deviations (line ends, a wrong count after an edit) become remarks. Vectors for another algorithm
+//! are [`Decoded::Other`]: they are valid, but not for AES-GCM. A file's name counts only in the one format
+//! that does not name the algorithm (`boringssl`).
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub use unpack::unpack;
 pub struct Format {
     /// Its name in the index.
     pub name: &'static str,
-    /// A description for a person whose file was not recognised.
+    /// A description for a user whose file was not recognised.
     pub looks: &'static str,
     known: fn(&Content<'_>) -> bool,
     decode: fn(&File<'_>) -> Result<Decoded, Problem>,
@@ -57,7 +57,7 @@ struct File<'a> {
     content: Content<'a>,
 }
 
-/// The content of a file, parsed as far as all formats share.
+/// The content of a file, parsed as far as all formats have in common.
 #[derive(Debug)]
 enum Content<'a> {
     Json(Value),
@@ -116,7 +116,7 @@ pub enum Decoded {
 pub struct Vectors {
     /// At least one.
     pub cases: Vec<Case>,
-    /// Harmless deviations of the file from its own declarations or its format.
+    /// The file's harmless deviations from its own declarations or its format.
     pub remarks: Vec<String>,
 }
 

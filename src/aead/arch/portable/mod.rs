@@ -1,7 +1,7 @@
 //! Plain integer arithmetic, for any CPU. Constant-time by construction, if the CPU multiplies integers in
 //! constant time: no branch and no index depends on a key, a message or a hash.
 //!
-//! AES takes eight bitsliced blocks at once through all rounds, because converting blocks to slices and back
+//! AES takes eight bitsliced blocks through all rounds at once, because converting blocks to slices and back
 //! costs as much as a round. There are no intrinsics: the loops are written so that the compiler can
 //! vectorise them.
 
@@ -130,7 +130,7 @@ impl Lanes for Portable {
         State::Within(add(v, [key.block(); 4]))
     }
 
-    /// Not used for messages, for which `all_rounds` is faster.
+    /// Not used on messages: `all_rounds` is faster for them.
     #[inline(always)]
     unsafe fn round(s: State, key: &RoundKey) -> State {
         match s {

@@ -14,13 +14,13 @@ use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{
     Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
 };
-use crate::measure::worker::sample::{LONGEST, Sampling, Tell, prepare_checked};
+use crate::measure::worker::sample::{LONGEST, Sampling, Tell, Wait, prepare_checked};
 use crate::measure::worker::{line, tail};
 use crate::measure::{Arena, Catalog, Error, Workload};
 use crate::timing::{Clock, Pinning, Timed, pin, sampler, stack};
 
 /// The hidden verb `worker`: reads commands from standard input, carries them out on the workloads of the
-/// catalog with the compiled-in engines and these, and answers on standard output.
+/// catalog with the compiled-in engines and the given ones, and answers on standard output.
 ///
 /// # Errors
 /// [`Error::Worker`] if the parent is gone or sends something other than a line.
@@ -36,13 +36,14 @@ pub fn worker_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result
 /// Samples a job in this process, as a worker would.
 ///
 /// # Errors
-/// Those of `tell`, which end the job; [`Error::Unknown`] and [`Error::NoEngine`] for what does not exist.
+/// Those of `tell`, which end the job; [`Error::Unknown`] and [`Error::NoEngine`] for a workload or an engine
+/// that does not exist.
 pub(in crate::measure) fn sample_here(
     job: &Job,
     known: Known<'_>,
     tell: &mut (dyn FnMut(Answer) -> Result<(), Error> + Send),
 ) -> Result<(), Error> {
-    on_own_thread(|| Session::begin(known).sample(job, tell))
+    on_own_thread(|| Session::begin(known).sample(job, tell, &mut || Ok(())))
 }
 
 fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -57,7 +58,7 @@ struct Session<'a> {
     /// Created on first use, because finding its length takes a while.
     cycles: Option<Cycles>,
     slots: BTreeMap<u32, Slot>,
-    /// Whether the driver speaks this protocol.
+    /// Whether the driver has said `hello` in this version of the protocol.
     greeted: bool,
 }
 
@@ -95,7 +96,7 @@ impl<'a> Session<'a> {
         while line::read(input, &mut text)? {
             let result = match serde_json::from_slice(&text) {
                 Ok(Command::End) => return tell(Answer::Ended),
-                Ok(command) => self.carry_out(command, tell)?,
+                Ok(command) => self.carry_out(command, input, tell)?,
                 Err(error) => Err(Refusal::command(format!("this is not a command: {error}"))),
             };
             if let Err(Refusal(cause, why)) = result {
@@ -106,7 +107,12 @@ impl<'a> Session<'a> {
     }
 
     /// Carries out a command, and answers it unless it is refused.
-    fn carry_out(&mut self, command: Command, tell: Tell<'_>) -> Result<Result<(), Refusal>, Error> {
+    fn carry_out(
+        &mut self,
+        command: Command,
+        input: &mut impl BufRead,
+        tell: Tell<'_>,
+    ) -> Result<Result<(), Refusal>, Error> {
         if !self.greeted && !matches!(command, Command::Hello(_)) {
             let why = format!("the first command is a `hello` of version {MAJOR}");
             return Ok(Err(Refusal::command(why)));
@@ -120,13 +126,14 @@ impl<'a> Session<'a> {
             Command::Run(slice) => self.run(&slice),
             Command::Check { slot } => self.check(slot),
             Command::Tails { slot } => self.tails(slot),
-            Command::Sample(job) => match self.sample(&job, tell) {
+            Command::Sample(job) => match self.sample(&job, tell, &mut || go(input)) {
                 Ok(()) => Ok(Answer::Sampled),
                 Err(error @ (Error::Unknown(_) | Error::NoEngine(_))) => {
                     Err(Refusal(Fault::Unknown, error.to_string()))
                 }
                 Err(error) => return Err(error),
             },
+            Command::Go => Err(Refusal::command("no sampling is waiting for its turn")),
             Command::End => Ok(Answer::Ended),
         };
         match answer {
@@ -135,8 +142,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn sample(&self, job: &Job, tell: Tell<'_>) -> Result<(), Error> {
-        Sampling { job, known: self.known, clock: self.clock, pinning: &self.pinning }.run(tell)
+    fn sample(&self, job: &Job, tell: Tell<'_>, wait: Wait<'_>) -> Result<(), Error> {
+        Sampling { job, known: self.known, clock: self.clock, pinning: &self.pinning }.run(tell, wait)
     }
 
     fn prepare(&mut self, wanted: &Prepare) -> Result<Answer, Refusal> {
@@ -238,7 +245,20 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether this worker can run a batch at that place. If it cannot, it must not time it at another one.
+/// Waits for the command `go`.
+///
+/// # Errors
+/// [`Error::Worker`] if anything else comes, or the input ends: the sampling can neither go on nor be kept.
+fn go(input: &mut impl BufRead) -> Result<(), Error> {
+    let mut text = Vec::new();
+    let came = line::read(input, &mut text)?;
+    match serde_json::from_slice(&text) {
+        Ok(Command::Go) if came => Ok(()),
+        _ => Err(Error::Worker(io::ErrorKind::Interrupted.into())),
+    }
+}
+
+/// Checks that this worker can run a batch at that place. A batch must not be timed anywhere else instead.
 fn obeyable(place: Place) -> Result<(), Refusal> {
     let fits = |offset: Option<u32>, step: u32, what: &str| match offset {
         Some(offset) if offset >= stack::LIMIT || !offset.is_multiple_of(step) => {

@@ -238,6 +238,34 @@ fn a_newer_driver_of_the_same_major_version_is_understood() {
 }
 
 #[test]
+fn a_sampling_in_turns_waits_for_each_step_and_ends_where_nobody_lets_it_go_on() {
+    const GO: &str = r#"{"command":"go"}"#;
+    let in_turns = SAMPLE.replace("\"rounds\":1", "\"rounds\":2,\"turns\":true");
+    assert_eq!(error(&answers(&[GO])[0]), (Fault::Command, "no sampling is waiting for its turn"));
+    // To prepare, for each of two rounds, and to check.
+    let told = answers(&[&in_turns, GO, GO, GO, GO, r#"{"command":"end"}"#]);
+    let waits: Vec<_> =
+        (0..told.len()).filter(|&at| told[at] == Answer::Waiting).map(|at| &told[at + 1]).collect();
+    let [Answer::At { .. }, Answer::Sampling { .. }, Answer::Sampling { .. }, Answer::Sampling { .. }] =
+        waits[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(told[told.len() - 2..], [Answer::Sampled, Answer::Ended]);
+    for rest in [&[GO][..], &[GO, "nonsense"], &[GO, r#"{"command":"end"}"#]] {
+        let mut told = 0;
+        let mut tell = |_| {
+            told += 1;
+            Ok(())
+        };
+        let lines = [&[HELLO, &in_turns][..], rest].concat().join("\n");
+        let result = session(&[]).serve(&mut lines.as_bytes(), &mut tell);
+        assert!(matches!(result, Err(Error::Worker(_))), "{rest:?}: {result:?}");
+        assert!(told > 4, "it had begun");
+    }
+}
+
+#[test]
 fn sampling_is_one_command_among_others() {
     let told =
         answers(&[&SAMPLE.replace("\"nonce\"", "\"nonce\",\"rot-13\""), SAMPLE, r#"{"command":"end"}"#]);

@@ -25,8 +25,12 @@ pub const STACK_OFFSET: &str = "stack_offset";
 /// The capability of the member `arena_offset`. Version 1.0 lacks it.
 pub const ARENA_OFFSET: &str = "arena_offset";
 
+/// The capability of the member `turns` of a job, and of the command `go`. Version 1.0 lacks it.
+pub const TURNS: &str = "turns";
+
 /// The capabilities of a worker of this program.
-pub const CAPABILITIES: [&str; 8] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET];
+pub const CAPABILITIES: [&str; 9] =
+    [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET, TURNS];
 
 /// The protocol version and the capabilities of one side.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

@@ -18,6 +18,10 @@ pub struct Job {
     pub rounds: u32,
     /// Timed nanoseconds per engine and round.
     pub target_ns: f64,
+    /// Whether the worker waits for a `go` before each step: the preparation of some workloads, a round of
+    /// each, or their checks. So a driver can have several workers take turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turns: bool,
 }
 
 /// Quantiles of single operations in one process.
@@ -72,7 +76,7 @@ impl Measured {
     /// The time, or why there is none.
     ///
     /// # Errors
-    /// The row's own; also if it has neither a time nor an error, or an impossible time.
+    /// The row's own error, or one for a row with neither a time nor an error, or with an impossible time.
     pub fn time(&self) -> Result<f64, String> {
         match (self.ns, &self.error) {
             (_, Some(why)) => Err(why.clone()),

@@ -13,6 +13,7 @@
 //! | `check` | `slot` | `checked`: the last pass was right, and no forgery is opened |
 //! | `tails` | `slot` | `tails`: quantiles of operations that were timed one by one |
 //! | `sample` | [`Job`] | `clock`; `at` each engine; `sampling` each round; `workload`, in order; `sampled` |
+//! | `go` | | goes on with a `sample` that takes `turns`, after each `waiting`; no answer of its own |
 //! | `end` | | `ended`; the worker exits with 0 |
 //!
 //! Rules for other implementations of a worker or driver:
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::hello::{
     ARENA_OFFSET, CAPABILITIES, CHECK, CYCLES, Hello, MAJOR, MINOR, Misfit, PREPARE, RUN, SAMPLE,
-    STACK_OFFSET, TAILS,
+    STACK_OFFSET, TAILS, TURNS,
 };
 pub use self::job::{Job, Measured, Quantiles};
 pub use self::slice::{Place, Prepare, SLOTS, Slice};
@@ -71,6 +72,8 @@ pub enum Command {
     },
     /// Measures workloads on engines that take turns in shuffled rounds.
     Sample(Job),
+    /// Continues a sampling that waits for its turn.
+    Go,
     /// Ends the worker.
     End,
 }
@@ -141,6 +144,8 @@ pub enum Answer {
         /// Nanoseconds per core cycle meanwhile, the lower quartile of the passes.
         cycle_ns: f64,
     },
+    /// The worker waits for `go` before it takes the next step of a job with `turns`.
+    Waiting,
     /// Every workload of the job is finished.
     Sampled,
     /// The worker is about to exit.
@@ -201,7 +206,7 @@ mod tests {
             (names(&schema_for!(Command), "command"), names(&schema_for!(Answer), "answer"));
         let first: Vec<_> = table.iter().filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(commands, first);
-        assert_eq!(answers.len(), 12);
+        assert_eq!(answers.len(), 13);
         let rest = text.split("pub const SCHEMA").next().expect("the documentation");
         for name in answers {
             assert!(rest.contains(&format!("`{name}`")), "{name}");

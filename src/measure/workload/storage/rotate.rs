@@ -1,9 +1,9 @@
 //! `rotate`: applying the log entry that makes another key the active one.
 //!
-//! The disk and the registry are in memory, so that the time is that of this crate and not of a storage
-//! medium. A rotation's entry is encoded, as it is in the log. Before the first rotation there are as many
-//! keys as the workload says. Each operation leaves its own key on disk and loaded, the last one active; a
-//! reset restores the node.
+//! The disk and the registry are in memory, so the time is this crate's and not a storage medium's. A
+//! rotation's entry is encoded, as it is in the log. Before the first rotation there are as many keys as the
+//! workload says. Each operation leaves its own key on disk and loaded, the last one active; a reset restores
+//! the node.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -56,7 +56,7 @@ impl Kind for Rotate {
         Size::Items
     }
 
-    /// A few only: each adds a key, and the total should stay close to the workload's number.
+    /// Only a few: each adds a key, and the total should stay close to the workload's number.
     fn default_count(&self, _: &Workload) -> usize {
         2
     }

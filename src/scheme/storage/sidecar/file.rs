@@ -12,8 +12,8 @@ use crate::scheme::storage::Error;
 /// other's changes.
 ///
 /// After a failed write it refuses every call: the file may hold data that a power cut takes away again, and
-/// a caller that took that data for written would continue from there. A new process finds out what the file
-/// holds, and makes that durable when it raises its first epoch.
+/// a caller that believed it written would carry on from there. A new process finds out what the file holds,
+/// and makes that durable when it raises its first epoch.
 pub struct SidecarFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
@@ -33,7 +33,7 @@ impl SidecarFile {
         Self { disk, path: path.into(), state: Mutex::new(State::Sure) }
     }
 
-    /// The disk that it lies on.
+    /// The disk that it is on.
     pub fn disk(&self) -> &dyn Disk {
         &self.disk
     }
@@ -43,7 +43,7 @@ impl SidecarFile {
         &self.path
     }
 
-    /// Reads it once nobody is writing it.
+    /// Reads it, once no thread is writing it.
     ///
     /// # Errors
     /// [`Error::SidecarUnsure`] after a failed write; those of [`Sidecar::read`].

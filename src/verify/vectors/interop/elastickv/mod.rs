@@ -75,7 +75,7 @@ fn other_key_id(key_id: u32) -> u32 {
     key_id.wrapping_add(1).max(1)
 }
 
-/// Checks that a call ended under that name: empty for success, `OTHER` for any error.
+/// Checks that a call ended with the outcome of that name: empty for success, `OTHER` for any error.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
     let error = seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() });
     ends_by_name(what, error, expect)
@@ -157,7 +157,7 @@ fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
     if buffer == expected {
         return Ok(());
     }
-    Err("a refused open_in_place leaves neither zeros for the ciphertext nor, before the cipher, the record"
+    Err("a refused open_in_place must zero the ciphertext, or change nothing if the cipher did not run"
         .into())
 }
 

@@ -79,7 +79,7 @@ fn a_refused_record_is_zeroed_once_the_cipher_ran_and_is_untouched_before() {
     {
         assert_eq!(left(error, &record, &right), Ok(()));
         let why = left(error, &record, &false_).unwrap_err();
-        assert!(why.contains("leaves neither zeros"), "{why}");
+        assert!(why.contains("must zero the ciphertext"), "{why}");
         for at in [0, HEADER_LEN, HEADER_LEN + 4, HEADER_LEN + 5, OVERHEAD + 4] {
             let mut altered = right;
             altered[at] ^= 1;
