@@ -230,7 +230,7 @@ mod tests {
     use super::testing::{HELLO, LONG, SHORT, answer, script};
     use super::*;
     use crate::measure::worker::failure::Cause;
-    use crate::measure::worker::protocol::{Fault, Misfit, PREPARE, RUN, Slice};
+    use crate::measure::worker::protocol::{Fault, MAJOR, MINOR, Misfit, PREPARE, RUN, Slice};
 
     static GO: AtomicBool = AtomicBool::new(false);
     const RAN: &str = r#"{"answer":"ran","slot":0,"operations":3,"ns":12.5}"#;
@@ -297,11 +297,9 @@ mod tests {
                 matches!(&failure, Failure::Misfit(Misfit::Major { major: theirs, .. }) if *theirs == major)
             );
             let words = failure.to_string();
-            assert!(
-                words.contains(&format!(
-                    "speaks version {major}.0 of the worker protocol, and this program 1.0"
-                ))
-            );
+            assert!(words.contains(&format!(
+                "speaks version {major}.0 of the worker protocol, and this program {MAJOR}.{MINOR}"
+            )));
         }
     }
 
