@@ -40,6 +40,22 @@ impl Registry {
         self.engines.clone()
     }
 
+    /// Our own backends, and the caller's engines.
+    pub fn own_engines(&self) -> Vec<&'static dyn Engine> {
+        let built_in = engine::engines();
+        let peer = |engine: &dyn Engine| {
+            engine.family() != "sealmark" && built_in.iter().any(|other| other.name() == engine.name())
+        };
+        self.engines.iter().copied().filter(|engine| !peer(*engine)).collect()
+    }
+
+    /// The caller's schemes.
+    pub fn added_schemes(&self) -> Vec<&'static dyn Scheme> {
+        let built_in = scheme::schemes();
+        let added = |scheme: &dyn Scheme| built_in.iter().all(|other| other.name() != scheme.name());
+        self.schemes.iter().copied().filter(|scheme| added(*scheme)).collect()
+    }
+
     /// All schemes.
     pub fn schemes(&self) -> Vec<&'static dyn Scheme> {
         self.schemes.clone()
@@ -138,6 +154,16 @@ mod tests {
         );
         let scheme = scheme::find("storage").unwrap();
         assert_eq!(why(&[], &[scheme]), "two schemes are called \"storage\": give your own another name");
+    }
+
+    #[test]
+    fn the_callers_engines_count_as_own_and_peers_do_not() {
+        static MINE: engine::FaultyEngine = engine::FaultyEngine::new("mine");
+        let registry = Registry::with(&[&MINE], &[]).unwrap();
+        let own: Vec<&str> = registry.own_engines().iter().map(|engine| engine.name()).collect();
+        assert_eq!(own.len(), crate::aead::BACKENDS.len() + 1, "{own:?}");
+        assert!(own.contains(&"mine") && own.contains(&"sealmark/portable") && !own.contains(&"ring"));
+        assert!(registry.added_schemes().is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{ExitStatus, Registry, storage};
+use crate::measure::gate::{self, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
 
@@ -27,6 +28,10 @@ enum What {
     Host,
     /// `sealmark trace -o FILE`.
     Trace,
+    /// `sealmark gate --format json`.
+    Gate,
+    /// `sealmark gate --self-check --format json`.
+    GateSelfCheck,
     /// A line of the protocol between `sealmark bench` and its worker processes.
     Worker,
     /// `sealmark storage probe-node-id --format json`.
@@ -42,6 +47,8 @@ impl What {
             Self::Bench => (measure::SCHEMA, schema_for!(measure::Run)),
             Self::Host => (super::host::SCHEMA, schema_for!(super::host::Facts)),
             Self::Trace => (measure::trace::SCHEMA, schema_for!(measure::trace::Traced)),
+            Self::Gate => (gate::SCHEMA, schema_for!(gate::Gate)),
+            Self::GateSelfCheck => (self_check::SCHEMA, schema_for!(self_check::SelfCheck)),
             Self::Worker => (protocol::SCHEMA, schema_for!(protocol::Line)),
             Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
             Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),

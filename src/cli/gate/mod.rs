@@ -1,92 +1,246 @@
 //! `sealmark gate`: base against head.
+//!
+//! This file takes the arguments, the steps in their order, and the exit code. `choice` finds the rows,
+//! `source` builds the two sides from git. What a verdict means is the business of `measure::gate`.
 
-use std::path::PathBuf;
+mod choice;
+mod end;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use clap::ValueEnum;
 
-use super::{ExitStatus, Format, Registry, STOP, progress};
-use crate::measure::gate::{self, Plan, Step, Subject};
+use super::{ExitStatus, Registry, STOP, progress};
+use crate::host::Host;
+use crate::measure::gate::{self, Commits, Gate, Plan, Setup, Step, WhenUnsure, baseline};
+use choice::Choice;
+use source::Source;
 
 /// Tells whether a change made it slower: compares two builds of this program.
+///
+/// First traces both builds. A workload that executes the same instructions in both is the same and is not
+/// timed. The others are timed in pairs of short processes until the answer is certain enough: slower, faster,
+/// same, or unsure. Without an argument, the rows are those of benches/gate.toml.
+///
+/// It does not see a slowdown that hits fewer than a quarter of the slices of 22 µs, and it finds an effect
+/// equal to the margin half of the time.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                  sealmark gate --base ../base/target/release/sealmark\n  \
-                  sealmark gate --base old/sealmark --all --budget 60")]
+                  sealmark gate --base old/sealmark                  is this program slower?\n  \
+                  sealmark gate --base-rev main                      is this work tree slower?\n  \
+                  sealmark gate seal/aes-256-gcm/16 --save gate.json\n  \
+                  sealmark gate seal/aes-256-gcm/16 --baseline gate.json\n\
+                  \n\
+                  Exit codes: 0 no workload is slower, 1 at least one is, 2 bad usage, 3 unsure.")]
 pub(super) struct Args {
-    /// The base: a build of this program. Several are builds in several link orders.
-    #[arg(long, value_name = "PROGRAM", required = true)]
+    /// Only workloads of this path or filter, on the engine `sealmark`; with --set, only those of the set. A
+    /// filter is a part of the path, or with `*` or `?` the whole path. Separate several by commas.
+    filter: Option<String>,
+    /// The base: a build of this program. Repeat for builds in several link orders.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["base_rev", "baseline"])]
     base: Vec<PathBuf>,
-    /// The head; this program when left out.
-    #[arg(long, value_name = "PROGRAM")]
+    /// The head: as many builds as of the base. Default: this program.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "base_rev")]
     head: Vec<PathBuf>,
-    /// Only these workloads, on the engine `sealmark`.
-    #[arg(value_name = "WORKLOAD")]
-    workloads: Vec<String>,
-    /// Times workloads that did not change as well.
-    #[arg(long)]
+    /// Builds the base from git at this revision, and the head from the work tree, each in three link orders.
+    /// Default revision: the merge base with the target of the pull request, or with the default branch.
+    #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "", conflicts_with = "baseline")]
+    base_rev: Option<String>,
+    /// With --base-rev: the program to build. Default: the one that this program is called.
+    #[arg(long, value_name = "NAME", requires = "base_rev")]
+    bin: Option<String>,
+    /// With --base-rev: flags for cargo, separated by spaces, such as \"--no-default-features --features cli\".
+    #[arg(long, value_name = "FLAGS", requires = "base_rev", allow_hyphen_values = true)]
+    cargo: Option<String>,
+    /// Compares this program's instructions with a stored run of the same machine and compiler. Stored times
+    /// are shown and never judged.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Writes the result to this file as a baseline, unless a workload is slower or unsure. Without a base,
+    /// only traces this program.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["head", "base_rev"])]
+    save: Option<PathBuf>,
+    /// Saves the baseline although a workload is slower or unsure, and records this reason in it. The exit code
+    /// is then 0.
+    #[arg(long, value_name = "REASON", requires = "save")]
+    accept: Option<String>,
+    /// Only this set of the configuration. Default: the set `default`.
+    #[arg(long, value_name = "NAME")]
+    set: Option<String>,
+    /// Only this engine. Repeat for several.
+    #[arg(long = "engine", value_name = "NAME")]
+    engines: Vec<String>,
+    /// The configuration. Default: benches/gate.toml of the package in this folder, or else the built-in one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Also times workloads that execute the same instructions.
+    #[arg(long, conflicts_with = "baseline")]
     all: bool,
     /// How long to take pairs.
     #[arg(long, value_name = "SECONDS", default_value_t = 45)]
     budget: u64,
-    /// The least effect, in percent.
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.75)]
-    margin: f64,
-    /// What orders and offsets are drawn from.
+    /// The exit code when unsure: 0 or 1 instead of 3. `pass` covers noise alone: a workload that could not be
+    /// compared still ends with 3.
+    #[arg(long, value_enum)]
+    unsure: Option<Unsure>,
+    /// Seed for the order of workloads and for the offsets of stacks and buffers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also writes the result to this file as JSON.
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// The format of the result.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One screen.
+    Text,
+    /// Machine-readable; `sealmark schema gate` prints its JSON schema.
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Unsure {
+    /// Exit with 0.
+    Pass,
+    /// Exit with 1.
+    Fail,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
-    super::install_ctrlc_handler();
-    let head = if args.head.is_empty() { vec![std::env::current_exe()?] } else { args.head.clone() };
-    let engine = registry.engines_named(&["sealmark".to_owned()])?[0];
-    let mut subjects = Vec::new();
-    for path in &args.workloads {
-        let Some(workload) = registry.workloads().find(path) else { bail!("no workload {path}") };
-        subjects.push(Subject { workload: workload.clone(), engine, margin: args.margin / 100.0 });
+    for path in [&args.output, &args.save].into_iter().flatten() {
+        super::output::check(path)?;
     }
+    let choice = Choice::read(args, registry)?;
+    // Mistakes show before anything is built.
+    let chosen = choice.rows(1)?;
+    if chosen.subjects.is_empty() {
+        eprintln!("sealmark: nothing to compare: {}", chosen.left_out.join("; "));
+        return Ok(ExitStatus::CouldNotTell);
+    }
+    super::install_ctrlc_handler();
+    let found = match &args.baseline {
+        Some(file) => against_stored(args, &choice, file)?,
+        None => {
+            let Some(sides) = sides(args)? else {
+                eprintln!("sealmark: stopped before both sides were built");
+                return Ok(ExitStatus::CouldNotTell);
+            };
+            Some(against_base(args, &choice, sides)?)
+        }
+    };
+    match found {
+        Some(found) => end::finish(args, found),
+        None => Ok(ExitStatus::CouldNotTell),
+    }
+}
+
+/// The programs to compare.
+#[derive(Debug)]
+struct Sides {
+    base: Vec<PathBuf>,
+    head: Vec<PathBuf>,
+    commits: Option<Commits>,
+    one_order: Option<String>,
+}
+
+/// Finds or builds both sides; `None` where Ctrl-C ended that.
+fn sides(args: &Args) -> anyhow::Result<Option<Sides>> {
+    if let Some(revision) = &args.base_rev {
+        let bar = progress::spinner("gate");
+        let source = Source::of_package(args.bin.as_deref(), args.cargo.as_deref())?;
+        let built = source.build(revision, &|words| bar.set_message(words.to_owned()));
+        bar.finish_and_clear();
+        return match built {
+            Err(_) if STOP.load(Ordering::SeqCst) => Ok(None),
+            built => built.map(Some),
+        };
+    }
+    let head = if args.head.is_empty() { vec![std::env::current_exe()?] } else { args.head.clone() };
+    let base = match args.base.as_slice() {
+        [] if args.save.is_some() => head.clone(),
+        [] => bail!("nothing to compare with: give --base PROGRAM, --base-rev or --baseline FILE"),
+        paths => paths.to_vec(),
+    };
+    for (side, paths) in [("base", &base), ("head", &head)] {
+        for path in paths {
+            let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+            let found = opened.with_context(|| format!("opening the {side}, {}", path.display()))?;
+            if !found.is_file() {
+                bail!("the {side}, {}, is not a file", path.display());
+            }
+        }
+    }
+    Ok(Some(Sides { base, head, commits: None, one_order: None }))
+}
+
+/// Compares two programs.
+fn against_base(args: &Args, choice: &Choice<'_>, sides: Sides) -> anyhow::Result<Gate> {
+    let Sides { base, head, commits, one_order } = sides;
+    let chosen = choice.rows(base.len().min(head.len()))?;
     let plan = Plan {
-        base: args.base.clone(),
+        base,
         head,
-        subjects,
+        subjects: chosen.subjects,
         all: args.all,
+        keep: args.save.is_some(),
         budget: Duration::from_secs(args.budget),
         seed: args.seed,
     };
+    let found = with_progress(|show| gate::run(&plan, &STOP, show))?;
+    let setup = Setup { left_out: chosen.left_out, one_order, ..setup(args, choice) };
+    Ok(Gate { setup, commits, ..found })
+}
+
+/// Compares this program with a stored run; `None` where that is of another machine or compiler.
+fn against_stored(args: &Args, choice: &Choice<'_>, file: &Path) -> anyhow::Result<Option<Gate>> {
+    let name = file.display().to_string();
+    let stored = end::read(file)?;
+    let head = match args.head.as_slice() {
+        [] => std::env::current_exe()?,
+        _ => bail!("--baseline compares this program: leave --head out"),
+    };
+    if let Err(refusal) = baseline::fits(&stored, &Host::detect(), env!("SEALMARK_BUILD")) {
+        eprintln!("sealmark: {name}: {refusal}");
+        return Ok(None);
+    }
+    let (chosen, set) = (choice.rows(1)?, choice.set());
+    let stored = (name.as_str(), &stored);
+    let found = with_progress(|show| baseline::compare(stored, &chosen.subjects, &set, &head, &STOP, show))?;
+    let left_out = [chosen.left_out, found.setup.left_out].concat();
+    let setup = Setup { left_out, baseline: found.setup.baseline, ..setup(args, choice) };
+    Ok(Some(Gate { setup, ..found }))
+}
+
+fn setup(args: &Args, choice: &Choice<'_>) -> Setup {
+    let unsure = match args.unsure {
+        None => WhenUnsure::Open,
+        Some(Unsure::Pass) => WhenUnsure::Pass,
+        Some(Unsure::Fail) => WhenUnsure::Fail,
+    };
+    Setup { set: choice.set(), config: choice.name.clone(), unsure, ..Setup::default() }
+}
+
+/// Shows the steps of a comparison while it runs.
+fn with_progress<T>(
+    compare: impl FnOnce(&mut (dyn FnMut(Step) + Send)) -> Result<T, crate::measure::Error>,
+) -> anyhow::Result<T> {
     let bar = progress::spinner("gate");
     let mut show = |step| match step {
-        Step::Traced(done, all) => bar.set_message(format!("traced {done} of {all}")),
-        Step::Timed(pairs, open) => bar.set_message(format!("{pairs} pairs, {open} workloads open")),
-    };
-    let found = gate::run(&plan, &STOP, &mut show)?;
-    bar.finish_and_clear();
-    match args.format {
-        Format::Json => print_line!("{}", serde_json::to_string_pretty(&found)?),
-        Format::Text => {
-            for row in &found.rows {
-                print_line!(
-                    "{:28} {:18} {:?} changed {:?} ratio {:?} pairs {} least {:?}",
-                    row.workload,
-                    row.engine,
-                    row.verdict,
-                    row.changed,
-                    row.ratio.map(|r| (r.estimate, r.low, r.high)),
-                    row.pairs,
-                    row.smallest_detectable
-                );
-            }
-            print_line!(
-                "{:?} {:?} lost {:?} {:.1} s",
-                found.verdict,
-                found.null_pair,
-                found.lost,
-                found.seconds
-            );
+        Step::Traced(done, all) => bar.set_message(format!("traced {done} of {all} workloads")),
+        Step::Timed(pairs, open) => {
+            bar.set_message(format!("{pairs} pairs of processes, {open} workloads undecided"))
         }
-    }
-    Ok(ExitStatus::Fine)
+    };
+    let found = compare(&mut show);
+    bar.finish_and_clear();
+    Ok(found?)
 }

@@ -2,15 +2,19 @@
 //!
 //! `exact` compares streams of instructions: a workload whose stream did not change is `Same` and is not
 //! timed. `timed` times the rest in pairs of fresh processes (`pair`), one of the base and one of the head,
-//! until `rule` decides. `result` is what comes out: schema `sealmark.gate/1`. Not here: how a build comes
+//! until `rule` decides. `result` is what comes out: schema `sealmark.gate/1`; a `baseline` is a stored one.
+//! `config` chooses the workloads, and `self_check` plants slowdowns in them. Not here: how a build comes
 //! about.
 
+pub mod baseline;
+pub mod config;
 pub mod exact;
 pub mod pair;
 mod result;
 pub mod rule;
 mod run;
+pub mod self_check;
 pub mod timed;
 
-pub use result::{Gate, Ratio, Row, SCHEMA};
+pub use result::{Commits, Gate, Ratio, Row, SCHEMA, Setup, Stored, Times, WhenUnsure};
 pub use run::{Plan, Step, Subject, run};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
-use crate::measure::gate::exact::{Counts, Streams};
+use crate::measure::gate::exact::{Counts, Digests, Streams};
 use crate::measure::gate::rule::{NullPairs, Verdict};
 use crate::measure::gate::timed::Decision;
 use crate::measure::trace::Size;
@@ -29,9 +29,15 @@ pub struct Gate {
     pub base: Vec<String>,
     /// The files of the head.
     pub head: Vec<String>,
+    /// The commits that were built; absent where the builds were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<Commits>,
     /// `slower` where any row is, else `unsure` where any row is or `null_pair` is not fair, else `faster`
     /// where any row is, else `same`.
     pub verdict: Verdict,
+    /// What was chosen, and how both sides came about.
+    #[serde(default)]
+    pub setup: Setup,
     /// One for each workload and engine.
     pub rows: Vec<Row>,
     /// The base compared with itself; `null` where nothing was timed.
@@ -45,8 +51,66 @@ pub struct Gate {
     /// Whether it was stopped, or spent its budget, before all was decided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended_early: bool,
-    /// How long it took.
+    /// Why this run may be a baseline although a row is `slower` or `unsure`: the words of `--accept`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+    /// How long it took, without building.
     pub seconds: f64,
+}
+
+/// What base and head were built from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Commits {
+    /// The base's commit.
+    pub base: String,
+    /// The head's; `-dirty` follows where files differed from it.
+    pub head: String,
+}
+
+/// What was chosen, and how both sides came about.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Setup {
+    /// The set of workloads in the configuration, or the filter that chose among all workloads.
+    pub set: String,
+    /// The configuration: a file, or `built in`.
+    pub config: String,
+    /// Workloads and engines that the set names and that are not compared, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// Why each side was linked in one order only; absent where it was not built here, or in several orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_order: Option<String>,
+    /// The stored run that takes the place of the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Stored>,
+    /// What `unsure` means for the exit code.
+    #[serde(default)]
+    pub unsure: WhenUnsure,
+}
+
+/// A stored run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Stored {
+    /// Its file.
+    pub file: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Why it was accepted as a baseline, where it had to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+}
+
+/// What `unsure` means for the exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnsure {
+    /// 3: could not tell.
+    #[default]
+    Open,
+    /// 0, where the row was compared and noise left it undecided.
+    Pass,
+    /// 1, like `slower`.
+    Fail,
 }
 
 /// One workload on one engine.
@@ -64,6 +128,12 @@ pub struct Row {
     pub ratio: Option<Ratio>,
     /// Instructions of one call, the harness included; `null` where they are not known.
     pub instructions: Option<Counts>,
+    /// Digests of the streams of instructions; absent where they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
+    /// Nanoseconds of an operation in the fastest warm-up pass of one process a side. Shown, never judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ns: Option<Times>,
     /// The smallest slowdown, as a ratio less one, that these pairs find half of the time; `null` where
     /// nothing was timed, or too little.
     pub smallest_detectable: Option<f64>,
@@ -103,6 +173,15 @@ pub struct Ratio {
     pub high: Option<f64>,
 }
 
+/// Times of both sides, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Times {
+    /// Of the base; `null` where it was not run.
+    pub base: Option<f64>,
+    /// Of the head.
+    pub head: f64,
+}
+
 impl Row {
     /// A row of which nothing is known yet.
     pub fn open(workload: &str, engine: &str, margin: f64) -> Self {
@@ -113,6 +192,8 @@ impl Row {
             changed: None,
             ratio: None,
             instructions: None,
+            digests: None,
+            ns: None,
             smallest_detectable: None,
             margin,
             pairs: 0,
@@ -125,13 +206,18 @@ impl Row {
         }
     }
 
+    /// Whether it is `unsure` for want of times, and not because the times that there are leave it open.
+    pub fn lacks_times(&self) -> bool {
+        self.verdict == Verdict::Unsure && self.ratio.is_none()
+    }
+
     /// Takes what the streams say: equal ones decide.
     pub(super) fn take_streams(&mut self, streams: Streams) {
-        let Streams { changed, why, instructions, size, diff } = streams;
+        let Streams { changed, why, instructions, digests, size, diff } = streams;
         if changed == Some(false) {
             self.verdict = Verdict::Same;
         }
-        (self.changed, self.why, self.instructions) = (changed, why, instructions);
+        (self.changed, self.why, self.instructions, self.digests) = (changed, why, instructions, digests);
         (self.traced, self.diff) = (size, diff);
     }
 
@@ -152,6 +238,29 @@ impl Row {
 }
 
 impl Gate {
+    /// The rows of a comparison by this program on this machine; nothing else is known of it yet.
+    pub fn of(rows: Vec<Row>, base: Vec<String>, head: Vec<String>) -> Self {
+        Self {
+            schema: SCHEMA.into(),
+            sealmark: env!("CARGO_PKG_VERSION").into(),
+            started: jiff::Timestamp::now().to_string(),
+            host: Host::detect(),
+            build: env!("SEALMARK_BUILD").into(),
+            base,
+            head,
+            commits: None,
+            verdict: Self::overall(&rows, None),
+            setup: Setup::default(),
+            rows,
+            null_pair: None,
+            lost: Vec::new(),
+            not_traced: None,
+            ended_early: false,
+            accepted: None,
+            seconds: 0.0,
+        }
+    }
+
     /// The verdict over all of these rows.
     pub fn overall(rows: &[Row], null_pair: Option<&NullPairs>) -> Verdict {
         let any = |verdict| rows.iter().any(|row| row.verdict == verdict);

@@ -1,7 +1,8 @@
 //! The gate from its plan to its result: exact, then timed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
@@ -9,19 +10,20 @@ use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::engine::Engine;
-use crate::host::{Build, Host, environment};
+use crate::host::{Build, environment};
 use crate::measure::gate::exact::{self, Streams};
 use crate::measure::gate::pair::{self, Spawn, Task};
-use crate::measure::gate::result::{Gate, Row, SCHEMA};
+use crate::measure::gate::result::{Gate, Row, Times};
 use crate::measure::gate::rule::Verdict;
 use crate::measure::gate::timed::{self, Question, Sides};
 use crate::measure::worker::failure::Failure;
 use crate::measure::worker::parent::VERB;
+use crate::measure::worker::protocol::Place;
 use crate::measure::{Error, Workload};
 use crate::timing::pin;
 
 /// What to compare.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// The base's builds, one for each link order.
     pub base: Vec<PathBuf>,
@@ -31,6 +33,9 @@ pub struct Plan {
     pub subjects: Vec<Subject>,
     /// Whether workloads that did not change are timed as well.
     pub all: bool,
+    /// Whether the result is to be a baseline: one program is then traced although it is both sides, and each
+    /// row gets the head's time for orientation.
+    pub keep: bool,
     /// How long pairs may be taken.
     pub budget: Duration,
     /// What orders and offsets are drawn from.
@@ -46,6 +51,12 @@ pub struct Subject {
     pub engine: &'static dyn Engine,
     /// The least effect of interest, as a ratio less one.
     pub margin: f64,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {} at {}", self.workload.path, self.engine.name(), self.margin)
+    }
 }
 
 /// What is being done.
@@ -70,30 +81,33 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
         .iter()
         .map(|subject| Row::open(&subject.workload.path, subject.engine.name(), subject.margin))
         .collect();
-    let mut not_traced = None;
-    if equal_files(&plan.base, &plan.head) {
+    let equal = equal_files(&plan.base, &plan.head);
+    if equal {
         rows.iter_mut().for_each(|row| row.take_streams(Streams::unchanged()));
-    } else {
-        not_traced = trace(plan, [&base[0], &head[0]], &mut rows, show);
+    }
+    let mut not_traced = None;
+    if !equal || plan.keep {
+        let compare = |subject: &Subject| match equal {
+            true => exact::of_one(&head[0], &subject.workload, subject.engine),
+            false => exact::compare(&base[0], &head[0], &subject.workload, subject.engine),
+        };
+        not_traced = trace(&plan.subjects, &compare, &mut rows, stop, show);
     }
     let timed = time(plan, [&base, &head], &mut rows, stop, show);
-    let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    if plan.keep {
+        note_times(&plan.subjects, &head[0], &mut rows, stop);
+    }
+    let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     let null_pair = timed.as_ref().map(|timed| timed.null_pairs);
     Ok(Gate {
-        schema: SCHEMA.into(),
-        sealmark: env!("CARGO_PKG_VERSION").into(),
         started,
-        host: Host::detect(),
-        build: env!("SEALMARK_BUILD").into(),
-        base: names(&plan.base),
-        head: names(&plan.head),
         verdict: Gate::overall(&rows, null_pair.as_ref()),
-        rows,
         null_pair,
         ended_early: timed.as_ref().is_some_and(|timed| timed.ended_early),
         lost: timed.map(|timed| timed.lost).unwrap_or_default(),
         not_traced,
         seconds: began.elapsed().as_secs_f64(),
+        ..Gate::of(rows, names(&plan.base), names(&plan.head))
     })
 }
 
@@ -105,31 +119,38 @@ fn equal_files(base: &[PathBuf], head: &[PathBuf]) -> bool {
     base.len() == head.len() && base.iter().zip(head).all(|(base, head)| equal(base, head))
 }
 
-/// Compares the streams of all; why none could be, where that is so.
-fn trace(
-    plan: &Plan,
-    [base, head]: [&Build; 2],
+/// Finds the streams of all, several at a time; why none could be found, where that is so.
+pub(super) fn trace(
+    subjects: &[Subject],
+    compare: &(dyn Fn(&Subject) -> Result<Streams, Error> + Sync),
     rows: &mut [Row],
+    stop: &AtomicBool,
     show: &mut (dyn FnMut(Step) + Send),
 ) -> Option<String> {
     let show = std::sync::Mutex::new((0, show));
-    let all = plan.subjects.len();
-    let streams: Result<Vec<Streams>, Error> = plan
-        .subjects
+    let streams: Result<Vec<Option<Streams>>, Error> = subjects
         .par_iter()
         .map(|subject| {
-            let streams = exact::compare(base, head, &subject.workload, subject.engine);
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let streams = compare(subject);
             if let Ok(mut shown) = show.lock() {
                 shown.0 += 1;
                 let done = shown.0;
-                (shown.1)(Step::Traced(done, all));
+                (shown.1)(Step::Traced(done, subjects.len()));
             }
-            streams
+            streams.map(Some)
         })
         .collect();
     match streams {
         Ok(streams) => {
-            rows.iter_mut().zip(streams).for_each(|(row, streams)| row.take_streams(streams));
+            for (row, streams) in rows.iter_mut().zip(streams) {
+                match streams {
+                    Some(streams) => row.take_streams(streams),
+                    None => row.why = Some("stopped".into()),
+                }
+            }
             None
         }
         Err(error) => Some(error.to_string()),
@@ -160,7 +181,8 @@ fn time(
             let mut asked = Vec::new();
             for &at in &open {
                 match sized(&plan.subjects[at], [sides[0][0], sides[1][0]], stop) {
-                    Ok(task) => {
+                    Ok((task, ns)) => {
+                        rows[at].ns = Some(ns);
                         questions.push(Question { task, margin: rows[at].margin });
                         asked.push(at);
                     }
@@ -195,18 +217,30 @@ fn start(build: &Build) -> std::io::Result<std::process::Child> {
 }
 
 /// The amount of work of a slice, by the time that the base takes; both sides must be able to do it.
-fn sized(subject: &Subject, sides: [Spawn<'_>; 2], stop: &AtomicBool) -> Result<Task, String> {
+fn sized(subject: &Subject, sides: [Spawn<'_>; 2], stop: &AtomicBool) -> Result<(Task, Times), String> {
+    let of = |side: usize| move |failure: Failure| format!("{}: {failure}", pair::SIDES[side]);
+    let head = warmed(subject, sides[1], stop).map_err(of(1))?;
+    let base = warmed(subject, sides[0], stop).map_err(of(0))?;
     let Subject { workload, engine, .. } = subject;
-    let slot_len = workload.slot_len();
-    let first = Task::sized(&workload.path, engine.name(), slot_len, pair::SLICE_NS / 64.0);
-    let mut op_ns = 0.0;
-    for (side, name) in sides.into_iter().zip(pair::SIDES).rev() {
-        let of = |failure: Failure| format!("{name}: {failure}");
-        let mut worker = pair::greet(side, stop).map_err(of)?;
-        let pass_ns =
-            pair::prepare(&mut worker, 0, &first, crate::measure::worker::protocol::Place::default())
-                .map_err(of)?;
-        op_ns = pass_ns / first.pass as f64;
+    let task = Task::sized(&workload.path, engine.name(), workload.slot_len(), base);
+    Ok((task, Times { base: Some(base), head }))
+}
+
+/// Nanoseconds of an operation in the fastest warm-up pass of a fresh worker.
+fn warmed(subject: &Subject, side: Spawn<'_>, stop: &AtomicBool) -> Result<f64, Failure> {
+    let Subject { workload, engine, .. } = subject;
+    let task = Task::sized(&workload.path, engine.name(), workload.slot_len(), pair::SLICE_NS / 64.0);
+    let mut worker = pair::greet(side, stop)?;
+    Ok(pair::prepare(&mut worker, 0, &task, Place::default())? / task.pass as f64)
+}
+
+/// Gives each row without times the head's.
+pub(super) fn note_times(subjects: &[Subject], head: &Build, rows: &mut [Row], stop: &AtomicBool) {
+    for (row, subject) in rows.iter_mut().zip(subjects) {
+        if row.ns.is_none() {
+            // Where there is none, the row says nothing of time.
+            let ns = warmed(subject, &|| start(head), stop).ok();
+            row.ns = ns.map(|head| Times { base: None, head });
+        }
     }
-    Ok(Task::sized(&workload.path, engine.name(), slot_len, op_ns))
 }

@@ -1,6 +1,7 @@
 //! The command as its users see it: exit codes, contracts, messages about bad input.
 
 mod bench;
+mod gate;
 mod storage;
 mod verify;
 
@@ -175,6 +176,8 @@ fn host_list_and_schema_answer() {
         "sealmark.bench/1",
         "sealmark.host/1",
         "sealmark.trace/1",
+        "sealmark.gate/1",
+        "sealmark.gate-self-check/1",
         "sealmark.probe-node-id/1",
         "sealmark.resync/1",
     ] {
