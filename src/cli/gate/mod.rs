@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         all: args.all,
         budget: Duration::from_secs(args.budget),
         seed: args.seed,
+        plant: None,
     };
     let bar = progress::spinner("gate");
     let mut show = |step| match step {

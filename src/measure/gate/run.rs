@@ -35,6 +35,9 @@ pub struct Plan {
     pub budget: Duration,
     /// What orders and offsets are drawn from.
     pub seed: u64,
+    /// A slowdown to plant in the head, as a share of a slice's time: 0.02 for two percent. Everything is
+    /// timed then.
+    pub plant: Option<f64>,
 }
 
 /// A workload on an engine.
@@ -65,18 +68,15 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
     let (began, started) = (Instant::now(), jiff::Timestamp::now().to_string());
     let open = |paths: &[PathBuf]| paths.iter().map(|path| Build::open(path)).collect::<Result<Vec<_>, _>>();
     let (base, head) = (open(&plan.base)?, open(&plan.head)?);
-    let mut rows: Vec<Row> = plan
-        .subjects
-        .iter()
-        .map(|subject| Row::open(&subject.workload.path, subject.engine.name(), subject.margin))
-        .collect();
+    let mut rows = open_rows(plan);
     let mut not_traced = None;
     if equal_files(&plan.base, &plan.head) {
         rows.iter_mut().for_each(|row| row.take_streams(Streams::unchanged()));
     } else {
         not_traced = trace(plan, [&base[0], &head[0]], &mut rows, show);
     }
-    let timed = time(plan, [&base, &head], &mut rows, stop, show);
+    let builds = [&base.iter().collect::<Vec<_>>()[..], &head.iter().collect::<Vec<_>>()];
+    let timed = time(plan, builds, None, &mut rows, stop, show);
     let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let null_pair = timed.as_ref().map(|timed| timed.null_pairs);
     Ok(Gate {
@@ -95,6 +95,24 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
         not_traced,
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+/// The timed part alone, of every subject: what a calibration repeats. A slowdown is planted in the subject
+/// `planted` only.
+pub(super) fn timed_part(
+    plan: &Plan,
+    builds: [&[&Build]; 2],
+    planted: Option<usize>,
+    stop: &AtomicBool,
+) -> (Vec<Row>, Option<timed::Timed>) {
+    let mut rows = open_rows(plan);
+    let timed = time(plan, builds, planted, &mut rows, stop, &mut |_| {});
+    (rows, timed)
+}
+
+fn open_rows(plan: &Plan) -> Vec<Row> {
+    let row = |subject: &Subject| Row::open(&subject.workload.path, subject.engine.name(), subject.margin);
+    plan.subjects.iter().map(row).collect()
 }
 
 /// Whether every build of one side has its equal, byte for byte, on the other.
@@ -136,16 +154,18 @@ fn trace(
     }
 }
 
-/// Times what is not decided; `None` where all is.
+/// Times what is not decided; `None` where all is. A slowdown is planted in the subject `planted` only, or in
+/// all.
 fn time(
     plan: &Plan,
-    builds: [&[Build]; 2],
+    builds: [&[&Build]; 2],
+    planted: Option<usize>,
     rows: &mut [Row],
     stop: &AtomicBool,
     show: &mut (dyn FnMut(Step) + Send),
 ) -> Option<timed::Timed> {
-    let open: Vec<usize> =
-        (0..rows.len()).filter(|&at| plan.all || rows[at].verdict == Verdict::Unsure).collect();
+    let all = plan.all || plan.plant.is_some();
+    let open: Vec<usize> = (0..rows.len()).filter(|&at| all || rows[at].verdict == Verdict::Unsure).collect();
     if open.is_empty() {
         return None;
     }
@@ -159,7 +179,8 @@ fn time(
             let mut questions = Vec::new();
             let mut asked = Vec::new();
             for &at in &open {
-                match sized(&plan.subjects[at], [sides[0][0], sides[1][0]], stop) {
+                let plant = plan.plant.filter(|_| planted.is_none_or(|only| only == at));
+                match sized(&plan.subjects[at], plant, [sides[0][0], sides[1][0]], stop) {
                     Ok(task) => {
                         questions.push(Question { task, margin: rows[at].margin });
                         asked.push(at);
@@ -171,13 +192,13 @@ fn time(
             let [base, head] = &sides;
             let mut take = |which: Sides, tasks: &[&Task]| {
                 let mut draw = |side: &[Spawn<'_>]| rng.random_range(0..side.len());
-                let programs = match which {
-                    Sides::BaseHead => [base[draw(base)], head[draw(head)]],
-                    Sides::HeadBase => [head[draw(head)], base[draw(base)]],
+                let (programs, slowed) = match which {
+                    Sides::BaseHead => ([base[draw(base)], head[draw(head)]], Some(1)),
+                    Sides::HeadBase => ([head[draw(head)], base[draw(base)]], Some(0)),
                     // One build: two link orders may truly differ.
-                    Sides::Null => [base[draw(base)]; 2],
+                    Sides::Null => ([base[draw(base)]; 2], None),
                 };
-                pair::pair(programs, tasks, &mut rng, stop)
+                pair::pair(programs, slowed, tasks, &mut rng, stop)
             };
             let mut show = |pairs, open| show(Step::Timed(pairs, open));
             let timed = timed::decide(&mut take, &questions, plan.budget, stop, &mut show);
@@ -188,14 +209,21 @@ fn time(
     })
 }
 
-fn start(build: &Build) -> std::io::Result<std::process::Child> {
+/// Starts a worker of a build.
+pub(super) fn start(build: &Build) -> std::io::Result<std::process::Child> {
     let mut command = build.command();
     environment::give(&mut command);
     command.arg(VERB).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()
 }
 
-/// The amount of work of a slice, by the time that the base takes; both sides must be able to do it.
-fn sized(subject: &Subject, sides: [Spawn<'_>; 2], stop: &AtomicBool) -> Result<Task, String> {
+/// The amount of work of a slice, by the time that the base takes; both sides must be able to do it. A
+/// planted slowdown is a share of that time.
+pub(super) fn sized(
+    subject: &Subject,
+    plant: Option<f64>,
+    sides: [Spawn<'_>; 2],
+    stop: &AtomicBool,
+) -> Result<Task, String> {
     let Subject { workload, engine, .. } = subject;
     let slot_len = workload.slot_len();
     let first = Task::sized(&workload.path, engine.name(), slot_len, pair::SLICE_NS / 64.0);
@@ -208,5 +236,10 @@ fn sized(subject: &Subject, sides: [Spawn<'_>; 2], stop: &AtomicBool) -> Result<
                 .map_err(of)?;
         op_ns = pass_ns / first.pass as f64;
     }
-    Ok(Task::sized(&workload.path, engine.name(), slot_len, op_ns))
+    let mut task = Task::sized(&workload.path, engine.name(), slot_len, op_ns);
+    if let Some(share) = plant {
+        let base = |failure: Failure| format!("{}: {failure}", pair::SIDES[0]);
+        task.delay_ns = Some(share * pair::slice_ns(sides[0], &task, stop).map_err(base)?);
+    }
+    Ok(task)
 }
