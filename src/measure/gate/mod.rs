@@ -5,6 +5,7 @@
 //! until `rule` decides. `result` is what comes out: schema `sealmark.gate/1`. Not here: how a build comes
 //! about.
 
+pub mod calibrate;
 pub mod exact;
 pub mod pair;
 mod result;
