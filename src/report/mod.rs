@@ -15,6 +15,7 @@ mod figure;
 mod file;
 pub mod finding;
 mod format;
+pub mod gate;
 mod number;
 mod rows;
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! What the gate found, drawn.
+
+pub mod calibration;
