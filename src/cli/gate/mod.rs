@@ -1,5 +1,8 @@
 //! `sealmark gate`: base against head.
 
+mod calibrate;
+mod source;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use crate::measure::gate::{self, Plan, Step, Subject};
                   sealmark gate --base old/sealmark --all --budget 60")]
 pub(super) struct Args {
     /// The base: a build of this program. Several are builds in several link orders.
-    #[arg(long, value_name = "PROGRAM", required = true)]
+    #[arg(long, value_name = "PROGRAM", required_unless_present = "calibrate")]
     base: Vec<PathBuf>,
     /// The head; this program when left out.
     #[arg(long, value_name = "PROGRAM")]
@@ -26,15 +29,17 @@ pub(super) struct Args {
     /// Times workloads that did not change as well.
     #[arg(long)]
     all: bool,
-    /// How long to take pairs.
-    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
-    budget: u64,
+    /// How long to take pairs; 45 seconds when left out.
+    #[arg(long, value_name = "SECONDS")]
+    budget: Option<u64>,
     /// The least effect, in percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.75)]
     margin: f64,
     /// What orders and offsets are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    calibrate: calibrate::Args,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -42,6 +47,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     super::install_ctrlc_handler();
+    if let Some(folder) = &args.calibrate.calibrate {
+        let budget = args.budget.map(Duration::from_secs);
+        return calibrate::run(&args.calibrate, folder, &args.base, budget, registry);
+    }
     let head = if args.head.is_empty() { vec![std::env::current_exe()?] } else { args.head.clone() };
     let engine = registry.engines_named(&["sealmark".to_owned()])?[0];
     let mut subjects = Vec::new();
@@ -54,7 +63,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         head,
         subjects,
         all: args.all,
-        budget: Duration::from_secs(args.budget),
+        budget: Duration::from_secs(args.budget.unwrap_or(45)),
         seed: args.seed,
         plant: None,
     };

@@ -68,6 +68,11 @@ impl Source {
         Ok(Built { base, head, revision: revision.to_owned(), one_order })
     }
 
+    /// Links the files that lie in the package's folder in these orders, and says where each program is.
+    pub fn orders(&self, seeds: impl IntoIterator<Item = u32>) -> anyhow::Result<Vec<PathBuf>> {
+        seeds.into_iter().map(|seed| self.link("order", &self.package, Some(seed))).collect()
+    }
+
     /// Builds and links one program, and puts it aside under a name of its own.
     fn link(&self, side: &str, folder: &Path, order: Option<u32>) -> anyhow::Result<PathBuf> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -80,7 +85,11 @@ impl Source {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let last: Vec<&str> = said.lines().rev().take(20).collect();
-            bail!("cargo failed ({}):\n{}", output.status, last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            bail!(
+                "cargo failed ({}):\n{}",
+                output.status,
+                last.into_iter().rev().collect::<Vec<_>>().join("\n")
+            );
         }
         let suffix = std::env::consts::EXE_SUFFIX;
         let name = order.map_or_else(|| side.to_owned(), |seed| format!("{side}-{seed}"));
