@@ -47,6 +47,16 @@ impl Clock {
         (raw(work) - self.overhead_ns).max(0.0)
     }
 
+    /// Makes the work that runs before it in one timed pass appear to take `ns` longer.
+    ///
+    /// The first reading waits for the work to finish, so the two do not overlap. The readings themselves
+    /// take time, which is part of the delay: a delay shorter than two of them comes out longer than asked.
+    pub fn delay(&self, ns: f64) {
+        let start = now();
+        // The first reading has passed, and the loop overshoots by half a reading on average.
+        while nanoseconds(start, now()) < ns - 1.5 * self.overhead_ns {}
+    }
+
     /// The possible error of one timed pass: the grain, or the cost of reading the clock if that is larger.
     pub fn error_ns(&self) -> f64 {
         self.grain_ns.max(self.overhead_ns)
@@ -173,6 +183,16 @@ mod tests {
     fn a_pass_shorter_than_the_overhead_takes_zero_not_less() {
         let clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
         assert_eq!(clock.time(|| {}), 0.0);
+    }
+
+    #[test]
+    fn a_delay_is_part_of_the_pass() {
+        let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
+        for ns in [0.0, 1e3, 1e6] {
+            assert!(clock.time(|| clock.delay(ns)) >= ns, "{ns}");
+        }
+        // Where a reading costs more than the delay, the readings alone are delay enough.
+        Clock { grain_ns: 1.0, overhead_ns: 1e12 }.delay(1e9);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::source::{pages, root};
 /// Pages with tables that a command puts there.
 const SPLICED: [&str; 2] = ["README.md", "reports/README.md"];
 
+/// The page with the gate's error rates, which `sealmark gate --calibrate` puts there.
+const GATE: &str = "ci/README.md";
+
 /// The most lines of the first page, and the most words beside its tables.
 const FIRST_PAGE: (usize, usize) = (130, 1_200);
 
@@ -64,7 +67,26 @@ fn tables_and_pictures_are_those_of_the_run_that_the_page_names() {
     }
     assert_eq!(runs.len(), 1, "all pages show the same run: {runs:?}");
     for (page, text) in readmes() {
-        assert!(SPLICED.contains(&&*page) || !text.contains("<!-- sealmark:"), "{page} is in SPLICED");
+        let spliced = SPLICED.contains(&&*page) || page == GATE;
+        assert!(spliced || !text.contains("<!-- sealmark:"), "{page} is in SPLICED");
+    }
+}
+
+#[test]
+fn the_gates_error_rates_are_those_of_its_campaign() {
+    let text = text_of(GATE);
+    let places: Vec<_> = fs::read_dir(root().join("reports/gate")).into_iter().flatten().flatten().collect();
+    let markers: Vec<&str> =
+        text.split("<!-- sealmark:").skip(1).filter_map(|s| s.split(" -->").next()).collect();
+    assert_eq!(markers.is_empty(), places.is_empty(), "{GATE} shows the campaign that is committed");
+    for marker in markers {
+        let shown = between(&text, marker).expect("it opens").trim();
+        let is_there = places.iter().any(|place| {
+            let tables = fs::read_to_string(place.path().join("report.md")).expect("a campaign has tables");
+            let picture = format!("(../reports/gate/{}/power.svg)", place.file_name().to_string_lossy());
+            tables.contains(shown) || shown.ends_with(&picture)
+        });
+        assert!(is_there, "splice {marker} again");
     }
 }
 

@@ -3,8 +3,10 @@
 //! This file takes the arguments, the steps in their order, and the exit code. `choice` finds the rows,
 //! `source` builds the two sides from git. What a verdict means is the business of `measure::gate`.
 
+mod calibrate;
 mod choice;
 mod end;
+mod self_check;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +34,7 @@ use source::Source;
 #[command(after_help = "Examples:\n  \
                   sealmark gate --base old/sealmark                  is this program slower?\n  \
                   sealmark gate --base-rev main                      is this work tree slower?\n  \
+                  sealmark gate --self-check                         can it see a slowdown here?\n  \
                   sealmark gate seal/aes-256-gcm/16 --save gate.json\n  \
                   sealmark gate seal/aes-256-gcm/16 --baseline gate.json\n\
                   \n\
@@ -68,6 +71,9 @@ pub(super) struct Args {
     /// is then 0.
     #[arg(long, value_name = "REASON", requires = "save")]
     accept: Option<String>,
+    /// Plants slowdowns of 2 % and 5 % in each workload, and fails for a workload in which one is not found.
+    #[arg(long, conflicts_with_all = ["base", "base_rev", "baseline", "save", "all"])]
+    self_check: bool,
     /// Only this set of the configuration. Default: the set `default`.
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
@@ -80,9 +86,9 @@ pub(super) struct Args {
     /// Also times workloads that execute the same instructions.
     #[arg(long, conflicts_with = "baseline")]
     all: bool,
-    /// How long to take pairs.
-    #[arg(long, value_name = "SECONDS", default_value_t = 45)]
-    budget: u64,
+    /// How long to take pairs. Default: 45 seconds; with --calibrate, until all is recorded.
+    #[arg(long, value_name = "SECONDS")]
+    budget: Option<u64>,
     /// The exit code when unsure: 0 or 1 instead of 3. `pass` covers noise alone: a workload that could not be
     /// compared still ends with 3.
     #[arg(long, value_enum)]
@@ -90,12 +96,23 @@ pub(super) struct Args {
     /// Seed for the order of workloads and for the offsets of stacks and buffers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    calibrate: calibrate::Args,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also writes the result to this file as JSON.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// Seconds of pairs.
+const BUDGET: u64 = 45;
+
+impl Args {
+    fn budget(&self) -> Duration {
+        Duration::from_secs(self.budget.unwrap_or(BUDGET))
+    }
 }
 
 /// The format of the result.
@@ -119,6 +136,11 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     for path in [&args.output, &args.save].into_iter().flatten() {
         super::output::check(path)?;
     }
+    if let Some(folder) = &args.calibrate.calibrate {
+        super::install_ctrlc_handler();
+        let budget = args.budget.map(Duration::from_secs);
+        return calibrate::run(&args.calibrate, folder, &args.base, budget, registry);
+    }
     let choice = Choice::read(args, registry)?;
     // Mistakes show before anything is built.
     let chosen = choice.rows(1)?;
@@ -127,6 +149,9 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         return Ok(ExitStatus::CouldNotTell);
     }
     super::install_ctrlc_handler();
+    if args.self_check {
+        return self_check::run(args, chosen);
+    }
     let found = match &args.baseline {
         Some(file) => against_stored(args, &choice, file)?,
         None => {
@@ -192,8 +217,9 @@ fn against_base(args: &Args, choice: &Choice<'_>, sides: Sides) -> anyhow::Resul
         subjects: chosen.subjects,
         all: args.all,
         keep: args.save.is_some(),
-        budget: Duration::from_secs(args.budget),
+        budget: args.budget(),
         seed: args.seed,
+        plant: None,
     };
     let found = with_progress(|show| gate::run(&plan, &STOP, show))?;
     let setup = Setup { left_out: chosen.left_out, one_order, ..setup(args, choice) };

@@ -122,6 +122,17 @@ impl Source {
         Ok((vec![Link::Usual], Some(format!("the linker does not shuffle sections: {refused}"))))
     }
 
+    /// Links the files that lie in the package's folder in these orders.
+    pub fn orders(&self, seeds: impl IntoIterator<Item = u32>) -> anyhow::Result<Vec<PathBuf>> {
+        let (links, one_order) = self.links()?;
+        let lld = match (links.first(), one_order) {
+            (Some(Link::Shuffled(_, lld)), _) => *lld,
+            (_, why) => bail!(why.unwrap_or_default()),
+        };
+        let link = |seed| self.link("order", &self.package, Link::Shuffled(seed, lld));
+        seeds.into_iter().map(|seed| link(seed).map_err(Failed::into_error)).collect()
+    }
+
     /// Builds and links one program, and puts it aside under a name of its own.
     fn link(&self, side: &str, folder: &Path, link: Link) -> Result<PathBuf, Failed> {
         if STOP.load(Ordering::SeqCst) {

@@ -7,6 +7,7 @@
 //! about.
 
 pub mod baseline;
+pub mod calibrate;
 pub mod config;
 pub mod exact;
 pub mod pair;

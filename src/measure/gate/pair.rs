@@ -5,6 +5,10 @@
 //! offsets that are drawn anew for every four slices and are the same for both programs, and a comparison
 //! takes many short pairs rather than a few long ones. Slices are short as well, some 20 µs: most of them
 //! then miss whatever else runs on the machine.
+//!
+//! A slowdown can be planted in one of the two, to see whether the gate finds it: each of its slices is
+//! delayed, once and behind a reading of the clock. Made of some work in every call instead, it would vanish
+//! in what the processor does at the same time.
 
 use std::io;
 use std::process::Child;
@@ -17,7 +21,7 @@ use rand::{Rng, RngExt};
 use crate::measure::worker::failure::Failure;
 use crate::measure::worker::parent::{Worker, unexpected};
 use crate::measure::worker::protocol::{
-    ARENA_OFFSET, Answer, Command, PREPARE, Place, Prepare, RUN, STACK_OFFSET, Slice,
+    ARENA_OFFSET, Answer, Command, DELAY, PREPARE, Place, Prepare, RUN, STACK_OFFSET, Slice,
 };
 
 /// How to start a worker of a program.
@@ -25,6 +29,8 @@ pub type Spawn<'a> = &'a (dyn Fn() -> io::Result<Child> + Sync);
 
 /// What a worker must be able to do.
 pub const NEEDS: [&str; 4] = [PREPARE, RUN, STACK_OFFSET, ARENA_OFFSET];
+/// What a worker with planted slowdowns must be able to do.
+const NEEDS_DELAY: [&str; 5] = [PREPARE, RUN, STACK_OFFSET, ARENA_OFFSET, DELAY];
 
 /// Nanoseconds of work in a slice.
 pub const SLICE_NS: f64 = 22_000.0;
@@ -36,7 +42,7 @@ pub const QUADS: [u32; 2] = [8, 12];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A workload on an engine, with the amount of work that a slice of it does in either program.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Task {
     /// The workload's path.
     pub workload: String,
@@ -46,6 +52,8 @@ pub struct Task {
     pub pass: u64,
     /// Operations of a slice: whole passes.
     pub slice: u64,
+    /// Nanoseconds by which each slice of the [slowed](pair) program is delayed: a planted slowdown.
+    pub delay_ns: Option<f64>,
 }
 
 impl Task {
@@ -60,6 +68,7 @@ impl Task {
             engine: engine.to_owned(),
             pass,
             slice: wanted.div_ceil(pass) * pass,
+            delay_ns: None,
         }
     }
 }
@@ -85,8 +94,16 @@ pub const SIDES: [&str; 2] = ["base", "head"];
 /// # Errors
 /// [`Failure`].
 pub fn greet<'a>(spawn: Spawn<'_>, stop: &'a AtomicBool) -> Result<Worker<'a>, Failure> {
+    greet_with(&NEEDS, spawn, stop)
+}
+
+fn greet_with<'a>(
+    needs: &[&'static str],
+    spawn: Spawn<'_>,
+    stop: &'a AtomicBool,
+) -> Result<Worker<'a>, Failure> {
     let child = spawn().map_err(Failure::Start)?;
-    Worker::greet(child, &NEEDS, PATIENCE, stop)
+    Worker::greet(child, needs, PATIENCE, stop)
 }
 
 /// Makes a task ready in a slot.
@@ -112,9 +129,31 @@ pub fn prepare(worker: &mut Worker<'_>, slot: u32, task: &Task, place: Place) ->
     }
 }
 
+/// Slices that find out how long one takes.
+const TRIALS: usize = 16;
+
+/// Nanoseconds of a slice of a task, without any delay: the lower quartile of a few, in one process.
+///
+/// # Errors
+/// [`Failure`].
+pub fn slice_ns(spawn: Spawn<'_>, task: &Task, stop: &AtomicBool) -> Result<f64, Failure> {
+    let mut worker = greet(spawn, stop)?;
+    let place = Place::default();
+    prepare(&mut worker, 0, task, place)?;
+    let times: Result<Vec<f64>, Failure> =
+        (0..TRIALS).map(|_| run(&mut worker, 0, task, place, None)).collect();
+    Ok(quartile(&mut times?) * task.slice as f64)
+}
+
 /// Runs a slice; nanoseconds for one operation.
-fn run(worker: &mut Worker<'_>, slot: u32, task: &Task, place: Place) -> Result<f64, Failure> {
-    let slice = Slice { slot, operations: Some(task.slice), ns: None, cycles: false, place };
+fn run(
+    worker: &mut Worker<'_>,
+    slot: u32,
+    task: &Task,
+    place: Place,
+    delay_ns: Option<f64>,
+) -> Result<f64, Failure> {
+    let slice = Slice { slot, operations: Some(task.slice), delay_ns, place, ..Slice::default() };
     match worker.ask(&Command::Run(slice), PATIENCE)? {
         Answer::Ran { slot: same, operations, ns, .. }
             if same == slot && operations == task.slice && ns > 0.0 && ns.is_finite() =>
@@ -125,21 +164,27 @@ fn run(worker: &mut Worker<'_>, slot: u32, task: &Task, place: Place) -> Result<
     }
 }
 
-/// One pair: for each task the logarithm of the second program's time over the first's.
+/// One pair: for each task the logarithm of the second program's time over the first's. The slices of the
+/// program that is `slowed`, 0 or 1, are delayed as its tasks say.
 ///
 /// # Errors
 /// [`Lost`], with the whole pair: a worker that died or that did other work than it was told has no times.
 pub fn pair(
     programs: [Spawn<'_>; 2],
+    slowed: Option<usize>,
     tasks: &[&Task],
     rng: &mut impl Rng,
     stop: &AtomicBool,
 ) -> Result<Vec<f64>, Lost> {
     let of = |side: usize| move |failure| Lost { side: SIDES[side], failure };
+    let delay = |side: usize, task: &Task| task.delay_ns.filter(|_| slowed == Some(side));
+    let needs = |side: usize| -> &[&str] {
+        if tasks.iter().any(|task| delay(side, task).is_some()) { &NEEDS_DELAY } else { &NEEDS }
+    };
     let first = usize::from(rng.random::<bool>());
     let mut workers = [None, None];
     for side in [first, 1 - first] {
-        workers[side] = Some(greet(programs[side], stop).map_err(of(side))?);
+        workers[side] = Some(greet_with(needs(side), programs[side], stop).map_err(of(side))?);
     }
     let [Some(base), Some(head)] = workers else { unreachable!("both were started") };
     let mut workers = [base, head];
@@ -157,14 +202,15 @@ pub fn pair(
         let (slot, task) = (at as u32, tasks[at]);
         let mut times = [Vec::new(), Vec::new()];
         for side in [first, 1 - first] {
-            run(&mut workers[side], slot, task, place).map_err(of(side))?;
+            run(&mut workers[side], slot, task, place, delay(side, task)).map_err(of(side))?;
         }
         for _ in 0..rng.random_range(QUADS[0]..=QUADS[1]) {
             let place =
                 Place { stack_offset: Some(stack_offset(rng)), arena_offset: Some(arena_offset(rng)) };
             let outer = usize::from(rng.random::<bool>());
             for side in [outer, 1 - outer, 1 - outer, outer] {
-                times[side].push(run(&mut workers[side], slot, task, place).map_err(of(side))?);
+                let time = run(&mut workers[side], slot, task, place, delay(side, task));
+                times[side].push(time.map_err(of(side))?);
             }
         }
         logs[at] = (quartile(&mut times[1]) / quartile(&mut times[0])).ln();
@@ -184,4 +230,81 @@ fn stack_offset(rng: &mut impl Rng) -> u32 {
 
 fn arena_offset(rng: &mut impl Rng) -> u32 {
     64 * rng.random_range(0..64)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::measure::worker::parent::testing::script;
+
+    static GO: AtomicBool = AtomicBool::new(false);
+
+    /// A shell script in place of a worker with these capabilities. It writes every command to a file, and
+    /// takes `ns` for each slice of four operations.
+    fn worker(log: &std::path::Path, capabilities: &[&str], ns: u32) -> String {
+        let hello = format!(
+            r#"{{"answer":"hello","major":1,"minor":1,"program":"a script","capabilities":{capabilities:?}}}"#
+        );
+        let prepared = r#"{"answer":"prepared","slot":0,"operations":2,"pass_ns":5}"#;
+        let ran = format!(r#"{{"answer":"ran","slot":0,"operations":4,"ns":{ns}}}"#);
+        format!(
+            "while read -r line; do echo \"$line\" >>{}; case \"$line\" in *'\"hello\"'*) echo '{hello}';; \
+             *'\"prepare\"'*) echo '{prepared}';; *) echo '{ran}';; esac; done",
+            log.display()
+        )
+    }
+
+    #[test]
+    fn every_slice_of_the_slowed_program_is_delayed_and_none_of_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = ["base", "head"].map(|name| folder.path().join(name));
+        let texts = [worker(&logs[0], &NEEDS, 100), worker(&logs[1], &NEEDS_DELAY, 110)];
+        let (base, head) = (|| script(&texts[0]), || script(&texts[1]));
+        let mut task = Task { pass: 2, slice: 4, ..Task::sized("w", "e", None, 1.0) };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut runs = |programs: [Spawn<'_>; 2], slowed: Option<usize>, task: &Task| {
+            logs.iter().for_each(|log| std::fs::write(log, "").unwrap());
+            let found = pair(programs, slowed, &[task], &mut rng, &GO);
+            let of = |log: &std::path::PathBuf| {
+                let text = std::fs::read_to_string(log).unwrap();
+                let runs: Vec<_> = text.lines().filter(|line| line.contains("\"run\"")).collect();
+                let delayed = runs.iter().filter(|line| line.contains("\"delay_ns\":440.5")).count();
+                [runs.len(), delayed]
+            };
+            (found, logs.each_ref().map(of))
+        };
+        let (found, [base_runs, head_runs]) = runs([&base, &head], Some(1), &task);
+        assert!((found.unwrap()[0] - 1.1_f64.ln()).abs() < 1e-12);
+        assert!(base_runs[0] >= 1 + 2 * QUADS[0] as usize, "a warm-up and two of each four: {base_runs:?}");
+        assert_eq!((base_runs, head_runs), ([base_runs[0], 0], [base_runs[0], 0]), "nothing is planted");
+        task.delay_ns = Some(440.5);
+        let (found, [base_runs, head_runs]) = runs([&base, &head], Some(1), &task);
+        assert!(found.is_ok());
+        assert_eq!((base_runs, head_runs), ([base_runs[0], 0], [base_runs[0]; 2]));
+        let (found, [base_runs, head_runs]) = runs([&head, &base], Some(0), &task);
+        assert!((found.unwrap()[0] + 1.1_f64.ln()).abs() < 1e-12, "the roles are exchanged");
+        assert_eq!((base_runs, head_runs), ([base_runs[0], 0], [base_runs[0]; 2]));
+        let (found, [base_runs, head_runs]) = runs([&base, &head], None, &task);
+        assert!(found.is_ok() && base_runs[1] + head_runs[1] == 0, "neither is slowed");
+        // A worker that cannot be delayed is refused rather than measured without the delay.
+        let (found, _) = runs([&head, &base], Some(1), &task);
+        let why = found.unwrap_err().to_string();
+        assert!(why.starts_with("head: ") && why.contains("lacks `delay_ns`"), "{why}");
+    }
+
+    #[test]
+    fn a_slice_is_timed_without_its_delay() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let text = worker(&log, &NEEDS, 100);
+        let task = Task { pass: 2, slice: 4, delay_ns: Some(1.0), ..Task::sized("w", "e", None, 1.0) };
+        assert_eq!(slice_ns(&|| script(&text), &task, &GO).unwrap(), 100.0);
+        let commands = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(commands.matches("\"run\"").count(), TRIALS);
+        assert!(!commands.contains("delay_ns"), "{commands}");
+    }
 }

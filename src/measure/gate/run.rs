@@ -40,6 +40,9 @@ pub struct Plan {
     pub budget: Duration,
     /// What orders and offsets are drawn from.
     pub seed: u64,
+    /// A slowdown to plant in the head, as a share of a slice's time: 0.02 for two percent. Everything is
+    /// timed then.
+    pub plant: Option<f64>,
 }
 
 /// A workload on an engine.
@@ -76,11 +79,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
     let (began, started) = (Instant::now(), jiff::Timestamp::now().to_string());
     let open = |paths: &[PathBuf]| paths.iter().map(|path| Build::open(path)).collect::<Result<Vec<_>, _>>();
     let (base, head) = (open(&plan.base)?, open(&plan.head)?);
-    let mut rows: Vec<Row> = plan
-        .subjects
-        .iter()
-        .map(|subject| Row::open(&subject.workload.path, subject.engine.name(), subject.margin))
-        .collect();
+    let mut rows = open_rows(plan);
     let equal = equal_files(&plan.base, &plan.head);
     if equal {
         rows.iter_mut().for_each(|row| row.take_streams(Streams::unchanged()));
@@ -93,7 +92,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
         };
         not_traced = trace(&plan.subjects, &compare, &mut rows, stop, show);
     }
-    let timed = time(plan, [&base, &head], &mut rows, stop, show);
+    let builds = [&base.iter().collect::<Vec<_>>()[..], &head.iter().collect::<Vec<_>>()];
+    let timed = time(plan, builds, None, &mut rows, stop, show);
     if plan.keep {
         note_times(&plan.subjects, &head[0], &mut rows, stop);
     }
@@ -109,6 +109,24 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
         seconds: began.elapsed().as_secs_f64(),
         ..Gate::of(rows, names(&plan.base), names(&plan.head))
     })
+}
+
+/// The timed part alone, of every subject: what a calibration repeats. A slowdown is planted in the subject
+/// `planted` only.
+pub(super) fn timed_part(
+    plan: &Plan,
+    builds: [&[&Build]; 2],
+    planted: Option<usize>,
+    stop: &AtomicBool,
+) -> (Vec<Row>, Option<timed::Timed>) {
+    let mut rows = open_rows(plan);
+    let timed = time(plan, builds, planted, &mut rows, stop, &mut |_| {});
+    (rows, timed)
+}
+
+fn open_rows(plan: &Plan) -> Vec<Row> {
+    let row = |subject: &Subject| Row::open(&subject.workload.path, subject.engine.name(), subject.margin);
+    plan.subjects.iter().map(row).collect()
 }
 
 /// Whether every build of one side has its equal, byte for byte, on the other.
@@ -157,16 +175,18 @@ pub(super) fn trace(
     }
 }
 
-/// Times what is not decided; `None` where all is.
+/// Times what is not decided; `None` where all is. A slowdown is planted in the subject `planted` only, or in
+/// all.
 fn time(
     plan: &Plan,
-    builds: [&[Build]; 2],
+    builds: [&[&Build]; 2],
+    planted: Option<usize>,
     rows: &mut [Row],
     stop: &AtomicBool,
     show: &mut (dyn FnMut(Step) + Send),
 ) -> Option<timed::Timed> {
-    let open: Vec<usize> =
-        (0..rows.len()).filter(|&at| plan.all || rows[at].verdict == Verdict::Unsure).collect();
+    let all = plan.all || plan.plant.is_some();
+    let open: Vec<usize> = (0..rows.len()).filter(|&at| all || rows[at].verdict == Verdict::Unsure).collect();
     if open.is_empty() {
         return None;
     }
@@ -180,7 +200,8 @@ fn time(
             let mut questions = Vec::new();
             let mut asked = Vec::new();
             for &at in &open {
-                match sized(&plan.subjects[at], [sides[0][0], sides[1][0]], stop) {
+                let plant = plan.plant.filter(|_| planted.is_none_or(|only| only == at));
+                match sized(&plan.subjects[at], plant, [sides[0][0], sides[1][0]], stop) {
                     Ok((task, ns)) => {
                         rows[at].ns = Some(ns);
                         questions.push(Question { task, margin: rows[at].margin });
@@ -193,13 +214,13 @@ fn time(
             let [base, head] = &sides;
             let mut take = |which: Sides, tasks: &[&Task]| {
                 let mut draw = |side: &[Spawn<'_>]| rng.random_range(0..side.len());
-                let programs = match which {
-                    Sides::BaseHead => [base[draw(base)], head[draw(head)]],
-                    Sides::HeadBase => [head[draw(head)], base[draw(base)]],
+                let (programs, slowed) = match which {
+                    Sides::BaseHead => ([base[draw(base)], head[draw(head)]], Some(1)),
+                    Sides::HeadBase => ([head[draw(head)], base[draw(base)]], Some(0)),
                     // One build: two link orders may truly differ.
-                    Sides::Null => [base[draw(base)]; 2],
+                    Sides::Null => ([base[draw(base)]; 2], None),
                 };
-                pair::pair(programs, tasks, &mut rng, stop)
+                pair::pair(programs, slowed, tasks, &mut rng, stop)
             };
             let mut show = |pairs, open| show(Step::Timed(pairs, open));
             let timed = timed::decide(&mut take, &questions, plan.budget, stop, &mut show);
@@ -210,19 +231,29 @@ fn time(
     })
 }
 
-fn start(build: &Build) -> std::io::Result<std::process::Child> {
+/// Starts a worker of a build.
+pub(super) fn start(build: &Build) -> std::io::Result<std::process::Child> {
     let mut command = build.command();
     environment::give(&mut command);
     command.arg(VERB).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()
 }
 
-/// The amount of work of a slice, by the time that the base takes; both sides must be able to do it.
-fn sized(subject: &Subject, sides: [Spawn<'_>; 2], stop: &AtomicBool) -> Result<(Task, Times), String> {
+/// The amount of work of a slice, by the time that the base takes; both sides must be able to do it. A
+/// planted slowdown is a share of that time.
+pub(super) fn sized(
+    subject: &Subject,
+    plant: Option<f64>,
+    sides: [Spawn<'_>; 2],
+    stop: &AtomicBool,
+) -> Result<(Task, Times), String> {
     let of = |side: usize| move |failure: Failure| format!("{}: {failure}", pair::SIDES[side]);
     let head = warmed(subject, sides[1], stop).map_err(of(1))?;
     let base = warmed(subject, sides[0], stop).map_err(of(0))?;
     let Subject { workload, engine, .. } = subject;
-    let task = Task::sized(&workload.path, engine.name(), workload.slot_len(), base);
+    let mut task = Task::sized(&workload.path, engine.name(), workload.slot_len(), base);
+    if let Some(share) = plant {
+        task.delay_ns = Some(share * pair::slice_ns(sides[0], &task, stop).map_err(of(0))?);
+    }
     Ok((task, Times { base: Some(base), head }))
 }
 

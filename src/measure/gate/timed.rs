@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_base_that_differs_from_itself_makes_everything_unsure() {
-        let found = simulate(&[0.0, 0.02], 0.01);
+        let found = simulate(&[0.0, 0.02], 0.02);
         assert!(!found.null_pairs.fair());
         assert!(found.decisions.iter().all(|decision| decision.verdict == Verdict::Unsure));
     }

@@ -31,7 +31,7 @@ pub(super) struct Chart<'a> {
     y: (f64, f64),
 }
 
-type Place = (f64, f64);
+pub(super) type Place = (f64, f64);
 
 impl<'a> Chart<'a> {
     /// Scales that hold every size and interval of a curve.
@@ -192,7 +192,7 @@ impl<'a> Chart<'a> {
     }
 }
 
-fn text(words: &str, (x, y): Place, anchor: &str, color: &str) -> Markup {
+pub(super) fn text(words: &str, (x, y): Place, anchor: &str, color: &str) -> Markup {
     html! {
         text x=(format!("{x:.1}")) y=(format!("{y:.1}")) dy="0.35em" text-anchor=(anchor) fill=(color) {
             (plain(words))
@@ -200,7 +200,7 @@ fn text(words: &str, (x, y): Place, anchor: &str, color: &str) -> Markup {
     }
 }
 
-fn points<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
+pub(super) fn points<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
     let mut out = String::new();
     for (x, y) in places {
         let space = if out.is_empty() { "" } else { " " };
@@ -211,7 +211,7 @@ fn points<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
 
 /// A shape around a point. After each round of colours the shapes move on by one, so that both together
 /// repeat late.
-fn marker((x, y): Place, color: &str, place: usize) -> Markup {
+pub(super) fn marker((x, y): Place, color: &str, place: usize) -> Markup {
     let shape = (place + place / PALETTE.len()) % SHAPES.len();
     let (shape, filled) = SHAPES[shape];
     let fill = if filled { color } else { "none" };

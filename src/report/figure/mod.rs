@@ -1,4 +1,5 @@
-//! Figures: a curve on a chart, or bars. Each stands above the table that has its numbers.
+//! Figures: a curve on a chart, bars, or the gate's power curve. Each stands above the table that has its
+//! numbers.
 
 use super::curve::Curve;
 
@@ -6,9 +7,11 @@ mod bars;
 mod chart;
 mod curve;
 mod palette;
+mod power;
 
 pub(super) use bars::{Bar, Bars};
 pub(super) use palette::PALETTE;
+pub(super) use power::{Point, Power, Series};
 
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]

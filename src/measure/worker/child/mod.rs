@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
 use crate::measure::worker::known::Known;
 use crate::measure::worker::protocol::{
-    Answer, Command, Fault, Hello, Job, MAJOR, Place, Prepare, SLOTS, Slice,
+    Answer, Command, Fault, Hello, Job, LONGEST_DELAY_NS, MAJOR, Place, Prepare, SLOTS, Slice,
 };
 use crate::measure::worker::sample::{LONGEST, Sampling, Tell, Wait, prepare_checked};
 use crate::measure::worker::{line, tail};
@@ -186,8 +186,10 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self, slice: &Slice) -> Result<Answer, Refusal> {
-        let &Slice { slot, operations: most, ns: longest, cycles, place } = slice;
+        let &Slice { slot, operations: most, ns: longest, cycles, delay_ns, place } = slice;
         obeyable(place)?;
+        // The first pass is delayed: every slice has one.
+        let mut delay_ns = bearable(delay_ns)?;
         let clock = self.clock;
         let Slot { workload, batch, place: usual, moved_to, .. } = self.slot(slot)?;
         let offset = place.stack_offset.or(usual.stack_offset).unwrap_or(0);
@@ -202,7 +204,15 @@ impl<'a> Session<'a> {
         loop {
             let mut pass_ns = 0.0;
             batch.reset();
-            stack::lowered(offset, &mut || pass_ns = clock.time(|| batch.run()));
+            stack::lowered(offset, &mut || {
+                pass_ns = clock.time(|| {
+                    batch.run();
+                    if let Some(ns) = delay_ns {
+                        clock.delay(ns);
+                    }
+                });
+            });
+            delay_ns = None;
             operations += batch.count();
             ns += pass_ns;
             // A pass too short for the clock counts as the clock's error, so that the loop ends.
@@ -255,6 +265,16 @@ fn go(input: &mut impl BufRead) -> Result<(), Error> {
     match serde_json::from_slice(&text) {
         Ok(Command::Go) if came => Ok(()),
         _ => Err(Error::Worker(io::ErrorKind::Interrupted.into())),
+    }
+}
+
+/// Checks a delay, so that no slice runs on for ever.
+fn bearable(delay_ns: Option<f64>) -> Result<Option<f64>, Refusal> {
+    match delay_ns {
+        Some(ns) if !(0.0..=LONGEST_DELAY_NS).contains(&ns) => {
+            Err(Refusal::command(format!("a slice is delayed by 0 to {LONGEST_DELAY_NS} ns, not by {ns}")))
+        }
+        _ => Ok(delay_ns),
     }
 }
 

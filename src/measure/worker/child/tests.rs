@@ -117,6 +117,52 @@ fn a_slice_ends_with_the_pass_that_reaches_its_time() {
 }
 
 #[test]
+fn a_delay_is_within_the_time_of_its_slice_and_comes_once() {
+    struct Two;
+    impl Timed for Two {
+        fn reset(&mut self) {}
+        fn run(&mut self) {}
+        fn count(&self) -> u64 {
+            2
+        }
+        fn check(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+    const MS: f64 = 1e6;
+    let mut session = session(&[]);
+    assert_eq!(answers_of(&mut session, &[HELLO, PREPARE]).len(), 2);
+    session.slots.get_mut(&0).unwrap().batch = Box::new(Two);
+    for (delay_ns, most) in [(50.0 * MS, None), (50.0 * MS, Some(20)), (5e3, Some(2))] {
+        let slice = Slice { operations: most, delay_ns: Some(delay_ns), ..Slice::default() };
+        let Ok(Answer::Ran { operations, ns, .. }) = session.run(&slice) else { panic!("{slice:?}") };
+        assert_eq!(operations, most.unwrap_or(2), "the same work as without a delay");
+        assert!(ns >= delay_ns, "{ns} of {slice:?}");
+    }
+    // It counts towards the time to spend, and the passes after the first, which take next to nothing, have
+    // none: there is room for a hundred delays.
+    let slice = Slice { ns: Some(60.0 * MS), delay_ns: Some(61.0 * MS), ..Slice::default() };
+    assert!(matches!(session.run(&slice), Ok(Answer::Ran { operations: 2, .. })), "{slice:?}");
+    let slice = Slice { ns: Some(100.0 * MS), delay_ns: Some(MS), ..Slice::default() };
+    let Ok(Answer::Ran { operations, .. }) = session.run(&slice) else { panic!("{slice:?}") };
+    assert!(operations > 2 * 100, "{operations}");
+    let told = answers(&[
+        PREPARE,
+        r#"{"command":"run","operations":6,"delay_ns":1000.5}"#,
+        r#"{"command":"run","delay_ns":-1}"#,
+        r#"{"command":"run","delay_ns":1e10}"#,
+        r#"{"command":"check"}"#,
+    ]);
+    assert!(matches!(told[1], Answer::Ran { operations: 6, ns, .. } if ns >= 1000.5), "{told:?}");
+    for (answer, ns) in told[2..4].iter().zip(["-1", "10000000000"]) {
+        let (fault, why) = error(answer);
+        assert_eq!(fault, Fault::Command);
+        assert_eq!(why, format!("a slice is delayed by 0 to 1000000000 ns, not by {ns}"));
+    }
+    assert_eq!(told[4], Answer::Checked { slot: 0 }, "a delayed batch is as right as another");
+}
+
+#[test]
 fn batches_are_kept_in_slots_and_replaced() {
     let in_slot = |slot: u32, bytes: u32| {
         let of = PREPARE.replace("seal/aes-256-gcm/64", &format!("open/aes-256-gcm/{bytes}"));

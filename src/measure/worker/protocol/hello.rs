@@ -24,13 +24,14 @@ pub const CYCLES: &str = "cycles";
 pub const STACK_OFFSET: &str = "stack_offset";
 /// The capability of the member `arena_offset`. Version 1.0 lacks it.
 pub const ARENA_OFFSET: &str = "arena_offset";
-
+/// The capability of the member `delay_ns` of a slice. Version 1.0 lacks it.
+pub const DELAY: &str = "delay_ns";
 /// The capability of the member `turns` of a job, and of the command `go`. Version 1.0 lacks it.
 pub const TURNS: &str = "turns";
 
 /// The capabilities of a worker of this program.
-pub const CAPABILITIES: [&str; 9] =
-    [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET, TURNS];
+pub const CAPABILITIES: [&str; 10] =
+    [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET, DELAY, TURNS];
 
 /// The protocol version and the capabilities of one side.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

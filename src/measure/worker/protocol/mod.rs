@@ -38,11 +38,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::hello::{
-    ARENA_OFFSET, CAPABILITIES, CHECK, CYCLES, Hello, MAJOR, MINOR, Misfit, PREPARE, RUN, SAMPLE,
+    ARENA_OFFSET, CAPABILITIES, CHECK, CYCLES, DELAY, Hello, MAJOR, MINOR, Misfit, PREPARE, RUN, SAMPLE,
     STACK_OFFSET, TAILS, TURNS,
 };
 pub use self::job::{Job, Measured, Quantiles};
-pub use self::slice::{Place, Prepare, SLOTS, Slice};
+pub use self::slice::{LONGEST_DELAY_NS, Place, Prepare, SLOTS, Slice};
 use crate::measure::{Arena, ClockInfo};
 
 /// The name and version of the schema of a line.

@@ -27,6 +27,9 @@ pub struct Prepare {
 /// The number of batches that a worker keeps at once.
 pub const SLOTS: u32 = 256;
 
+/// The longest delay of a slice: a second.
+pub const LONGEST_DELAY_NS: f64 = 1e9;
+
 /// The slice to run. It ends with the pass that reaches `operations` or `ns`, whichever comes first, or after
 /// one pass if both are absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +46,10 @@ pub struct Slice {
     /// Whether the answer also gives cycles; a chain of cycles then runs after the slice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cycles: bool,
+    /// Nanoseconds by which the slice is made longer, once and within its time: at most
+    /// [`LONGEST_DELAY_NS`]. With it a driver plants a slowdown, to see whether it would find one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ns: Option<f64>,
     /// Where it runs; the batch's default when absent.
     #[serde(flatten)]
     pub place: Place,

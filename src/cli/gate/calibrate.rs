@@ -1,0 +1,404 @@
+//! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it finds.
+//!
+//! Records real pairs and whole runs into a folder, goes on where it stopped, and draws what there is. The
+//! programs are one build of the package here, linked in several orders, or those of `--base`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::builder::PossibleValuesParser;
+
+use super::source::Source;
+use crate::cli::{ExitStatus, Registry, STOP, progress, width};
+use crate::host::Host;
+use crate::measure::gate::calibrate::bank::{self, Bank};
+use crate::measure::gate::calibrate::campaign::{self, Campaign, CampaignError, Goal};
+use crate::measure::gate::calibrate::characteristic::{Case, characteristic};
+use crate::measure::gate::calibrate::criterion;
+use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, Wanted};
+use crate::measure::gate::calibrate::line::{Entry, Line, Origin, SCHEMA};
+use crate::primitive::sha256;
+use crate::report::gate::calibration;
+use crate::report::{self, markers, splice, write_text};
+
+/// Arguments of a calibration.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
+    /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or
+    /// the package here, linked in eight orders. --budget ends it after that many seconds.
+    #[arg(long, value_name = "DIR")]
+    pub calibrate: Option<PathBuf>,
+    /// Records only this kind of comparison. May be given several times.
+    #[arg(long, value_name = "KIND", requires = "calibrate", value_parser = kinds())]
+    kind: Vec<String>,
+    /// How many runs of each kind there are to be, instead of the kind's own number.
+    #[arg(long, value_name = "N", requires = "calibrate")]
+    runs: Option<usize>,
+    /// How many pairs of each kind there are to be.
+    #[arg(long, value_name = "N", requires = "calibrate", default_value_t = 2_000)]
+    pairs: usize,
+    /// Writes the tables, the power curve and every run to a folder of this one, named after the machine.
+    #[arg(long, value_name = "DIR", requires = "calibrate")]
+    reports: Option<PathBuf>,
+    /// Puts the tables and the power curve between their markers in this Markdown file.
+    #[arg(long, value_name = "FILE", requires = "reports")]
+    splice: Option<PathBuf>,
+}
+
+fn kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(KINDS.map(|kind| kind.name))
+}
+
+/// The workloads whose error rates are published.
+const SET: [&str; 12] = [
+    "seal/aes-256-gcm/16",
+    "seal/aes-256-gcm/64",
+    "seal/aes-256-gcm/256",
+    "seal/aes-256-gcm/1024",
+    "seal/aes-256-gcm/16384",
+    "open/aes-256-gcm/16",
+    "open/aes-256-gcm/64",
+    "open/aes-256-gcm/256",
+    "open/aes-256-gcm/1024",
+    "open/aes-256-gcm/16384",
+    "seal/record/1024",
+    "open/record/1024",
+];
+/// The least effects of interest.
+const MARGINS: Margins = Margins { orders: 0.005, single: 0.0075 };
+/// The engine.
+const ENGINE: &str = "sealmark";
+/// Link orders of the package here.
+const ORDERS: u32 = 8;
+/// Simulated runs of each kind.
+const SIMULATED: usize = 1_000;
+/// Pairs in a row that may be lost before the campaign gives up.
+const LOST_IN_A_ROW: usize = 8;
+
+pub(super) fn run(
+    args: &Args,
+    folder: &Path,
+    base: &[PathBuf],
+    budget: Option<Duration>,
+    registry: &Registry,
+) -> anyhow::Result<ExitStatus> {
+    let goals = args.goals();
+    let lines = if goals.iter().all(|(_, goal)| *goal == Goal { pairs: 0, runs: 0 }) {
+        bank::read(folder)?
+    } else {
+        record(&goals, folder, base, budget, registry)?
+    };
+    draw(args, folder, &lines)
+}
+
+impl Args {
+    fn goals(&self) -> Vec<(Kind, Goal)> {
+        let wanted = |kind: &Kind| self.kind.is_empty() || self.kind.iter().any(|name| name == kind.name);
+        let goal = |kind: Kind| Goal { pairs: self.pairs, runs: self.runs.unwrap_or(kind.runs) };
+        KINDS.into_iter().filter(wanted).map(|kind| (kind, goal(kind))).collect()
+    }
+}
+
+/// Records until the goals are reached, the budget is spent or it is stopped.
+fn record(
+    goals: &[(Kind, Goal)],
+    folder: &Path,
+    base: &[PathBuf],
+    budget: Option<Duration>,
+    registry: &Registry,
+) -> anyhow::Result<Vec<Line>> {
+    let programs = if base.is_empty() { own_programs(folder)? } else { base.to_vec() };
+    let mut bank = Bank::open(folder, origin(&programs)?)?;
+    if bank.torn > 0 {
+        eprintln!("note: the last line was cut short, {} bytes of it; it is recorded anew", bank.torn);
+    }
+    let engine = registry.engines_named(&[ENGINE.to_owned()])?[0];
+    let workloads = SET.iter().map(|path| Ok((registry.workload(path)?.clone(), engine)));
+    let workloads = workloads.collect::<anyhow::Result<Vec<_>>>()?;
+    let bar = progress::spinner("calibrate");
+    let began = Instant::now();
+    // Other orders and places than before the last stop.
+    let mut campaign = Campaign::open(&programs, &workloads, MARGINS, bank.lines().len() as u64, &STOP)?;
+    let mut lost = 0;
+    while let Some((kind, what)) = campaign::next(goals, |kind| bank.count(kind)) {
+        if budget.is_some_and(|budget| began.elapsed() >= budget) {
+            break;
+        }
+        let [pairs, runs] = bank.count(kind);
+        bar.set_message(format!("{}: {pairs} pairs, {runs} runs", kind.name));
+        let started = jiff::Timestamp::now().to_string();
+        match campaign.record(kind, what) {
+            Ok(None) => break,
+            Ok(Some(entry)) => {
+                lost = 0;
+                bank.push(kind, started, entry)?;
+            }
+            Err(CampaignError::Lost(error)) => {
+                lost += 1;
+                bar.suspend(|| eprintln!("note: a pair was lost: {error}"));
+                if lost >= LOST_IN_A_ROW {
+                    bail!("{lost} pairs in a row were lost; the last one: {error}");
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(bank.lines().to_vec())
+}
+
+/// What the lines of this campaign belong to.
+///
+/// # Errors
+/// A program cannot be read, or two are the same file: such two differ in no link order.
+fn origin(programs: &[PathBuf]) -> anyhow::Result<Origin> {
+    let own = std::env::current_exe().context("finding this program")?;
+    let digests = programs.iter().map(|path| digest(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut seen = BTreeMap::new();
+    for (path, digest) in programs.iter().zip(&digests) {
+        if let Some(other) = seen.insert(digest, path) {
+            bail!(
+                "{} and {} are the same program: name builds in different link orders",
+                other.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(Origin {
+        schema: SCHEMA.into(),
+        sealmark: env!("CARGO_PKG_VERSION").into(),
+        host: Host::detect().fingerprint,
+        driver: short(&digest(&own)?),
+        programs: short(&hex::encode(sha256::digest(digests.concat().as_bytes()))),
+    })
+}
+
+fn digest(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(hex::encode(sha256::digest(&bytes)))
+}
+
+/// Enough of a digest to tell programs apart.
+fn short(digest: &str) -> String {
+    digest.chars().take(16).collect()
+}
+
+/// The package here, linked in several orders; built once for each campaign and kept with its bank.
+fn own_programs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let kept = folder.join("programs");
+    let path =
+        |folder: &Path, seed: u32| folder.join(format!("order-{seed}{}", std::env::consts::EXE_SUFFIX));
+    if !kept.is_dir() {
+        std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        let source = Source {
+            package: std::env::current_dir()?,
+            program: "sealmark".into(),
+            cargo: ["--locked", "--no-default-features", "--features", "cli"].map(str::to_owned).to_vec(),
+            target: folder.canonicalize()?.join("target"),
+        };
+        eprintln!("note: building the package here in {ORDERS} link orders");
+        let built = source.orders(1..=ORDERS).context("building with LLD, which orders sections")?;
+        let partial = folder.join("programs.partial");
+        std::fs::create_dir_all(&partial)?;
+        for (seed, program) in (1..).zip(&built) {
+            std::fs::copy(program, path(&partial, seed))
+                .with_context(|| format!("copying {}", program.display()))?;
+        }
+        std::fs::rename(&partial, &kept).with_context(|| format!("creating {}", kept.display()))?;
+    }
+    Ok((1..=ORDERS).map(|seed| path(&kept, seed)).collect())
+}
+
+/// Prints what the lines show, and writes it where it is wanted.
+fn draw(args: &Args, folder: &Path, lines: &[Line]) -> anyhow::Result<ExitStatus> {
+    let criterion = criterion::read(folder)?;
+    let Some(found) = characteristic(lines, SIMULATED, MARGINS) else {
+        eprintln!("sealmark: nothing is recorded in {}", folder.display());
+        return Ok(ExitStatus::CouldNotTell);
+    };
+    let tables = calibration::tables(&found, criterion);
+    for table in &tables {
+        print_line!("{}", report::text::table(table, width()));
+    }
+    if let Some(reports) = &args.reports {
+        let host = Host::detect();
+        let host = if host.fingerprint == found.origin.host {
+            format!("{} ({})", host.cpu, host.fingerprint)
+        } else {
+            found.origin.host.clone()
+        };
+        let place = reports.join(&found.origin.host);
+        let command = format!("sealmark gate --calibrate {} --pairs 0 --runs 0", folder.display());
+        let by = format!(
+            "On {host}, from {} to {}, by the program {}; put here by `{command}`.",
+            day(&found.when[0]),
+            day(&found.when[1]),
+            found.origin.driver
+        );
+        let mut parts: Vec<(String, String)> = tables
+            .iter()
+            .map(|table| (table.id.clone(), format!("{}\n{by}", report::markdown(table))))
+            .collect();
+        let mut all = String::new();
+        for (table, (_, text)) in tables.iter().zip(&parts) {
+            all += &format!("## {}\n\n{text}\n\n", table.title);
+        }
+        write_text(&place.join("report.md"), &format!("# How good the gate is\n\n{}\n", all.trim_end()))?;
+        write_text(&place.join("runs.jsonl"), &runs(lines)?)?;
+        if let Some(picture) = calibration::picture(&found, &host) {
+            let path = place.join("power.svg");
+            write_text(&path, &picture)?;
+            if let Some(page) = &args.splice {
+                let link =
+                    format!("![slowdowns that the gate finds, on {host}]({})", report::link(page, &path));
+                parts.push(("picture-gate-power".to_owned(), link));
+            }
+        }
+        if let Some(page) = &args.splice {
+            put(page, &parts)?;
+        }
+        print_line!("{}", place.display());
+    }
+    Ok(end_of(&found.cases))
+}
+
+/// Every run, as the bank has it. The pairs are too many to be kept with the sources.
+fn runs(lines: &[Line]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for line in lines.iter().filter(|line| matches!(line.entry, Entry::Run(_))) {
+        text += &serde_json::to_string(line)?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The day of a time.
+fn day(time: &str) -> &str {
+    time.split('T').next().unwrap_or(time)
+}
+
+/// Puts parts between the markers of a page.
+fn put(page: &Path, parts: &[(String, String)]) -> anyhow::Result<()> {
+    let mut text = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
+    let there: Vec<String> = markers(&text).into_iter().map(str::to_owned).collect();
+    let mut put = 0;
+    for (marker, part) in parts.iter().filter(|(marker, _)| there.contains(marker)) {
+        text = splice(&text, marker, part)?;
+        put += 1;
+    }
+    if put == 0 {
+        let names: Vec<&str> = parts.iter().map(|(marker, _)| marker.as_str()).collect();
+        bail!("{} has no marker <!-- sealmark:NAME --> of these: {}", page.display(), names.join(", "));
+    }
+    write_text(page, &text)?;
+    print_line!("{}: {put} parts replaced", page.display());
+    Ok(())
+}
+
+/// Whether every target is met: one that is missed is a finding, and one with too few runs leaves it open.
+fn end_of(cases: &[Case]) -> ExitStatus {
+    let asked = |kind: &Kind| kind.wanted != Wanted::Reported;
+    let meets = |kind: Kind| cases.iter().find(|case| case.kind == kind).and_then(Case::meets);
+    let all: Vec<Option<bool>> = KINDS.into_iter().filter(asked).map(meets).collect();
+    if all.contains(&Some(false)) {
+        ExitStatus::FoundSomething
+    } else if all.contains(&None) {
+        ExitStatus::CouldNotTell
+    } else {
+        ExitStatus::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::gate::calibrate::proportion::Share;
+
+    #[test]
+    fn programs_that_are_the_same_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let programs = [program("one", "1"), program("two", "2"), program("three", "1")];
+        let error = origin(&programs).unwrap_err().to_string();
+        assert!(error.contains("one and ") && error.contains("three are the same program"), "{error}");
+        let [one, other] = [&programs[..2], &programs[1..]].map(|some| origin(some).unwrap());
+        assert_ne!(one.programs, other.programs);
+        assert_eq!((one.driver.len(), &one.driver), (16, &other.driver));
+        let error = origin(&[folder.path().join("none")]).unwrap_err().to_string();
+        assert!(error.starts_with("reading ") && error.ends_with("none"), "{error}");
+    }
+
+    #[test]
+    fn a_missed_target_is_a_finding_and_a_short_campaign_leaves_it_open() {
+        let case = |name: &str, hits: u64, of: u64| {
+            let kind = Kind::named(name).unwrap();
+            let share = Share { hits, of };
+            let [wrong, found] = if kind.is_planted() { [Share::default(), share] } else { [share; 2] };
+            let unsure = Share::default();
+            Case { kind, wrong, found, unsure, unfair: 0, seconds: None, effect: None, estimate: None }
+        };
+        let mut cases = vec![
+            case("same", 1, 370),
+            case("orders", 0, 150),
+            case("planted-1", 70, 75),
+            case("planted-2", 150, 150),
+        ];
+        assert_eq!(end_of(&cases), ExitStatus::Fine);
+        cases[3] = case("planted-2", 100, 149);
+        assert_eq!(end_of(&cases), ExitStatus::CouldNotTell);
+        cases[0] = case("same", 2, 370);
+        assert_eq!(end_of(&cases), ExitStatus::FoundSomething);
+        assert_eq!(end_of(&[]), ExitStatus::CouldNotTell);
+    }
+
+    #[test]
+    fn parts_are_put_between_their_markers_and_a_page_without_any_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("page.md");
+        let parts =
+            [("gate-false".to_owned(), "| new |".to_owned()), ("gate-power".to_owned(), "x".to_owned())];
+        std::fs::write(&page, "a\n<!-- sealmark:gate-false -->\nold\n<!-- /sealmark:gate-false -->\nb\n")
+            .unwrap();
+        put(&page, &parts).unwrap();
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert_eq!(text, "a\n<!-- sealmark:gate-false -->\n| new |\n<!-- /sealmark:gate-false -->\nb\n");
+        std::fs::write(&page, "nothing").unwrap();
+        let error = put(&page, &parts).unwrap_err().to_string();
+        assert!(error.ends_with("of these: gate-false, gate-power"), "{error}");
+    }
+
+    #[test]
+    fn only_runs_are_kept_with_the_sources_and_only_kinds_that_are_named_are_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bank = Bank::open(folder.path(), origin(&[]).unwrap()).unwrap();
+        let pair = crate::measure::gate::calibrate::line::Pair { base: 0, head: 0, logs: BTreeMap::new() };
+        bank.push(KINDS[0], "then".into(), Entry::Pair(pair)).unwrap();
+        assert_eq!(runs(bank.lines()).unwrap(), "");
+        let args = Args {
+            calibrate: None,
+            kind: vec!["single".into(), "same".into()],
+            runs: None,
+            pairs: 7,
+            reports: None,
+            splice: None,
+        };
+        let goals: Vec<_> =
+            args.goals().into_iter().map(|(kind, goal)| (kind.name, goal.pairs, goal.runs)).collect();
+        assert_eq!(goals, [("same", 7, 370), ("single", 7, 75)]);
+        assert_eq!(Args { runs: Some(0), kind: Vec::new(), ..args }.goals().len(), KINDS.len());
+    }
+
+    #[test]
+    fn the_set_is_in_the_catalog() {
+        let registry = Registry::with(&[], &[]).unwrap();
+        assert!(SET.iter().all(|path| registry.workload(path).is_ok()));
+        assert!(ORDERS as usize >= campaign::programs_for(&KINDS));
+    }
+}
