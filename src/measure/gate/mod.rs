@@ -2,15 +2,16 @@
 //!
 //! `exact` compares streams of instructions: a workload whose stream did not change is `Same` and is not
 //! timed. `timed` times the rest in pairs of fresh processes (`pair`), one of the base and one of the head,
-//! until `rule` decides. `result` is what comes out: schema `sealmark.gate/1`. Not here: how a build comes
-//! about.
+//! until `rule` decides. `result` is what comes out: schema `sealmark.gate/1`. `history` keeps one line of each
+//! run. Not here: how a build comes about.
 
 pub mod exact;
+pub mod history;
 pub mod pair;
 mod result;
 pub mod rule;
 mod run;
 pub mod timed;
 
-pub use result::{Gate, Ratio, Row, SCHEMA};
+pub use result::{Commits, Gate, Ratio, Row, SCHEMA};
 pub use run::{Plan, Step, Subject, run};

@@ -29,6 +29,9 @@ pub struct Gate {
     pub base: Vec<String>,
     /// The files of the head.
     pub head: Vec<String>,
+    /// The commits that were built; absent where the builds were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<Commits>,
     /// `slower` where any row is, else `unsure` where any row is or `null_pair` is not fair, else `faster`
     /// where any row is, else `same`.
     pub verdict: Verdict,
@@ -47,6 +50,15 @@ pub struct Gate {
     pub ended_early: bool,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// What base and head were built from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Commits {
+    /// The base's commit.
+    pub base: String,
+    /// The head's; `-dirty` follows where files differed from it.
+    pub head: String,
 }
 
 /// One workload on one engine.

@@ -87,6 +87,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool, show: &mut (dyn FnMut(Step) + Send)) 
         build: env!("SEALMARK_BUILD").into(),
         base: names(&plan.base),
         head: names(&plan.head),
+        commits: None,
         verdict: Gate::overall(&rows, null_pair.as_ref()),
         rows,
         null_pair,
