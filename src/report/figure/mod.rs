@@ -1,14 +1,19 @@
-//! Figures: a curve on a chart, or bars. Each stands above the table that has its numbers.
+//! Figures: a curve on a chart, bars, pairs of the gate, or its history. Each stands above the table that has
+//! its numbers.
 
 use super::curve::Curve;
 
 mod bars;
 mod chart;
 mod curve;
+mod pairs;
 mod palette;
+mod trend;
 
 pub(super) use bars::{Bar, Bars};
+pub(super) use pairs::{Pairs, Strip};
 pub(super) use palette::PALETTE;
+pub(super) use trend::{Point, Series, Trend};
 
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]
@@ -17,6 +22,10 @@ pub(super) enum Figure<'a> {
     Curve(Curve<'a>, String),
     /// One bar for each engine, part by part.
     Bars(Bars<'a>),
+    /// One strip for each workload that the gate timed.
+    Pairs(Pairs),
+    /// Two small pictures for each workload of a gate's history.
+    Trend(Trend),
 }
 
 impl Figure<'_> {
@@ -28,6 +37,8 @@ impl Figure<'_> {
                 curve::draw(curve, words, engines, name, palette::Paint::Page).into_string()
             }
             Self::Bars(bars) => bars.draw(name).into_string(),
+            Self::Pairs(pairs) => pairs.draw(name).into_string(),
+            Self::Trend(trend) => trend.draw(name).into_string(),
         }
     }
 
@@ -39,7 +50,7 @@ impl Figure<'_> {
                 let drawing = curve::draw(curve, words, engines, "figure", palette::Paint::Picture);
                 Some((curve.id(), drawing.into_string() + "\n"))
             }
-            Self::Bars(_) => None,
+            Self::Bars(_) | Self::Pairs(_) | Self::Trend(_) => None,
         }
     }
 
@@ -51,6 +62,8 @@ impl Figure<'_> {
                 format!("{finding}{space}Both axes are logarithmic; the band around a line is its interval.")
             }
             Self::Bars(bars) => bars.finding(),
+            Self::Pairs(pairs) => pairs.finding(),
+            Self::Trend(trend) => trend.finding(),
         }
     }
 }
