@@ -144,9 +144,9 @@ impl Series {
 
     fn ratios(&self, middle: f64, half: f64, runs: usize) -> Markup {
         let all = self.points.iter().flatten().filter_map(|point| point.ratio).flatten();
-        let logs = all.map(|ratio| ratio.ln().abs()).filter(|log| log.is_finite());
+        let logs = all.map(|ratio| log(ratio).abs()).filter(|log| log.is_finite());
         let range = logs.fold(LEAST, f64::max).min(MOST);
-        let y = |ratio: f64| middle - ratio.ln().clamp(-range, range) / range * half;
+        let y = |ratio: f64| middle - log(ratio).clamp(-range, range) / range * half;
         let color = Paint::Page.line(0);
         html! {
             @for (n, point) in self.points.iter().enumerate() {
@@ -185,6 +185,11 @@ impl Series {
         }
         out
     }
+}
+
+/// The logarithm of a ratio; what is no ratio stands at the lower edge.
+fn log(ratio: f64) -> f64 {
+    if ratio > 0.0 { ratio.ln() } else { f64::NEG_INFINITY }
 }
 
 /// Where a run stands.

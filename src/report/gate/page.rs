@@ -232,7 +232,7 @@ mod tests {
         ];
         assert!(order.map(at).is_sorted(), "{:?}", order.map(at));
         assert_eq!((page.matches("<svg").count(), page.matches("<div").count() > 5), (1, true));
-        assert!(page.contains("&lt;b&gt;|x|&lt;/b&gt;"), "a reason is only words");
+        assert!(page.contains("&lt;b&gt;|x|&lt;/<wbr>b&gt;"), "a reason is only words");
     }
 
     #[test]
