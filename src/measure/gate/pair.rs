@@ -33,7 +33,7 @@ pub const ARENA_LEN: usize = 24 * 1024;
 /// Fewest and most groups of four slices that a workload gets in a pair.
 pub const QUADS: [u32; 2] = [8, 12];
 /// How long a worker may keep silent: the longest slice and preparation take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
 
 /// A workload on an engine, with the amount of work that a slice of it does in either program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -185,3 +185,6 @@ fn stack_offset(rng: &mut impl Rng) -> u32 {
 fn arena_offset(rng: &mut impl Rng) -> u32 {
     64 * rng.random_range(0..64)
 }
+
+#[cfg(all(test, unix))]
+mod tests;
