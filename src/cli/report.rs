@@ -7,8 +7,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::{ExitStatus, Registry};
 use crate::measure::Run;
+use crate::measure::gate::rule::Verdict;
 use crate::report::agree::agreement;
 use crate::report::finding::{Finding, Kind};
+use crate::report::gate::Results;
 use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 
 /// Draws a report from result files: HTML, Markdown, CSV, formats for other tools, or pictures for a README.
@@ -16,16 +18,21 @@ use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 /// If the results contain a failure, the report shows it, stderr names the first one, and the exit code is 1.
 /// Failures are a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
 /// early. An engine that the CPU cannot run is not a failure.
+///
+/// Results of `sealmark gate` and their history are drawn in a report of their own, as a page, text, Markdown,
+/// CSV or JUnit. A result that is slower exits with 1, one that is unsure with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark bench seal/aes-256-gcm/1024 --engine ring -o bench.json\n  \
                   sealmark report bench.json -o site\n  \
-                  sealmark report bench.json --format markdown\n\
+                  sealmark report bench.json --format markdown\n  \
+                  sealmark report gate.json history.jsonl -o site\n\
                   \n\
-                  Exit codes: 0 no failure in the files; 1 a failure, or --agree found that the runs differ; \
-                  2 bad usage, or a file that cannot be read; 3 the files hold no result.")]
+                  Exit codes: 0 no failure in the files; 1 a failure, a workload that the gate found slower, or \
+                  --agree found that the runs differ; 2 bad usage, or a file that cannot be read; 3 the files \
+                  hold no result, or the gate was unsure.")]
 pub(super) struct Args {
-    /// Result files of `verify` and `bench`, or folders with result files.
+    /// Result files of `verify` and `bench`, or of `gate` and its history; or folders with result files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Writes index.html, report.md and report.csv into this folder.
@@ -55,6 +62,9 @@ fn formats() -> impl TypedValueParser<Value = &'static Format> {
 }
 
 pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
+    if let Some(results) = Results::read(&args.files)? {
+        return gate(args, &results);
+    }
     let mut files = Vec::new();
     for path in &args.files {
         files.extend(report::read_all(path)?);
@@ -68,6 +78,32 @@ pub(super) fn run(args: &Args, _: &Registry) -> anyhow::Result<ExitStatus> {
         eprintln!("note: {} did not run: {}", plain(&engine), plain(&why));
     }
     Ok(end_of(&report.findings()))
+}
+
+/// Draws results of the gate; a verdict that is not good never exits with 0.
+fn gate(args: &Args, results: &Results) -> anyhow::Result<ExitStatus> {
+    if args.agree.is_some() || args.splice.is_some() {
+        bail!("--agree and --splice take results of `bench`, and these are of `gate`");
+    }
+    match (&args.format, &args.output) {
+        (Some(format), _) => print_line!("{}", results.draw(format, super::width())?.trim_end()),
+        (None, Some(dir)) => print_line!("{}", results.write_html(dir)?.display()),
+        (None, None) => bail!("nowhere to put the report: give -o DIR or --format FORMAT"),
+    }
+    for line in &results.history.torn {
+        eprintln!("note: line {line} of a history was cut short and is left out");
+    }
+    Ok(match results.verdict() {
+        Some((Verdict::Slower, words)) => {
+            eprintln!("sealmark: {words}");
+            ExitStatus::FoundSomething
+        }
+        Some((Verdict::Unsure, words)) => {
+            eprintln!("sealmark: {words}");
+            ExitStatus::CouldNotTell
+        }
+        Some((Verdict::Faster | Verdict::Same, _)) | None => ExitStatus::Fine,
+    })
 }
 
 fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {

@@ -5,6 +5,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::measure::gate::history;
+
 /// Why a result file could not be read or written, or a report could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -103,6 +105,41 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A result of the gate, where one of `verify` or `bench` is wanted.
+    #[error("{}: {schema} is a result of `sealmark gate`, not of `verify` or `bench`", path.display())]
+    OfTheGate {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        schema: String,
+    },
+    /// Results of the gate and others were named together.
+    #[error(
+        "{}: {schema} is drawn in a report of its own; leave out {}",
+        path.display(),
+        other.display()
+    )]
+    Alone {
+        /// The gate's result or history.
+        path: PathBuf,
+        /// Its schema.
+        schema: String,
+        /// The first file that is neither.
+        other: PathBuf,
+    },
+    /// A format cannot hold results of that kind.
+    #[error(
+        "{format} has no place for {schema}: take text, markdown or csv, junit for one result, or -o DIR"
+    )]
+    NoPlace {
+        /// The format.
+        format: &'static str,
+        /// The schema.
+        schema: &'static str,
+    },
+    /// A history of the gate cannot be read.
+    #[error(transparent)]
+    History(#[from] history::Error),
     /// A text to splice into lacks the pair of marker comments.
     #[error("no <!-- sealmark:{marker} --> followed by <!-- /sealmark:{marker} -->")]
     NoMarker {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use super::Error;
+use crate::measure::gate;
 use crate::{measure, verify};
 
 /// A result file.
@@ -81,9 +82,20 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
     match schema.as_str() {
         verify::SCHEMA => member(path, &schema, text).map(File::Verify),
         measure::SCHEMA => member(path, &schema, text).map(File::Bench),
+        gate::SCHEMA | gate::history::SCHEMA => Err(Error::OfTheGate { path: path.to_owned(), schema }),
         _ if is_newer(&schema) => Err(Error::NewerSchema { path: path.to_owned(), schema }),
         _ => Err(unknown(format!("{schema:?}"))),
     }
+}
+
+/// Reads a file that is known to have that schema.
+///
+/// # Errors
+/// [`Error::Unreadable`], [`Error::Truncated`], [`Error::WrongMember`], [`Error::NotJson`].
+pub(super) fn member_of<T: DeserializeOwned>(path: &Path, schema: &str) -> Result<T, Error> {
+    let text =
+        fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    member(path, schema, text.strip_prefix('\u{feff}').unwrap_or(&text))
 }
 
 fn member<T: DeserializeOwned>(path: &Path, schema: &str, text: &str) -> Result<T, Error> {
@@ -97,7 +109,7 @@ fn is_newer(schema: &str) -> bool {
         Some((name.to_owned(), version.parse().ok()?))
     };
     let Some((name, version)) = split(schema) else { return false };
-    [verify::SCHEMA, measure::SCHEMA]
+    [verify::SCHEMA, measure::SCHEMA, gate::SCHEMA, gate::history::SCHEMA]
         .iter()
         .filter_map(|ours| split(ours))
         .any(|(ours, latest)| ours == name && version > latest)
@@ -262,13 +274,20 @@ mod tests {
             "[]",
             "7",
             r#"{"schema":7}"#,
-            r#"{"schema":"sealmark.gate/1"}"#,
             r#"{"schema":"sealmark.verify/0"}"#,
             r#"{"schema":"sealmark.verify"}"#,
             r#"{"schema":"other.bench/9"}"#,
         ] {
             let e = refusal(text);
             assert!(matches!(e, Error::UnknownSchema { .. }), "{text}: {e}");
+        }
+    }
+
+    #[test]
+    fn a_result_of_the_gate_is_read_elsewhere() {
+        for schema in ["sealmark.gate/1", "sealmark.gate-history/1"] {
+            let e = refusal(&format!("{{\"schema\":\"{schema}\"}}"));
+            assert!(matches!(&e, Error::OfTheGate { schema: found, .. } if found == schema), "{e}");
         }
     }
 

@@ -1,9 +1,10 @@
-//! Reports: everything drawn from the result files of `sealmark verify` and `sealmark bench`.
+//! Reports: everything drawn from the result files of `sealmark verify`, `sealmark bench` and `sealmark gate`.
 //!
 //! [`read_all`] reads files, [`Report::build`] groups them by host into [`Section`]s, and every format walks
 //! a section. Formats for people walk its blocks, each a table with its figure; `table` states their order
 //! once. Formats for programs walk its entries, each a tally, a row or an engine with its findings. Nothing
-//! is measured, judged or fetched here, and no text from a file is taken for markup.
+//! is measured, judged or fetched here, and no text from a file is taken for markup. Results of the gate have
+//! reports of their own (`gate`), drawn with the same tables and figures.
 
 mod answer;
 mod block;

@@ -39,6 +39,16 @@ pub(super) fn three(x: f64) -> String {
     }
 }
 
+/// A ratio as a change in percent: `+2.31 %`.
+pub(super) fn change(ratio: f64) -> String {
+    let percent = 100.0 * (ratio - 1.0);
+    if !percent.is_finite() {
+        return "?".to_owned();
+    }
+    let sign = if percent <= -0.005 { '−' } else { '+' };
+    format!("{sign}{:.2} %", percent.abs())
+}
+
 /// A message size: `16 B`, `1 KiB`, `1 MiB`, `1,500 B`.
 pub(super) fn size(bytes: u64) -> String {
     for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
@@ -101,6 +111,20 @@ mod tests {
         }
         assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
         assert_eq!((counted(1, "case"), counted(0, "case")), ("1 case".into(), "0 cases".into()));
+    }
+
+    #[test]
+    fn a_ratio_is_a_change_in_percent() {
+        for (ratio, text) in [
+            (1.0, "+0.00 %"),
+            (1.02306, "+2.31 %"),
+            (0.985, "−1.50 %"),
+            (0.99996, "+0.00 %"),
+            (2.5, "+150.00 %"),
+        ] {
+            assert_eq!(change(ratio), text);
+        }
+        assert_eq!(change(f64::INFINITY), "?");
     }
 
     #[test]

@@ -197,7 +197,7 @@ fn loops(trace: &Trace) -> Table {
     table
 }
 
-/// The changes, by mnemonic and by symbol.
+/// The changes, by mnemonic, by symbol and, where they differ, by loop.
 fn changes(diff: &Diff) -> Vec<Table> {
     let title = |of: &str| {
         let way = if diff.same_digest { "in the same sequence" } else { "in another sequence" };
@@ -217,10 +217,14 @@ fn changes(diff: &Diff) -> Vec<Table> {
         }
         table
     };
-    vec![
+    let mut tables = vec![
         table("mnemonic-changes", "mnemonic", &diff.mnemonics),
         table("symbol-changes", "symbol", &diff.symbols),
-    ]
+    ];
+    if !diff.loops.is_empty() {
+        tables.push(table("loop-changes", "loop", &diff.loops));
+    }
+    tables
 }
 
 /// The number of rows not shown, in words.

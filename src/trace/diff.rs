@@ -1,10 +1,10 @@
-//! The differences between two traces, by mnemonic and by symbol.
+//! The differences between two traces, by mnemonic, by symbol and by loop.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Trace;
+use super::{Loop, Trace};
 
 /// The differences between two traces.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -19,12 +19,15 @@ pub struct Diff {
     pub mnemonics: Vec<Change>,
     /// Changed counts by symbol, largest change first.
     pub symbols: Vec<Change>,
+    /// Changed counts of the hottest loops, named by their symbol and place in it, largest change first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<Change>,
 }
 
 /// A count that changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
-    /// The mnemonic or symbol.
+    /// The mnemonic, the symbol or the loop.
     pub name: String,
     /// In the earlier trace.
     pub before: u64,
@@ -51,8 +54,19 @@ impl Diff {
             same_digest: before.digest == after.digest,
             mnemonics: changes(mnemonics(before), mnemonics(after)),
             symbols: changes(symbols(before), symbols(after)),
+            loops: changes(loops(&before.loops), loops(&after.loops)),
         }
     }
+}
+
+/// The loops with their counts. Offsets move from build to build, so a loop's name is its place among those
+/// of its symbol.
+fn loops(found: &[Loop]) -> Vec<(String, u64)> {
+    let mut sorted: Vec<&Loop> = found.iter().collect();
+    sorted.sort_by(|a, b| (&a.symbol, a.start, a.end).cmp(&(&b.symbol, b.start, b.end)));
+    let same = sorted.chunk_by(|one, other| one.symbol == other.symbol);
+    let name = |(at, one): (usize, &&Loop)| (format!("{}, loop {}", one.symbol, at + 1), one.count);
+    same.flat_map(|same| same.iter().enumerate().map(name)).collect()
 }
 
 fn changes(before: Vec<(String, u64)>, after: Vec<(String, u64)>) -> Vec<Change> {
@@ -85,5 +99,21 @@ mod tests {
         );
         let found: Vec<_> = found.iter().map(|c| (c.name.as_str(), c.before, c.after)).collect();
         assert_eq!(found, [("aesenc xmm", 14, 0), ("vaesenc zmm", 0, 14), ("mov", 10, 12)]);
+    }
+
+    #[test]
+    fn a_loop_is_named_by_its_place_and_not_by_its_offset() {
+        let one = |symbol: &str, start, count| Loop {
+            symbol: symbol.into(),
+            start,
+            end: start + 8,
+            turns: 1,
+            length: 2,
+            count,
+        };
+        let before = [one("f", 64, 500), one("f", 16, 20), one("g", 0, 7)];
+        let after = [one("f", 96, 600), one("f", 32, 20), one("g", 0, 7)];
+        let found = changes(loops(&before), loops(&after));
+        assert_eq!(found, [Change { name: "f, loop 2".into(), before: 500, after: 600 }]);
     }
 }

@@ -25,6 +25,7 @@ use crate::report::{self, markers, splice, write_text};
 
 /// Arguments of a calibration.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
     /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or

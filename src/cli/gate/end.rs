@@ -9,7 +9,7 @@ use super::{Args, Format};
 use crate::cli::terminal::screen_width;
 use crate::cli::{ExitStatus, STOP};
 use crate::measure::gate::rule::Verdict;
-use crate::measure::gate::{Gate, SCHEMA, WhenUnsure, baseline};
+use crate::measure::gate::{Gate, SCHEMA, WhenUnsure, baseline, history};
 use crate::report::{self, plain};
 
 /// Writes and prints the result.
@@ -18,8 +18,18 @@ pub(super) fn finish(args: &Args, mut gate: Gate) -> anyhow::Result<ExitStatus> 
     if let Some(path) = &args.output {
         report::write(path, &gate)?;
     }
+    if let Some(path) = &args.history {
+        for line in history::append(path, &gate)? {
+            eprintln!("note: {}: line {line} was cut short and stays as it is", path.display());
+        }
+    }
     match args.format {
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&gate)?),
+        Format::Markdown => print_line!("{}", report::gate::markdown(&gate).trim_end()),
+        Format::Junit if gate.setup.unsure == WhenUnsure::Fail => {
+            print_line!("{}", report::gate::junit_strict(&gate).trim_end());
+        }
+        Format::Junit => print_line!("{}", report::gate::junit(&gate).trim_end()),
         Format::Text => print_line!("{}", report::gate::text(&gate, screen_width()).trim_end()),
     }
     let end = exit_of(&gate, STOP.load(Ordering::SeqCst));

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 
 use super::{ExitStatus, Registry, STOP, progress};
 use crate::host::Host;
-use crate::measure::gate::{self, Commits, Gate, Plan, Setup, Step, WhenUnsure, baseline};
+use crate::measure::gate::{self, Commits, Gate, Plan, Setup, Step, WhenUnsure, baseline, history};
 use choice::Choice;
 use source::Source;
 
@@ -72,7 +72,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "REASON", requires = "save")]
     accept: Option<String>,
     /// Plants slowdowns of 2 % and 5 % in each workload, and fails for a workload in which one is not found.
-    #[arg(long, conflicts_with_all = ["base", "base_rev", "baseline", "save", "all"])]
+    #[arg(long, conflicts_with_all = ["base", "base_rev", "baseline", "save", "all", "history"])]
     self_check: bool,
     /// Only this set of the configuration. Default: the set `default`.
     #[arg(long, value_name = "NAME")]
@@ -104,6 +104,9 @@ pub(super) struct Args {
     /// Also writes the result to this file as JSON.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Appends a line with verdicts, counts and ratios to this file; `sealmark report` draws it.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
 }
 
 /// Seconds of pairs.
@@ -122,6 +125,11 @@ enum Format {
     Text,
     /// Machine-readable; `sealmark schema gate` prints its JSON schema.
     Json,
+    /// For the summary of a CI job, or a comment.
+    Markdown,
+    /// JUnit XML: a test case for each workload. Slower is a failure; unsure is skipped, or with --unsure fail
+    /// an error.
+    Junit,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -133,8 +141,12 @@ enum Unsure {
 }
 
 pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
-    for path in [&args.output, &args.save].into_iter().flatten() {
+    for path in [&args.output, &args.save, &args.history].into_iter().flatten() {
         super::output::check(path)?;
+    }
+    if let Some(path) = args.history.as_deref().filter(|path| path.exists()) {
+        // A foreign file is refused now, and not after minutes.
+        history::read(path)?;
     }
     if let Some(folder) = &args.calibrate.calibrate {
         super::install_ctrlc_handler();

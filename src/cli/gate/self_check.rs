@@ -1,5 +1,7 @@
 //! `sealmark gate --self-check`: slowdowns planted in this program, and whether the gate finds them.
 
+use anyhow::bail;
+
 use super::{Args, Format, with_progress};
 use crate::cli::{ExitStatus, STOP, width};
 use crate::measure::gate::config::Chosen;
@@ -8,6 +10,9 @@ use crate::measure::gate::{self, Plan};
 use crate::report::{self, Cell, Mark, Table, text};
 
 pub(super) fn run(args: &Args, chosen: Chosen) -> anyhow::Result<ExitStatus> {
+    if matches!(args.format, Format::Markdown | Format::Junit) {
+        bail!("--self-check prints text or JSON: leave --format out, or give --format json");
+    }
     let programs = if args.head.is_empty() { vec![std::env::current_exe()?] } else { args.head.clone() };
     let plan = |planted: f64| Plan {
         base: programs.clone(),
@@ -26,7 +31,7 @@ pub(super) fn run(args: &Args, chosen: Chosen) -> anyhow::Result<ExitStatus> {
     }
     match args.format {
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&check)?),
-        Format::Text => {
+        _ => {
             print_line!("{}", text::table(&table(&check), width()).trim_end());
             for words in &chosen.left_out {
                 print_line!("Left out: {words}");

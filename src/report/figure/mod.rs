@@ -1,17 +1,21 @@
-//! Figures: a curve on a chart, bars, or the gate's power curve. Each stands above the table that has its
-//! numbers.
+//! Figures: a curve on a chart, bars, and of the gate its pairs, its history and its power curve. Each stands
+//! above the table that has its numbers.
 
 use super::curve::Curve;
 
 mod bars;
 mod chart;
 mod curve;
+mod pairs;
 mod palette;
-mod power;
+pub(super) mod power;
+pub(super) mod trend;
 
 pub(super) use bars::{Bar, Bars};
+pub(super) use pairs::{Pairs, Strip};
 pub(super) use palette::PALETTE;
-pub(super) use power::{Point, Power, Series};
+pub(super) use power::Power;
+pub(super) use trend::Trend;
 
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]
@@ -20,6 +24,10 @@ pub(super) enum Figure<'a> {
     Curve(Curve<'a>, String),
     /// One bar for each engine, part by part.
     Bars(Bars<'a>),
+    /// One strip for each workload that the gate timed.
+    Pairs(Pairs),
+    /// Two small pictures for each workload of a gate's history.
+    Trend(Trend),
 }
 
 impl Figure<'_> {
@@ -31,6 +39,8 @@ impl Figure<'_> {
                 curve::draw(curve, words, engines, name, palette::Paint::Page).into_string()
             }
             Self::Bars(bars) => bars.draw(name).into_string(),
+            Self::Pairs(pairs) => pairs.draw(name).into_string(),
+            Self::Trend(trend) => trend.draw(name).into_string(),
         }
     }
 
@@ -42,7 +52,7 @@ impl Figure<'_> {
                 let drawing = curve::draw(curve, words, engines, "figure", palette::Paint::Picture);
                 Some((curve.id(), drawing.into_string() + "\n"))
             }
-            Self::Bars(_) => None,
+            Self::Bars(_) | Self::Pairs(_) | Self::Trend(_) => None,
         }
     }
 
@@ -54,6 +64,8 @@ impl Figure<'_> {
                 format!("{finding}{space}Both axes are logarithmic; the band around a line is its interval.")
             }
             Self::Bars(bars) => bars.finding(),
+            Self::Pairs(pairs) => pairs.finding(),
+            Self::Trend(trend) => trend.finding(),
         }
     }
 }

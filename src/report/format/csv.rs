@@ -149,12 +149,14 @@ fn bench(row: &Row) -> [String; 17] {
     ]
 }
 
-fn words(words: &str) -> String {
+/// Words as a field: none that a spreadsheet would take for a formula.
+pub(in crate::report) fn words(words: &str) -> String {
     let words = plain(words);
     if words.starts_with(['=', '+', '-', '@']) { format!("'{words}") } else { words }
 }
 
-fn line(out: &mut String, fields: &[String]) {
+/// Adds a line of these fields.
+pub(in crate::report) fn line(out: &mut String, fields: &[String]) {
     let quoted = |field: &String| {
         if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.clone() }
     };

@@ -173,7 +173,7 @@ fn kind(kind: Kind) -> &'static str {
 }
 
 /// Words as XML 1.0 allows them: `plain` replaces the control characters, this the two non-characters.
-fn xml(words: &str) -> String {
+pub(in crate::report) fn xml(words: &str) -> String {
     let words = plain(words).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -61,7 +61,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 /// Words as Markdown that renders exactly these words.
-fn escape(words: &str) -> String {
+pub(in crate::report) fn escape(words: &str) -> String {
     let mut out = String::new();
     for c in plain(words).chars() {
         match c {

@@ -16,11 +16,11 @@ use super::section::Report;
 mod benchstat;
 mod bmf;
 pub mod columns;
-mod csv;
+pub(super) mod csv;
 mod gha;
-mod junit;
-mod markdown;
-mod page;
+pub(super) mod junit;
+pub(super) mod markdown;
+pub(super) mod page;
 mod screen;
 pub mod text;
 

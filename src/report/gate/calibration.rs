@@ -8,7 +8,8 @@ use crate::measure::gate::calibrate::criterion::Criterion;
 use crate::measure::gate::calibrate::kind::{Builds, Wanted};
 use crate::measure::gate::calibrate::proportion::Share;
 use crate::report::block::{Cell, Mark, Table};
-use crate::report::figure::{Point, Power, Series};
+use crate::report::figure::Power;
+use crate::report::figure::power::{Point, Series};
 use crate::report::number::{count, three};
 
 /// The tables, each under the name of its marker: `gate-false` and `gate-power`. A table without rows is left

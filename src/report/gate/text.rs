@@ -1,13 +1,14 @@
-//! The gate on one screen: the verdict, the rows, what changed in them and how sure that is.
+//! The gate on one screen: the verdict, the workloads, what changed in them and how sure that is.
 //!
 //! At most 40 lines at 100 columns. Rows that are slower, unsure or faster come first; of those that are the
 //! same, as many as there is room for.
 
-use crate::measure::gate::rule::{NullPairs, Verdict};
-use crate::measure::gate::{Gate, Ratio, Row};
+use super::sentence::{interval, lost, name, named, null_pairs, sentence, streams};
+use crate::measure::gate::rule::Verdict;
+use crate::measure::gate::{Gate, Row};
 use crate::report::block::{Cell, Table};
 use crate::report::format::text::{table, wrap};
-use crate::report::number::{count, counted, plain};
+use crate::report::number::{change, count, counted, plain};
 use crate::trace::Diff;
 
 /// Lines of a screen.
@@ -26,7 +27,7 @@ const FRAME: usize = 6;
 /// Draws the result for a terminal of that width.
 pub fn text(gate: &Gate, width: u16) -> String {
     let columns = usize::from(width.max(40));
-    let mut out = wrap(&sentence(gate), columns);
+    let mut out = wrap(&sentence(gate), columns) + &wrap(&basis(gate), columns);
     let mut end = String::new();
     for words in notes(gate).into_iter().chain(circumstances(gate)) {
         end += &wrap(&words, columns);
@@ -38,49 +39,29 @@ pub fn text(gate: &Gate, width: u16) -> String {
     out + &end
 }
 
-/// The verdict, and the number of rows that it rests on.
-fn sentence(gate: &Gate) -> String {
-    let all = counted(gate.rows.len() as u64, "row");
-    let number = |verdict| gate.rows.iter().filter(|row| row.verdict == verdict).count();
-    let stored = gate.setup.baseline.as_ref().map(|stored| plain(&stored.file));
-    match (gate.verdict, stored) {
-        (Verdict::Slower, _) => {
-            format!("Slower: the head takes more time in {} of {all}.", number(Verdict::Slower))
+/// What the verdict rests on.
+fn basis(gate: &Gate) -> String {
+    let number = |changed| gate.rows.iter().filter(|row| row.changed == Some(changed)).count() as u64;
+    let nothing_known = gate.rows.iter().all(|row| row.instructions.is_none() && row.ratio.is_none());
+    match &gate.setup.baseline {
+        Some(stored) => {
+            let file = plain(&stored.file);
+            match number(true) {
+                0 => format!("{} as in {file}.", counted(number(false), "stream")),
+                others => format!(
+                    "{} not as in {file}; to time what changed, compare with --base or --base-rev.",
+                    counted(others, "stream")
+                ),
+            }
         }
-        (Verdict::Faster, _) => {
-            format!(
-                "Faster: the head takes less time in {} of {all}, and more in none.",
-                number(Verdict::Faster)
-            )
+        None if nothing_known && number(false) > 0 && number(false) == gate.rows.len() as u64 => {
+            "Base and head are the same program, so nothing was run; --all times it anyway.".to_owned()
         }
-        (Verdict::Unsure, _) if gate.rows.is_empty() => "Unsure: nothing was compared.".to_owned(),
-        (Verdict::Unsure, _) if number(Verdict::Unsure) == 0 => {
-            "Unsure: the base does not agree with itself.".to_owned()
+        None if gate.not_traced.is_some() => {
+            let why = gate.not_traced.as_deref().map(reason).unwrap_or_default();
+            format!("No instructions were compared ({why}), so every workload was timed.")
         }
-        (Verdict::Unsure, None) => format!("Unsure: {} of {all} undecided.", number(Verdict::Unsure)),
-        (Verdict::Unsure, Some(file)) => {
-            let changed = gate.rows.iter().filter(|row| row.changed == Some(true)).count();
-            format!(
-                "Unsure: {} of {all} undecided. In {changed}, the instructions are not those of {file}; to time \
-                 them, compare with --base or --base-rev.",
-                number(Verdict::Unsure)
-            )
-        }
-        (Verdict::Same, Some(file)) => format!("Same: {all}, the same instructions as in {file}."),
-        (Verdict::Same, None) => same(gate, &all),
-    }
-}
-
-/// What it rests on that all rows are the same.
-fn same(gate: &Gate, all: &str) -> String {
-    let timed = gate.rows.iter().filter(|row| row.ratio.is_some()).count();
-    let traced = gate.rows.iter().any(|row| row.instructions.is_some());
-    match (timed, traced) {
-        (0, false) => format!(
-            "Same: {all}. Base and head are the same program, so nothing was run; --all times it anyway."
-        ),
-        (0, true) => format!("Same: {all}, the same instructions, so nothing was timed."),
-        (timed, _) => format!("Same: {all}, {timed} of them by time."),
+        None => streams(gate),
     }
 }
 
@@ -90,13 +71,13 @@ fn rows(gate: &Gate, room: usize) -> Table {
     sorted.sort_by_key(|row| importance(row));
     let stored = gate.setup.baseline.is_some();
     let columns: &[&str] = if stored {
-        &["row", "verdict", "instructions", "ns then", "ns now"]
+        &["workload", "verdict", "instructions", "ns then", "ns now"]
     } else {
-        &["row", "verdict", "change %", "between", "instructions"]
+        &["workload", "verdict", "time", "between", "instructions"]
     };
     let mut table = Table::new("gate", "Head against base", columns);
     for row in &sorted[..sorted.len().min(room)] {
-        let mut cells = vec![Cell::new(name(row)), Cell::new(word(row.verdict))];
+        let mut cells = vec![Cell::new(named(row)), Cell::new(name(row.verdict))];
         let times = |side: Option<f64>| side.map_or_else(Cell::none, |ns| Cell::new(format!("{ns:.1}")));
         match (stored, &row.ratio) {
             (true, _) => {
@@ -104,7 +85,7 @@ fn rows(gate: &Gate, room: usize) -> Table {
                 cells.extend([row.ns.and_then(|ns| ns.base), row.ns.map(|ns| ns.head)].map(times));
             }
             (false, Some(ratio)) => {
-                cells.extend([Cell::new(signed(ratio.estimate)), Cell::new(between(ratio))]);
+                cells.extend([Cell::new(change(ratio.estimate)), Cell::new(interval(*ratio))]);
                 cells.push(instructions(row));
             }
             (false, None) => cells.extend([Cell::none(), Cell::none(), instructions(row)]),
@@ -118,7 +99,10 @@ fn rows(gate: &Gate, room: usize) -> Table {
             let same = rest.iter().filter(|row| row.verdict == Verdict::Same).count();
             let of_them =
                 if same == more { "all of them the same".to_owned() } else { format!("{same} the same") };
-            table.note(&format!("And {}, {of_them}; --format json shows all.", counted(more as u64, "row")))
+            table.note(&format!(
+                "And {}, {of_them}; --format json shows all.",
+                counted(more as u64, "workload")
+            ))
         }
     }
 }
@@ -130,31 +114,6 @@ fn importance(row: &Row) -> u8 {
         (Verdict::Faster, _) => 2,
         (Verdict::Same, Some(false)) => 4,
         (Verdict::Same, _) => 3,
-    }
-}
-
-fn name(row: &Row) -> String {
-    format!("{} on {}", row.workload, row.engine)
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Faster => "faster",
-        Verdict::Same => "same",
-        Verdict::Slower => "slower",
-        Verdict::Unsure => "unsure",
-    }
-}
-
-/// A ratio as a change in percent: `+2.13`.
-fn signed(ratio: f64) -> String {
-    format!("{:+.2}", 100.0 * (ratio - 1.0))
-}
-
-fn between(ratio: &Ratio) -> String {
-    match ratio.high {
-        Some(high) => format!("{} {}", signed(ratio.low), signed(high)),
-        None => "too few pairs".to_owned(),
     }
 }
 
@@ -177,7 +136,7 @@ fn notes(gate: &Gate) -> Vec<String> {
     if let more @ 1.. = all.len().saturating_sub(NOTES) {
         shown.push(format!(
             "There is more to say of {}; --format json shows it.",
-            counted(more as u64, "row")
+            counted(more as u64, "workload")
         ));
     }
     shown
@@ -199,7 +158,7 @@ fn note(row: &Row) -> Option<String> {
     if row.changed == Some(true) && row.verdict != Verdict::Same {
         parts.extend(row.diff.as_ref().map(symbols));
     }
-    (!parts.is_empty()).then(|| plain(&format!("{}: {}.", name(row), parts.join("; "))))
+    (!parts.is_empty()).then(|| plain(&format!("{}: {}.", named(row), parts.join("; "))))
 }
 
 fn pairs(n: u64) -> String {
@@ -230,18 +189,22 @@ fn symbols(diff: &Diff) -> String {
 /// How it was compared, and what limits the answer.
 fn circumstances(gate: &Gate) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(pairs) = &gate.null_pair {
-        lines.push(null_pairs(pairs));
+    if gate.null_pair.is_some() {
+        lines.push(null_pairs(gate));
     }
-    if let Some(first) = gate.lost.first() {
-        lines.push(format!("{} gave no times; the first: {}.", pairs(gate.lost.len() as u64), reason(first)));
+    if let Some((why, _)) = lost(gate).first() {
+        lines.push(format!(
+            "{} gave no estimate; the first: {}.",
+            pairs(gate.lost.len() as u64),
+            reason(why)
+        ));
     }
     if gate.ended_early {
-        lines.push("It was stopped, spent its budget, or lost too many pairs before all was decided.".into());
+        let why = "It was stopped, spent its budget, or lost too many pairs in a row";
+        lines.push(format!("{why} before all was decided."));
     }
-    if let Some(why) = &gate.not_traced {
-        let instead = if gate.setup.baseline.is_some() { "" } else { ", so every row was timed" };
-        lines.push(format!("No instructions were compared{instead}: {}.", reason(why)));
+    if let (Some(why), Some(_)) = (&gate.not_traced, &gate.setup.baseline) {
+        lines.push(format!("No instructions were compared: {}.", reason(why)));
     }
     if let Some(why) = &gate.setup.one_order {
         lines.push(format!("One link order a side: {}.", reason(why)));
@@ -258,16 +221,6 @@ fn circumstances(gate: &Gate) -> Vec<String> {
     }
     lines.push(origin(gate));
     lines
-}
-
-fn null_pairs(pairs: &NullPairs) -> String {
-    let NullPairs { longer, shorter, chance } = pairs;
-    let fair = if pairs.fair() {
-        format!("a fair coin does that with a chance of {chance:.2}")
-    } else {
-        format!("a fair coin does that with a chance of {chance:.1e}, so no time is believed")
-    };
-    format!("Base against itself: {} longer, {} shorter; {fair}.", count(*longer), count(*shorter))
 }
 
 /// What was compared, with which margin, and how long that took.

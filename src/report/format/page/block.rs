@@ -10,7 +10,7 @@ use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::figure::Figure;
 
 /// Draws a block; `level` is that of its heading, and a folded one is a level lower. `name` starts the ids.
-pub(super) fn block(block: &Block<'_>, all: &[&str], name: &str, level: u8) -> Markup {
+pub(in crate::report) fn block(block: &Block<'_>, all: &[&str], name: &str, level: u8) -> Markup {
     let found = &block.table;
     let (is_bad, title) = (found.has(Mark::Bad), html! { (found.title) });
     let inside = html! {

@@ -17,7 +17,7 @@ use crate::report::rows::{all_engines, distinct};
 use crate::report::section::{Report, Section};
 use crate::report::{compare, summary};
 
-mod block;
+pub(in crate::report) mod block;
 mod end;
 mod top;
 
@@ -27,7 +27,30 @@ const SCRIPT: &str = include_str!("page.js");
 pub(super) fn page(report: &Report) -> String {
     let sections = report.sections();
     let engines = all_engines(sections.iter().filter_map(|section| section.bench.as_ref()));
-    let (sentence, style) = (report.sentence(), style());
+    let sentence = report.sentence();
+    shell(
+        &format!("Sealmark report: {sentence}"),
+        &html! {
+            p.over { "Sealmark report" }
+            @match sections {
+                [only] => (draw(only, 1, 1, &engines)),
+                _ => {
+                    h1 { (several(sections)) }
+                    p.answer { (plain(&sentence)) }
+                    (contents(sections))
+                    (side_by_side(sections))
+                    @for (i, section) in sections.iter().enumerate() {
+                        (draw(section, i + 1, 2, &engines))
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// A whole page around its sections, with our style sheet and script and no other.
+pub(in crate::report) fn shell(title: &str, sections: &Markup) -> String {
+    let style = style();
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
         hash(&style),
@@ -41,24 +64,12 @@ pub(super) fn page(report: &Report) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(policy);
-                title { "Sealmark report: " (plain(&sentence)) }
+                title { (plain(title)) }
                 style { (PreEscaped(&style)) }
             }
             body {
                 main {
-                    p.over { "Sealmark report" }
-                    @match sections {
-                        [only] => (draw(only, 1, 1, &engines)),
-                        _ => {
-                            h1 { (several(sections)) }
-                            p.answer { (plain(&sentence)) }
-                            (contents(sections))
-                            (side_by_side(sections))
-                            @for (i, section) in sections.iter().enumerate() {
-                                (draw(section, i + 1, 2, &engines))
-                            }
-                        }
-                    }
+                    (sections)
                     footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. \
                               report.csv, beside this page, has every number unrounded and each process's \
                               samples." }
@@ -140,7 +151,7 @@ fn draw(section: &Section, place: usize, level: u8, all: &[&str]) -> Markup {
 }
 
 /// A heading of a level from 1 to 4.
-fn heading(level: u8, id: Option<&str>, words: &Markup) -> Markup {
+pub(in crate::report) fn heading(level: u8, id: Option<&str>, words: &Markup) -> Markup {
     html! {
         @match level {
             1 => h1 id=[id] { (words) },

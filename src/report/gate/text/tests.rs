@@ -1,7 +1,9 @@
 //! The screen: its order, its size, and what it says of each verdict.
 
 use super::*;
+use crate::measure::gate::Ratio;
 use crate::measure::gate::exact::{Counts, Digests};
+use crate::measure::gate::rule::NullPairs;
 use crate::measure::gate::{Commits, Stored, Times};
 use crate::trace::Change;
 
@@ -25,6 +27,7 @@ fn timed(estimate: f64, row: Row) -> Row {
         same_digest: false,
         mnemonics: Vec::new(),
         symbols: (0..5).rev().map(changes).collect(),
+        loops: Vec::new(),
     };
     Row { ratio, pairs: 96, diff: Some(diff), smallest_detectable: Some(0.012), ..row }
 }
@@ -44,17 +47,22 @@ fn the_verdict_comes_first_then_the_worst_row_and_what_changed_in_it() {
     found.null_pair = Some(NullPairs { longer: 51, shorter: 49, chance: 0.92 });
     let drawn = text(&found, 100);
     let at = |words: &str| drawn.find(words).unwrap_or_else(|| panic!("{words} in\n{drawn}"));
-    assert_eq!(at("Slower: the head takes more time in 1 of 3 rows."), 0);
+    assert_eq!(
+        at(
+            "Slower: 1 of 3 workloads, most of all seal/aes-256-gcm/1024 on sealmark/portable (+2.13 % time)."
+        ),
+        0
+    );
     let order = ["seal/aes-256-gcm/1024 on", "nonce on", "open/aes-256-gcm/16 on"].map(at);
     assert!(order.is_sorted(), "{drawn}");
     for words in [
-        "+2.13",
-        "+1.73 +2.63",
+        "+2.13 %",
+        "+1.73 % to +2.63 %",
         "1,204 → 1,240",
         "203",
         "by symbol sealmark::aead::f4 +4, sealmark::aead::f3 +3, sealmark::aead::f2 +2 and 2 more",
         "96 pairs find 1.2 % half of the time, some 1,000 would decide",
-        "Base against itself: 51 longer, 49 shorter; a fair coin does that with a chance of 0.92.",
+        "Base against base: 51 longer, 49 shorter, as a fair coin may fall (chance 0.920).",
         "Set default (built in). Least effect called: 0.5 %. It took 0.0 s.",
     ] {
         let flowed = drawn.replace('\n', " ");
@@ -63,26 +71,22 @@ fn the_verdict_comes_first_then_the_worst_row_and_what_changed_in_it() {
 }
 
 #[test]
-fn each_verdict_says_what_it_rests_on() {
-    let of = |rows: Vec<Row>| sentence(&gate(rows));
+fn the_second_line_says_what_the_verdict_rests_on() {
+    let of = |rows: Vec<Row>| basis(&gate(rows));
     let same = |n: u64| counted_row("a", Verdict::Same, n, n);
-    assert_eq!(
-        of(vec![row("a", Verdict::Same)]),
-        "Same: 1 row. Base and head are the same program, so nothing was run; --all times it anyway."
-    );
-    assert_eq!(of(vec![same(3), same(4)]), "Same: 2 rows, the same instructions, so nothing was timed.");
-    assert_eq!(of(vec![same(3), timed(1.0, same(4))]), "Same: 2 rows, 1 of them by time.");
-    assert_eq!(
-        of(vec![row("a", Verdict::Faster)]),
-        "Faster: the head takes less time in 1 of 1 row, and more in none."
-    );
-    assert_eq!(of(vec![row("a", Verdict::Unsure)]), "Unsure: 1 of 1 row undecided.");
-    assert_eq!(of(Vec::new()), "Unsure: nothing was compared.");
+    let nothing = "Base and head are the same program, so nothing was run; --all times it anyway.";
+    assert_eq!(of(vec![row("a", Verdict::Same)]), nothing);
+    let equal = "2 of 2 workloads execute the same instructions in base and head.";
+    assert_eq!(of(vec![same(3), same(4)]), equal);
+    assert_eq!(of(vec![same(3), timed(1.0, same(4))]), equal);
+    let mut blind = gate(vec![Row { changed: None, ..timed(1.0, row("a", Verdict::Same)) }]);
+    blind.not_traced = Some("seccomp.".into());
+    assert_eq!(basis(&blind), "No instructions were compared (seccomp), so every workload was timed.");
+    assert!(!of(vec![Row { changed: None, ..row("a", Verdict::Unsure) }]).contains("the same program"));
     let mut doubted = gate(vec![same(3)]);
     doubted.verdict = Verdict::Unsure;
-    assert_eq!(sentence(&doubted), "Unsure: the base does not agree with itself.");
     doubted.null_pair = Some(NullPairs { longer: 20, shorter: 0, chance: 1.9e-6 });
-    assert!(text(&doubted, 120).contains("1.9e-6, so no time is believed"));
+    assert!(text(&doubted, 120).contains("20 longer, 0 shorter, too uneven: no time of this run counts"));
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn a_stored_run_shows_its_times_and_what_it_cannot_decide() {
         accepted: Some("tag compare".into()),
     });
     let drawn = text(&found, 120);
-    for words in ["ns then", "71.2", "80.4", "9 → 10", "not those of gate.json"] {
+    for words in ["ns then", "71.2", "80.4", "9 → 10", "1 stream not as in gate.json"] {
         assert!(drawn.contains(words), "{words} in\n{drawn}");
     }
     assert!(drawn.contains("The baseline is of 2026-11-26. It was accepted: tag compare."), "{drawn}");
@@ -124,7 +128,7 @@ fn one_screen_is_enough_whatever_happened() {
     let drawn = text(&found, 100);
     assert!(drawn.lines().count() <= LINES, "{} lines:\n{drawn}", drawn.lines().count());
     assert!(drawn.lines().all(|line| line.chars().count() <= 100), "{drawn}");
-    assert!(drawn.contains("rows, 0 the same; --format json shows all."), "{drawn}");
+    assert!(drawn.contains("workloads, 0 the same; --format json shows all."), "{drawn}");
     let many = (0..60).map(|n| counted_row(&format!("seal/{n}"), Verdict::Same, 3, 3)).collect();
     let drawn = text(&gate(many), 100);
     assert!(drawn.lines().count() <= LINES && drawn.contains("all of them the same"), "{drawn}");
