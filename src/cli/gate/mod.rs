@@ -138,8 +138,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     if let Some(folder) = &args.calibrate.calibrate {
         super::install_ctrlc_handler();
-        let budget = args.budget.map(Duration::from_secs);
-        return calibrate::run(&args.calibrate, folder, &args.base, budget, registry);
+        return calibrate::run(args, folder, registry);
     }
     let choice = Choice::read(args, registry)?;
     // Mistakes show before anything is built.

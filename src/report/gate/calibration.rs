@@ -202,6 +202,7 @@ mod tests {
             schema: SCHEMA.into(),
             sealmark: text("0.1.0"),
             host: text("7ce7"),
+            set: text("acceptance 1234"),
             driver: text("aa"),
             programs: text("bb"),
         };

@@ -19,6 +19,8 @@ pub struct Origin {
     pub sealmark: String,
     /// The fingerprint of the machine.
     pub host: String,
+    /// The set of workloads, and the beginning of the SHA-256 digest of its rows and margins.
+    pub set: String,
     /// The beginning of the SHA-256 digest of the program that drew the pairs and judged them.
     pub driver: String,
     /// The same over the files of all programs that were compared.
@@ -32,6 +34,7 @@ impl Origin {
             ("schema", &self.schema, &other.schema),
             ("version", &self.sealmark, &other.sealmark),
             ("host", &self.host, &other.host),
+            ("set", &self.set, &other.set),
             ("driver", &self.driver, &other.driver),
             ("programs", &self.programs, &other.programs),
         ]
