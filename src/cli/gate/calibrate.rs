@@ -1,4 +1,5 @@
-//! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it finds.
+//! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it
+//! finds.
 //!
 //! Records real pairs and whole runs into a folder, goes on where it stopped, and draws what there is. The
 //! programs are one build of the package here, linked in several orders, or those of `--base`.
@@ -43,7 +44,7 @@ const OTHERS: [&str; 12] = [
 
 /// Arguments of a calibration.
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct Calibration {
     /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
     /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or
     /// the package here, linked in eight orders. --budget ends it after that many seconds.
@@ -128,7 +129,7 @@ impl Set {
     }
 }
 
-impl Args {
+impl Calibration {
     fn goals(&self) -> Vec<(Kind, Goal)> {
         let wanted = |kind: &Kind| self.kind.is_empty() || self.kind.iter().any(|name| name == kind.name);
         let goal = |kind: Kind| Goal { pairs: self.pairs, runs: self.runs.unwrap_or(kind.runs) };
@@ -244,7 +245,7 @@ fn own_programs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Prints what the lines show, and writes it where it is wanted.
-fn draw(args: &Args, folder: &Path, lines: &[Line], margins: Margins) -> anyhow::Result<ExitStatus> {
+fn draw(args: &Calibration, folder: &Path, lines: &[Line], margins: Margins) -> anyhow::Result<ExitStatus> {
     let criterion = criterion::read(folder)?;
     let Some(found) = characteristic(lines, SIMULATED, margins) else {
         eprintln!("sealmark: nothing is recorded in {}", folder.display());
@@ -412,7 +413,7 @@ mod tests {
         let pair = crate::measure::gate::calibrate::line::Pair { base: 0, head: 0, logs: BTreeMap::new() };
         bank.push(KINDS[0], "then".into(), Entry::Pair(pair)).unwrap();
         assert_eq!(runs(bank.lines()).unwrap(), "");
-        let args = Args {
+        let args = Calibration {
             calibrate: None,
             kind: vec!["single".into(), "same".into()],
             runs: None,
@@ -423,7 +424,7 @@ mod tests {
         let goals: Vec<_> =
             args.goals().into_iter().map(|(kind, goal)| (kind.name, goal.pairs, goal.runs)).collect();
         assert_eq!(goals, [("same", 7, 370), ("single", 7, 75)]);
-        assert_eq!(Args { runs: Some(0), kind: Vec::new(), ..args }.goals().len(), KINDS.len());
+        assert_eq!(Calibration { runs: Some(0), kind: Vec::new(), ..args }.goals().len(), KINDS.len());
     }
 
     #[test]

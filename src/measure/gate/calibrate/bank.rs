@@ -1,8 +1,8 @@
 //! The bank of a calibration: a file of JSON lines, each one pair of processes or one whole run of the gate.
 //!
 //! A line is written and flushed as soon as it is known, so that a campaign continues where it stopped, over
-//! days. A bank takes no line of another [`Origin`]: a rate over a mixture is the rate of nothing. Not here: the
-//! members of a line (`line`), how a pair or a run comes about (`campaign`), and what a bank shows
+//! days. A bank takes no line of another [`Origin`]: a rate over a mixture is the rate of nothing. Not here:
+//! the members of a line (`line`), how a pair or a run comes about (`campaign`), and what a bank shows
 //! (`characteristic`).
 
 use std::collections::BTreeMap;

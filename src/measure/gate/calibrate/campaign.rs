@@ -92,8 +92,8 @@ pub enum CampaignError {
 }
 
 impl<'a> Campaign<'a> {
-    /// Opens the programs, and finds how much work a slice of each workload takes. Orders and places are drawn
-    /// from `seed`.
+    /// Opens the programs, and finds how much work a slice of each workload takes. Orders and places are
+    /// drawn from `seed`.
     ///
     /// # Errors
     /// [`CampaignError`].

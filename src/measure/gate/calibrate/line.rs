@@ -102,8 +102,8 @@ pub struct Run {
     pub lost: Vec<String>,
     /// How long it took.
     pub seconds: f64,
-    /// Processes that were running or waiting for a core when it began, on average over a minute; absent where
-    /// the system does not say.
+    /// Processes that were running or waiting for a core when it began, on average over a minute; absent
+    /// where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
 }
@@ -124,7 +124,8 @@ pub struct Row {
 }
 
 impl Run {
-    /// Whether a workload that was not slowed down is called `slower` or `faster`, or the slowed one `faster`.
+    /// Whether a workload that was not slowed down is called `slower` or `faster`, or the slowed one
+    /// `faster`.
     pub fn is_wrong(&self) -> bool {
         self.rows.iter().any(|row| match row.verdict {
             Verdict::Slower => self.planted.as_ref() != Some(&row.workload),
