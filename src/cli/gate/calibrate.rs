@@ -1,4 +1,5 @@
-//! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it finds.
+//! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it
+//! finds.
 //!
 //! Records real pairs and whole runs into a folder, goes on where it stopped, and draws what there is. The
 //! programs are one build of the package here, linked in several orders, or those of `--base`.
@@ -10,27 +11,44 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 
+use super::choice::Choice;
 use super::source::Source;
 use crate::cli::{ExitStatus, Registry, STOP, progress, width};
 use crate::host::Host;
+use crate::measure::gate::Subject;
 use crate::measure::gate::calibrate::bank::{self, Bank};
 use crate::measure::gate::calibrate::campaign::{self, Campaign, CampaignError, Goal};
 use crate::measure::gate::calibrate::characteristic::{Case, characteristic};
 use crate::measure::gate::calibrate::criterion;
-use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, Wanted};
+use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, ORDERS as ORDERS_A_SIDE, Wanted};
 use crate::measure::gate::calibrate::line::{Entry, Line, Origin, SCHEMA};
 use crate::primitive::sha256;
 use crate::report::gate::calibration;
 use crate::report::{self, markers, splice, write_text};
 
+/// Arguments of a comparison, which a calibration does not take.
+const OTHERS: [&str; 12] = [
+    "filter",
+    "head",
+    "base_rev",
+    "baseline",
+    "save",
+    "self_check",
+    "engines",
+    "all",
+    "unsure",
+    "seed",
+    "format",
+    "output",
+];
+
 /// Arguments of a calibration.
 #[derive(clap::Args)]
-#[group(skip)]
-pub(super) struct Args {
+pub(super) struct Calibration {
     /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
     /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or
     /// the package here, linked in eight orders. --budget ends it after that many seconds.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = OTHERS)]
     pub calibrate: Option<PathBuf>,
     /// Records only this kind of comparison. May be given several times.
     #[arg(long, value_name = "KIND", requires = "calibrate", value_parser = kinds())]
@@ -53,25 +71,8 @@ fn kinds() -> PossibleValuesParser {
     PossibleValuesParser::new(KINDS.map(|kind| kind.name))
 }
 
-/// The workloads whose error rates are published.
-const SET: [&str; 12] = [
-    "seal/aes-256-gcm/16",
-    "seal/aes-256-gcm/64",
-    "seal/aes-256-gcm/256",
-    "seal/aes-256-gcm/1024",
-    "seal/aes-256-gcm/16384",
-    "open/aes-256-gcm/16",
-    "open/aes-256-gcm/64",
-    "open/aes-256-gcm/256",
-    "open/aes-256-gcm/1024",
-    "open/aes-256-gcm/16384",
-    "seal/record/1024",
-    "open/record/1024",
-];
-/// The least effects of interest.
-const MARGINS: Margins = Margins { orders: 0.005, single: 0.0075 };
-/// The engine.
-const ENGINE: &str = "sealmark";
+/// The set whose error rates are published.
+const SET: &str = "acceptance";
 /// Link orders of the package here.
 const ORDERS: u32 = 8;
 /// Simulated runs of each kind.
@@ -79,23 +80,56 @@ const SIMULATED: usize = 1_000;
 /// Pairs in a row that may be lost before the campaign gives up.
 const LOST_IN_A_ROW: usize = 8;
 
-pub(super) fn run(
-    args: &Args,
-    folder: &Path,
-    base: &[PathBuf],
-    budget: Option<Duration>,
-    registry: &Registry,
-) -> anyhow::Result<ExitStatus> {
+/// Records into the folder and draws what it holds. `all` are the arguments of the verb.
+pub(super) fn run(all: &super::Args, folder: &Path, registry: &Registry) -> anyhow::Result<ExitStatus> {
+    let args = &all.calibrate;
     let goals = args.goals();
+    let set = Set::read(all, registry)?;
     let lines = if goals.iter().all(|(_, goal)| *goal == Goal { pairs: 0, runs: 0 }) {
         bank::read(folder)?
     } else {
-        record(&goals, folder, base, budget, registry)?
+        let programs = if all.base.is_empty() { own_programs(folder)? } else { all.base.clone() };
+        record(&goals, folder, &programs, &set, all.budget.map(Duration::from_secs))?
     };
-    draw(args, folder, &lines)
+    draw(args, folder, &lines, set.margins)
 }
 
-impl Args {
+/// What is compared.
+struct Set {
+    name: String,
+    subjects: Vec<Subject>,
+    margins: Margins,
+}
+
+impl Set {
+    /// The set of `--set`, or the one whose error rates are published.
+    fn read(args: &super::Args, registry: &Registry) -> anyhow::Result<Self> {
+        let choice = Choice::read(args, registry)?;
+        let name = args.set.as_deref().unwrap_or(SET);
+        let [single, several] =
+            [1, ORDERS_A_SIDE].map(|orders| choice.rows_of(Some(name), orders).map(|rows| rows.subjects));
+        let (single, several) = (single?, several?);
+        let margin = |rows: &[Subject]| {
+            let (first, rest) = rows.split_first()?;
+            rest.iter().all(|row| row.margin == first.margin).then_some(first.margin)
+        };
+        let (Some(single), Some(orders)) = (margin(&single), margin(&several)) else {
+            bail!("the rows of the set {name} have no margin in common: a rate is that of one margin")
+        };
+        Ok(Self { name: name.to_owned(), subjects: several, margins: Margins { orders, single } })
+    }
+
+    /// Its name, and the beginning of a digest of all that it says.
+    fn id(&self) -> String {
+        let mut text = format!("{:?}", self.margins);
+        for Subject { workload, engine, .. } in &self.subjects {
+            text += &format!("\n{} {}", workload.path, engine.name());
+        }
+        format!("{} {}", self.name, short(&hex::encode(sha256::digest(text.as_bytes()))))
+    }
+}
+
+impl Calibration {
     fn goals(&self) -> Vec<(Kind, Goal)> {
         let wanted = |kind: &Kind| self.kind.is_empty() || self.kind.iter().any(|name| name == kind.name);
         let goal = |kind: Kind| Goal { pairs: self.pairs, runs: self.runs.unwrap_or(kind.runs) };
@@ -107,22 +141,19 @@ impl Args {
 fn record(
     goals: &[(Kind, Goal)],
     folder: &Path,
-    base: &[PathBuf],
+    programs: &[PathBuf],
+    set: &Set,
     budget: Option<Duration>,
-    registry: &Registry,
 ) -> anyhow::Result<Vec<Line>> {
-    let programs = if base.is_empty() { own_programs(folder)? } else { base.to_vec() };
-    let mut bank = Bank::open(folder, origin(&programs)?)?;
+    let mut bank = Bank::open(folder, origin(programs, set.id())?)?;
     if bank.torn > 0 {
         eprintln!("note: the last line was cut short, {} bytes of it; it is recorded anew", bank.torn);
     }
-    let engine = registry.engines_named(&[ENGINE.to_owned()])?[0];
-    let workloads = SET.iter().map(|path| Ok((registry.workload(path)?.clone(), engine)));
-    let workloads = workloads.collect::<anyhow::Result<Vec<_>>>()?;
     let bar = progress::spinner("calibrate");
     let began = Instant::now();
     // Other orders and places than before the last stop.
-    let mut campaign = Campaign::open(&programs, &workloads, MARGINS, bank.lines().len() as u64, &STOP)?;
+    let seed = bank.lines().len() as u64;
+    let mut campaign = Campaign::open(programs, set.subjects.clone(), set.margins, seed, &STOP)?;
     let mut lost = 0;
     while let Some((kind, what)) = campaign::next(goals, |kind| bank.count(kind)) {
         if budget.is_some_and(|budget| began.elapsed() >= budget) {
@@ -155,7 +186,7 @@ fn record(
 ///
 /// # Errors
 /// A program cannot be read, or two are the same file: such two differ in no link order.
-fn origin(programs: &[PathBuf]) -> anyhow::Result<Origin> {
+fn origin(programs: &[PathBuf], set: String) -> anyhow::Result<Origin> {
     let own = std::env::current_exe().context("finding this program")?;
     let digests = programs.iter().map(|path| digest(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut seen = BTreeMap::new();
@@ -172,6 +203,7 @@ fn origin(programs: &[PathBuf]) -> anyhow::Result<Origin> {
         schema: SCHEMA.into(),
         sealmark: env!("CARGO_PKG_VERSION").into(),
         host: Host::detect().fingerprint,
+        set,
         driver: short(&digest(&own)?),
         programs: short(&hex::encode(sha256::digest(digests.concat().as_bytes()))),
     })
@@ -194,11 +226,10 @@ fn own_programs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         |folder: &Path, seed: u32| folder.join(format!("order-{seed}{}", std::env::consts::EXE_SUFFIX));
     if !kept.is_dir() {
         std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        let flags = "--locked --no-default-features --features cli";
         let source = Source {
-            package: std::env::current_dir()?,
-            program: "sealmark".into(),
-            cargo: ["--locked", "--no-default-features", "--features", "cli"].map(str::to_owned).to_vec(),
             target: folder.canonicalize()?.join("target"),
+            ..Source::of_package(None, Some(flags))?
         };
         eprintln!("note: building the package here in {ORDERS} link orders");
         let built = source.orders(1..=ORDERS).context("building with LLD, which orders sections")?;
@@ -214,9 +245,9 @@ fn own_programs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Prints what the lines show, and writes it where it is wanted.
-fn draw(args: &Args, folder: &Path, lines: &[Line]) -> anyhow::Result<ExitStatus> {
+fn draw(args: &Calibration, folder: &Path, lines: &[Line], margins: Margins) -> anyhow::Result<ExitStatus> {
     let criterion = criterion::read(folder)?;
-    let Some(found) = characteristic(lines, SIMULATED, MARGINS) else {
+    let Some(found) = characteristic(lines, SIMULATED, margins) else {
         eprintln!("sealmark: nothing is recorded in {}", folder.display());
         return Ok(ExitStatus::CouldNotTell);
     };
@@ -327,12 +358,12 @@ mod tests {
             path
         };
         let programs = [program("one", "1"), program("two", "2"), program("three", "1")];
-        let error = origin(&programs).unwrap_err().to_string();
+        let error = origin(&programs, "a set".into()).unwrap_err().to_string();
         assert!(error.contains("one and ") && error.contains("three are the same program"), "{error}");
-        let [one, other] = [&programs[..2], &programs[1..]].map(|some| origin(some).unwrap());
+        let [one, other] = [&programs[..2], &programs[1..]].map(|some| origin(some, "a set".into()).unwrap());
         assert_ne!(one.programs, other.programs);
         assert_eq!((one.driver.len(), &one.driver), (16, &other.driver));
-        let error = origin(&[folder.path().join("none")]).unwrap_err().to_string();
+        let error = origin(&[folder.path().join("none")], String::new()).unwrap_err().to_string();
         assert!(error.starts_with("reading ") && error.ends_with("none"), "{error}");
     }
 
@@ -378,11 +409,11 @@ mod tests {
     #[test]
     fn only_runs_are_kept_with_the_sources_and_only_kinds_that_are_named_are_recorded() {
         let folder = tempfile::tempdir().unwrap();
-        let mut bank = Bank::open(folder.path(), origin(&[]).unwrap()).unwrap();
+        let mut bank = Bank::open(folder.path(), origin(&[], "a set".into()).unwrap()).unwrap();
         let pair = crate::measure::gate::calibrate::line::Pair { base: 0, head: 0, logs: BTreeMap::new() };
         bank.push(KINDS[0], "then".into(), Entry::Pair(pair)).unwrap();
         assert_eq!(runs(bank.lines()).unwrap(), "");
-        let args = Args {
+        let args = Calibration {
             calibrate: None,
             kind: vec!["single".into(), "same".into()],
             runs: None,
@@ -393,13 +424,30 @@ mod tests {
         let goals: Vec<_> =
             args.goals().into_iter().map(|(kind, goal)| (kind.name, goal.pairs, goal.runs)).collect();
         assert_eq!(goals, [("same", 7, 370), ("single", 7, 75)]);
-        assert_eq!(Args { runs: Some(0), kind: Vec::new(), ..args }.goals().len(), KINDS.len());
+        assert_eq!(Calibration { runs: Some(0), kind: Vec::new(), ..args }.goals().len(), KINDS.len());
     }
 
     #[test]
-    fn the_set_is_in_the_catalog() {
+    fn the_set_has_twelve_workloads_and_one_margin_for_each_way_to_compare() {
+        #[derive(clap::Parser)]
+        struct Verb {
+            #[command(flatten)]
+            gate: super::super::Args,
+        }
         let registry = Registry::with(&[], &[]).unwrap();
-        assert!(SET.iter().all(|path| registry.workload(path).is_ok()));
+        let parse = |arguments: &[&str]| {
+            let all = ["gate", "--calibrate", "DIR"].into_iter().chain(arguments.iter().copied());
+            <Verb as clap::Parser>::try_parse_from(all)
+        };
+        let set = Set::read(&parse(&[]).ok().unwrap().gate, &registry).unwrap();
+        assert_eq!((set.subjects.len(), set.margins), (12, Margins { orders: 0.005, single: 0.0075 }));
+        assert!(set.id().starts_with("acceptance ") && set.id().len() == 11 + 16, "{}", set.id());
+        let other = Set::read(&parse(&["--set", "default"]).ok().unwrap().gate, &registry).unwrap();
+        assert!(other.id().starts_with("default ") && other.subjects.len() > 12);
+        let error = parse(&["--all"]).err().unwrap().to_string();
+        assert!(error.contains("'--calibrate <DIR>' cannot be used with '--all'"), "{error}");
+        let error = parse(&["--kind", "tired"]).err().unwrap().to_string();
+        assert!(error.contains("[possible values: same, orders, planted-0.5,"), "{error}");
         assert!(ORDERS as usize >= campaign::programs_for(&KINDS));
     }
 }

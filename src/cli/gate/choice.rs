@@ -39,11 +39,16 @@ impl<'a> Choice<'a> {
 
     /// The rows, with the margins for sides of so many link orders.
     pub fn rows(&self, orders: usize) -> anyhow::Result<Chosen> {
+        self.rows_of(self.args.set.as_deref(), orders)
+    }
+
+    /// The same from that set, or from all workloads.
+    pub fn rows_of(&self, set: Option<&str>, orders: usize) -> anyhow::Result<Chosen> {
         let named = match self.args.engines.as_slice() {
             [] => Vec::new(),
             names => self.registry.engines_named(names)?,
         };
-        let (set, filter) = (self.args.set.as_deref(), self.args.filter.as_deref());
+        let filter = self.args.filter.as_deref();
         let wanted = Wanted { set, filter, engines: &named, orders };
         let known = Known {
             catalog: self.registry.workloads(),

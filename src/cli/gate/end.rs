@@ -1,4 +1,5 @@
-//! The end of a comparison: the result on the screen and in files, a baseline saved or refused, the exit code.
+//! The end of a comparison: the result on the screen and in files, a baseline that is saved or refused, the
+//! exit code.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;

@@ -25,8 +25,8 @@ use source::Source;
 /// Tells whether a change made it slower: compares two builds of this program.
 ///
 /// First traces both builds. A workload that executes the same instructions in both is the same and is not
-/// timed. The others are timed in pairs of short processes until the answer is certain enough: slower, faster,
-/// same, or unsure. Without an argument, the rows are those of benches/gate.toml.
+/// timed. The others are timed in pairs of short processes until the answer is certain enough: slower,
+/// faster, same, or unsure. Without an argument, the rows are those of benches/gate.toml.
 ///
 /// It does not see a slowdown that hits fewer than a quarter of the slices of 22 µs, and it finds an effect
 /// equal to the margin half of the time.
@@ -51,12 +51,13 @@ pub(super) struct Args {
     head: Vec<PathBuf>,
     /// Builds the base from git at this revision, and the head from the work tree, each in three link orders.
     /// Default revision: the merge base with the target of the pull request, or with the default branch.
-    #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "", conflicts_with = "baseline")]
+    #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "")]
+    #[arg(conflicts_with = "baseline")]
     base_rev: Option<String>,
     /// With --base-rev: the program to build. Default: the one that this program is called.
     #[arg(long, value_name = "NAME", requires = "base_rev")]
     bin: Option<String>,
-    /// With --base-rev: flags for cargo, separated by spaces, such as \"--no-default-features --features cli\".
+    /// With --base-rev: flags for cargo, separated by spaces, such as "--locked --no-default-features".
     #[arg(long, value_name = "FLAGS", requires = "base_rev", allow_hyphen_values = true)]
     cargo: Option<String>,
     /// Compares this program's instructions with a stored run of the same machine and compiler. Stored times
@@ -67,8 +68,8 @@ pub(super) struct Args {
     /// only traces this program.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["head", "base_rev"])]
     save: Option<PathBuf>,
-    /// Saves the baseline although a workload is slower or unsure, and records this reason in it. The exit code
-    /// is then 0.
+    /// Saves the baseline although a workload is slower or unsure, and records this reason in it. The exit
+    /// code is then 0.
     #[arg(long, value_name = "REASON", requires = "save")]
     accept: Option<String>,
     /// Plants slowdowns of 2 % and 5 % in each workload, and fails for a workload in which one is not found.
@@ -89,15 +90,15 @@ pub(super) struct Args {
     /// How long to take pairs. Default: 45 seconds; with --calibrate, until all is recorded.
     #[arg(long, value_name = "SECONDS")]
     budget: Option<u64>,
-    /// The exit code when unsure: 0 or 1 instead of 3. `pass` covers noise alone: a workload that could not be
-    /// compared still ends with 3.
+    /// The exit code when unsure: 0 or 1 instead of 3. `pass` covers noise alone: a workload that could not
+    /// be compared still ends with 3.
     #[arg(long, value_enum)]
     unsure: Option<Unsure>,
     /// Seed for the order of workloads and for the offsets of stacks and buffers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
-    calibrate: calibrate::Args,
+    calibrate: calibrate::Calibration,
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -127,8 +128,8 @@ enum Format {
     Json,
     /// For the summary of a CI job, or a comment.
     Markdown,
-    /// JUnit XML: a test case for each workload. Slower is a failure; unsure is skipped, or with --unsure fail
-    /// an error.
+    /// JUnit XML: a test case for each workload. Slower is a failure. Unsure is skipped, or with --unsure
+    /// fail an error.
     Junit,
 }
 
@@ -150,8 +151,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     if let Some(folder) = &args.calibrate.calibrate {
         super::install_ctrlc_handler();
-        let budget = args.budget.map(Duration::from_secs);
-        return calibrate::run(&args.calibrate, folder, &args.base, budget, registry);
+        return calibrate::run(args, folder, registry);
     }
     let choice = Choice::read(args, registry)?;
     // Mistakes show before anything is built.

@@ -1,10 +1,10 @@
 //! Builds the two sides of a comparison from git: the base in a work tree of its own, the head as it lies
 //! here, both with the same flags, into one target folder, and linked in several orders.
 //!
-//! The place of the code alone moves times by 0.03 to 0.3 %, once by 2.6 %: identical sources linked in another
-//! order differ by that. So each side is linked in the same few random orders, and pairs are drawn over them.
-//! Only LLD can do that. It is Rust's own linker on Linux on x86-64; elsewhere the C compiler is asked for it.
-//! Where neither works, each side has one order, and the output says so.
+//! The place of the code alone moves times by 0.03 to 0.3 %, once by 2.6 %: identical sources linked in
+//! another order differ by that. So each side is linked in the same few random orders, and pairs are drawn
+//! over them. Only LLD can do that. It is Rust's own linker on Linux on x86-64; elsewhere the C compiler is
+//! asked for it. Where neither works, each side has one order, and the output says so.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -192,8 +192,8 @@ impl Source {
         let _ = std::fs::remove_dir_all(tree);
     }
 
-    /// The merge base of HEAD with the target of the pull request, where CI names one, or else with the default
-    /// branch.
+    /// The merge base of HEAD with the target of the pull request, where CI names one, or else with the
+    /// default branch.
     fn merge_base(&self) -> anyhow::Result<String> {
         let target = std::env::var("GITHUB_BASE_REF").ok().filter(|name| !name.is_empty());
         let target = target.or_else(|| {

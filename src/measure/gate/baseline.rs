@@ -1,7 +1,7 @@
 //! Stored runs: which result may become a baseline, and whether a program still executes the same.
 //!
-//! A baseline holds digests and counts of streams of instructions, which are exact on the machine and with the
-//! compiler that made them. It also holds times, which are not: those are shown and never judged. So a
+//! A baseline holds digests and counts of streams of instructions, which are exact on the machine and with
+//! the compiler that made them. It also holds times, which are not: those are shown and never judged. So a
 //! comparison with a baseline says `same` or `unsure`, and never `slower`.
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Does the gate see these workloads? Slowdowns of known size are planted in each, and must be found.
 //!
-//! One program is both sides, and a worker delays each slice of the head by a share of its time. A workload in
-//! which 2 % is not found would let a real slowdown of 2 % pass.
+//! One program is both sides, and a worker delays each slice of the head by a share of its time. A workload
+//! in which 2 % is not found would let a real slowdown of 2 % pass.
 
 use serde::{Deserialize, Serialize};
 

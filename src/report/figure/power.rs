@@ -1,7 +1,7 @@
 //! The power curve of the gate: how often it finds a slowdown, over how large the slowdown is.
 //!
-//! Both axes are linear. A point is a share of runs, with its exact bounds; a small open circle is an estimate
-//! from pairs of the bank. Series differ by marker and dash as well as by colour.
+//! Both axes are linear. A point is a share of runs, with its exact bounds; a small open circle is an
+//! estimate from pairs of the bank. Series differ by marker and dash as well as by colour.
 
 use maud::{Markup, html};
 
@@ -123,12 +123,13 @@ impl Series {
                         stroke-dasharray=[dash] {}
                 }
                 @for (x, [_, low, high]) in counted() {
-                    path d=(format!("M{x:.1} {:.1}V{:.1}m-4 0h8M{:.1} {:.1}h8", y(low), y(high), x - 4.0, y(low)))
-                        fill="none" stroke=(color) {}
+                    @let bar = format!("M{x:.1} {:.1}V{:.1}m-4 0h8", y(low), y(high));
+                    path d=(format!("{bar}M{:.1} {:.1}h8", x - 4.0, y(low))) fill="none" stroke=(color) {}
                 }
                 @for at in &line { (marker(*at, &color, place)) }
                 @for (x, y) in estimates {
-                    path class="estimate" d=(format!("M{x:.1} {y:.1}{CIRCLE}")) fill="#FFFFFF" stroke=(color) {}
+                    path class="estimate" d=(format!("M{x:.1} {y:.1}{CIRCLE}")) fill="#FFFFFF"
+                        stroke=(color) {}
                 }
             }
         }

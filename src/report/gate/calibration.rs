@@ -1,7 +1,7 @@
 //! The gate's operating characteristic as tables and a picture.
 //!
-//! Every count stands with its number of runs and its exact bound. An estimate is called one. Where there were
-//! no runs, or no target, the cell is empty: nothing here fills a gap.
+//! Every count stands with its number of runs and its exact bound. An estimate is called one. Where there
+//! were no runs, or no target, the cell is empty: nothing here fills a gap.
 
 use crate::measure::gate::calibrate::characteristic::{Case, Characteristic};
 use crate::measure::gate::calibrate::criterion::Criterion;
@@ -50,8 +50,8 @@ fn without_change(found: &Characteristic, criterion: Option<Criterion>) -> Table
         ["compared", "runs", "false", "at most", "target", "unsure", "estimate", "median s", "worst s"];
     let mut table = Table::new("gate-false", "Runs that call a change where there is none", columns).note(
         "False: runs that call any of the workloads slower or faster. At most: the upper bound of Clopper and \
-         Pearson, one-sided, at 95 %. Unsure: runs that leave any workload undecided. An estimate is the share \
-         of simulated runs, over pairs that are drawn again from a bank of real ones.",
+         Pearson, one-sided, at 95 %. Unsure: runs that leave any workload undecided. An estimate is the \
+         share of simulated runs, over pairs that are drawn again from a bank of real ones.",
     );
     for case in found.cases.iter().filter(|case| !case.kind.is_planted()) {
         let mut row = vec![Cell::new(compared(case))];
@@ -80,13 +80,13 @@ fn with_slowdown(found: &Characteristic) -> Table {
     ];
     let mut table = Table::new("gate-power", "Runs that find a planted slowdown", columns).note(
         "Each run slows one workload, drawn at random, and found means that this one is called slower. \
-         Measured: the median over workloads of the difference between pairs with and without the delay, with \
-         the least and the most. At least: the lower bound of Clopper and Pearson, one-sided, at 95 %. False: \
-         runs that call another workload slower or faster.",
+         Measured: the median over workloads of the difference between pairs with and without the delay, \
+         with the least and the most. At least: the lower bound of Clopper and Pearson, one-sided, at 95 %. \
+         False: runs that call another workload slower or faster.",
     );
     for case in found.cases.iter().filter(|case| case.kind.is_planted()) {
         let measured = case.effect.map_or_else(Cell::none, |effect| {
-            let range = format!("{}–{}", signed(effect.least), signed(effect.most));
+            let range = format!("{} to {}", signed(effect.least), signed(effect.most));
             Cell::new(signed(effect.median)).detail(range)
         });
         let mut row = vec![Cell::new(compared(case)), measured];
@@ -203,6 +203,7 @@ mod tests {
             schema: SCHEMA.into(),
             sealmark: text("0.1.0"),
             host: text("7ce7"),
+            set: text("acceptance 1234"),
             driver: text("aa"),
             programs: text("bb"),
         };
@@ -235,8 +236,8 @@ mod tests {
         assert_eq!(
             rows(without),
             [
-                "same binary | 370 | 1 (0.270 %) | 1.28 % | bound ≤ 1.30 % (met) | 3 (2 by lopsided null pairs) \
-                 | – | 3.25 | 12.5",
+                "same binary | 370 | 1 (0.270 %) | 1.28 % | bound ≤ 1.30 % (met) | \
+                 3 (2 by lopsided null pairs) | – | 3.25 | 12.5",
                 "same code, three link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | – | \
                  3.25 | 12.5",
                 "Criterion, one binary (28 of 48 comparisons) | 4 | 4 (100 %) | 100 % | – | – | – | – | –",
@@ -245,11 +246,12 @@ mod tests {
         assert_eq!(
             rows(with),
             [
-                "2 %, three link orders a side | 2.04 % (−0.100 %–2.51 %) | 150 | 149 (99.3 %) | 96.9 % | \
-                 ≥ 95.0 % (met) | 1 | 0 | 99.7 % (1,000 runs over 2,000 pairs) | 3.25 | 12.5",
-                "1 %, three link orders a side | – | 10 | 9 (90.0 %) | 60.6 % | ≥ 80.0 % (of 75 runs) | 0 | 0 | \
-                 – | 3.25 | 12.5",
-                "2 %, one binary a side | – | 0 | – | – | – | – | – | 99.7 % (1,000 runs over 2,000 pairs) | – | –",
+                "2 %, three link orders a side | 2.04 % (−0.100 % to 2.51 %) | 150 | 149 (99.3 %) | \
+                 96.9 % | ≥ 95.0 % (met) | 1 | 0 | 99.7 % (1,000 runs over 2,000 pairs) | 3.25 | 12.5",
+                "1 %, three link orders a side | – | 10 | 9 (90.0 %) | 60.6 % | ≥ 80.0 % (of 75 runs) | 0 | \
+                 0 | – | 3.25 | 12.5",
+                "2 %, one binary a side | – | 0 | – | – | – | – | – | \
+                 99.7 % (1,000 runs over 2,000 pairs) | – | –",
             ]
         );
         assert!(without.has(Mark::Bad) && without.has(Mark::Right) && !with.has(Mark::Bad));

@@ -1,8 +1,8 @@
 //! The bank of a calibration: a file of JSON lines, each one pair of processes or one whole run of the gate.
 //!
 //! A line is written and flushed as soon as it is known, so that a campaign continues where it stopped, over
-//! days. A bank takes no line of another [`Origin`]: a rate over a mixture is the rate of nothing. Not here: the
-//! members of a line (`line`), how a pair or a run comes about (`campaign`), and what a bank shows
+//! days. A bank takes no line of another [`Origin`]: a rate over a mixture is the rate of nothing. Not here:
+//! the members of a line (`line`), how a pair or a run comes about (`campaign`), and what a bank shows
 //! (`characteristic`).
 
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub enum BankError {
         path: PathBuf,
         /// The line's number, from 1.
         line: usize,
-        /// What differs: schema, version, host, driver or programs.
+        /// What differs: schema, version, host, set, driver or programs.
         what: &'static str,
         /// That of the line.
         theirs: String,
@@ -176,6 +176,7 @@ mod tests {
             schema: SCHEMA.into(),
             sealmark: "0.1.0".into(),
             host: "7ce75b4a060cbea1".into(),
+            set: "acceptance 1234".into(),
             driver: "aaaa".into(),
             programs: "bbbb".into(),
         }
@@ -261,10 +262,11 @@ mod tests {
         bank.push(kind("same"), "then".into(), a_pair()).unwrap();
         drop(bank);
         type Change = fn(&mut Origin) -> &mut String;
-        let changes: [(&str, Change); 5] = [
+        let changes: [(&str, Change); 6] = [
             ("schema", |origin| &mut origin.schema),
             ("version", |origin| &mut origin.sealmark),
             ("host", |origin| &mut origin.host),
+            ("set", |origin| &mut origin.set),
             ("driver", |origin| &mut origin.driver),
             ("programs", |origin| &mut origin.programs),
         ];

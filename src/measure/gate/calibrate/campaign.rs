@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::engine::Engine;
 use crate::host::Build;
-use crate::measure::Workload;
 use crate::measure::gate::calibrate::kind::{Builds, Kind, Margins};
 use crate::measure::gate::calibrate::line::{Entry, Pair, Row, Run};
 use crate::measure::gate::pair::{self, Task};
@@ -94,14 +92,14 @@ pub enum CampaignError {
 }
 
 impl<'a> Campaign<'a> {
-    /// Opens the programs, and finds how much work a slice of each workload takes. Orders and places are drawn
-    /// from `seed`.
+    /// Opens the programs, and finds how much work a slice of each workload takes. Orders and places are
+    /// drawn from `seed`.
     ///
     /// # Errors
     /// [`CampaignError`].
     pub fn open(
         programs: &[PathBuf],
-        workloads: &[(Workload, &'static dyn Engine)],
+        subjects: Vec<Subject>,
         margins: Margins,
         seed: u64,
         stop: &'a AtomicBool,
@@ -115,12 +113,6 @@ impl<'a> Campaign<'a> {
             [first, .., last] => [first, last],
             [only] => [only, only],
         };
-        let subject = |(workload, engine): &(Workload, &'static dyn Engine)| Subject {
-            workload: workload.clone(),
-            engine: *engine,
-            margin: margins.orders,
-        };
-        let subjects: Vec<Subject> = workloads.iter().map(subject).collect();
         let tasks = pinned(|| {
             let (first, last) = (|| start(first), || start(last));
             let task = |subject: &Subject| {
@@ -289,7 +281,7 @@ mod tests {
     fn a_campaign_without_enough_programs_says_how_many_it_takes() {
         let stop = AtomicBool::new(false);
         let margins = Margins { orders: 0.005, single: 0.0075 };
-        let open = |programs: &[PathBuf]| Campaign::open(programs, &[], margins, 1, &stop);
+        let open = |programs: &[PathBuf]| Campaign::open(programs, Vec::new(), margins, 1, &stop);
         let error = open(&[]).err().unwrap().to_string();
         assert!(error.starts_with("a calibration compares 1 builds"), "{error}");
         let own = std::env::current_exe().unwrap();

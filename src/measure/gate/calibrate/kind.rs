@@ -19,7 +19,7 @@ pub enum Builds {
 }
 
 /// Link orders a side in a comparison with several.
-const ORDERS: usize = 3;
+pub const ORDERS: usize = 3;
 
 impl Builds {
     /// How many different programs it takes.

@@ -19,6 +19,8 @@ pub struct Origin {
     pub sealmark: String,
     /// The fingerprint of the machine.
     pub host: String,
+    /// The set of workloads, and the beginning of the SHA-256 digest of its rows and margins.
+    pub set: String,
     /// The beginning of the SHA-256 digest of the program that drew the pairs and judged them.
     pub driver: String,
     /// The same over the files of all programs that were compared.
@@ -32,6 +34,7 @@ impl Origin {
             ("schema", &self.schema, &other.schema),
             ("version", &self.sealmark, &other.sealmark),
             ("host", &self.host, &other.host),
+            ("set", &self.set, &other.set),
             ("driver", &self.driver, &other.driver),
             ("programs", &self.programs, &other.programs),
         ]
@@ -99,8 +102,8 @@ pub struct Run {
     pub lost: Vec<String>,
     /// How long it took.
     pub seconds: f64,
-    /// Processes that were running or waiting for a core when it began, on average over a minute; absent where
-    /// the system does not say.
+    /// Processes that were running or waiting for a core when it began, on average over a minute; absent
+    /// where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
 }
@@ -121,7 +124,8 @@ pub struct Row {
 }
 
 impl Run {
-    /// Whether a workload that was not slowed down is called `slower` or `faster`, or the slowed one `faster`.
+    /// Whether a workload that was not slowed down is called `slower` or `faster`, or the slowed one
+    /// `faster`.
     pub fn is_wrong(&self) -> bool {
         self.rows.iter().any(|row| match row.verdict {
             Verdict::Slower => self.planted.as_ref() != Some(&row.workload),

@@ -2,8 +2,8 @@
 //!
 //! A worker is asked to delay each slice by a share of the time that the slice takes. What comes of it is
 //! measured, never taken as asked: the clock's readings are part of the delay, and the slice's time is known
-//! only roughly when the delay is chosen. The measure is the difference between two kinds of pairs of the same
-//! programs, with the delay and without, recorded in turn into one bank.
+//! only roughly when the delay is chosen. The measure is the difference between two kinds of pairs of the
+//! same programs, with the delay and without, recorded in turn into one bank.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Shares with their exact bounds: how large a rate may be, after so many of so many.
 //!
-//! The bounds are those of Clopper and Pearson (Biometrika 26, 1934), one-sided, at 95 %: no approximation, so
-//! they hold for 0 of 370 as well. They are found by bisection over the exact binomial tail.
+//! The bounds are those of Clopper and Pearson (Biometrika 26, 1934), one-sided, at 95 %: no approximation,
+//! so they hold for 0 of 370 as well. They are found by bisection over the exact binomial tail.
 
 use serde::Serialize;
 

@@ -19,7 +19,8 @@ use crate::measure::gate::timed::{self, Question, Sides};
 /// A rate of simulated runs.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Estimate {
-    /// Of a planted kind: the share of workloads that are found. Else: the share of runs with a false verdict.
+    /// Of a planted kind: the share of workloads that are found. Else: the share of runs with a false
+    /// verdict.
     pub rate: f64,
     /// How many runs were simulated.
     pub runs: usize,

@@ -17,8 +17,14 @@ pub fn kind(name: &str) -> Kind {
 
 pub fn line(name: &str, entry: Entry) -> Line {
     let text = String::new;
-    let origin =
-        Origin { schema: SCHEMA.into(), sealmark: text(), host: text(), driver: text(), programs: text() };
+    let origin = Origin {
+        schema: SCHEMA.into(),
+        sealmark: text(),
+        host: text(),
+        set: text(),
+        driver: text(),
+        programs: text(),
+    };
     Line { origin, kind: kind(name), started: text(), entry }
 }
 
