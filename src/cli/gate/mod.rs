@@ -145,6 +145,9 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     for path in [&args.output, &args.save, &args.history].into_iter().flatten() {
         super::output::check(path)?;
     }
+    if args.accept.as_deref().is_some_and(|reason| reason.trim().is_empty()) {
+        bail!(baseline::Refusal::NoReason);
+    }
     if let Some(path) = args.history.as_deref().filter(|path| path.exists()) {
         // A foreign file is refused now, and not after minutes.
         history::read(path)?;

@@ -87,7 +87,7 @@ fn a_baseline_holds_for_its_machine_and_its_compiler_and_names_what_differs() {
     let same = compare(&|_| {});
     let text = String::from_utf8_lossy(&same.stdout);
     assert_eq!(same.status.code(), Some(0), "{text}{}", errors(&same));
-    assert!(text.starts_with("Same: 1 row, the same instructions as in "), "{text}");
+    assert!(text.starts_with("Same: 1 workload.\n1 stream as in "), "{text}");
     let changed = compare(&|gate| gate["rows"][0]["digests"]["head"] = "0".into());
     let text = String::from_utf8_lossy(&changed.stdout);
     assert_eq!(changed.status.code(), Some(3), "{text}");
