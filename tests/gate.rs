@@ -97,9 +97,11 @@ fn compare(base: &Path, head: &Path) -> Gate {
         head: vec![head.to_owned()],
         subjects: vec![subject],
         all: false,
+        keep: false,
         // Enough on a slow and busy machine; a decided workload ends earlier.
         budget: Duration::from_secs(300),
         seed: 7,
+        plant: None,
     };
     gate::run(&plan, &AtomicBool::new(false), &mut |_| {}).expect("both builds are there")
 }
