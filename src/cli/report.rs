@@ -19,8 +19,8 @@ use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 /// Failures are a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
 /// early. An engine that the CPU cannot run is not a failure.
 ///
-/// Results of `sealmark gate` and their history are drawn in a report of their own, as a page, text, Markdown,
-/// CSV or JUnit. A result that is slower exits with 1, one that is unsure with 3.
+/// Results of `sealmark gate` and their history are drawn in a report of their own, as a page, text,
+/// Markdown, CSV or JUnit. A result that is slower exits with 1, one that is unsure with 3.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark bench seal/aes-256-gcm/1024 --engine ring -o bench.json\n  \
@@ -28,9 +28,9 @@ use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
                   sealmark report bench.json --format markdown\n  \
                   sealmark report gate.json history.jsonl -o site\n\
                   \n\
-                  Exit codes: 0 no failure in the files; 1 a failure, a workload that the gate found slower, or \
-                  --agree found that the runs differ; 2 bad usage, or a file that cannot be read; 3 the files \
-                  hold no result, or the gate was unsure.")]
+                  Exit codes: 0 no failure in the files; 1 a failure, a workload that the gate found slower, \
+                  or --agree found that the runs differ; 2 bad usage, or a file that cannot be read; 3 the \
+                  files hold no result, or the gate was unsure.")]
 pub(super) struct Args {
     /// Result files of `verify` and `bench`, or of `gate` and its history; or folders with result files.
     #[arg(required = true, value_name = "FILE")]

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{ExitStatus, Registry, storage};
-use crate::measure::gate::{self, self_check};
+use crate::measure::gate::{self, history, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
 
@@ -32,6 +32,8 @@ enum What {
     Gate,
     /// `sealmark gate --self-check --format json`.
     GateSelfCheck,
+    /// A line of `sealmark gate --history FILE`.
+    GateHistory,
     /// A line of the protocol between `sealmark bench` and its worker processes.
     Worker,
     /// `sealmark storage probe-node-id --format json`.
@@ -49,6 +51,7 @@ impl What {
             Self::Trace => (measure::trace::SCHEMA, schema_for!(measure::trace::Traced)),
             Self::Gate => (gate::SCHEMA, schema_for!(gate::Gate)),
             Self::GateSelfCheck => (self_check::SCHEMA, schema_for!(self_check::SelfCheck)),
+            Self::GateHistory => (history::SCHEMA, schema_for!(history::Entry)),
             Self::Worker => (protocol::SCHEMA, schema_for!(protocol::Line)),
             Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
             Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),

@@ -1,4 +1,4 @@
-//! Reports: everything drawn from the result files of `sealmark verify`, `sealmark bench` and `sealmark gate`.
+//! Reports: everything drawn from the result files of `sealmark verify`, `bench` and `gate`.
 //!
 //! [`read_all`] reads files, [`Report::build`] groups them by host into [`Section`]s, and every format walks
 //! a section. Formats for people walk its blocks, each a table with its figure; `table` states their order

@@ -27,9 +27,6 @@ pub(super) fn finish(args: &Args, mut gate: Gate) -> anyhow::Result<ExitStatus> 
     match args.format {
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&gate)?),
         Format::Markdown => print_line!("{}", report::gate::markdown(&gate).trim_end()),
-        Format::Junit if gate.setup.unsure == WhenUnsure::Fail => {
-            print_line!("{}", report::gate::junit_strict(&gate).trim_end());
-        }
         Format::Junit => print_line!("{}", report::gate::junit(&gate).trim_end()),
         Format::Text => print_line!("{}", report::gate::text(&gate, screen_width()).trim_end()),
     }

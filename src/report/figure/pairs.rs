@@ -127,7 +127,8 @@ impl Strip {
         let (from, to) = (at(-margin, range), at(margin, range));
         let clamped = |ratio: f64| at(ratio.ln().clamp(-range, range), range);
         html! {
-            text x=(LEFT - 10.0) y=(format!("{:.1}", middle - 2.0)) text-anchor="end" font-size="12" fill=(ink) {
+            text x=(LEFT - 10.0) y=(format!("{:.1}", middle - 2.0)) text-anchor="end" font-size="12"
+                fill=(ink) {
                 (plain(&self.workload))
             }
             text x=(LEFT - 10.0) y=(format!("{:.1}", middle + 11.0)) text-anchor="end" font-size="11"

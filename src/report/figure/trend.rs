@@ -63,7 +63,8 @@ impl Trend {
         let quiet = Paint::Page.quiet();
         let words = |x: f64, y: f64, anchor: &str, words: &str| {
             html! {
-                text x=(format!("{x:.1}")) y=(format!("{y:.1}")) text-anchor=(anchor) font-size="12" fill=(quiet) {
+                text x=(format!("{x:.1}")) y=(format!("{y:.1}")) text-anchor=(anchor) font-size="12"
+                    fill=(quiet) {
                     (plain(words))
                 }
             }
@@ -122,21 +123,25 @@ impl Series {
         let last = |words: Option<String>, (_, end): (f64, f64)| {
             html! {
                 @if let Some(words) = words {
-                    text x=(end + 8.0) y=(format!("{:.1}", middle + 4.5)) font-size="12" fill=(ink) { (words) }
+                    text x=(end + 8.0) y=(format!("{:.1}", middle + 4.5)) font-size="12" fill=(ink) {
+                        (words)
+                    }
                 }
             }
         };
         let points = || self.points.iter().flatten();
         let time = points().rev().find_map(|point| point.ratio).map(|[estimate, ..]| change(estimate));
         html! {
-            text x=(RATIOS.0 - 14.0) y=(format!("{:.1}", middle - 2.0)) text-anchor="end" font-size="12" fill=(ink) {
+            text x=(RATIOS.0 - 14.0) y=(format!("{:.1}", middle - 2.0)) text-anchor="end" font-size="12"
+                fill=(ink) {
                 (plain(&self.workload))
             }
             text x=(RATIOS.0 - 14.0) y=(format!("{:.1}", middle + 11.0)) text-anchor="end" font-size="11"
                 fill=(quiet) { (plain(&self.engine)) }
             path d=(format!("M{} {middle:.1}H{}", RATIOS.0, RATIOS.1)) stroke=(Paint::Page.grid()) {}
             (self.ratios(middle, half, runs))
-            path d=(self.counts(middle, half, runs)) stroke=(Paint::Page.line(1)) stroke-width="1.8" fill="none" {}
+            path d=(self.counts(middle, half, runs)) stroke=(Paint::Page.line(1)) stroke-width="1.8"
+                fill="none" {}
             (last(time, RATIOS))
             (last(points().rev().find_map(|point| point.instructions).map(count), COUNTS))
         }
@@ -152,7 +157,8 @@ impl Series {
             @for (n, point) in self.points.iter().enumerate() {
                 @if let Some(Point { ratio: Some([estimate, low, high]), slower, .. }) = *point {
                     @let x = across(n, runs, RATIOS);
-                    path d=(format!("M{x:.1} {:.1}V{:.1}", y(low), y(high))) stroke=(color) stroke-opacity="0.5" {}
+                    path d=(format!("M{x:.1} {:.1}V{:.1}", y(low), y(high))) stroke=(color)
+                        stroke-opacity="0.5" {}
                     @if slower {
                         path d=(format!("M{x:.1} {:.1}m0 -4.8l4.6 8.4h-9.2z", y(estimate)))
                             fill=(Paint::Page.line(7)) {}

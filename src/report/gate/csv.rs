@@ -29,7 +29,8 @@ const HEADER: [&str; 21] = [
     "confirming",
 ];
 
-/// Draws them. `kind` is `gate` for a row of a result, and `history` for one of a history, which has no pairs.
+/// Draws them. `kind` is `gate` for a row of a result, and `history` for one of a history, which has no
+/// pairs.
 pub(super) fn csv(gates: &[Gate], history: &History) -> String {
     let mut out = String::new();
     line(&mut out, &HEADER.map(str::to_owned));

@@ -1,27 +1,23 @@
-//! A gate's result as JUnit XML: a test case for each workload and engine, and one for the base against itself.
+//! A gate's result as JUnit XML: a test case for each workload and engine, and one for the base against
+//! itself.
 //!
 //! Slower is a failure. Unsure is skipped, with the reason, or an error where CI must not pass without an
 //! answer.
 
 use super::sentence::{interval, null_pairs, reason};
 use crate::measure::gate::rule::Verdict;
-use crate::measure::gate::{Gate, Row};
+use crate::measure::gate::{Gate, Row, WhenUnsure};
 use crate::report::format::junit::xml;
 use crate::report::number::change;
 
-/// Draws results for CI; what is unsure is skipped.
+/// Draws a result for CI. What is unsure is an error where the run was told `--unsure fail`.
 pub fn junit(gate: &Gate) -> String {
-    document(std::slice::from_ref(gate), false)
-}
-
-/// Draws results for CI; what is unsure is an error.
-pub fn junit_strict(gate: &Gate) -> String {
-    document(std::slice::from_ref(gate), true)
+    document(std::slice::from_ref(gate))
 }
 
 /// Draws several results, a test suite for each.
-pub(super) fn document(gates: &[Gate], strict: bool) -> String {
-    let suites: String = gates.iter().map(|gate| suite(gate, strict)).collect();
+pub(super) fn document(gates: &[Gate]) -> String {
+    let suites: String = gates.iter().map(suite).collect();
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n{suites}</testsuites>\n")
 }
 
@@ -51,7 +47,8 @@ impl Case {
     }
 }
 
-fn suite(gate: &Gate, strict: bool) -> String {
+fn suite(gate: &Gate) -> String {
+    let strict = gate.setup.unsure == WhenUnsure::Fail;
     let host = &gate.host.fingerprint;
     let mut cases: Vec<(String, &str, Case)> = gate
         .rows
@@ -68,8 +65,8 @@ fn suite(gate: &Gate, strict: bool) -> String {
     }
     let number = |of: fn(&Case) -> bool| cases.iter().filter(|(.., case)| of(case)).count();
     let mut out = format!(
-        "  <testsuite name=\"gate\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\" \
-         hostname=\"{}\" time=\"{:.3}\">\n",
+        "  <testsuite name=\"gate\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" \
+         timestamp=\"{}\" hostname=\"{}\" time=\"{:.3}\">\n",
         cases.len(),
         number(|case| matches!(case, Case::Failed(_))),
         number(|case| matches!(case, Case::Broken(_))),
@@ -113,6 +110,12 @@ mod tests {
         }
         assert_eq!(suite.attribute("timestamp"), Some("2026-11-03T09:12:44"));
         found
+    }
+
+    fn junit_strict(gate: &Gate) -> String {
+        let mut gate = gate.clone();
+        gate.setup.unsure = WhenUnsure::Fail;
+        junit(&gate)
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A gate's result as Markdown: the verdict, the table of workloads, what executes differently, and the facts.
+//! A gate's result as Markdown: the verdict, the table of workloads, what executes differently, and the
+//! facts.
 
 use super::sentence::{facts, name, null_pairs, sentence, streams};
 use super::table;

@@ -16,7 +16,7 @@ mod sentence;
 mod table;
 mod text;
 
-pub use junit::{junit, junit_strict};
+pub use junit::junit;
 pub use markdown::markdown;
 pub use results::Results;
 pub use text::text;

@@ -98,7 +98,9 @@ fn verdict(gate: &Gate) -> Markup {
         div {
             dt { "Verdict" }
             @match gate.verdict {
-                Verdict::Slower => dd.bad { i aria-hidden="true" { "✗ " } (name(gate.verdict)) small { (detail) } },
+                Verdict::Slower => dd.bad {
+                    i aria-hidden="true" { "✗ " } (name(gate.verdict)) small { (detail) }
+                },
                 Verdict::Unsure => dd { (name(gate.verdict)) small { (detail) } },
                 Verdict::Same | Verdict::Faster => dd {
                     i.right aria-hidden="true" { "✓ " } (name(gate.verdict)) small { (detail) }
@@ -131,7 +133,8 @@ fn timed(gate: &Gate) -> Markup {
             dd {
                 @if pairs == 0 { "nothing" } @else { (counted(pairs, "pair")) }
                 small {
-                    @if null.is_empty() { (three(gate.seconds)) " s" } @else { (null) " " (three(gate.seconds)) " s." }
+                    @if !null.is_empty() { (null) " " }
+                    (three(gate.seconds)) " s."
                 }
             }
         }
@@ -160,21 +163,23 @@ fn wrong(gate: &Gate) -> Markup {
 fn method() -> Markup {
     html! {
         ul {
-            li { "Both programs are single-stepped through the same call, each twice. A workload whose stream of \
-                  instructions did not change is the same and is not timed. More instructions alone are no \
-                  verdict." }
-            li { "The others are timed in many short pairs of fresh processes, one of the base and one of the \
-                  head, on one core. Both run the same slices of some 20 µs in turn, at the same random places of \
-                  stack and buffers. A pair's estimate is the ratio of the lower quartiles of the slices." }
-            li { "The interval of the median over pairs holds whatever the noise looks like, and is corrected for \
-                  the number of workloads and looks. Slower: its lower end is above 1 and the estimate at least \
-                  the margin. Faster: likewise below. Same: the interval lies within twice the margin. Everything \
-                  else is unsure." }
-            li { "What looks slower or faster is measured again in fresh pairs, with the roles exchanged. One \
-                  pair in four compares the base with itself; if those look uneven, no time of the run counts." }
-            li { "Not seen: a slowdown that hits fewer than a quarter of the slices. An effect as large as the \
-                  margin is found half of the time. The place of the code in the file moves times too: one build \
-                  a side cannot tell that from a change." }
+            li { "Both programs are single-stepped through the same call, each twice. A workload whose \
+                  stream of instructions did not change is the same and is not timed. More instructions \
+                  alone are no verdict." }
+            li { "The others are timed in many short pairs of fresh processes, one of the base and one of \
+                  the head, on one core. Both run the same slices of some 20 µs in turn, at the same \
+                  random places of stack and buffers. A pair's estimate is the ratio of the lower \
+                  quartiles of the slices." }
+            li { "The interval of the median over pairs holds whatever the noise looks like, and is \
+                  corrected for the number of workloads and looks. Slower: its lower end is above 1 and \
+                  the estimate at least the margin. Faster: likewise below. Same: the interval lies within \
+                  twice the margin. Everything else is unsure." }
+            li { "What looks slower or faster is measured again in fresh pairs, with the roles exchanged. \
+                  One pair in four compares the base with itself; if those look uneven, no time of the run \
+                  counts." }
+            li { "Not seen: a slowdown that hits fewer than a quarter of the slices. An effect as large as \
+                  the margin is found half of the time. The place of the code in the file moves times too: \
+                  one build a side cannot tell that from a change." }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::markdown::markdown;
-use super::{csv, history, junit, page, sentence, table};
+use super::{csv, history, junit, page, sentence};
 use crate::measure::gate::history::{self as lines, History};
 use crate::measure::gate::rule::Verdict;
 use crate::measure::gate::{self, Gate};
@@ -66,7 +66,7 @@ impl Results {
             "text" => Ok(self.text(width)),
             "markdown" => Ok(self.markdown()),
             "csv" => Ok(csv::csv(&self.gates, &self.history)),
-            "junit" if !is_history => Ok(junit::document(&self.gates, false)),
+            "junit" if !is_history => Ok(junit::document(&self.gates)),
             name => {
                 let schema = if is_history { lines::SCHEMA } else { gate::SCHEMA };
                 Err(Error::NoPlace { format: name, schema })
@@ -77,11 +77,7 @@ impl Results {
     fn text(&self, width: u16) -> String {
         let mut out = String::new();
         for gate in &self.gates {
-            for block in table::blocks(gate) {
-                out += &format!("{}\n", text::table(&block.table, width));
-            }
-            out += &format!("{}\n{}\n", sentence::streams(gate), sentence::null_pairs(gate));
-            out += &format!("{}\n\n", sentence::sentence(gate));
+            out += &format!("{}\n", super::text(gate, width));
         }
         if !self.history.entries.is_empty() {
             for block in history::blocks(&self.history) {

@@ -36,8 +36,8 @@ fn sorted(gate: &Gate) -> Vec<&Row> {
 pub(super) fn rows(gate: &Gate) -> Table {
     let columns = ["workload", "engine", "verdict", "instructions", "time", "found from", "pairs"];
     let mut table = Table::new("gate", "Head against base", columns).note(
-        "Instructions are those of one call, the harness included; more of them alone are no verdict. Time is \
-         the median over pairs of fresh processes, with an interval that is corrected for the number of \
+        "Instructions are those of one call, the harness included; more of them alone are no verdict. Time \
+         is the median over pairs of fresh processes, with an interval that is corrected for the number of \
          workloads and looks. “Found from” is the smallest slowdown that these pairs find half of the time.",
     );
     table.columns[1].number = false;
