@@ -263,7 +263,14 @@ fn draw(args: &Calibration, folder: &Path, lines: &[Line], margins: Margins) -> 
             found.origin.host.clone()
         };
         let place = reports.join(&found.origin.host);
-        let command = format!("sealmark gate --calibrate {} --pairs 0 --runs 0", folder.display());
+        let mut command = format!(
+            "sealmark gate --calibrate {} --pairs 0 --runs 0 --reports {}",
+            folder.display(),
+            reports.display()
+        );
+        if let Some(page) = &args.splice {
+            command += &format!(" --splice {}", page.display());
+        }
         let by = format!(
             "On {host}, from {} to {}, by the program {}; put here by `{command}`.",
             day(&found.when[0]),

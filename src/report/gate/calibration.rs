@@ -49,8 +49,8 @@ fn without_change(found: &Characteristic, criterion: Option<Criterion>) -> Table
     let columns =
         ["compared", "runs", "false", "at most", "target", "unsure", "estimate", "median s", "worst s"];
     let mut table = Table::new("gate-false", "Runs that call a change where there is none", columns).note(
-        "False: runs that call any of the workloads slower or faster. At most: the upper bound of Clopper and \
-         Pearson, one-sided, at 95 %. Unsure: runs that leave any workload undecided. An estimate is the \
+        "False: runs that call any of the workloads slower or faster. At most: the upper bound of Clopper \
+         and Pearson, one-sided, at 95 %. Unsure: runs that leave any workload undecided. An estimate is the \
          share of simulated runs, over pairs that are drawn again from a bank of real ones.",
     );
     for case in found.cases.iter().filter(|case| !case.kind.is_planted()) {
@@ -238,8 +238,8 @@ mod tests {
             [
                 "same binary | 370 | 1 (0.270 %) | 1.28 % | bound ≤ 1.30 % (met) | \
                  3 (2 by lopsided null pairs) | – | 3.25 | 12.5",
-                "same code, three link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | – | \
-                 3.25 | 12.5",
+                "same code, three link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | – \
+                 | 3.25 | 12.5",
                 "Criterion, one binary (28 of 48 comparisons) | 4 | 4 (100 %) | 100 % | – | – | – | – | –",
             ]
         );
