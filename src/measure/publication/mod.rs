@@ -11,9 +11,10 @@
 //! A run for publication starts processes, [`LEAST`] at a time, until the ratios are precise enough, or until
 //! [`MOST`] have run. Every process counts; none is discarded. Checking whether to stop could bias the result
 //! if the decision depended on which engine is ahead. It depends only on the width of the intervals, so the
-//! medians stay unbiased. The intervals become a little too narrow, because the run stops when chance makes them narrow.
-//! In the simulation of the tests, with noise at which one run in three is refused, they cover the true ratio
-//! at least nine times in ten instead of the nominal 95 in 100; with less noise the loss disappears.
+//! medians stay unbiased. The intervals become a little too narrow, because the run stops when chance makes
+//! them narrow. In the simulation of the tests, with noise at which one run in three is refused, they cover
+//! the true ratio at least nine times in ten instead of the nominal 95 in 100; with less noise the loss
+//! disappears.
 
 use std::fmt;
 

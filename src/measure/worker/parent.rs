@@ -204,8 +204,10 @@ pub(in crate::measure) mod testing {
     use super::*;
 
     /// The greeting of a worker that samples.
-    pub const HELLO: &str =
-        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","capabilities":["sample","run"]}"#;
+    pub const HELLO: &str = concat!(
+        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","#,
+        r#""capabilities":["sample","turns","run"]}"#
+    );
 
     /// Long enough on a busy machine.
     pub const LONG: Duration = Duration::from_secs(60);
@@ -230,7 +232,7 @@ mod tests {
     use super::testing::{HELLO, LONG, SHORT, answer, script};
     use super::*;
     use crate::measure::worker::failure::Cause;
-    use crate::measure::worker::protocol::{Fault, Misfit, PREPARE, RUN, Slice};
+    use crate::measure::worker::protocol::{Fault, MAJOR, MINOR, Misfit, PREPARE, RUN, Slice};
 
     static GO: AtomicBool = AtomicBool::new(false);
     const RAN: &str = r#"{"answer":"ran","slot":0,"operations":3,"ns":12.5}"#;
@@ -297,11 +299,9 @@ mod tests {
                 matches!(&failure, Failure::Misfit(Misfit::Major { major: theirs, .. }) if *theirs == major)
             );
             let words = failure.to_string();
-            assert!(
-                words.contains(&format!(
-                    "speaks version {major}.0 of the worker protocol, and this program 1.0"
-                ))
-            );
+            assert!(words.contains(&format!(
+                "speaks version {major}.0 of the worker protocol, and this program {MAJOR}.{MINOR}"
+            )));
         }
     }
 

@@ -100,8 +100,7 @@ const COPIES: usize = 3;
 /// What a workload without an arena counts as.
 const NO_ARENA: usize = 1024 * 1024;
 
-/// The most workloads of a group. The results of a group come at its end, so this also limits what an end from
-/// outside destroys.
+/// The most workloads of a group. Its results come at its end, so this limits what a kill destroys.
 const GROUP: usize = 16;
 
 /// Whether the buffers of any group stay within [`GROUP_LEN`], so that several processes can be in memory
