@@ -25,7 +25,7 @@ use crate::report::{File, Report};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark bench                                      the quick suite\n  \
-                  sealmark bench seal/aes-256-gcm --engine ring --engine aws-lc\n  \
+                  sealmark bench seal/aes-256-gcm/1024 --engine ring --engine aws-lc\n  \
                   sealmark bench open/aes-256-gcm/1024 --engine ring --processes 2 -o open.json")]
 pub(super) struct Args {
     /// Only workloads whose path contains this text. With `*` or `?` the whole path must match, as with file

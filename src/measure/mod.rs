@@ -5,7 +5,7 @@
 //! done once for all operations, therefore shows in the results; no timing heuristic is needed. An engine
 //! that opens must also refuse forged messages, before and after timing. A wrong engine gets a row with an
 //! error and no time. Where no second engine is available, an engine is only compared with itself. The
-//! process is the unit of replication, and the lower quartile of its passes is its sample.
+//! process is the unit of replication: its sample is the lower quartile of the passes in its quiet rounds.
 //!
 //! `plan` says what to measure, `run` drives the processes of `worker`, and `result` holds what they found.
 //! `publication` decides whether a run may become a baseline. Not here: whether a difference between two runs

@@ -8,6 +8,7 @@ use crate::aead::Alg;
 use crate::engine::{Engine, Witnesses};
 use crate::measure::Precision;
 use crate::measure::publication;
+use crate::measure::worker::sample;
 use crate::measure::workload::filter::chooses;
 use crate::measure::{Catalog, Scope, Suite, WITHIN, Workload};
 
@@ -24,9 +25,8 @@ pub struct Plan {
     pub engines: Vec<&'static dyn Engine>,
     /// The number of fresh processes; 0 measures in this one.
     pub processes: u32,
-    /// How many of the processes run at a time, in turns. On a machine whose neighbours come and go, each of
-    /// many then meets quiet moments; the results of one process at a time are complete sooner.
-    pub abreast: u32,
+    /// Rounds of each workload in each process.
+    pub rounds: u32,
     /// Starts further processes until every ratio that [`publication`] judges is this precise.
     pub until: Option<Precision>,
     /// Seed of the order of engines within rounds.
@@ -48,7 +48,7 @@ impl fmt::Debug for Plan {
             .field("filter", &self.filter)
             .field("engines", &engines)
             .field("processes", &self.processes)
-            .field("abreast", &self.abreast)
+            .field("rounds", &self.rounds)
             .field("until", &self.until)
             .field("seed", &self.seed)
             .field("within", &self.within)
@@ -60,6 +60,9 @@ impl fmt::Debug for Plan {
 
 /// Rounds per workload in each process.
 pub(super) const ROUNDS: u32 = 11;
+/// The same in a run for publication: more and shorter ones, so that a quarter of them is quiet where the
+/// machine seldom is.
+const PUBLICATION_ROUNDS: u32 = 33;
 /// Wall time per timed nanosecond, with resets, checks and preparation.
 const COST: f64 = 1.8;
 /// The shortest and longest sample, in nanoseconds.
@@ -85,7 +88,7 @@ impl Plan {
             filter: None,
             engines,
             processes,
-            abreast: 1,
+            rounds: ROUNDS,
             until: None,
             seed: 1,
             within: WITHIN,
@@ -95,19 +98,27 @@ impl Plan {
     }
 
     /// The same plan for [`publication`]: at least [`publication::LEAST`] processes, and more until every
-    /// judged ratio is precise enough or [`publication::MOST`] have run. [`publication::LEAST`] of them take
-    /// turns at a time.
+    /// judged ratio is precise enough or [`publication::MOST`] have run.
     #[must_use]
     pub fn for_publication(self) -> Self {
         let until = Precision { within: publication::WITHIN, most: publication::MOST };
         let (processes, budget) = (publication::LEAST, PUBLICATION_BUDGET);
-        Self { processes, abreast: processes, until: Some(until), budget, ..self }
+        let rounds = PUBLICATION_ROUNDS;
+        Self { processes, rounds, until: Some(until), budget, ..self }
     }
 
     /// The largest number of processes that the plan may start.
     pub fn most_processes(&self) -> u32 {
         let most = self.until.filter(|_| self.processes > 0).map_or(0, |until| until.most);
         self.processes.max(most).max(1)
+    }
+
+    /// How many processes take turns at a time: all that must run, unless one of the workloads needs so much
+    /// memory that only one process fits. On a machine whose neighbours come and go, each process then meets
+    /// quiet moments.
+    pub fn abreast(&self) -> u32 {
+        let small = sample::is_small(&self.workloads(), self.engines.len());
+        if small { self.processes.max(1) } else { 1 }
     }
 
     /// The chosen workloads that at least one of the engines can run.
@@ -127,7 +138,7 @@ impl Plan {
     /// Timed nanoseconds per engine and round that keep a run of these workloads within the budget.
     pub fn target_ns(&self, workloads: &[&Workload]) -> f64 {
         let turns: usize = workloads.iter().map(|w| w.eligible_engines(&self.engines).len()).sum();
-        let samples = f64::from(self.processes.max(1)) * f64::from(ROUNDS) * turns.max(1) as f64;
+        let samples = f64::from(self.processes.max(1)) * f64::from(self.rounds) * turns.max(1) as f64;
         let target_ns = self.budget.as_secs_f64() * 1e9 / COST / samples;
         target_ns.clamp(SAMPLE_NS.0, SAMPLE_NS.1)
     }
@@ -156,6 +167,14 @@ mod tests {
         assert_eq!(target_ns(&plan), SAMPLE_NS.0);
         plan.budget = Duration::from_secs(1_000_000);
         assert_eq!(target_ns(&plan), SAMPLE_NS.1);
+    }
+
+    #[test]
+    fn processes_take_turns_where_they_fit_into_memory_together() {
+        let quick = Plan::new(Suite::Quick, engines());
+        assert_eq!((quick.abreast(), quick.clone().for_publication().abreast()), (5, publication::LEAST));
+        assert_eq!(Plan { processes: 0, ..quick }.abreast(), 1);
+        assert_eq!(Plan::new(Suite::Full, engines()).abreast(), 1, "its arenas in memory are large");
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub const SCHEMA: &str = "sealmark.bench/1";
 /// The duration of one operation in nanoseconds or cycles: the median over processes, with its interval.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Estimate {
-    /// The median over processes. Each process contributes the lower quartile of its passes.
+    /// The median over processes. Each process contributes the lower quartile of the passes in its quietest
+    /// rounds.
     pub median: f64,
     /// The interval's lower end.
     pub low: f64,
@@ -76,7 +77,8 @@ pub struct Row {
     /// Why the other processes gave no sample, one reason each. If most processes died, that is the error.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// One sample per process, in the order in which they ran: the lower quartile of its passes, in
+    /// One sample per process, in the order in which they ran: the lower quartile of the
+    /// passes in its quietest rounds, in
     /// nanoseconds per operation. Empty if there is an error.
     pub samples: Vec<f64>,
     /// The buffers that the operations cycle through, and the cache level that holds them.

@@ -30,4 +30,4 @@ pub use interval::Interval;
 #[cfg(feature = "cli")]
 pub use pin::{Pinning, cores, parallelism, pin, pin_to};
 #[cfg(feature = "cli")]
-pub use sampler::{Rounds, Sampler, Samples, Timed};
+pub use sampler::{Rounds, Sampler, Timed};

@@ -5,9 +5,9 @@
 //! longer than passes, the turn ends early.
 //!
 //! Other work on the machine can only lengthen a pass, so the quick passes show the undisturbed cost of an
-//! operation. The result is the lower quartile of all passes: between two runs on a noisy host its ratios
-//! moved a fifth as far as those of mean times, with intervals a tenth as wide. Lower quantiles are no
-//! better, because they depend on a few passes. The slow calls that the quartile ignores appear in the
+//! operation. The result is the lower quartile of the passes in the quietest quarter of the rounds. A
+//! neighbour on the same core stays for seconds and can be there most of the time; it slows all contestants,
+//! so all of them together tell which rounds were quiet. The slow calls that this ignores appear in the
 //! latency tails.
 
 use std::time::Instant;
@@ -16,6 +16,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::interval::median;
 use super::{Clock, stack};
 
 /// The longest turn, as a multiple of the target time, resets included.
@@ -69,30 +70,49 @@ pub struct Sampler {
     pub seed: u64,
 }
 
-/// The passes of one contestant, in order.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Samples {
-    /// Nanoseconds per operation, one entry per pass.
-    pub ns: Vec<f64>,
+/// The passes of one contestant by round: nanoseconds per operation.
+type Turns = Vec<Vec<f64>>;
+
+/// The lower quartile; `None` without a value.
+fn quartile(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 4).copied()
 }
 
-impl Samples {
-    /// The lower quartile; `None` if there were no rounds.
-    pub fn quartile(&self) -> Option<f64> {
-        let mut sorted = self.ns.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted.get(sorted.len().saturating_sub(1) / 4).copied()
-    }
+/// The quietest quarter of the rounds: those in which the contestants took least time, each compared with its
+/// own fastest round. A round's rank is the median over contestants, so what happens to one of them, good or
+/// bad, does not choose its rounds.
+fn quiet_rounds(contestants: &[Turns]) -> Vec<usize> {
+    let rounds = contestants.iter().map(Vec::len).min().unwrap_or(0);
+    let slowness: Vec<Vec<f64>> = contestants
+        .iter()
+        .map(|turns| {
+            let times: Vec<f64> =
+                turns.iter().map(|passes| median(passes).unwrap_or(f64::INFINITY)).collect();
+            let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+            times.iter().map(|time| if *time > least { time / least } else { 1.0 }).collect()
+        })
+        .collect();
+    let of_round = |round: usize| {
+        let all: Vec<f64> = slowness.iter().map(|contestant| contestant[round]).collect();
+        median(&all).unwrap_or(f64::INFINITY)
+    };
+    let mut ranked: Vec<(f64, usize)> = (0..rounds).map(|round| (of_round(round), round)).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    ranked.truncate(rounds.div_ceil(4));
+    ranked.into_iter().map(|(_, round)| round).collect()
 }
 
 impl Sampler {
-    /// Warms up every contestant, then runs the rounds. The result is in the order of the contestants.
-    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
+    /// Warms up every contestant, then runs the rounds. The [times](Rounds::times) are in the order of the
+    /// contestants.
+    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Option<f64>> {
         let mut rounds = self.begin(contestants);
         for _ in 0..self.rounds {
             rounds.run(contestants);
         }
-        rounds.samples
+        rounds.times()
     }
 
     /// Warms up every contestant. The caller runs the rounds and may do other work between them.
@@ -104,7 +124,7 @@ impl Sampler {
         }
         Rounds {
             sampler: *self,
-            samples: vec![Samples::default(); contestants.len()],
+            turns: vec![Turns::new(); contestants.len()],
             order: (0..contestants.len()).collect(),
             rng,
         }
@@ -162,7 +182,7 @@ impl Places {
 pub struct Rounds {
     sampler: Sampler,
     /// The passes so far, in the order of the contestants.
-    pub samples: Vec<Samples>,
+    turns: Vec<Turns>,
     order: Vec<usize>,
     rng: ChaCha8Rng,
 }
@@ -173,9 +193,18 @@ impl Rounds {
         self.order.shuffle(&mut self.rng);
         let places = Places::draw(&mut self.rng);
         for &i in &self.order {
-            let passes = &mut self.samples[i].ns;
-            self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns, passes);
+            let mut passes = Vec::new();
+            self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns, &mut passes);
+            self.turns[i].push(passes);
         }
+    }
+
+    /// Nanoseconds per operation of each contestant: the lower quartile of its passes in the quietest quarter
+    /// of the rounds. `None` if there were no rounds.
+    pub fn times(&self) -> Vec<Option<f64>> {
+        let quiet = quiet_rounds(&self.turns);
+        let of = |turns: &Turns| quartile(quiet.iter().flat_map(|&round| turns[round].iter().copied()));
+        self.turns.iter().map(of).collect()
     }
 }
 
@@ -213,9 +242,9 @@ mod tests {
         let log = Rc::new(RefCell::new(Vec::new()));
         let mut contestants: Vec<_> = (0..4).map(|name| Box::new(Noted { name, log: log.clone() })).collect();
         let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
-        let samples = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
-        assert_eq!(samples.len(), 4);
-        assert!(samples.iter().all(|s| s.ns.len() == rounds && s.quartile().is_some()));
+        let times = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
+        assert_eq!(times.len(), 4);
+        assert!(times.iter().all(Option::is_some));
         log.take()
     }
 
@@ -257,15 +286,32 @@ mod tests {
         }
         let clock = Clock { grain_ns: 10.0, overhead_ns: 1e12 };
         let sampler = Sampler { clock, rounds: 3, target_ns: 1000.0, seed: 0 };
-        let samples = sampler.sample(&mut [Box::new(Nothing)]);
-        assert_eq!(samples[0].ns, [0.0; 3]);
+        let mut contestants = [Box::new(Nothing)];
+        let mut rounds = sampler.begin(&mut contestants);
+        (0..3).for_each(|_| rounds.run(&mut contestants));
+        assert_eq!(rounds.turns, [[[0.0], [0.0], [0.0]]]);
+        assert_eq!(rounds.times(), [Some(0.0)]);
     }
 
     #[test]
     fn three_slow_passes_of_four_do_not_move_the_quartile() {
-        let ns = |ns: &[f64]| Samples { ns: ns.to_vec() }.quartile();
+        let ns = |ns: &[f64]| quartile(ns.iter().copied());
         assert_eq!(ns(&[9.0, 1.0, 7.0, 8.0, 1.0]), Some(1.0));
         assert_eq!(ns(&[5.0, 4.0, 3.0, 2.0, 1.0]), Some(2.0));
         assert_eq!((ns(&[3.0]), ns(&[])), (Some(3.0), None));
+    }
+
+    #[test]
+    fn the_quiet_rounds_are_those_of_all_contestants_and_not_of_one() {
+        let turns = |times: &[f64]| -> Turns { times.iter().map(|time| vec![*time, 9.0 * time]).collect() };
+        // Rounds 1 and 4 are quiet for two of three. The third has its best in round 2, and a bad round 4.
+        let contestants = [
+            turns(&[9.0, 1.0, 8.0, 7.0, 1.1, 7.0, 9.0, 9.0]),
+            turns(&[90.0, 11.5, 80.0, 70.0, 10.0, 99.0, 80.0, 70.0]),
+            turns(&[300.0, 210.0, 100.0, 400.0, 500.0, 300.0, 300.0, 300.0]),
+        ];
+        assert_eq!(quiet_rounds(&contestants), [4, 1]);
+        assert_eq!(quiet_rounds(&[turns(&[3.0, 1.0, 2.0])]), [1]);
+        assert!(quiet_rounds(&[]).is_empty() && quiet_rounds(&[Turns::new()]).is_empty());
     }
 }

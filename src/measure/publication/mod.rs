@@ -5,18 +5,16 @@
 //! sizes, the interval of each engine's ratio to the best peer must lie within [`WITHIN`] of its median. No
 //! row may lack a time or a process, and no engine may lack a row.
 //!
-//! The first [`LEAST`] processes take turns, round by round, and so do those that follow. On a shared host a
-//! neighbour can slow the core for a minute, and slows engines differently, so a process that ran by itself
-//! would give other ratios than the next. In turns, each process meets quiet moments, and the lower quartile
-//! of its passes is the time of these. The intervals therefore describe how processes differ on a core that
-//! is mostly quiet, not how a busy one would rank the engines.
+//! Processes take turns, round by round, and take their times from their quietest rounds. The intervals
+//! therefore describe how processes differ on a quiet core, not how a busy one would rank the engines.
 //!
-//! A run for publication starts processes until the ratios are precise enough, or until [`MOST`] have run.
-//! Every process counts; none is discarded. Checking after some of them whether to stop could bias the result if the decision
-//! depended on which engine is ahead. It depends only on the width of the intervals, so the medians stay
-//! unbiased. The intervals become a little too narrow, because the run stops when chance makes them narrow.
-//! In the simulation of the tests, with noise at which one run in three is refused, they cover the true ratio
-//! at least nine times in ten instead of the nominal 95 in 100; with less noise the loss disappears.
+//! A run for publication starts processes, [`LEAST`] at a time, until the ratios are precise enough, or until
+//! [`MOST`] have run. Every process counts; none is discarded. Checking whether to stop could bias the result
+//! if the decision depended on which engine is ahead. It depends only on the width of the intervals, so the
+//! medians stay unbiased. The intervals become a little too narrow, because the run stops when chance makes
+//! them narrow. In the simulation of the tests, with noise at which one run in three is refused, they cover
+//! the true ratio at least nine times in ten instead of the nominal 95 in 100; with less noise the loss
+//! disappears.
 
 use std::fmt;
 

@@ -7,11 +7,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
 use crate::engine::Engine;
 use crate::host::{Host, environment};
 use crate::measure::Precision;
 use crate::measure::limit::probe;
-use crate::measure::plan::ROUNDS;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
@@ -107,10 +110,12 @@ pub fn run_and_keep(
     let processes = plan.most_processes();
     let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
-    let steps = workloads.len() * reports(ROUNDS);
+    let steps = workloads.len() * reports(plan.rounds);
     let (mut started, mut step, mut finished) = (0, vec![0; processes as usize], 0);
+    let abreast = plan.abreast();
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     while started < processes && !enough && !stop.load(Ordering::Relaxed) {
-        let batch = started..(started + plan.abreast.max(1)).min(processes);
+        let batch = started..(started + abreast).min(processes);
         started = batch.end;
         let mut note = |process: u32, collector: &Collector, event: Event<'_>| {
             let (Event::Round(workload) | Event::Finished(workload)) = event;
@@ -135,6 +140,8 @@ pub fn run_and_keep(
             let fresh = |process| Process::new(seeded(process), &parent::spawn, patience, stop);
             let mut all: Vec<_> = batch.map(|process| (process, fresh(process))).collect();
             while !all.is_empty() && !stop.load(Ordering::Relaxed) {
+                // In a fixed order, a neighbour that comes at regular times would meet the same ones.
+                all.shuffle(&mut rng);
                 for (process, worker) in &mut all {
                     if !worker.has_begun() {
                         worker.leave_out_hung(&mut collector);
@@ -203,7 +210,7 @@ fn job(plan: &Plan, workloads: &[&Workload]) -> Job {
         workloads: workloads.iter().map(|w| w.path.clone()).collect(),
         engines: plan.engines.iter().map(|e| e.name().to_owned()).collect(),
         seed: plan.seed,
-        rounds: ROUNDS,
+        rounds: plan.rounds,
         target_ns: plan.target_ns(workloads),
         turns: false,
     }

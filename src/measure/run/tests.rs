@@ -20,7 +20,7 @@ fn a_tiny_workload_gives_a_row_for_each_engine() {
     let plan = plan("seal/*-256-gcm/64", engines());
     let result = run(&plan, &AtomicBool::new(false), &mut |p| seen.push((p.done, p.total)));
     let result = result.unwrap();
-    let steps = reports(ROUNDS);
+    let steps = reports(plan.rounds);
     assert!(seen.iter().copied().eq((1..=steps).map(|step| (step, steps))), "{seen:?}");
     let can: Vec<_> =
         engines().into_iter().filter(|e| e.available().is_ok()).map(|e| e.name().to_owned()).collect();
@@ -102,7 +102,7 @@ fn a_run_that_was_stopped_keeps_what_was_finished() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
     // All workloads but for their check and end, then these of two of them.
-    let second_end = plan.workloads().len() * (reports(ROUNDS) - 2) + 4;
+    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
     let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }
@@ -148,7 +148,7 @@ fn a_run_that_was_stopped_is_partial_whatever_its_precision() {
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
     let plan = Plan { until: Some(Precision { within: 0.03, most: 30 }), ..plan };
     // All workloads but for their check and end, then these of two of them.
-    let second_end = plan.workloads().len() * (reports(ROUNDS) - 2) + 4;
+    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
     let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }

@@ -202,7 +202,7 @@ impl<'a> Process<'a> {
         let job = &mut self.job;
         job.workloads.retain(|workload| !collector.failures.contains_key(workload));
         for engine in collector.hung.clone() {
-            if job.engines.iter().any(|name| *name == engine) {
+            if job.engines.contains(&engine) {
                 job.engines.retain(|name| *name != engine);
                 for workload in &job.workloads {
                     collector.lose(workload, Some(&engine), "this engine hung in an earlier process".into());

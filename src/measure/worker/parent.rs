@@ -204,8 +204,10 @@ pub(in crate::measure) mod testing {
     use super::*;
 
     /// The greeting of a worker that samples.
-    pub const HELLO: &str =
-        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","capabilities":["sample","run"]}"#;
+    pub const HELLO: &str = concat!(
+        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","#,
+        r#""capabilities":["sample","turns","run"]}"#
+    );
 
     /// Long enough on a busy machine.
     pub const LONG: Duration = Duration::from_secs(60);

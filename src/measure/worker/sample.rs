@@ -2,7 +2,7 @@
 //! take turns, in one process.
 //!
 //! A neighbour on the same core comes and goes within seconds. Spread over the whole process, the rounds of a
-//! workload meet quiet moments and busy ones, and the lower quartile of the passes is that of the quiet ones.
+//! workload meet quiet moments and busy ones, and the sampler takes its times from the quiet ones.
 //! In one stretch, all rounds of some workloads would fall into busy moments: on a shared host, every third
 //! ratio of two engines was then off by a tenth or more.
 //!
@@ -100,22 +100,34 @@ const COPIES: usize = 3;
 /// What a workload without an arena counts as.
 const NO_ARENA: usize = 1024 * 1024;
 
+/// The most workloads of a group. Its results come at its end, so this limits what a kill destroys.
+const GROUP: usize = 16;
+
+/// Whether the buffers of any group stay within [`GROUP_LEN`], so that several processes can be in memory
+/// together. A single workload can need more.
+pub(in crate::measure) fn is_small(workloads: &[&Workload], engines: usize) -> bool {
+    workloads.iter().all(|workload| len(workload, engines) <= GROUP_LEN)
+}
+
+/// The bytes of a workload's buffers on all engines.
+fn len(workload: &Workload, engines: usize) -> usize {
+    workload.arena_len(workload.count()).map_or(NO_ARENA, |len| len * COPIES) * engines.max(1)
+}
+
 /// Splits workloads into groups of neighbours whose rounds take turns. A workload that uses several cores is
 /// a group of its own, because its threads run between its rounds too.
 fn groups<'a>(workloads: &'a [&'a Workload], engines: usize) -> Vec<&'a [&'a Workload]> {
-    let len = |workload: &Workload| {
-        workload.arena_len(workload.count()).map_or(NO_ARENA, |len| len * COPIES) * engines.max(1)
-    };
     let mut groups = Vec::new();
     let (mut start, mut sum) = (0, 0);
     for (at, workload) in workloads.iter().enumerate() {
         let alone = |workload: &Workload| !workload.on_one_core();
         let before = at.checked_sub(1).map(|before| workloads[before]);
-        if at > start && (sum + len(workload) > GROUP_LEN || alone(workload) || before.is_some_and(alone)) {
+        let full = at - start == GROUP || sum + len(workload, engines) > GROUP_LEN;
+        if at > start && (full || alone(workload) || before.is_some_and(alone)) {
             groups.push(&workloads[start..at]);
             (start, sum) = (at, 0);
         }
-        sum += len(workload);
+        sum += len(workload, engines);
     }
     if start < workloads.len() {
         groups.push(&workloads[start..]);
@@ -179,16 +191,16 @@ impl<'a> Ready<'a> {
     /// Checks every batch; the rows of the workload, and nanoseconds per core cycle meanwhile.
     fn finish(self, clock: &Clock) -> (Vec<Measured>, f64) {
         let Self { workload, engines, outcomes, mut batches, count, rounds } = self;
-        let mut samples = rounds.samples;
-        let cycle_ns = samples.pop().expect("the cycles take part").quartile();
-        let mut timed = batches.iter_mut().zip(samples);
+        let mut times = rounds.times();
+        let cycle_ns = times.pop().expect("the cycles take part");
+        let mut timed = batches.iter_mut().zip(times);
         let mut rows = Vec::with_capacity(engines.len());
         for (engine, outcome) in engines.into_iter().zip(outcomes) {
             let row = match outcome {
                 Err(why) => Measured::new(engine.name(), Err(why)),
                 Ok(()) => {
-                    let (batch, samples) = timed.next().expect("it has a batch");
-                    let row = judged(workload, engine, &mut **batch, samples.quartile(), cycle_ns, clock);
+                    let (batch, time) = timed.next().expect("it has a batch");
+                    let row = judged(workload, engine, &mut **batch, time, cycle_ns, clock);
                     let row = row.unwrap_or_else(|why| Measured::new(engine.name(), Err(why)));
                     Measured { arena: Arena::of(workload, count), threads: workload.threads(), ..row }
                 }
@@ -207,13 +219,13 @@ fn judged(
     workload: &Workload,
     engine: &'static dyn Engine,
     batch: &mut dyn Timed,
-    quartile: Option<f64>,
+    time: Option<f64>,
     cycle_ns: Option<f64>,
     clock: &Clock,
 ) -> Result<Measured, String> {
     let right = batch.check().and_then(|()| batch.refuse_forgery());
     right.map_err(|why| format!("wrong after it was timed: {why}"))?;
-    let ns = quartile.ok_or("there was no round")?;
+    let ns = time.ok_or("there was no round")?;
     let clock_error = clock_error(clock, ns * batch.count() as f64)?;
     let cycles = cycle_ns.filter(|_| workload.on_one_core()).map(|cycle_ns| ns / cycle_ns);
     let tails = if workload.tails { Some(tail::quantiles(workload, engine, clock)?) } else { None };

@@ -104,6 +104,8 @@ mod interrupted {
                 "standard",
                 "--engine",
                 "sealmark",
+                "--processes",
+                "2",
                 "-o",
                 path(file),
             ])

@@ -39,7 +39,8 @@ pub enum Quantiles {
 pub struct Measured {
     /// The engine.
     pub engine: String,
-    /// Nanoseconds per operation, the lower quartile of the passes. Absent if there is an error.
+    /// Nanoseconds per operation, the lower quartile of the passes in the quiet rounds. Absent if there is an
+    /// error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ns: Option<f64>,
     /// Why there is no time.

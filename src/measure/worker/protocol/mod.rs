@@ -141,7 +141,7 @@ pub enum Answer {
         workload: String,
         /// One row per engine that supports it.
         rows: Vec<Measured>,
-        /// Nanoseconds per core cycle meanwhile, the lower quartile of the passes.
+        /// Nanoseconds per core cycle meanwhile, the lower quartile of the passes in the quiet rounds.
         cycle_ns: f64,
     },
     /// The worker waits for `go` before it takes the next step of a job with `turns`.

@@ -107,8 +107,8 @@ fn notes(section: &Section) -> Markup {
             @if let Some(run) = &section.bench {
                 li { "An engine must be right to be timed: a wrong result gets an error and no time." }
                 li { "Engines are timed in interleaved rounds, in " (rows::processes(run)) ", each started \
-                      afresh. Each process contributes one sample: the lower quartile of its passes, because \
-                      other work on the machine can only make a pass slower." }
+                      afresh. Each process contributes one sample: the lower quartile of the passes in \
+                      its quietest rounds, because other work on the machine can only make a pass slower." }
                 li { "A time is the median of the samples. Its interval covers the true median over \
                       processes with a probability of " (rows::coverages(run)) ", on this machine in its \
                       state at the time; it does not cover other machines." }
