@@ -1,6 +1,7 @@
-//! Criterion over the workloads of records, nonces and key lookups: `cargo bench --bench envelope -- seal/record`.
+//! Criterion over the workloads of records, nonces and key lookups: `cargo bench --bench envelope --
+//! seal/record`.
 //!
-//! Two sizes on every engine; `SEALMARK_SUITE=quick` takes a whole suite.
+//! A few sizes on every engine; `SEALMARK_SUITE=quick` measures a whole suite.
 
 mod criterion;
 

@@ -1,5 +1,5 @@
-/* Hides AES and PMULL of an emulated ARM CPU from a program that asks getauxval, as Rust's std does: no model of
- * qemu's lacks them. Preloaded by ci/cpus. What is left of HWCAP is not zero, so std does not ask /proc instead. */
+/* Hides AES and PMULL of an emulated ARM CPU from a program that calls getauxval, as Rust's std does, because every
+ * qemu model has them. Preloaded by ci/cpus. The rest of HWCAP is not zero, so std does not read /proc instead. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sys/auxv.h>

@@ -1,8 +1,9 @@
-//! The whole command with an engine of one's own: `cargo run --release --example own_engine -- verify --engine mine`.
+//! The whole command with your own engine: `cargo run --release --example own_engine -- verify --engine
+//! mine`.
 //!
-//! This one wraps the backend that Sealmark chooses; a real one would call your library. It offers every key size with a
-//! 96-bit nonce and a 128-bit tag, and leaves zeros when it refuses: where yours differs, the trait's other methods say
-//! so.
+//! This engine wraps the backend that Sealmark chooses; a real one would call your library. It offers every
+//! key size with a 96-bit nonce and a 128-bit tag, and leaves zeros when it refuses. If yours differs,
+//! override the trait's other methods.
 
 use sealmark::aead::{self, Aead, Alg, Error};
 use sealmark::engine::Engine;

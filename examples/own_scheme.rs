@@ -1,8 +1,8 @@
-//! The whole command with a scheme of one's own: `cargo run --release --example own_scheme -- verify --scheme
+//! The whole command with your own scheme: `cargo run --release --example own_scheme -- verify --scheme
 //! notes`.
 //!
-//! A note is bound to its number, so that no note can stand in another's place. The injector checks each
-//! judgement below, both ways, on every engine; `list schemes` shows what the scheme does not see.
+//! A note is bound to its number, so no note can take another's place. The injector checks each judgement
+//! below, both ways, on every engine. `list schemes` shows the scheme's blind spots.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,9 +10,10 @@ use sealmark::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use sealmark::engine::{Engine, Shape};
 use sealmark::scheme::{Error, Fault, Judgement, Law, Piece, Reader, Recovered, Scheme, Session};
 
-/// The key of every session. A real scheme reads it from where it is kept.
+/// The key of every session. A real scheme reads it from its keystore.
 const KEY: [u8; 32] = [0x4b; 32];
-/// Notes sealed under the key: the nonce of the next one. A real scheme keeps this count durably.
+/// The number of notes sealed under the key, which is the nonce of the next one. A real scheme stores it
+/// durably.
 static SEALED: AtomicU64 = AtomicU64::new(0);
 const TAG_LEN: usize = 16;
 
@@ -53,7 +54,7 @@ impl Scheme for Notes {
 
 struct Book {
     engine: &'static dyn Engine,
-    /// Notes of the last call.
+    /// The number of notes in the last call.
     notes: usize,
 }
 

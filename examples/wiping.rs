@@ -1,14 +1,14 @@
-//! What it would cost our kernels to leave nothing in vector registers: `ci/deep wiping`.
+//! The cost of leaving nothing in vector registers, for our kernels: `ci/deep wiping`.
 //!
-//! Two engines around the backend that Sealmark chooses, alike but for what they call when a seal or an open is done:
-//! `plain` calls a function that does nothing, `wiped` one that zeroes every vector register, as graviola does. Both
-//! take the same way round, so their difference is the price.
+//! Two engines wrap the backend that Sealmark chooses, and call a function after each seal and open. `plain`
+//! calls one that does nothing; `wiped` calls one that zeroes every vector register, as graviola does. They
+//! are otherwise identical, so their difference is the cost.
 
 use sealmark::aead::Aead;
 use sealmark::engine::Engine;
 use sealmark::engine::double::{Call, FaultyEngine};
 
-/// An engine that calls a function when a seal or an open is done.
+/// An engine that calls a function after each seal and open.
 fn around(name: &'static str, after: fn()) -> &'static dyn Engine {
     let calls = move |inner: &dyn Aead, call: &mut Call<'_>| {
         let done = call.run(inner);
@@ -22,7 +22,7 @@ fn around(name: &'static str, after: fn()) -> &'static dyn Engine {
 
 fn nothing() {}
 
-/// What zeroes every vector register of this CPU, where that is written.
+/// The function that zeroes every vector register of this CPU, if there is one.
 fn wipe() -> Option<fn()> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx512f") {
@@ -38,9 +38,9 @@ fn wipe() -> Option<fn()> {
 mod x86 {
     use std::arch::asm;
 
-    /// Zeroes ymm0 to ymm15, and with them the first halves of zmm0 to zmm15 and the second ones too.
+    /// Zeroes ymm0 to ymm15, and with them all of zmm0 to zmm15.
     pub fn zero_ymm() {
-        // SAFETY: `wipe` hands this out where there is AVX only; every register that it writes is a clobber.
+        // SAFETY: `wipe` returns this only if the CPU has AVX; every register that it writes is a clobber.
         unsafe {
             asm!(
                 "vzeroall",
@@ -52,9 +52,10 @@ mod x86 {
         }
     }
 
-    /// And zmm16 to zmm31, which `vzeroall` leaves.
+    /// Also zeroes zmm16 to zmm31, which `vzeroall` leaves.
     pub fn zero_zmm() {
-        // SAFETY: `wipe` hands this out where there is AVX-512 only; every register that it writes is a clobber.
+        // SAFETY: `wipe` returns this only if the CPU has AVX-512; every register that it writes is a
+        // clobber.
         unsafe {
             asm!(
                 "vpxord zmm16, zmm16, zmm16", "vpxord zmm17, zmm17, zmm17", "vpxord zmm18, zmm18, zmm18",

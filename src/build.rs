@@ -1,5 +1,6 @@
-//! Notes the compiler and the profile for the results: a time belongs to the build that it was measured on.
-//! And lists the files that `vectors/index.toml` names, so that a new set is a file and its entry there.
+//! Records the compiler and the profile for result files: a time belongs to the build that produced it. Also
+//! lists the files that `vectors/index.toml` names, so that adding a vector set takes only a file and its
+//! entry there.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=src/build.rs");
     note_the_build();
-    // Only the command verifies.
+    // Only the command runs the vectors.
     if std::env::var_os("CARGO_FEATURE_CLI").is_some() {
         list_the_vectors();
     }
@@ -26,9 +27,9 @@ fn note_the_build() {
     println!("cargo::rustc-env=SEALMARK_BUILD={}, {profile}, opt-level {level}, {flags}", rustc.trim());
 }
 
-/// Writes `vectors.rs`: an array of each file's path below `vectors/` and its bytes. The compiler finds the
-/// files by the package's folder, so the list is the same wherever that is. `crate:NAME` is a file that a
-/// dependency carries.
+/// Writes `vectors.rs`: an array with each file's path below `vectors/` and its bytes. The paths are relative
+/// to the package's folder, so the list does not depend on where the package lies. `crate:NAME` is a file
+/// that ships in a dependency.
 fn list_the_vectors() {
     const INDEX: &str = "vectors/index.toml";
     println!("cargo::rerun-if-changed={INDEX}");
@@ -39,9 +40,9 @@ fn list_the_vectors() {
         assert!(Path::new("vectors").join(file).is_file(), "{INDEX} names {file}, which is not in vectors/");
         let path = format!("/vectors/{file}");
         writeln!(list, "    ({file:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),")
-            .expect("a String can be written to");
+            .expect("writing to a String cannot fail");
     }
     list.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
-    std::fs::write(Path::new(&out).join("vectors.rs"), list).expect("cargo's folder can be written to");
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
+    std::fs::write(Path::new(&out).join("vectors.rs"), list).expect("cargo's output folder is writable");
 }

@@ -1,8 +1,8 @@
 //! Sealmark verifies and measures AES envelope encryption on the CPU that it runs on.
 //!
-//! Three questions: which AES-GCM engines can run on this CPU, is each of them right, and how fast is each?
-//! The command answers them in one go; this library is what it is made of, and what an engineer takes from
-//! it.
+//! It answers three questions: which AES-GCM engines run on this CPU, is each of them correct, and how fast
+//! is each? The command answers them in one go. This library is what the command is built from, and can be
+//! used on its own.
 //!
 //! ```
 //! use sealmark::aead::{Alg, Key, Tag};
@@ -17,40 +17,40 @@
 //!
 //! # Floors
 //!
-//! Imports point down, never up or sideways; a test holds that.
+//! Imports point down, never up or sideways; a test enforces it.
 //!
-//! | floor | modules | what they are |
+//! | floor | modules | contents |
 //! |---|---|---|
 //! | 8 | `cli` | arguments, tables, progress, exit codes |
 //! | 7 | `report` | result files, and every page drawn from them |
 //! | 6 | `verify`, `measure` | is it right? how fast? |
-//! | 5 | [`scheme`] | whole designs built from records |
+//! | 5 | [`scheme`] | complete designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
-//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes and key derivation, each by one crate |
+//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes and key derivation, one crate each |
 //! | 2 | [`aead`], [`timing`], `trace` | kernels; clocks, interleaved rounds, intervals; single-stepping |
-//! | 1 | [`host`], [`disk`] | this CPU, locks that a model can check; files that survive a power cut |
+//! | 1 | [`host`], [`disk`] | this CPU, locks for model checking; files that survive a power cut |
 //!
 //! # Features
 //!
-//! Without any, there are AES-GCM ([`aead`], [`engine`] with our own engines) and the [`envelope`], and of
-//! the schemes the traits alone ([`scheme`]) with what needs no dependency of their own ([`disk`],
-//! [`timing::wall`], [`host::sync`]): five small dependencies.
+//! Without any feature, the library has AES-GCM ([`aead`], and [`engine`] with our own engines), the
+//! [`envelope`], the traits of [`scheme`], and the parts that need no further dependency ([`disk`],
+//! [`timing::wall`], [`host::sync`]): five small dependencies in all.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `cli` (default) | the command and what it is made of, with every scheme |
+//! | `cli` (default) | the command and the modules behind it, with every scheme |
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
 //! | `storage` | the storage scheme, `scheme::storage` |
-//! | `redb` | a database as a store of the schemes |
-//! | `aead-traits` | `aead::traits`: our kernels behind the traits of the crate `aead` |
-//! | `openssl`, `openssl-vendored` | the system's OpenSSL as an engine, or one built from source |
+//! | `redb` | the database redb as a store for schemes |
+//! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |
+//! | `openssl`, `openssl-vendored` | OpenSSL as an engine: the system's, or one built from source |
 //! | `profile` | flame graphs, on Unix |
 //!
 //! # Your own engine, your own scheme
 //!
-//! A binary that is `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the whole command. It verifies and
-//! measures that engine like the others, and does faults to what that scheme stores or sends; see
-//! `examples/own_engine.rs` and `examples/own_scheme.rs`.
+//! A binary whose `main` calls `sealmark::main(&[&MY_ENGINE], &[&MY_SCHEME])` is the complete command. It
+//! verifies and measures your engine like the others, and injects faults into the data that your scheme
+//! stores or sends; see `examples/own_engine.rs` and `examples/own_scheme.rs`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

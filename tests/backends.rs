@@ -1,9 +1,9 @@
 //! Every backend that this CPU can run, against the naive model, the published test cases and each other.
 //!
-//! Needs neither the command nor a peer, so that it can be cross-compiled and run under an emulated CPU: `ci/cpus`
-//! does. `SEALMARK_EXPECT=portable,aesni` names the backends that must be there, exactly and in order. With every
-//! backend held to the model, byte by byte, those of one CPU and of different ones agree.
-//! Not here: the lengths that the widest kernels care for, and Wycheproof; `sealmark verify` has both.
+//! Needs neither the command nor a peer, so `ci/cpus` can cross-compile it and run it under an emulated CPU.
+//! `SEALMARK_EXPECT=portable,aesni` names exactly the backends that must be available, in order. Every
+//! backend must match the model byte by byte, so backends of one CPU and of different CPUs agree.
+//! `sealmark verify` adds the lengths that matter to the widest kernels, and Wycheproof.
 
 use sealmark::aead::{Aead, Alg, BACKENDS, Backend, Error, Message, Tag};
 use sealmark::engine;
@@ -21,7 +21,7 @@ fn names(backends: &[&Backend]) -> String {
     backends.iter().map(|backend| backend.name).collect::<Vec<_>>().join(",")
 }
 
-/// Bytes that look like nothing in particular.
+/// Bytes without a pattern.
 fn bytes(len: usize, seed: usize) -> Vec<u8> {
     let mut x = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let mut next = || {
@@ -33,7 +33,7 @@ fn bytes(len: usize, seed: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Places for a message among other bytes, `offset` past a cache line.
+/// Room for a message among other bytes, `offset` bytes past a cache line.
 struct Place {
     memory: Vec<u8>,
     start: usize,
@@ -71,7 +71,7 @@ impl Keys {
         Self { model: Model::new(&bytes), keys: available().iter().map(key).collect() }
     }
 
-    /// Seals and opens one message with every backend; the model says what must come out.
+    /// Seals and opens one message with every backend, and compares the results with the model's.
     fn judge(&self, iv: &[u8], aad_len: usize, len: usize) {
         let (message, aad) = (bytes(len, len), bytes(aad_len, 1000 + aad_len));
         let (ciphertext, expected) = self.model.seal(iv, &aad, &message);
@@ -114,8 +114,9 @@ fn a_backend_that_this_cpu_lacks_makes_no_key() {
     assert_eq!(asked, BACKENDS.len());
 }
 
-/// Test cases of McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: the number, the key's
-/// length, the IV, what of the text is message, ciphertext and tag. 1, 2, 7, 8, 13, 14 have a key and IV of zeros.
+/// Test cases of McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", appendix B: the number, the
+/// key's length, the IV, the range of the text that is the message, ciphertext and tag. 1, 2, 7, 8, 13, 14
+/// use zeros.
 #[rustfmt::skip]
 const PUBLISHED: [(u32, usize, &str, &str, &str); 13] = [
     (1, 16, ZERO, "", "58e2fccefa7e3061367f1d57a4e7455a"),
@@ -155,7 +156,7 @@ const MESSAGE: &str = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8
 const AAD: &str = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
 
 #[test]
-fn every_backend_gives_the_published_test_cases() {
+fn every_backend_passes_the_published_test_cases() {
     let unhex = |text: &str| hex::decode(text).unwrap();
     let mut came_out = 0;
     for backend in available() {
@@ -180,7 +181,7 @@ fn every_backend_gives_the_published_test_cases() {
 }
 
 #[test]
-fn every_length_gives_what_the_model_gives() {
+fn every_length_agrees_with_the_model() {
     let lengths = (0..=600).chain(1008..=1040).chain(4080..=4112);
     let mut judged = 0;
     for alg in Alg::ALL {
@@ -196,7 +197,7 @@ fn every_length_gives_what_the_model_gives() {
 }
 
 #[test]
-fn every_length_of_aad_gives_what_the_model_gives() {
+fn every_length_of_aad_agrees_with_the_model() {
     let keys = Keys::new(Alg::Aes256Gcm);
     let mut judged = 0;
     for aad_len in (0..=40).chain([63, 64, 65, 127, 128, 129, 176, 600, 1000]) {
@@ -209,7 +210,7 @@ fn every_length_of_aad_gives_what_the_model_gives() {
 }
 
 #[test]
-fn every_length_of_iv_gives_what_the_model_gives() {
+fn every_length_of_iv_agrees_with_the_model() {
     for alg in Alg::ALL {
         let keys = Keys::new(alg);
         for iv_len in (1..=40).chain([60, 64, 127, 256, 300]) {
@@ -223,7 +224,7 @@ fn every_length_of_iv_gives_what_the_model_gives() {
 }
 
 #[test]
-fn a_counter_that_wraps_gives_what_the_model_gives() {
+fn a_wrapping_counter_agrees_with_the_model() {
     let keys = Keys::new(Alg::Aes128Gcm);
     for back in [0, 1, 2, 3, 4, 7, 12, 30, 47, 63] {
         let j0 = u128::MAX - (0x55 << 64) - back;
@@ -279,7 +280,7 @@ fn a_refused_open_leaves_zeros_and_a_key_that_still_works() {
 }
 
 #[test]
-fn a_short_tag_is_compared_to_its_end_and_no_further() {
+fn a_short_tag_is_compared_exactly_to_its_end() {
     let keys = Keys::new(Alg::Aes192Gcm);
     let mut tried = 0;
     for (name, key) in &keys.keys {
@@ -313,7 +314,7 @@ fn a_short_tag_is_compared_to_its_end_and_no_further() {
 }
 
 #[test]
-fn a_batch_gives_what_single_calls_give() {
+fn a_batch_agrees_with_single_calls() {
     let keys = Keys::new(Alg::Aes256Gcm);
     let lengths = [0, 1, 16, 16, 16, 16, 64, 64, 64, 64, 64, 200, 17, 256, 256, 1040, 5];
     let aads: Vec<_> = (0..lengths.len()).map(|i| bytes(i * 3, i)).collect();
@@ -328,7 +329,7 @@ fn a_batch_gives_what_single_calls_give() {
             let (ciphertext, tag) = keys.model.seal(&[i as u8; 12], &aads[i], &texts[i]);
             assert!(sealed.in_out == ciphertext && sealed.tag.0 == tag, "{name}, message {i} of the batch");
         }
-        // One of each kind and place is refused, and only that one.
+        // Exactly one message of each kind and place is refused.
         let altered = [0, 3, 8, 15];
         for i in altered {
             batch[i].tag.0[i] ^= 1;

@@ -1,4 +1,4 @@
-//! The envelope's calls on the caller's buffers allocate nothing, counted by an allocator that counts.
+//! The envelope's calls on the caller's buffers allocate nothing, as a counting allocator shows.
 
 #![expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
 
@@ -16,12 +16,12 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to `System` with the arguments as they came; counting touches a thread-local without
+// SAFETY: every call goes to `System` with unchanged arguments; counting uses a thread-local without an
 // initialiser or destructor, so it does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same one.
         unsafe { System.alloc(layout) }
     }
 
@@ -49,7 +49,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 fn cipher() -> Cipher {
     let keystore = Keystore::new(engine::find("sealmark").expect("our own engine is always there"));
     keystore.set(7, &[1; 32]).expect("a good key");
-    // A thread's first look into an `ArcSwap` makes its slot there.
+    // A thread's first load from an `ArcSwap` allocates its slot.
     assert!(keystore.keys().find(7).is_ok());
     Arc::new(keystore).into()
 }

@@ -1,9 +1,9 @@
-//! No data key and no KEK is left in memory that was given back, seen by an allocator that searches every block before
-//! it takes it back. It moves every block that is resized, as an allocator may, and gives out zeros, so that what it
-//! finds was written there.
+//! Freed memory holds no data key and no KEK. An allocator searches every block before it frees it. It moves
+//! every block that is resized, as an allocator may, and hands out zeroed blocks, so everything that it finds
+//! was written there.
 //!
-//! Every key of these tests is one mark and a number, four times over, so that any 14 bytes of it show. Not here: copies
-//! on the stack, and the keys of other people's engines.
+//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
+//! Copies on the stack and the keys of other people's engines are out of scope.
 
 #![expect(unsafe_code, reason = "an allocator that looks at what it takes back has to be an allocator")]
 
@@ -34,18 +34,18 @@ use sealmark::scheme::storage::{
     Budget, Clear, Error, Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, Start, StateCache,
 };
 
-/// What every eight bytes of a key begin with.
+/// The mark at the start of every eight bytes of a key.
 const MARK: [u8; 6] = [0xc7, 0xa3, 0xf1, 0x5e, 0x9b, 0x2d];
-/// What the text of the KEK in Base64 has.
+/// A part of the KEK's Base64 text.
 const TEXT: &[u8; 12] = b"x6PxXpstA+nH";
-/// The number of the KEK, the last.
+/// The number of the KEK, which is the last.
 const KEK: u16 = 1001;
-/// Keys of the node that is loaded.
+/// The number of keys of the loaded node.
 const KEYS: u16 = 1000;
 const FILE: &str = "/data/keys.json";
 const NODE: u64 = 0x0102_0304_0506_0708;
 
-/// Bytes of the stack below an allocation that are wiped before it: deeper than what the library calls between two.
+/// Bytes of the stack to wipe below each allocation: deeper than the library's calls between two allocations.
 const DEAD_STACK: usize = 32 * 1024;
 
 struct Searching;
@@ -53,15 +53,15 @@ struct Searching;
 thread_local! {
     static SEARCHES: Cell<bool> = const { Cell::new(false) };
     static FOUND: Cell<u64> = const { Cell::new(0) };
-    /// A block whose bytes are counted when it is given back, and how many of them were not zero.
+    /// A block whose bytes are counted when it is freed, and how many of them were not zero.
     static WATCHED: Cell<usize> = const { Cell::new(0) };
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// Copies what a block holds to the stack piece by piece, and searches it there.
+/// Copies a block's contents to the stack piece by piece, and searches them there.
 ///
 /// # Safety
-/// `block` is `len` bytes of this allocator's that nobody uses any more.
+/// `block` is `len` bytes of this allocator that nobody uses any more.
 unsafe fn search(block: *const u8, len: usize) {
     const PIECE: usize = 4096;
     const OVERLAP: usize = TEXT.len() - 1;
@@ -73,7 +73,7 @@ unsafe fn search(block: *const u8, len: usize) {
     while from < len {
         let here = PIECE.min(len - from);
         for (i, byte) in piece[..here].iter_mut().enumerate() {
-            // SAFETY: inside the block; volatile, since bytes that were never written may be among them.
+            // SAFETY: inside the block; volatile, because some of the bytes may never have been written.
             *byte = unsafe { block.add(from + i).read_volatile() };
         }
         found |= piece[..here].windows(MARK.len()).any(|bytes| bytes == MARK);
@@ -87,8 +87,9 @@ unsafe fn search(block: *const u8, len: usize) {
     }
 }
 
-/// Wipes what calls that are over left on the stack. An enum that moves to the heap takes the bytes in its gaps from
-/// there; here it is asked which blocks keys are put into, not what registers and frames leave behind.
+/// Wipes the remains of finished calls on the stack. An enum that moves to the heap copies such bytes into
+/// its gaps, but this test is about the blocks that keys are written to, not about leftovers of registers and
+/// frames.
 #[inline(never)]
 fn wipe_dead_stack() {
     if SEARCHES.get() {
@@ -96,8 +97,8 @@ fn wipe_dead_stack() {
     }
 }
 
-// SAFETY: blocks come from `System` and go back to it with their own layouts; what is done besides reads them, and
-// touches thread-locals without initialiser or destructor, so it does not allocate.
+// SAFETY: blocks come from `System` and go back to it with their own layouts. Everything else only reads
+// them, and uses thread-locals without an initialiser or destructor, so it does not allocate.
 unsafe impl GlobalAlloc for Searching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         wipe_dead_stack();
@@ -115,8 +116,8 @@ unsafe impl GlobalAlloc for Searching {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller keeps the contract of `realloc`: `new_size` fits the alignment and is not 0, and the block
-        // has the old layout. Both blocks are at least as long as what is copied.
+        // SAFETY: the caller keeps the contract of `realloc`: `new_size` fits the alignment and is not 0, and
+        // the block has the old layout. Both blocks are at least as long as the copied bytes.
         unsafe {
             let new = System.alloc_zeroed(Layout::from_size_align_unchecked(new_size, layout.align()));
             if !new.is_null() {
@@ -131,7 +132,7 @@ unsafe impl GlobalAlloc for Searching {
 #[global_allocator]
 static SEARCHING: Searching = Searching;
 
-/// What `work` gives, and how many of the blocks that it gave back held a part of a key.
+/// The result of `work`, and how many of the blocks that it freed held a part of a key.
 fn searched<R>(work: impl FnOnce() -> R) -> (R, u64) {
     FOUND.set(0);
     SEARCHES.set(true);
@@ -140,8 +141,8 @@ fn searched<R>(work: impl FnOnce() -> R) -> (R, u64) {
     (result, FOUND.get())
 }
 
-/// The key of that number. None is ever on the stack of a test, whose leftovers a struct with gaps may take along when it
-/// moves to the heap.
+/// The key of that number. No key is ever on the stack of a test, because a struct with gaps may copy
+/// leftovers from there when it moves to the heap.
 fn key(number: u16) -> &'static [u8; 32] {
     static ALL: LazyLock<Box<[[u8; 32]]>> = LazyLock::new(|| {
         let make = |number: u16| {
@@ -206,7 +207,7 @@ fn start(file: Arc<SidecarFile>) -> Start {
 }
 
 #[test]
-fn the_search_finds_a_key_that_is_given_back_and_one_that_is_moved() {
+fn the_search_finds_a_freed_key_and_a_moved_one() {
     let ((), found) = searched(|| drop(black_box(Box::new(*key(7)))));
     assert_eq!(found, 1);
     let ((), found) = searched(|| drop(black_box(STANDARD.encode(key(KEK)))));
@@ -222,7 +223,7 @@ fn the_search_finds_a_key_that_is_given_back_and_one_that_is_moved() {
 }
 
 #[test]
-fn a_node_of_a_thousand_keys_leaves_none_behind_when_it_is_loaded_and_when_it_ends() {
+fn loading_and_dropping_a_node_of_a_thousand_keys_leaves_none_behind() {
     let start = start(file_of(&sidecar(KEYS)));
     let (keys, found) = searched(|| {
         let node = load(start).expect("it loads").ready(0, None).expect("it is ready");
@@ -270,7 +271,7 @@ fn keys_that_come_with_the_log_are_left_in_the_keystore_alone() {
         let keystore = keystore();
         let keys = Keys { kek: kek(), keystore: Arc::clone(&keystore), sidecar: file };
         let mut applier = Applier::new(Some(keys), Arc::<Memory>::default(), identity).expect("it begins");
-        // Twice: what was applied before is unwrapped once more, and compared.
+        // Twice: an entry that was applied before is unwrapped again, and compared.
         for (index, entry) in (1..).zip(&entries).chain((1..).zip(&entries)) {
             applier.apply(index, &entry.encode()).expect("it applies");
         }
@@ -305,7 +306,7 @@ fn a_rewriting_a_rewrap_and_a_retirement_leave_no_key_behind() {
 }
 
 #[test]
-fn a_keystore_wipes_what_it_refuses_replaces_and_forgets() {
+fn a_keystore_wipes_the_keys_that_it_refuses_replaces_and_forgets() {
     let (len, found) = searched(|| {
         let keystore = keystore();
         (1..=200).for_each(|number| keystore.set(number.into(), key(number)).expect("a good key"));
@@ -341,7 +342,7 @@ fn a_kek_is_read_without_a_copy_left_behind() {
     assert_eq!(found, 0);
 }
 
-/// In a process of its own: a variable belongs to the whole of one.
+/// In its own process, because a variable belongs to a whole process.
 #[test]
 fn the_environments_kek_is_read_without_a_copy_left_behind() {
     const CHILD: &str = "SEALMARK_TEST_FREED_KEYS_CHILD";
@@ -359,7 +360,7 @@ fn the_environments_kek_is_read_without_a_copy_left_behind() {
 }
 
 #[test]
-fn an_expanded_key_of_every_backend_is_zeros_when_it_is_given_back() {
+fn every_backend_zeroes_its_expanded_key_before_it_is_freed() {
     let mut seen = 0;
     for backend in BACKENDS.iter().filter(|backend| backend.available()) {
         for alg in Alg::ALL {

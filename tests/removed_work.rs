@@ -1,8 +1,9 @@
-//! Work that is not done, planted in five ways, shows in the results that a pass leaves; and the instructions of every
-//! workload grow with its operations. No time is looked at.
+//! Removed work, planted in five ways, shows in the results of a pass, and the instructions of every workload
+//! grow with its operations. No test looks at times.
 //!
-//! Called with `worker` or `step` this program is the processes that it measures and traces; with `run KIND` it puts
-//! that kind through one whole run and ends with 0 if it was found (`ci/deep removed`); else it is the tests.
+//! With `worker` or `step` as its argument, this program is one of the processes that it measures and traces.
+//! With `run KIND` it runs that kind once as a whole, and ends with 0 if it was found (`ci/deep removed`).
+//! Without arguments it runs the tests.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,7 +20,7 @@ use sealmark::measure::{self, Catalog, Plan, Scope, Suite, Timed, Workload, trac
 enum Removed {
     /// All: nothing was removed.
     Nothing,
-    /// Every other one.
+    /// Every second call.
     Half,
     /// The first one of a pass.
     AllButFirst,
@@ -39,12 +40,12 @@ const KINDS: [(Removed, &str); 5] = [
     (Removed::WhenTimed, "planted/when-timed"),
 ];
 
-/// Which of an engine's calls are meant.
+/// The affected calls of an engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Calls {
-    /// Those that seal and open.
+    /// Sealing and opening.
     Messages,
-    /// Those that make keys.
+    /// Making keys.
     Keys,
 }
 
@@ -63,13 +64,13 @@ struct State {
     calls: AtomicUsize,
     /// Calls before the passes are timed.
     warm: AtomicUsize,
-    /// What the call left that is copied; or the bytes of the last key.
+    /// The result to copy, or the bytes of the last key.
     left: Mutex<Option<Left>>,
 }
 
-/// What is run as a whole: this one workload, and not its variants.
+/// The workload of a whole run, without its variants.
 const WORKLOAD: &str = "seal/aes-256-gcm/1638?";
-/// Its calls in the three passes before it is timed, sixteen each.
+/// Its calls in the three passes before timing, sixteen each.
 const WARM: usize = 48;
 
 impl State {
@@ -89,7 +90,7 @@ impl State {
         self.left.lock().expect("nobody panics")
     }
 
-    /// Does a call, or leaves out what is removed of it.
+    /// Does a call, without the removed part.
     fn call(&self, sound: &dyn Aead, call: &mut Call<'_>) -> Result<(), Error> {
         if self.works() {
             call.run(sound)?;
@@ -106,7 +107,7 @@ impl State {
         Ok(())
     }
 
-    /// Makes a key, or gives the one that was made before, or one of nothing.
+    /// Makes a key, or returns the previous one, or one that does nothing.
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
         let mut left = self.left();
         if self.works() {
@@ -133,7 +134,7 @@ impl Planted {
         Self { engine: Box::leak(Box::new(engine)), state }
     }
 
-    /// A pass begins that is timed, or one before those.
+    /// A pass begins, timed or not.
     fn begin(&self, timed: bool) {
         self.state.calls.store(0, Ordering::Relaxed);
         self.state.warm.store(if timed { 0 } else { usize::MAX }, Ordering::Relaxed);
@@ -191,7 +192,7 @@ fn pass(planted: &Planted, batch: &mut dyn Timed, timed: bool) {
     batch.run();
 }
 
-/// What is said of a batch whose passes were warm, and then timed.
+/// The judgement of a batch after its warm-up passes and its timed ones.
 fn judged(workload: &Workload, planted: Planted) -> Result<(), String> {
     // Enough operations for every other key to have some.
     const COUNT: usize = 4;
@@ -212,7 +213,7 @@ fn judged(workload: &Workload, planted: Planted) -> Result<(), String> {
 fn removed_work_is_found_in_every_workload() {
     let (mut tried, mut found) = (0, 0);
     for workload in workloads().iter().filter(|w| w.scope() == Scope::EveryEngine) {
-        // How long a message is does not matter here, nor how many share a key.
+        // Neither the message length nor the number of messages for a key matters here.
         let (bytes, batch) = (workload.bytes.min(4096), workload.batch.min(2));
         let workload = Workload { bytes, batch, ..workload.clone() };
         let makes_keys = matches!(workload.op(), "key" | "amortised");
@@ -233,7 +234,7 @@ fn removed_work_is_found_in_every_workload() {
     assert!(tried > 1000, "{tried}");
 }
 
-/// One run with that engine in a process of its own: the error of its row.
+/// One run with that engine in its own process: the error of its row.
 fn run(kind: &str) -> Result<String, String> {
     let engine = planted().into_iter().find(|engine| engine.name() == kind);
     let engine = engine.ok_or_else(|| format!("no kind is called {kind}"))?;
@@ -263,15 +264,16 @@ fn a_whole_run_gives_removed_work_no_time() {
     }
 }
 
-/// Counted by the tracer: the second and the third operation of each kind cost instructions of their own, so none is left
-/// out or done for another. Where the system forbids tracing, this says so and passes.
+/// The tracer counts that the second and the third operation of each kind cost their own instructions, so
+/// none is left out or shared. If the system forbids tracing, the test says so and passes.
 fn instructions_grow_with_operations() {
-    /// What the third operation may take, in instructions of the second: one that is not done takes next to none, and
-    /// an allocator goes another way now and then.
+    /// The third operation's instructions over the second's. A missing operation takes next to none, and an
+    /// allocator occasionally takes another path.
     const ALIKE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
     let mut seen: Vec<(&str, bool)> = Vec::new();
     for workload in workloads().iter().filter(|w| w.on_one_core()) {
-        // One workload of each kind, of messages and of records. A sidecar is a hundred thousand steps.
+        // One workload of each kind, with messages and with records. A sidecar takes a hundred thousand
+        // steps.
         let kind = (workload.op(), workload.alg.is_some());
         if seen.contains(&kind) || matches!(workload.op(), "hydrate" | "rotate") {
             continue;

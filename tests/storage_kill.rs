@@ -1,8 +1,8 @@
-//! The storage scheme under real kills: a child process starts, replays, rotates and writes on this machine's disk, is
-//! killed at any moment with SIGKILL, and is started again. No nonce comes twice, and every value that it
-//! acknowledged opens.
+//! The storage scheme under real kills. A child process starts, replays, rotates and writes on this machine's
+//! disk, is killed with SIGKILL at a random moment, and is restarted. No nonce repeats, and every
+//! acknowledged value opens.
 //!
-//! A kill is no power cut: what the system has, it keeps. Power cuts are the crash campaign's.
+//! A kill is not a power cut: the system keeps the data that it has. The crash campaign covers power cuts.
 
 #![cfg(unix)]
 
@@ -29,7 +29,7 @@ use sealmark::scheme::storage::{
     Clear, Kek, LocalKek, Origin, Purpose, Sidecar, SidecarFile, Start, kek, load,
 };
 
-/// The folder that a child works in; a process with it is one.
+/// The variable with a child's folder; a process that has it is a child.
 const FOLDER: &str = "SEALMARK_KILL_FOLDER";
 const NODE: u64 = 0xbeef;
 const KILLS: u64 = 25;
@@ -46,7 +46,8 @@ fn registry(folder: &Path) -> Result<Arc<dyn Store>, sealmark::disk::Error> {
     Ok(Arc::new(Redb::open(&Os, &folder.join("registry"))?))
 }
 
-/// The log: a file of lengths and entries, each synced before it counts. An entry that is cut does not.
+/// The log: a file of lengths and entries. An entry counts once it is synced; a truncated entry does not
+/// count.
 struct Log {
     file: File,
     entries: Vec<Vec<u8>>,
@@ -80,7 +81,7 @@ impl Log {
 
 impl LogScanner for Log {
     fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
-        // This log has no frames, and is never cut over.
+        // This log has no frames and no cut-over.
         for (index, payload) in (1..).zip(&self.entries).filter(|(index, _)| (first..=last).contains(index)) {
             entry(index, &seal_proposal(index, payload, None).map_err(io::Error::other)?);
         }
@@ -88,7 +89,7 @@ impl LogScanner for Log {
     }
 }
 
-/// What the child does until it is killed. It says on stdout each stored value, as it is acknowledged.
+/// The child's work until it is killed. It prints each stored value once it is acknowledged.
 fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut log = Log::open(folder)?;
     let mut loaded = load(Start {
@@ -150,7 +151,7 @@ fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Starts a child, lets it write for a while, and kills it; what it said, whole lines only.
+/// Starts a child, lets it write for a while, and kills it. Returns its complete lines.
 fn life(folder: &Path, wait: Duration) -> Vec<(u64, Vec<u8>)> {
     let mut child = Command::new(std::env::current_exe().expect("this test is a file"))
         .args(["--exact", "a_child_that_waits_to_be_killed", "--nocapture"])
@@ -168,14 +169,14 @@ fn life(folder: &Path, wait: Duration) -> Vec<(u64, Vec<u8>)> {
         lines.filter_map(value).collect::<Vec<_>>()
     });
     std::thread::sleep(wait);
-    // It may have ended by itself already, which the status then tells.
+    // It may already have ended by itself; the status shows that.
     let _ = child.kill();
     let status = child.wait().expect("it is our child");
     assert_eq!(status.signal(), Some(9), "the child was not killed, it refused to start: {status}");
     reader.join().expect("the reader does not panic")
 }
 
-/// Not a test by itself: what [`life`] starts.
+/// Not a test: the child that [`life`] starts.
 #[test]
 fn a_child_that_waits_to_be_killed() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -190,7 +191,7 @@ fn no_kill_repeats_a_nonce_or_loses_a_value() {
     let (mut values, mut issued) = (Vec::new(), HashSet::new());
     let mut clear = 0;
     for kill in 0..KILLS {
-        // From before the child has loaded to well into its writing.
+        // From before the child has loaded until well into its writing.
         let said = life(folder.path(), Duration::from_millis(5 + kill * 37 % 300));
         for (ts, stored) in said {
             if stored[0] == 0 {

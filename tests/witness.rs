@@ -1,6 +1,6 @@
-//! An engine that is called `sealmark/vaes512` and runs the portable code: it is right, and its witness refuses it, in
-//! a measurement and in a verification. Called with arguments this program is the processes that it measures and
-//! traces.
+//! An engine called `sealmark/vaes512` that runs the portable code: its results are right, and its witness
+//! refutes it, in a measurement and in a verification. With arguments, this program is one of the processes
+//! that it measures and traces.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -19,7 +19,7 @@ static DOUBLE: FaultyEngine =
     FaultyEngine::new(if cfg!(target_arch = "x86_64") { "sealmark/vaes512" } else { "sealmark/armv8" })
         .with_keys(&|alg, bytes| BACKENDS[0].key(alg, bytes));
 
-/// Where a process of this program writes the environment that it sees, if it is told to.
+/// The variable that names a file to which a process of this program writes its environment.
 const ENVIRONMENTS: &str = "SEALMARK_TEST_ENVIRONMENTS";
 
 fn main() -> ExitCode {
@@ -56,14 +56,14 @@ fn tests() -> u32 {
     let why = witnesses.refute(DOUBLE.name()).expect("it is refused");
     assert!(why.contains("AES instructions: none"), "{why}");
     assert_eq!(witnesses.refute("sealmark"), None, "this CPU's own choice is what it is called");
-    its_times_are_taken_away(&engines, &witnesses, &why);
-    it_is_put_to_no_case(&engines, &witnesses, &why);
-    what_is_measured_and_what_is_traced_see_the_same_environment();
+    it_gets_no_times(&engines, &witnesses, &why);
+    no_case_runs_on_it(&engines, &witnesses, &why);
+    measured_and_traced_processes_see_the_same_environment();
     4
 }
 
-/// The tests themselves once more, as a process with a folder to write to.
-fn what_is_measured_and_what_is_traced_see_the_same_environment() {
+/// This program again, as a process with a folder to write to.
+fn measured_and_traced_processes_see_the_same_environment() {
     if std::env::var_os(ENVIRONMENTS).is_some() {
         return;
     }
@@ -83,7 +83,7 @@ fn what_is_measured_and_what_is_traced_see_the_same_environment() {
     }
 }
 
-fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+fn it_gets_no_times(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
     let plan = Plan {
         filter: Some("seal/*-256-gcm/64".into()),
         processes: 1,
@@ -96,12 +96,12 @@ fn its_times_are_taken_away(engines: &[&'static dyn Engine], witnesses: &Witness
     assert_eq!((rows[0].engine.as_str(), rows[0].error.as_deref()), (DOUBLE.name(), Some(why)));
     assert!(rows[0].ns.is_none() && rows[0].gb_per_s.is_none() && rows[0].samples.is_empty());
     assert_eq!(rows[0].witness.as_ref().expect("it was traced").aes, None);
-    // The check of times may fail on a busy machine; that is no matter of witnesses.
+    // A busy machine may fail a row for another reason; this test is about witnesses.
     assert!(rows[1].error.as_ref().is_none_or(|error| !error.contains("it executed")), "{:?}", rows[1]);
     assert!(rows[1].witness.is_some());
 }
 
-fn it_is_put_to_no_case(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
+fn no_case_runs_on_it(engines: &[&'static dyn Engine], witnesses: &Witnesses, why: &str) {
     let set = || verify::built_in("contract", 1).expect("it is built in");
     let run = |witnesses: &Witnesses| {
         let plan = verify::Plan::new(engines.to_vec(), Sets::Given(vec![set()]), 1);

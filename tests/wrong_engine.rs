@@ -1,6 +1,7 @@
-//! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named, and it
-//! gets no time. An engine and a scheme of one's own, the examples', are one file and one argument: verified, injected
-//! with faults, listed, measured and reported; a scheme that lies is caught. Called with arguments this program is the command with them; without, it is the test.
+//! An engine with one wrong AES round constant, through the whole command: it is caught, its cases are named,
+//! and it gets no time. The engine and the scheme of the examples are one file and one argument each: they
+//! are verified, injected with faults, listed, measured and reported. A scheme that lies is caught. With
+//! arguments, this program is the command with all of them; without, it is the test.
 
 use std::process::{Command, ExitCode, Output};
 
@@ -19,7 +20,7 @@ use own_scheme::Notes;
 
 const WRONG: &str = "planted/round-constant";
 
-/// The example's scheme, which claims to see all that there is.
+/// The example's scheme, which claims to have no blind spots.
 struct Boastful;
 
 impl Scheme for Boastful {
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     run_does_not_measure_it();
     an_honest_scheme_is_verified_listed_and_measured();
     a_scheme_that_lies_is_found_and_its_family_has_both();
-    an_engine_of_ones_own_is_verified_measured_and_reported();
+    a_users_own_engine_is_verified_measured_and_reported();
     println!("6 passed, 0 failed");
     ExitCode::SUCCESS
 }
@@ -185,12 +186,11 @@ fn a_scheme_that_lies_is_found_and_its_family_has_both() {
     let unknown = sealmark(&["verify", "--scheme", "note"]);
     assert_eq!(unknown.status.code(), Some(2));
     let words = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    let expected =
-        "no scheme or family of schemes is called \"note\"; there are: storage, notes, notes/boastful";
+    let expected = "no scheme or family of schemes is called \"note\" (did you mean \"notes\"?); there are: storage, notes, notes/boastful";
     assert!(words.contains(expected), "{words}");
 }
 
-fn an_engine_of_ones_own_is_verified_measured_and_reported() {
+fn a_users_own_engine_is_verified_measured_and_reported() {
     let sets = ["--set", "wycheproof/aes-gcm", "--set", "faults/notes"];
     let output = sealmark(&[&["verify", "--engine", "mine", "--format", "json"], &sets[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

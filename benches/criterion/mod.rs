@@ -1,7 +1,8 @@
-//! What both benches share: which workloads, and one workload measured by Criterion on each of its engines.
+//! Shared by both benches: choosing the workloads, and measuring one workload with Criterion on each of its
+//! engines.
 //!
-//! Timings are numbers to look at while working. Comparisons that must hold are made by `sealmark bench`, in
-//! several processes and interleaved rounds; Criterion measures one engine after the other in one process.
+//! Use these timings while you work. For comparisons that must hold use `sealmark bench`, which measures in
+//! several processes and interleaved rounds. Criterion measures one engine after the other in one process.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +10,17 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use sealmark::engine::engines;
 use sealmark::measure::{Suite, Workload};
 
-/// Sizes that are measured unless a suite is named.
+/// Sizes to measure unless a suite is named.
 const SIZES: [usize; 4] = [0, 16, 1024, 16_384];
 
-/// Measures the workloads that are `wanted`: those of the suite that `SEALMARK_SUITE` names, else the quick ones of
-/// three sizes.
+/// Measures the `wanted` workloads of the suite that `SEALMARK_SUITE` names, or else the quick ones at the
+/// usual sizes.
 pub fn measure(wanted: fn(&Workload) -> bool) {
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(400))
-        // Drawing takes ten times as long as measuring: 6 s of every benchmark here.
+        // Drawing takes ten times as long as measuring: 6 s for every benchmark here.
         .without_plots()
         .configure_from_args();
     let named = std::env::var("SEALMARK_SUITE").ok();
@@ -41,7 +42,7 @@ fn one(criterion: &mut Criterion, workload: &Workload) {
     }
     for engine in workload.eligible_engines(&engines()) {
         let mut prepared = None;
-        // The closure runs only where the filter of the command line chooses this name.
+        // The closure runs only if the command line's filter matches this name.
         group.bench_function(BenchmarkId::from_parameter(engine.name()), |bencher| {
             let batch = prepared.get_or_insert_with(|| {
                 let mut batch =
@@ -61,7 +62,7 @@ fn one(criterion: &mut Criterion, workload: &Workload) {
                     batch.run();
                     spent += start.elapsed();
                 }
-                // Passes are whole, so they may hold more operations than were asked for.
+                // Passes are whole, so they may hold more operations than requested.
                 spent.mul_f64(operations as f64 / (passes * batch.count()) as f64)
             });
             batch.check().expect("a wrong engine gets no time");

@@ -1,4 +1,4 @@
-//! Any bytes as entries and restarts of a node: never a nonce twice; never a panic.
+//! Any bytes as log entries and restarts of a node: no nonce is used twice, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any input: all engines agree on seal and open.
+//! Any input: all engines agree on seal and open, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes as a record: refused, or they round-trip; never a panic.
+//! Any bytes as a record: they are refused or they round-trip, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes as a `keys.json`: refused, or what is written of it reads back the same; never a panic.
+//! Any bytes as a `keys.json`: they are refused, or the file written from them reads back the same. Nothing
+//! panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

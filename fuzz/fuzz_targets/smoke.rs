@@ -1,4 +1,5 @@
-//! Every target in one binary, so that a smoke links once: runs the target that `SEALMARK_FUZZ_TARGET` names.
+//! Every target in one binary, so that a smoke links only once. It runs the target that
+//! `SEALMARK_FUZZ_TARGET` names.
 #![no_main]
 
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! Any bytes as a vector file: a typed error or cases; never a panic.
+//! Any bytes as a vector file: a typed error or cases, and no panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes as a log entry, a registry row, a snapshot header: refused, or the same bytes come back; never a panic.
+//! Any bytes as a log entry, a registry row or a snapshot header: they are refused, or the same bytes come
+//! back. Nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

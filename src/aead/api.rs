@@ -1,8 +1,8 @@
-//! What an application holds: a key with `seal` and `open` of its own, so that no trait needs to be imported.
+//! The key type for applications, with its own `seal` and `open`, so that no trait needs to be imported.
 
 use super::{Aead, Alg, Backend, Error, Message, Nonce, Tag};
 
-/// A key, expanded for the quickest backend of this CPU.
+/// A key, expanded for this CPU's fastest backend.
 ///
 /// ```
 /// use sealmark::aead::{Alg, Key, Tag};
@@ -15,7 +15,7 @@ use super::{Aead, Alg, Backend, Error, Message, Nonce, Tag};
 /// # Ok::<(), sealmark::aead::Error>(())
 /// ```
 ///
-/// Calls for batches and other IV lengths are those of the trait [`Aead`]. The round keys are wiped on drop.
+/// For batches and other IV lengths use the trait [`Aead`]. The round keys are wiped on drop.
 pub struct Key {
     alg: Alg,
     key: Box<dyn Aead>,
@@ -30,7 +30,7 @@ impl Key {
         Self::on(Backend::choose(), alg, bytes)
     }
 
-    /// Expands a key for one backend and no other.
+    /// Expands a key for exactly this backend.
     ///
     /// # Errors
     /// [`Error::KeyLength`]; [`Error::CpuLacksFeature`].
@@ -43,7 +43,8 @@ impl Key {
         self.alg
     }
 
-    /// Encrypts `in_out` in place and writes the tag over it and `aad`. Never use a nonce twice under a key.
+    /// Encrypts `in_out` in place and writes the tag over it and `aad`. Never use a nonce twice under one
+    /// key.
     ///
     /// # Errors
     /// [`Error::MessageTooLong`], [`Error::AadTooLong`]; `in_out` is then untouched.
@@ -63,7 +64,7 @@ impl Key {
     }
 }
 
-/// Says which algorithm, and nothing of the key.
+/// Shows the algorithm and nothing of the key.
 impl core::fmt::Debug for Key {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Key").field("alg", &self.alg).finish_non_exhaustive()
@@ -106,7 +107,7 @@ mod tests {
     use crate::aead::BACKENDS;
 
     #[test]
-    fn a_key_seals_what_every_backend_opens_and_refuses_what_was_altered() {
+    fn every_backend_opens_what_a_key_seals_and_refuses_altered_messages() {
         for alg in Alg::ALL {
             let bytes = vec![7; alg.key_len()];
             let key = Key::new(alg, &bytes).unwrap();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_passes_every_call_of_the_trait_on() {
+    fn a_key_forwards_every_call_of_the_trait() {
         let (key, inner) = (Key::new(Alg::Aes256Gcm, &[3; 32]), super::super::key(Alg::Aes256Gcm, &[3; 32]));
         let (key, inner): (Box<dyn Aead>, _) = (Box::new(key.unwrap()), inner.unwrap());
         let (mut a, mut b, mut tag_a, mut tag_b) = ([9; 40], [9; 40], Tag::default(), Tag::default());

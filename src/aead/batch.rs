@@ -1,9 +1,9 @@
 //! Many short messages at once: one in each lane.
 //!
-//! The messages of a group end together: step `p` takes the block that stands `p` from the end of each, so
-//! that all lanes multiply by the same power of H, and only the last step may meet partial blocks. A lane
-//! whose message is shorter joins later. Long messages, and those with more than a block of AAD, are taken
-//! one by one.
+//! The messages of a group are aligned at their ends: step `p` processes the block `p` places from the end of
+//! each message, so that all lanes multiply by the same power of H and only the last step may have partial
+//! blocks. A lane with a shorter message joins later. Long messages, and those with more than one block of
+//! AAD, are processed one by one.
 
 use super::edge::{ManyLanes, one_by_one};
 use super::interleave::{crypt_rounds, each};
@@ -11,13 +11,13 @@ use super::key::Key;
 use super::lanes::MOST_LANES;
 use super::{Message, Tag};
 
-/// The longest message in bytes that shares its trip: beyond, a message fills the lanes by itself.
+/// The longest message in bytes that shares the lanes with others; a longer one fills the lanes by itself.
 const LONGEST: usize = 256;
 
-/// As many as there are lanes at once where they are short, else one by one.
+/// Processes short messages in groups, one message per lane, and other messages one by one.
 ///
 /// # Safety
-/// As [`one_by_one`], and as [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
+/// As for [`one_by_one`] and [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
 #[inline(always)]
 pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -42,19 +42,20 @@ pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: boo
     }
 }
 
-/// What is known of the message in each lane; lanes without one have length 0.
+/// The messages in the lanes; lanes without a message have length 0.
 struct Group {
     data: [*mut u8; MOST_LANES],
     lens: [usize; MOST_LANES],
-    /// Blocks of each message, and the most of them.
+    /// Blocks of each message, and their maximum.
     blocks: [usize; MOST_LANES],
     most: usize,
-    /// Whether all lanes have a message of this many blocks.
+    /// Whether every lane has a message and all have the same number of blocks.
     even: bool,
 }
 
 impl Group {
-    /// Where the block lies that stands `p` from the end, and its bytes: none where the message is shorter.
+    /// For each lane, the address and length of the block `p` places from the end, with length 0 if the
+    /// message is shorter; and whether all blocks are full.
     #[inline(always)]
     fn at(&self, p: usize) -> ([*mut u8; MOST_LANES], [usize; MOST_LANES], bool) {
         let (mut to, mut lens, mut full) = (self.data, [16; MOST_LANES], self.even);
@@ -72,11 +73,11 @@ impl Group {
     }
 }
 
-/// One group of short messages.
+/// Processes one group of short messages.
 ///
 /// # Safety
-/// As [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`], none with
-/// more than 16 bytes of AAD; when they are opened, `tags` has one place for each.
+/// As for [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`] and
+/// none with more than 16 bytes of AAD; when opening, `tags` has one entry per message.
 #[inline(always)]
 unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -112,12 +113,12 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
         messages.len() == L::BLOCKS && group.blocks[..L::BLOCKS].iter().all(|blocks| *blocks == first);
 
     const { assert!(LONGEST / 16 + 2 <= Key::<L>::POWERS, "a power of H for each block of a message") }
-    // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; powers
-    // asked for are at least 1 and at most LONGEST / 16 + 2, which was asserted.
+    // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; the
+    // powers used are at least 1 and at most LONGEST / 16 + 2, which was asserted to be in the table.
     unsafe {
         let j0 = L::add(L::load_each(&nonces, &[12; MOST_LANES]), L::splat(1 << 120));
         let mut counter = L::counters(j0);
-        // The first step's number, less those that a shorter message sits out.
+        // The counter for the first step, minus the steps that a shorter message skips.
         L::advance(&mut counter, &group.blocks.map(|b| (1 + b as u32).wrapping_sub(group.most as u32)));
 
         let lengths: [u128; MOST_LANES] =
@@ -160,10 +161,10 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     }
 }
 
-/// `V` steps from the one that stands `p` from the end.
+/// Performs `V` steps, starting `p` places from the end.
 ///
 /// # Safety
-/// As [`step`], for each of them.
+/// As for [`step`], for each of them.
 #[inline(always)]
 unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -186,11 +187,10 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
     }
 }
 
-/// Adds the key stream to the block of each message that stands `p` from the end, and hashes its ciphertext.
+/// Adds the key stream to the block `p` places from the end of each message, and hashes the ciphertext.
 ///
 /// # Safety
-/// As [`together`], whose messages `group` describes; `p` is at least 1 and at most the most blocks of a
-/// message.
+/// As for [`together`], whose messages `group` describes; `p` is at least 1 and at most `group.most`.
 #[inline(always)]
 unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -201,7 +201,7 @@ unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
 ) {
     let (to, lens, full) = group.at(p);
     let from = to.map(<*mut u8>::cast_const);
-    // SAFETY: the caller's contract; the power `p` + 1 is one that `together` speaks of.
+    // SAFETY: the caller's contract; the power `p` + 1 is within the bounds stated in `together`.
     unsafe {
         let data = if full { L::load_blocks(&from) } else { L::load_each(&from, &lens) };
         let out = L::finish(state, &key.round::<ROUNDS>()[ROUNDS], data);
@@ -220,7 +220,7 @@ unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
 mod tests {
     use crate::aead::{Alg, BACKENDS, Error, Message, Tag};
 
-    /// A message, its AAD and its nonce, drawn from a number.
+    /// A message, its AAD and its nonce, derived from a number.
     fn drawn(n: usize, len: usize, aad_len: usize) -> (Vec<u8>, Vec<u8>, [u8; 12]) {
         let bytes =
             |len: usize, salt: usize| (0..len).map(|i| (i * 31 + n * 7 + salt) as u8).collect::<Vec<_>>();
@@ -229,8 +229,8 @@ mod tests {
         (bytes(len, 1), bytes(aad_len, 2), nonce)
     }
 
-    /// Seals a batch of these (message, AAD) lengths, compares it with single calls, opens it, and refuses
-    /// one.
+    /// Seals a batch with these (message, AAD) lengths, compares it with single calls, opens it, and checks
+    /// that a forged message is refused.
     fn check(name: &str, key: &dyn crate::aead::Aead, lens: &[(usize, usize)]) {
         let drawn: Vec<_> = lens.iter().enumerate().map(|(n, (len, aad))| drawn(n, *len, *aad)).collect();
         let mut buffers: Vec<_> = drawn.iter().map(|(message, ..)| message.clone()).collect();
@@ -273,17 +273,17 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_what_single_calls_are() {
+    fn a_batch_equals_single_calls() {
         let (mut checked, mut backends) = (0, 0);
         for backend in BACKENDS.iter().filter(|backend| backend.available()) {
             for alg in Alg::ALL {
                 let key = backend.key(alg, &vec![0x42; alg.key_len()]).unwrap();
-                // Equal lengths, in groups that fill the lanes and that do not.
+                // Equal lengths, in groups that fill the lanes and groups that do not.
                 for len in 0..=300 {
                     check(backend.name, &*key, &vec![(len, 6); 1 + len % 9]);
                     checked += 1;
                 }
-                // Mixed lengths and AADs, long ones among them.
+                // Mixed lengths and AADs, including long ones.
                 for start in 0..200 {
                     let lens: Vec<_> =
                         (0..13).map(|i| ((start * 37 + i * 53) % 290, (start + i * 3) % 23)).collect();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_batch_is_fine() {
+    fn an_empty_batch_is_accepted() {
         for backend in BACKENDS.iter().filter(|backend| backend.available()) {
             let key = backend.key(Alg::Aes128Gcm, &[1; 16]).unwrap();
             assert_eq!(key.seal_batch(&mut []), Ok(()));

@@ -1,4 +1,4 @@
-//! Single blocks as integers: counter blocks, lengths, and the part of a block that a message ends with.
+//! Single blocks as integers: counter blocks, lengths, and the partial block at the end of a message.
 
 /// The first counter block of a 96-bit nonce (SP 800-38D, 7.1, step 2), as a little-endian integer.
 #[inline(always)]
@@ -9,7 +9,7 @@ pub(super) fn j0_of_nonce(nonce: &[u8; 12]) -> u128 {
     u128::from(low) | u128::from(high) << 64 | 1 << 120
 }
 
-/// The number of a counter block.
+/// The number in a counter block.
 #[inline(always)]
 pub(super) fn number_in(block: u128) -> u32 {
     ((block >> 96) as u32).swap_bytes()
@@ -21,7 +21,7 @@ pub(super) fn lengths(aad: usize, message: usize) -> u128 {
     u128::from(aad as u64 * 8) << 64 | u128::from(message as u64 * 8)
 }
 
-/// Up to 16 bytes as a block, the rest zero, as a little-endian integer; without a call to copy them.
+/// Up to 16 bytes as a zero-padded block, as a little-endian integer; avoids a call to `memcpy`.
 #[inline(always)]
 pub(super) fn short_block(bytes: &[u8]) -> u128 {
     let len = bytes.len();
@@ -29,14 +29,14 @@ pub(super) fn short_block(bytes: &[u8]) -> u128 {
     let half = |at: usize| u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")));
     match len {
         16.. => u128::from(word(0)) | u128::from(word(8)) << 64,
-        // Shifted in two steps, since a word cannot be shifted by 64.
+        // Shifted in two steps, because a word cannot be shifted by 64.
         8..16 => u128::from(word(0)) | u128::from(word(len - 8) >> 1 >> (63 - 8 * (len - 8))) << 64,
         4..8 => u128::from(half(0) | half(len - 4) << (8 * (len - 4))),
         _ => u128::from(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))),
     }
 }
 
-/// Writes the first bytes of a block, as many as there is room for, without a call to copy them.
+/// Writes the first bytes of a block, as many as fit; avoids a call to `memcpy`.
 #[inline(always)]
 pub(super) fn store_short(to: &mut [u8], value: u128) {
     let len = to.len();

@@ -1,4 +1,4 @@
-//! Messages that are too long for one pass, up to their last pass.
+//! Processes messages that are too long for one pass, up to their last pass.
 
 use super::block::number_in;
 use super::interleave::{counter, each, encrypt, hash, span, step, whitened};
@@ -7,15 +7,15 @@ use super::key::Key;
 use super::lanes::Lanes;
 use super::round_cache::RoundCache;
 
-/// Takes a message up to its last pass: any AAD, and of the message what that pass has no room for. Returns
-/// the bytes that it took; `into` is then what the last pass adds to.
+/// Processes a message up to its last pass: all of the AAD, and the part of the message that does not fit
+/// into that pass. Returns the number of bytes processed; `into` is then the sum that the last pass adds to.
 ///
-/// First the bulk: turns of `BULK` vectors, one reduction for each. Then groups of `GROUP`, whose products
-/// and those of the last pass share one reduction. A seal hashes one turn behind, an open what it is about to
-/// decrypt, `BULK_OPEN` vectors at a time.
+/// The bulk comes first: turns of `BULK` vectors, each with one reduction. Then come groups of `GROUP`
+/// vectors, whose products share one reduction with the last pass. A seal hashes the ciphertext of the
+/// previous turn; an open hashes the ciphertext that it is about to decrypt, `BULK_OPEN` vectors at a time.
 ///
 /// # Safety
-/// As [`Lanes`]; the key has `ROUNDS` rounds.
+/// As for [`Lanes`]; the key has `ROUNDS` rounds.
 #[inline(always)]
 pub(super) unsafe fn long<
     L: Lanes,
@@ -32,7 +32,7 @@ pub(super) unsafe fn long<
     into: &mut L::Product,
 ) -> usize {
     const {
-        assert!(L::BLOCKS * (BULK + GROUP) + 2 <= Key::<L>::POWERS, "behind the bulk there is a group");
+        assert!(L::BLOCKS * (BULK + GROUP) + 2 <= Key::<L>::POWERS, "a group follows the bulk");
         assert!(
             GROUP < L::TAIL_VECTORS && GROUP.is_multiple_of(2) && BULK.is_multiple_of(2),
             "a group fits, and vectors are hashed in pairs"
@@ -42,15 +42,16 @@ pub(super) unsafe fn long<
     let total = in_out.len();
     let turns = (total.div_ceil(16) + 2).saturating_sub(Key::<L>::POWERS).div_ceil(L::BLOCKS * BULK);
     let at = in_out.as_mut_ptr();
-    // Bytes that went through AES, and blocks that the last sum has yet to take.
+    // Bytes that have gone through AES, and blocks that the last sum does not contain yet.
     let mut done = turns * wide;
     let mut left = (total - done).div_ceil(16);
-    // SAFETY: the caller's contract is that of `Lanes`. Behind the bulk are at most POWERS - 2 blocks and
-    // more than a group: POWERS is at least the blocks of BULK + GROUP vectors and 2. So every span below is
-    // inside `in_out`, and every power asked for, at most `left` + 2 and at least the blocks of a group, is
-    // in the table.
+    // SAFETY: the caller's contract is that of `Lanes`. After the bulk, at most POWERS - 2 blocks remain, and
+    // more than a group: POWERS is at least the blocks of BULK + GROUP vectors plus 2. So every span below is
+    // inside `in_out`, and every power used, at most `left` + 2 and at least the blocks of a group, is in the
+    // table.
     unsafe {
-        // One block of AAD stays as it is: a block before the message's, with the power that belongs there.
+        // A single block of AAD needs no hash of its own: it precedes the blocks of the message, with the
+        // next higher power.
         let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
         if aad.len() > 16 {
             y = L::hash(0);
@@ -108,12 +109,12 @@ pub(super) unsafe fn long<
     done
 }
 
-/// The bulk: `turns` turns of `BULK` vectors at `at`, in steps of `STEP`, with a reduction for each turn. Of
-/// their rounds the [`RoundCache`] remembers `DONE`, 2 or none. A seal leaves the last turn's ciphertext to
-/// be hashed.
+/// The bulk: `turns` turns of `BULK` vectors at `at`, in steps of `STEP` vectors, with one reduction per
+/// turn. `DONE` rounds come from the [`RoundCache`]: 2 or none. A seal leaves the last turn's ciphertext for
+/// the caller to hash.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 unsafe fn bulk<
     L: Lanes,
@@ -132,14 +133,14 @@ unsafe fn bulk<
     const {
         assert!(
             BULK.is_multiple_of(STEP) && STEP.is_multiple_of(2),
-            "a turn is whole steps, and those are whole pairs"
+            "a turn consists of whole steps, and a step of whole pairs"
         )
     }
     let wide = span::<L>(BULK);
     let mut cache = RoundCache::<L>::new();
-    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's BULK vectors
-    // meet the powers from BLOCKS * BULK down to 1, and `long` has asserted that there are more. The cache is
-    // asked turn by turn from 0.
+    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's BULK vectors are
+    // multiplied by the powers from BLOCKS * BULK down to 1, and `long` has asserted that the table has more.
+    // The cache is used in the order of the turns, from 0.
     unsafe {
         let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
         for turn in 0..turns {

@@ -1,24 +1,24 @@
-//! Where a backend's target features begin: the kernels' entry points as one trait, which each backend
-//! instantiates.
+//! The kernels' entry points as one trait, which each backend instantiates in functions that carry its target
+//! features.
 
 use super::block::j0_of_nonce;
 use super::key::Key;
 use super::lanes::{Doubling, Lanes, MOST_LANES};
 use super::{Alg, Message, Probe, Probed, Tag};
 
-/// The kernel's entry points, instantiated for a backend.
+/// The kernel's entry points, instantiated for one backend.
 ///
 /// # Safety
-/// Every method but `detected` is only called on a CPU for which `detected` is true, and with a key of
+/// Every method except `detected` is called only on a CPU for which `detected` is true, and with a key of
 /// `ROUNDS` rounds.
 pub(super) trait Edge: Lanes {
     /// Whether this CPU has all the features.
     fn detected() -> bool;
     /// Expands a key in place.
     unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
-    /// J0 of an IV that is not of 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
+    /// J0 of an IV that does not have 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
-    /// Takes the message up to its last pass ([`long`](super::bulk::long)), out of line.
+    /// Processes a long message up to its last pass ([`long`](super::bulk::long)), out of line.
     unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         j0: u128,
@@ -42,7 +42,7 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     );
-    /// Runs `turns` turns of a probe's loop.
+    /// Runs `turns` iterations of a probe's loop.
     unsafe fn probe(probe: Probe, turns: u64) -> Probed;
     /// Seals messages of allowed lengths.
     unsafe fn seal_batch<const ROUNDS: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
@@ -60,47 +60,47 @@ pub(super) trait Edge: Lanes {
     }
 }
 
-/// What a batch needs besides: one message in each lane.
+/// The further operations of a batch, which has one message in each lane.
 ///
 /// # Safety
-/// As [`Lanes`]. Arrays of pointers, lengths and blocks have one entry for each lane.
+/// As for [`Lanes`]. Arrays of pointers, lengths and blocks have one entry per lane.
 pub(super) trait ManyLanes: Edge + Doubling {
-    /// Counter blocks, one in each lane, each with its own number.
+    /// Makes a counter from counter blocks, one per lane, each with its own number.
     unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
-    /// Hands out the counter blocks and adds 1 to each number.
+    /// Returns the counter blocks and adds 1 to each number.
     unsafe fn count_each(counter: &mut Self::Counter) -> Self::Vector;
     /// Adds to the number in the last four bytes of each counter block.
     unsafe fn advance(counter: &mut Self::Counter, by: &[u32; MOST_LANES]);
-    /// The first `lens` bytes at each pointer, at most 16, and no other; the rest is zero.
+    /// Loads the first `lens` bytes at each pointer, at most 16, and no others; the rest is zero.
     unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> Self::Vector;
-    /// 16 bytes at each pointer.
+    /// Loads 16 bytes at each pointer.
     unsafe fn load_blocks(from: &[*const u8; MOST_LANES]) -> Self::Vector;
-    /// Writes the first `lens` bytes of each lane, at most 16, and no other.
+    /// Writes the first `lens` bytes of each lane, at most 16, and no others.
     unsafe fn store_each(to: &[*mut u8; MOST_LANES], lens: &[usize; MOST_LANES], v: Self::Vector);
     /// Writes 16 bytes at each pointer.
     unsafe fn store_blocks(to: &[*mut u8; MOST_LANES], v: Self::Vector);
     /// The same integer in every lane.
     unsafe fn splat(value: u128) -> Self::Vector;
-    /// An integer in each lane.
+    /// One integer in each lane.
     unsafe fn gather(values: &[u128; MOST_LANES]) -> Self::Vector;
-    /// Bytes `0..lens` of each lane; the rest becomes zero.
+    /// Keeps bytes `0..lens` of each lane; the rest becomes zero.
     unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
-    /// As [`multiply`](Lanes::multiply), every lane by the same power.
+    /// Like [`multiply`](Lanes::multiply), with the same power for every lane.
     unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
-    /// As [`multiply`](Lanes::multiply), each lane by its own power.
+    /// Like [`multiply`](Lanes::multiply), with a separate power for each lane.
     unsafe fn multiply_each(
         sum: Self::Product,
         x: Self::Vector,
         h: &[*const Self::Power; MOST_LANES],
     ) -> Self::Product;
-    /// Reduces each lane for itself.
+    /// Reduces each lane separately.
     unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
 }
 
-/// Each message by itself.
+/// Processes each message separately.
 ///
 /// # Safety
-/// As [`Edge`]; lengths are allowed.
+/// As for [`Edge`]; the lengths are allowed.
 pub(super) unsafe fn one_by_one<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     messages: &mut [Message<'_>],

@@ -1,4 +1,5 @@
-//! The key object that callers hold: IV to J0, limits, the tag's comparison, the wipe on refusal.
+//! The key object that callers hold: it turns the IV into J0, enforces limits, compares tags, and wipes
+//! refused messages.
 
 use subtle::ConstantTimeEq;
 
@@ -22,8 +23,8 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     /// `L::detected()` is true, `bytes` has the algorithm's length, and ROUNDS is its number of rounds.
     pub unsafe fn boxed(alg: Alg, bytes: &[u8]) -> Box<dyn Aead> {
         let mut place = Box::<Self>::new_uninit();
-        // SAFETY: a key is made of integers, for which zero bytes are a value; the caller has detected the
-        // features.
+        // SAFETY: a key consists of integers, for which zero bytes are a valid value; the caller has detected
+        // the features.
         unsafe {
             place.as_mut_ptr().write_bytes(0, 1);
             let mut made = place.assume_init();
@@ -66,10 +67,10 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     }
 }
 
-/// Compares tags and wipes what was decrypted when they differ.
+/// Compares tags and wipes the decrypted message if they differ.
 #[inline]
 fn judge(in_out: &mut [u8], expected: &Tag, tag: &[u8]) -> Result<(), Error> {
-    // Both as integers: one comparison in constant time, whatever the tag's length.
+    // Both tags as integers: a single constant-time comparison, whatever the tag's length.
     let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
     if bool::from((u128::from_le_bytes(expected.0) & kept).ct_eq(&short_block(tag))) {
         Ok(())
@@ -79,7 +80,7 @@ fn judge(in_out: &mut [u8], expected: &Tag, tag: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Whether SP 800-38D allows a message and additional data of that length.
+/// Checks that SP 800-38D allows a message and additional data of these lengths.
 #[inline]
 pub(super) fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
     if message.len() as u64 > MAX_MESSAGE_LEN {

@@ -1,7 +1,7 @@
-//! What a message is made of: vectors of counter blocks through AES, and vectors of ciphertext times powers
-//! of H.
+//! The inner loops of a message: vectors of counter blocks through AES, and vectors of ciphertext times
+//! powers of H.
 //!
-//! In a [`step`] both happen at once, product by product between the rounds.
+//! A [`step`] does both at once, with the products interleaved between the rounds.
 
 use super::key::Key;
 use super::lanes::Lanes;
@@ -11,7 +11,8 @@ pub(super) const fn span<L: Lanes>(n: usize) -> usize {
     16 * L::BLOCKS * n
 }
 
-/// Rounds 1 to 13 written out, with `$round` a constant in `$body`; those a key lacks are not compiled.
+/// Unrolls rounds 1 to 13, with `$round` a constant in `$body`; rounds that a key size lacks are not
+/// compiled.
 macro_rules! rounds {
     ($round:ident, $body:block) => {
         rounds!(@ $round, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13)
@@ -24,15 +25,15 @@ macro_rules! rounds {
     };
 }
 
-/// `$body` written out for each `$i` below `$n`, which is a constant of at most 16. What is not below it is
-/// not compiled: without the `const` in its condition, half of the build would go into code that is then
-/// thrown away.
+/// Unrolls `$body` for each `$i` below `$n`, a constant of at most 16. Copies for larger `$i` are not
+/// compiled: without the `const` in their condition, half of the build time would go into code that is then
+/// discarded.
 ///
-/// A loop over an array of vectors would stay a loop in a build for size, and the vectors in memory: measured
-/// at 2 to 6 times the time.
+/// In a build for size, a loop over an array of vectors would remain a loop and keep the vectors in memory:
+/// measured at 2 to 6 times the time.
 macro_rules! each {
     ($i:ident < $n:expr, $body:block) => {{
-        const { assert!($n <= 16, "as many as are written out below") }
+        const { assert!($n <= 16, "as many as are unrolled below") }
         each!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     }};
     (@ $i:ident, $n:expr, $body:block, $($k:literal)+) => {
@@ -44,10 +45,10 @@ macro_rules! each {
 }
 pub(super) use each;
 
-/// The counter blocks that follow J0, from a number on.
+/// The counter blocks that follow J0, starting at a number.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
     let fixed = j0 & (u128::MAX >> 32);
@@ -55,10 +56,10 @@ pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
     unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
 }
 
-/// Counter blocks, entered into AES.
+/// The next counter blocks with the first round key added.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn whitened<L: Lanes, const VECTORS: usize>(
     counter: &mut L::Counter,
@@ -77,18 +78,19 @@ pub(super) unsafe fn whitened<L: Lanes, const VECTORS: usize>(
     }
 }
 
-/// Whether a pair of products is computed in that round of AES, counted from 1: each has an even share.
+/// Whether a pair of products is computed in this round of AES, counted from 1: the pairs are spread evenly
+/// over the rounds.
 const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool {
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
-/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`, while
-/// hashing `HASHED` vectors at `ciphertext`, after `y` has been added to the first of them; its first block
-/// meets the power `n`.
+/// Takes `VECTORS` states from round `DONE` + 1 through AES and adds them to the data at `at`. Meanwhile it
+/// hashes `HASHED` vectors at `ciphertext`, with `y` added to the first of them; their first block is
+/// multiplied by the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks of
-/// `HASHED` vectors and at most [`Key::POWERS`].
+/// As for [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks
+/// of `HASHED` vectors and at most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
@@ -107,8 +109,8 @@ pub(super) unsafe fn step<
 ) -> L::Product {
     let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at both pointers, and with
-    // powers for those that are hashed.
+    // SAFETY: the caller's contract is that of `Lanes`, with enough vectors at both pointers and powers for
+    // the hashed ones.
     unsafe {
         let powers = key.powers(n);
         if const { !L::INTERLEAVES } {
@@ -120,7 +122,7 @@ pub(super) unsafe fn step<
             if const { R > DONE } {
                 each!(I < VECTORS, { states[I] = L::round(states[I], &keys[R]) });
                 each!(PAIR < HASHED / 2, {
-                    // The pair that waits for `y` comes last.
+                    // The pair that depends on `y` comes last.
                     if const { is_due(PAIR, HASHED / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
                         let i = 2 * (PAIR + 1) % HASHED;
                         let mut first = L::elements(L::load(ciphertext.add(width * i)));
@@ -142,10 +144,10 @@ pub(super) unsafe fn step<
     sum
 }
 
-/// Rounds `DONE` + 1 to `ROUNDS` - 1 of every state.
+/// Applies rounds `DONE` + 1 to `ROUNDS` - 1 to every state.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn crypt_rounds<L: Lanes, const VECTORS: usize, const ROUNDS: usize, const DONE: usize>(
     states: &mut [L::State; VECTORS],
@@ -165,10 +167,10 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const VECTORS: usize, const ROUNDS: 
     });
 }
 
-/// Takes `VECTORS` states from after round `DONE` through AES, and adds them to what is at `at`.
+/// Takes `VECTORS` states from round `DONE` + 1 through AES and adds them to the data at `at`.
 ///
 /// # Safety
-/// As [`Lanes`], with `VECTORS` vectors at `at`.
+/// As for [`Lanes`], with `VECTORS` vectors at `at`.
 #[inline(always)]
 pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize, const DONE: usize>(
     key: &Key<L>,
@@ -176,7 +178,7 @@ pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize
     at: *mut u8,
 ) {
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at`.
+    // SAFETY: the caller's contract is that of `Lanes`, with `VECTORS` vectors at `at`.
     unsafe {
         crypt_rounds::<L, VECTORS, ROUNDS, DONE>(&mut states, keys);
         each!(I < VECTORS, {
@@ -186,11 +188,11 @@ pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize
     }
 }
 
-/// Hashes `HASHED` vectors after `y` has been added to the first; its first block meets the power `n`.
+/// Hashes `HASHED` vectors, with `y` added to the first; their first block is multiplied by the power `n`.
 ///
 /// # Safety
-/// As [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at most
-/// [`Key::POWERS`].
+/// As for [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at
+/// most [`Key::POWERS`].
 #[inline(always)]
 pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
     key: &Key<L>,
@@ -199,7 +201,7 @@ pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
     n: usize,
     at: *const u8,
 ) -> L::Product {
-    // SAFETY: the caller's contract is that of `Lanes`, with as many vectors at `at` and powers for them.
+    // SAFETY: the caller's contract is that of `Lanes`, with `HASHED` vectors at `at` and powers for them.
     unsafe {
         each!(PAIR < HASHED / 2, {
             let mut first = L::elements(L::load(at.add(span::<L>(2 * PAIR))));

@@ -1,7 +1,7 @@
-//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, the whole 7.1 and 7.2), and the last pass that
-//! ends every message: it takes J0 and the rest of the message as one run of blocks, so that a short message
-//! is one trip through AES and one reduction. What is too long for it goes through [`bulk`](super::bulk)
-//! first.
+//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2), and the last pass
+//! that ends every message. That pass processes J0 and the rest of the message as one sequence of blocks, so
+//! that a short message needs one trip through AES and one reduction. Longer messages go through
+//! [`bulk`](super::bulk) first.
 
 use super::Tag;
 use super::block::{lengths, number_in};
@@ -10,10 +10,10 @@ use super::interleave::{counter, crypt_rounds, each, span};
 use super::key::Key;
 use super::lanes::Lanes;
 
-/// The first counter block of any other IV: GHASH of it and its length.
+/// The first counter block for an IV that is not 96 bits long: GHASH of the IV and its length.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn j0_of_iv<L: Lanes>(key: &Key<L>, iv: &[u8]) -> u128 {
     // SAFETY: this function's contract is that of `Lanes`.
@@ -25,10 +25,10 @@ pub(super) unsafe fn j0_of_iv<L: Lanes>(key: &Key<L>, iv: &[u8]) -> u128 {
     }
 }
 
-/// Seals (`SEAL`) or opens, and writes the tag that belongs to the ciphertext.
+/// Seals (if `SEAL`) or opens, and writes the tag that belongs to the ciphertext.
 ///
 /// # Safety
-/// As [`Lanes`]; `key` has `ROUNDS` rounds.
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
 #[inline(always)]
 pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
@@ -40,7 +40,7 @@ pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     const {
         assert!(
             L::BLOCKS * L::TAIL_VECTORS < Key::<L>::POWERS,
-            "a power of H for each block of the last pass"
+            "each block of the last pass needs a power of H"
         )
     }
     let number = number_in(j0);
@@ -63,16 +63,16 @@ pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     }
 }
 
-/// The last pass of a message: what it takes besides the bytes.
+/// The inputs of a message's last pass, besides its bytes.
 struct Last<'a, L: Lanes> {
     key: &'a Key<L>,
-    /// J0 and the counter blocks after it,
+    /// J0 and the counter blocks that follow it in the first vector.
     first: L::Vector,
-    /// and those after them.
+    /// The counter blocks after those.
     counter: L::Counter,
     /// The block of AAD that precedes the message, or 0.
     before: L::Hash,
-    /// Products that are not reduced yet.
+    /// The sum of products that are not reduced yet.
     sum: L::Product,
 }
 
@@ -80,7 +80,7 @@ impl<L: Lanes> Last<'_, L> {
     /// Takes J0, the rest of the message and the lengths through AES and GHASH, and writes the tag.
     ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As for [`Lanes`].
     #[inline(always)]
     unsafe fn pass<const ROUNDS: usize, const SEAL: bool>(
         &self,
@@ -90,8 +90,8 @@ impl<L: Lanes> Last<'_, L> {
     ) {
         let width = span::<L>(1);
         let vectors = (16 + rest.len()).div_ceil(width);
-        // The first block is J0's, the message is in the next ones; of the last vector these bytes are
-        // message.
+        // The first block is for J0 and the message follows it; `part` is the range of message bytes in the
+        // last vector.
         let base = rest.as_mut_ptr().wrapping_sub(16);
         let end = base.wrapping_add((vectors - 1) * width);
         let part = (if vectors == 1 { 16 } else { 0 }, 16 + rest.len() - (vectors - 1) * width);
@@ -116,11 +116,11 @@ impl<L: Lanes> Last<'_, L> {
         }
     }
 
-    /// [`pass`](Self::pass) with `V` vectors at `base`, of which `data` is the last and to be stored by the
-    /// caller.
+    /// [`pass`](Self::pass) with `V` vectors at `base`; `data` is the last one, and the caller stores its
+    /// result.
     ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As for [`Lanes`].
     #[inline(always)]
     unsafe fn vectors<const V: usize, const ROUNDS: usize, const SEAL: bool>(
         &self,
@@ -135,10 +135,10 @@ impl<L: Lanes> Last<'_, L> {
         let keys = key.round::<ROUNDS>();
         let width = span::<L>(1);
         let starts = |i: usize| if i == 0 { 16 } else { 0 };
-        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` but the last are whole, the
-        // first from its second block on. The powers asked for are at least 2, since the last vector begins
-        // at or before the last of `blocks` + 1 blocks; and at most `blocks` + 2, at most BLOCKS *
-        // TAIL_VECTORS + 1, at most POWERS.
+        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` except the last are whole,
+        // the first one from its second block on. The powers used are at least 2, because the last vector
+        // starts at or before the last of `blocks` + 1 blocks. They are at most `blocks` + 2, which is at
+        // most BLOCKS * TAIL_VECTORS + 1 and so at most POWERS.
         unsafe {
             let mut counter = self.counter;
             let mut states = [L::whiten(self.first, &keys[0]); V];
@@ -191,18 +191,18 @@ impl<L: Lanes> Last<'_, L> {
     }
 }
 
-/// Hashes any number of bytes, padded with zeros to whole blocks, with a reduction for as many as there are
-/// powers.
+/// Hashes any number of bytes, padded with zeros to whole blocks, with one reduction for every `POWERS`
+/// blocks.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]) {
     let width = span::<L>(1);
     for piece in data.chunks(Key::<L>::POWERS / L::BLOCKS * width) {
         let blocks = piece.len().div_ceil(16);
         // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A
-        // piece has 1 to POWERS blocks, and vector `i` of it begins before the last of them.
+        // piece has 1 to POWERS blocks, and its vector `i` starts at or before the last of them.
         unsafe {
             let mut sum = L::multiply_one(L::no_product(), *y, key.powers(blocks));
             for (i, vector) in piece.chunks(width).enumerate() {

@@ -1,41 +1,41 @@
-//! An expanded key: the round keys of FIPS 197, 5.2 and the powers of H that the kernel multiplies by.
+//! An expanded key: the round keys of FIPS 197, 5.2, and the powers of H that the kernel multiplies by.
 //!
-//! Expanded in place, so that no copy is left on the stack; wiped when dropped.
+//! It is expanded in place, so that no copy is left on the stack, and wiped when dropped.
 
 use zeroize::optimization_barrier;
 
 use super::Alg;
 use super::lanes::{Block, Doubling, Lanes};
 
-/// Round keys of the longest key size: 14 rounds and the whitening.
+/// Round keys of the largest key size: 14 rounds and the whitening.
 const ROUND_KEYS: usize = 15;
 
-/// What one key becomes for one backend. Aligned as every allocator aligns: for more, glibc's takes a slow
-/// path, and vectors may begin at any power anyway.
+/// A key expanded for one backend. It has the alignment that every allocator provides: for a larger one
+/// glibc's allocator takes a slow path, and vectors may start at any power anyway.
 #[repr(C, align(16))]
 pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
-    /// Powers of H down to H^1, then zeros; as elements.
+    /// Powers of H as field elements, down to H^1, then zeros.
     powers: L::Powers,
-    /// What is kept beside them.
+    /// The precomputed sums that belong to the powers.
     sums: L::Sums,
 }
 
 impl<L: Lanes> Key<L> {
-    /// The round keys of a key with that many rounds.
+    /// The round keys of a key with `ROUNDS` rounds.
     #[inline(always)]
     pub fn round<const ROUNDS: usize>(&self) -> &[L::RoundKey] {
         &self.round[..=ROUNDS]
     }
 
-    /// The highest power that is kept.
+    /// The highest stored power.
     pub const POWERS: usize = size_of::<L::Powers>() / size_of::<L::Power>() - (L::BLOCKS - 1);
 
-    /// The powers H^n, H^(n-1), ... : what `n` consecutive blocks are multiplied by. A vector can be read
-    /// wherever one of them stands, and its sums as many blocks behind as the table has.
+    /// The powers H^n, H^(n-1), ..., by which `n` consecutive blocks are multiplied. A whole vector can be
+    /// read at any of them; its sums follow at a distance of the table's length.
     ///
-    /// Not checked in a release build: the kernels ask for powers in hundreds of places, and all of them know
-    /// their bounds from the geometry of the loop.
+    /// Not checked in release builds: the kernels use powers in hundreds of places, and the geometry of their
+    /// loops guarantees the bounds.
     ///
     /// # Safety
     /// `n` is at least 1 and at most [`POWERS`](Self::POWERS).
@@ -48,18 +48,18 @@ impl<L: Lanes> Key<L> {
         unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
     }
 
-    /// Fills in the round keys and the powers of H.
+    /// Computes the round keys and the powers of H.
     ///
     /// # Safety
-    /// As [`Lanes`]; `bytes` has the algorithm's length.
+    /// As for [`Lanes`]; `bytes` has the algorithm's length.
     #[inline(always)]
     pub unsafe fn expand(&mut self, alg: Alg, bytes: &[u8]) {
         let words = bytes.len() / 4;
         let rounds = words + 6;
         debug_assert_eq!(bytes.len(), alg.key_len());
 
-        // SAFETY: this function's contract is that of `Lanes`; every pointer below is to an array of a
-        // vector.
+        // SAFETY: this function's contract is that of `Lanes`; every pointer below points to an array at
+        // least as large as a vector.
         unsafe {
             let mut w = [0u32; 4 * ROUND_KEYS + 8];
             for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -67,7 +67,7 @@ impl<L: Lanes> Key<L> {
             }
             let (mut at, mut constant) = (words, 1u32);
             while at < 4 * (rounds + 1) {
-                // As many words as the key has; the last ones may be more than are needed.
+                // Make as many words as the key has; the last few may not be needed.
                 let mut word = L::sub_word(w[at - 1].rotate_right(8)) ^ constant;
                 for i in 0..words {
                     if words == 8 && i == 4 {
@@ -105,26 +105,27 @@ impl<L: Lanes> Key<L> {
     }
 }
 
-/// Whether a power is in a table. Out of line: the kernels ask for powers in hundreds of places.
+/// Asserts that a power is in the table. Out of line, because the kernels use powers in hundreds of places.
 #[inline(never)]
 fn has_power(n: usize, all: usize) {
-    assert!((1..=all).contains(&n), "the {n}th power of H of {all}");
+    assert!((1..=all).contains(&n), "power {n} of H requested, but the table has {all}");
 }
 
-/// [`Lanes::keep_powers`] by doubling: all powers so far, times the highest of them, are twice as many.
+/// [`Lanes::keep_powers`] by doubling: multiplying all known powers by the highest one doubles their number.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &mut L::Powers, h: u128) {
-    const { assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are made a vector at a time") };
+    const { assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are computed a vector at a time") };
     let all = Key::<L>::POWERS;
-    // Where H^n and its sums are, for n from 1 to `all`; a vector may be read from there.
+    // The ends of both tables: H^n and its sums lie `n` blocks before, for n from 1 to `all`, and a whole
+    // vector may be read there.
     let power = core::ptr::from_mut(powers).cast::<Block>().wrapping_add(all);
     let sum = core::ptr::from_mut(sums).cast::<Block>().wrapping_add(all);
     let zeros = [Block::default(); 4];
-    // SAFETY: the caller's contract; every offset below is from 1 to `all` places before the end of the
-    // powers, behind which BLOCKS - 1 blocks of zeros stand.
+    // SAFETY: the caller's contract; every offset below is 1 to `all` places before the end of the powers,
+    // after which BLOCKS - 1 blocks of zeros follow.
     unsafe {
         power.sub(1).write(Block(h.to_le_bytes()));
         let mut known = 1;
@@ -133,7 +134,7 @@ pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &m
             let mut n = known;
             while n < target {
                 n = target.min(n + L::BLOCKS);
-                // Where the vector reaches back to powers that are there, the product is of zeros.
+                // In lanes that already hold a power, the product is zero.
                 let raised = L::raise(L::load(power.sub(n - known).cast()), power.sub(known));
                 let there = L::load(power.sub(n).cast());
                 L::store(power.sub(n).cast(), L::add(there, raised));
@@ -151,7 +152,7 @@ pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &m
 
 impl<L: Lanes> Drop for Key<L> {
     fn drop(&mut self) {
-        // SAFETY: a struct of integers, owned here: zero bytes are a value, and none is used again.
+        // SAFETY: a struct of integers, owned here: zero bytes are a valid value, and nothing reads it again.
         unsafe { core::ptr::from_mut(self).write_bytes(0, 1) };
         optimization_barrier(self);
     }

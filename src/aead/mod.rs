@@ -1,10 +1,10 @@
-//! AES-GCM: the kernels, one for each kind of CPU, behind one trait.
+//! AES-GCM kernels, one for each kind of CPU, behind one trait.
 //!
-//! [`Key`] is what an application calls. Follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is
-//! written once over `Lanes`; a file in `arch/` supplies the few vector operations of one kind of CPU, and a
-//! row in [`BACKENDS`]. The CPU is asked once, when a key is made; holding the key is the proof that its
-//! instructions exist. How a kernel works, and what each part of it is worth, is told in [`how`]. Not here:
-//! GMAC as its own call, GCM-SIV, streaming over several calls.
+//! Applications use [`Key`]. The code follows NIST SP 800-38D (GCM) and FIPS 197 (AES). The algorithm is
+//! written once over `Lanes`; each file in `arch/` supplies the few vector operations of one kind of CPU and
+//! a row in [`BACKENDS`]. The CPU's features are checked once, when a key is created; holding the key proves
+//! that the instructions exist. [`how`] explains how a kernel works and what each part of it gains. Not here:
+//! GMAC as a call of its own, GCM-SIV, streaming over several calls.
 
 #![expect(unsafe_code, reason = "floor 2: vector instructions, and memory reached through pointers")]
 
@@ -39,7 +39,7 @@ use zeroize::Zeroize;
 
 /// Bytes in a tag, before any truncation.
 pub const TAG_LEN: usize = 16;
-/// Bytes in the nonce that every call but the `_iv` ones takes.
+/// Bytes in the nonce of every call except the `_iv` ones.
 pub const NONCE_LEN: usize = 12;
 /// The longest message in bytes: 2^39 - 256 bits (SP 800-38D, 5.2.1.1).
 pub const MAX_MESSAGE_LEN: u64 = (1 << 36) - 32;
@@ -48,7 +48,7 @@ pub const MAX_AAD_LEN: u64 = (1 << 61) - 1;
 /// The longest IV in bytes: 2^64 - 1 bits, rounded down (SP 800-38D, 5.2.1.1).
 pub const MAX_IV_LEN: u64 = (1 << 61) - 1;
 
-/// The 96-bit nonce. Never use one twice under a key.
+/// The 96-bit nonce. Never use a nonce twice under one key.
 pub type Nonce = [u8; NONCE_LEN];
 
 /// A 128-bit tag, aligned so that a kernel stores it with one instruction.
@@ -86,7 +86,7 @@ impl Alg {
         }
     }
 
-    /// The name used in workloads and in every file we write: `aes-256-gcm` and the like.
+    /// The name used in workloads and result files, such as `aes-256-gcm`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aes128Gcm => "aes-128-gcm",
@@ -100,45 +100,45 @@ impl Alg {
         Self::ALL.into_iter().find(|alg| alg.key_len() == len)
     }
 
-    /// The algorithm of that [`name`](Self::name).
+    /// The algorithm with this [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 }
 
-/// Why a call was refused. Says nothing about secrets.
+/// Why a call was refused. Reveals nothing about secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The tag does not fit the key, nonce, AAD and ciphertext. Nothing of the message was released.
-    #[error("not authentic: the tag does not fit the key, nonce, AAD and ciphertext")]
+    /// The tag does not match the key, nonce, AAD and ciphertext. No part of the message was released.
+    #[error("not authentic: the tag does not match the key, nonce, AAD and ciphertext")]
     NotAuthentic,
-    /// The key's length is not the algorithm's.
-    #[error("wrong key length: AES-128/192/256 take 16, 24 or 32 bytes")]
+    /// The key does not have the algorithm's length.
+    #[error("wrong key length: AES-128, AES-192 and AES-256 take 16, 24 and 32 bytes")]
     KeyLength,
     /// The IV is empty or longer than [`MAX_IV_LEN`] (SP 800-38D, 5.2.1.1).
-    #[error("wrong IV length: from 1 to 2^61 - 1 bytes (SP 800-38D, 5.2.1.1)")]
+    #[error("wrong IV length: use 1 to 2^61 - 1 bytes (SP 800-38D, 5.2.1.1)")]
     IvLength,
-    /// The tag is not of 12 to 16 bytes (SP 800-38D, 5.2.1.2).
-    #[error("wrong tag length: 12 to 16 bytes (SP 800-38D, 5.2.1.2)")]
+    /// The tag is not 12 to 16 bytes long (SP 800-38D, 5.2.1.2).
+    #[error("wrong tag length: use 12 to 16 bytes (SP 800-38D, 5.2.1.2)")]
     TagLength,
     /// The message is longer than [`MAX_MESSAGE_LEN`] (SP 800-38D, 5.2.1.1).
     #[error("message too long: at most 2^36 - 32 bytes under one nonce (SP 800-38D, 5.2.1.1)")]
     MessageTooLong,
-    /// The additional data are longer than [`MAX_AAD_LEN`] (SP 800-38D, 5.2.1.1).
+    /// The additional data is longer than [`MAX_AAD_LEN`] (SP 800-38D, 5.2.1.1).
     #[error("additional data too long: at most 2^61 - 1 bytes (SP 800-38D, 5.2.1.1)")]
     AadTooLong,
-    /// This CPU lacks an instruction that the backend or engine is made of.
+    /// This CPU lacks an instruction that the backend or engine uses.
     #[error("this CPU lacks an instruction that the backend needs")]
     CpuLacksFeature,
-    /// The engine or backend does not offer this call: key size, IV length, tag length, or a probe.
-    #[error("the engine does not offer this key size, IV length or tag length")]
+    /// The engine or backend does not support this key size, IV length, tag length or probe.
+    #[error("the engine does not support this key size, IV length or tag length")]
     Unsupported,
 }
 
-/// Authenticated encryption under one key: in place, with a detached tag, without allocating.
+/// Authenticated encryption under one key: in place, with a detached tag, without allocation.
 ///
-/// One object serves any number of threads. A refused `open` leaves the key usable.
+/// Any number of threads may share one object. The key remains usable after a refused `open`.
 pub trait Aead: Send + Sync {
     /// Encrypts `in_out` in place and writes the tag over it and `aad`.
     ///
@@ -149,25 +149,25 @@ pub trait Aead: Send + Sync {
     /// Checks `tag` over the ciphertext `in_out` and `aad`, and decrypts in place.
     ///
     /// # Errors
-    /// [`Error::NotAuthentic`]: ours then leaves zeros in `in_out`; what a peer leaves its engine declares.
-    /// [`Error::MessageTooLong`], [`Error::AadTooLong`]: `in_out` is untouched.
+    /// [`Error::NotAuthentic`]: our kernels then leave zeros in `in_out`; a peer's engine declares what it
+    /// leaves. [`Error::MessageTooLong`], [`Error::AadTooLong`]: `in_out` is untouched.
     fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error>;
 
-    /// [`seal`](Self::seal) with an IV of any length that SP 800-38D allows (7.1: J0 from GHASH unless 96
-    /// bits).
+    /// Like [`seal`](Self::seal), with an IV of any length that SP 800-38D allows (7.1: J0 comes from GHASH
+    /// unless the IV has 96 bits).
     ///
     /// # Errors
-    /// As `seal`; [`Error::IvLength`] for an empty one; [`Error::Unsupported`] where the engine has no such
+    /// As for `seal`; [`Error::IvLength`] for an empty IV; [`Error::Unsupported`] if the engine has no such
     /// call.
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
         self.seal(nonce, aad, in_out, tag)
     }
 
-    /// [`open`](Self::open) with an IV of any length and a tag of 12 to 16 bytes.
+    /// Like [`open`](Self::open), with an IV of any length and a tag of 12 to 16 bytes.
     ///
     /// # Errors
-    /// As `open`; [`Error::IvLength`], [`Error::TagLength`]; [`Error::Unsupported`] where the engine has no
+    /// As for `open`; [`Error::IvLength`], [`Error::TagLength`]; [`Error::Unsupported`] if the engine has no
     /// such call.
     fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         let nonce = iv.try_into().map_err(|_| Error::Unsupported)?;
@@ -175,11 +175,11 @@ pub trait Aead: Send + Sync {
         self.open(nonce, aad, in_out, &Tag(tag))
     }
 
-    /// Verification only: `open_iv` with the 4- and 8-byte tags that published vectors carry as well.
-    /// Such a tag does not protect a message (SP 800-38D, appendix C); no scheme calls this.
+    /// For verification only: `open_iv` with the 4- and 8-byte tags that some published vectors use. Such a
+    /// tag does not protect a message (SP 800-38D, appendix C); no scheme calls this.
     ///
     /// # Errors
-    /// As `open_iv`; [`Error::Unsupported`] where the engine has no such call.
+    /// As for `open_iv`; [`Error::Unsupported`] if the engine has no such call.
     #[doc(hidden)]
     fn open_short_tag(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         self.open_iv(iv, aad, in_out, tag)
@@ -188,7 +188,7 @@ pub trait Aead: Send + Sync {
     /// Seals independent messages under this key.
     ///
     /// # Errors
-    /// As [`seal`](Self::seal), where any message is too long; some of them may then be sealed.
+    /// As for [`seal`](Self::seal), if any message is too long; some of the messages may then be sealed.
     fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
         for m in messages {
             self.seal(&m.nonce, m.aad, m.in_out, &mut m.tag)?;
@@ -199,7 +199,7 @@ pub trait Aead: Send + Sync {
     /// Opens independent messages under this key and writes a verdict for each into `verdicts`.
     ///
     /// # Panics
-    /// When `verdicts` is not as long as `messages`.
+    /// If `verdicts` and `messages` differ in length.
     fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Result<(), Error>]) {
         assert_eq!(messages.len(), verdicts.len(), "one verdict for each message");
         for (m, verdict) in messages.iter_mut().zip(verdicts) {
@@ -217,7 +217,7 @@ pub struct Message<'a> {
     pub aad: &'a [u8],
     /// Sealed or opened in place.
     pub in_out: &'a mut [u8],
-    /// Written by a seal, read by an open.
+    /// Written when sealing, read when opening.
     pub tag: Tag,
 }
 
@@ -226,12 +226,12 @@ pub struct Message<'a> {
 pub struct Backend {
     /// Its short name; the engine is called `sealmark/NAME`.
     pub name: &'static str,
-    /// The CPU features that it is made of; the same list stands in its `#[target_feature]` attributes.
+    /// The CPU features that it needs; its `#[target_feature]` attributes use the same list.
     pub features: &'static [&'static str],
-    /// Blocks in one of its vectors, 16 bytes each.
+    /// Blocks of 16 bytes in one of its vectors.
     pub blocks: usize,
-    /// The registers that its instructions for AES and carry-less multiplies work on: `xmm`, `ymm`, `zmm` or
-    /// `v`; none where it has no such instructions.
+    /// The registers that its AES and carry-less multiply instructions use: `xmm`, `ymm`, `zmm` or `v`;
+    /// `None` if it uses no such instructions.
     pub width: Option<&'static str>,
     detect: fn() -> bool,
     make: fn(Alg, &[u8]) -> Box<dyn Aead>,
@@ -244,7 +244,7 @@ impl Backend {
         (self.detect)()
     }
 
-    /// Expands a key for this backend, and for no other: naming a backend is how one is forced.
+    /// Expands a key for exactly this backend: to force a backend, name it.
     ///
     /// # Errors
     /// [`Error::KeyLength`]; [`Error::CpuLacksFeature`].
@@ -258,16 +258,17 @@ impl Backend {
         Ok((self.make)(alg, bytes))
     }
 
-    /// Whether it is made of instructions for AES and carry-less multiplies, so that there is a limit to
-    /// [`probe`](Self::probe); `portable` is not.
+    /// Whether it uses AES and carry-less multiply instructions, whose limits [`probe`](Self::probe) can
+    /// measure; `portable` does not.
     pub fn has_probes(&self) -> bool {
         self.probe.is_some()
     }
 
-    /// Runs `turns` turns of a probe's loop, for the caller to time, and says how many operations they were.
+    /// Runs `turns` iterations of a probe's loop, for the caller to time, and returns the number of
+    /// operations.
     ///
     /// # Errors
-    /// [`Error::CpuLacksFeature`]; [`Error::Unsupported`] where there are no [probes](Self::has_probes).
+    /// [`Error::CpuLacksFeature`]; [`Error::Unsupported`] for a backend without [probes](Self::has_probes).
     pub fn probe(&self, probe: Probe, turns: u64) -> Result<Probed, Error> {
         if !self.available() {
             return Err(Error::CpuLacksFeature);
@@ -275,7 +276,7 @@ impl Backend {
         self.probe.map(|run| run(probe, turns)).ok_or(Error::Unsupported)
     }
 
-    /// The quickest backend that this CPU can run: the last available row of [`BACKENDS`].
+    /// The fastest backend that this CPU can run: the last available row of [`BACKENDS`].
     pub fn choose() -> &'static Self {
         BACKENDS.iter().rev().find(|b| b.available()).expect("the portable backend runs on every CPU")
     }
@@ -287,7 +288,7 @@ impl core::fmt::Debug for Backend {
     }
 }
 
-/// Expands a key for the quickest backend of this CPU: [`Key::new`] for callers that take any engine's key.
+/// Expands a key for this CPU's fastest backend: like [`Key::new`], for callers that accept any engine's key.
 ///
 /// # Errors
 /// [`Error::KeyLength`].
@@ -295,7 +296,7 @@ pub fn key(alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
     Backend::choose().key(alg, bytes)
 }
 
-/// Overwrites what a refused open decrypted.
+/// Overwrites the plaintext of a refused open.
 fn wipe(in_out: &mut [u8]) {
     in_out.zeroize();
 }

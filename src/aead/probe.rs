@@ -1,29 +1,31 @@
-//! Probes: what a CPU can do at most with a backend's vectors, measured without a message.
+//! Probes: the most that a CPU can do with a backend's vectors, measured without a message.
 //!
-//! Written once over [`Lanes`], as the kernel is: AES rounds and carry-less multiplies, each as many at once
-//! as the registers allow and each in one dependent chain, and the mix of both that AES-256-GCM needs for a
-//! vector of blocks. Nothing is loaded or stored inside a loop, and the sums of GHASH, its shuffles and its
-//! reductions are left out: a kernel can come near the mix and not pass it. What the loops leave behind is
-//! returned, so that a test can compute it otherwise. Not here: the time that they take.
+//! Like the kernel, the probes are written once over [`Lanes`]. They run AES rounds and carry-less
+//! multiplies, each in as many independent chains as the registers allow and each in one dependent chain, and
+//! the mix of both that AES-256-GCM needs for a vector of blocks. The loops neither load nor store, and leave
+//! out GHASH's additions, shuffles and reductions, so a kernel can approach the mix but not exceed it. The
+//! loops return their results, so that a test can compute them independently. Not here: timing.
 
 use core::hint::black_box;
 
 use super::lanes::{Block, Lanes};
 
-/// A loop of one kind of operation. An operation is always one on a whole vector.
+/// A loop of one kind of operation. Every operation works on a whole vector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Probe {
-    /// AES rounds in independent chains: an operation is a round.
+    /// AES rounds in independent chains; an operation is one round.
     Rounds,
-    /// AES rounds in one chain: an operation is a round.
+    /// AES rounds in one chain; an operation is one round.
     RoundLatency,
-    /// Carry-less multiplies of two words in independent chains: an operation is a multiply in each lane.
+    /// Carry-less multiplies of two words in independent chains; an operation is one multiply in each lane.
     Multiplies,
-    /// Carry-less multiplies in one chain: an operation is a multiply in each lane.
+    /// Carry-less multiplies in one chain; an operation is one multiply in each lane.
     MultiplyLatency,
-    /// What AES-256-GCM needs for a vector, multiplied out: an operation is 14 rounds and 4 multiplies.
+    /// The work of AES-256-GCM for a vector with schoolbook multiplication; an operation is 14 rounds and 4
+    /// multiplies.
     MixOfFour,
-    /// What AES-256-GCM needs for a vector after Karatsuba: an operation is 14 rounds and 3 multiplies.
+    /// The work of AES-256-GCM for a vector with Karatsuba's method; an operation is 14 rounds and 3
+    /// multiplies.
     MixOfThree,
 }
 
@@ -39,37 +41,37 @@ impl Probe {
     ];
 }
 
-/// What a probe did.
+/// The result of a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Probed {
-    /// Operations, all of them done: a whole number of loop turns.
+    /// Operations performed, in whole iterations of the loop.
     pub operations: u64,
-    /// Chains that these were dealt out to, as many to each. The products of a mix are in a third as many.
+    /// Chains over which the operations were spread evenly. The multiplies of a mix use a third as many
+    /// chains.
     pub chains: u64,
-    /// The sum of every block of every chain at the end, as a little-endian integer: each chain of rounds
-    /// begins with its first key added and ends with AES's last round.
+    /// The sum of every block of every chain at the end, as a little-endian integer. Each chain of rounds
+    /// starts with its first key added and ends with the last round of AES.
     pub left: u128,
 }
 
-/// AES rounds of a 256-bit key, the last one among them.
+/// AES rounds for a 256-bit key, including the last one.
 const ROUNDS: usize = 14;
-/// Operations of each chain in a turn of the loop, so that the loop itself costs next to nothing.
+/// Operations of each chain per iteration of the loop, enough to make the loop's own cost negligible.
 const DEPTH: usize = 4;
-/// The same where there is one chain.
+/// The same for probes with one chain.
 const LONE_DEPTH: usize = 16;
 
-/// Where a vector to multiply by stands among the blocks that probes begin with: behind as many as 24 chains
-/// need,
+/// The index of the vector to multiply by among the probes' initial blocks: after those that 24 chains need.
 const FACTOR: usize = 24 * 4;
-/// and where a round key.
+/// The index of the round key among them.
 const KEY: usize = FACTOR + 4;
 
-/// Block `n` of those, as a little-endian integer: odd, and each another.
+/// Initial block `n` as a little-endian integer: odd, and different for each `n`.
 const fn block(n: usize) -> u128 {
     0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835u128.wrapping_mul(2 * n as u128 + 1)
 }
 
-/// The blocks that probes begin with.
+/// The probes' initial blocks.
 const BLOCKS: [Block; KEY + 1] = {
     let mut blocks = [Block([0; 16]); KEY + 1];
     let mut n = 0;
@@ -80,13 +82,13 @@ const BLOCKS: [Block; KEY + 1] = {
     blocks
 };
 
-/// Runs `turns` turns of a probe's loop.
+/// Runs `turns` iterations of a probe's loop.
 ///
 /// # Safety
-/// As [`Lanes`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes>(probe: Probe, turns: u64) -> Probed {
-    // Key and factor stay in registers beside the chains: of 16 registers 14 are taken, of 32 at most 26.
+    // Key and factor stay in registers with the chains: 14 of 16 registers are used, or at most 26 of 32.
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         if const { L::REGISTERS >= 32 } {
@@ -159,7 +161,7 @@ unsafe fn multiplies<L: Lanes, const CHAINS: usize, const DEPTH: usize>(turns: u
     }
 }
 
-/// `$body` written out for each round, with `$round` a constant in it.
+/// Unrolls `$body` for each round, with `$round` a constant in it.
 macro_rules! each_round {
     ($round:ident, $body:block) => {
         each_round!(@ $round, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
@@ -176,7 +178,12 @@ macro_rules! each_round {
 unsafe fn mix<L: Lanes, const STATES: usize, const PRODUCTS: usize, const MULTIPLIES: usize>(
     turns: u64,
 ) -> Probed {
-    const { assert!((MULTIPLIES * STATES).is_multiple_of(PRODUCTS), "as many to each chain") };
+    const {
+        assert!(
+            (MULTIPLIES * STATES).is_multiple_of(PRODUCTS),
+            "every chain has the same number of operations"
+        )
+    };
     // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
         let given = Given::<L>::new();
@@ -203,7 +210,7 @@ unsafe fn mix<L: Lanes, const STATES: usize, const PRODUCTS: usize, const MULTIP
     }
 }
 
-/// What a probe begins with. The compiler sees neither the blocks nor that they are always the same.
+/// The initial values of a probe, hidden from the compiler, which would otherwise treat them as constants.
 struct Given<L: Lanes> {
     blocks: [Block; KEY + 1],
     factor: L::Vector,
@@ -224,7 +231,7 @@ impl<L: Lanes> Given<L> {
         }
     }
 
-    /// The first `N` vectors after as many as `before`.
+    /// The first `N` vectors after the first `before`.
     #[inline(always)]
     unsafe fn vectors<const N: usize>(&self, before: usize) -> [L::Vector; N] {
         let blocks = &self.blocks[before * L::BLOCKS..][..N * L::BLOCKS];
@@ -236,7 +243,7 @@ impl<L: Lanes> Given<L> {
         vectors
     }
 
-    /// The first `N` vectors, the first key added.
+    /// The first `N` vectors with the first key added.
     #[inline(always)]
     unsafe fn states<const N: usize>(&self) -> [L::State; N] {
         // SAFETY: the caller's contract is that of `Lanes`.
@@ -321,14 +328,14 @@ mod tests {
         core::array::from_fn(|byte| sub_byte(byte as u8))
     }
 
-    /// A block after that many rounds, the whitening before and the last round behind them.
+    /// A block after the whitening, `rounds` rounds and the last round.
     fn naive_rounds(sbox: &[u8; 256], start: u128, rounds: u64) -> u128 {
         let state =
             (0..rounds).fold(start ^ block(KEY), |state, _| naive_round(sbox, state, block(KEY), false));
         naive_round(sbox, state, block(KEY), true)
     }
 
-    /// A block after that many multiplies of its low word.
+    /// A block after `times` multiplies of its low word.
     fn naive_products(start: u128, factor: u128, times: u64) -> u128 {
         (0..times).fold(start, |x, _| {
             let bits = (0..64).filter(|bit| factor >> bit & 1 == 1);
@@ -336,7 +343,7 @@ mod tests {
         })
     }
 
-    /// What the probe should leave, from FIPS 197 and the schoolbook.
+    /// The expected result of a probe, from FIPS 197 and schoolbook multiplication.
     fn naive(backend: &Backend, probe: Probe, done: Probed, sbox: &[u8; 256]) -> u128 {
         let each = done.operations / done.chains;
         assert_eq!(each * done.chains, done.operations, "{} {probe:?}", backend.name);
@@ -354,8 +361,8 @@ mod tests {
     }
 
     #[test]
-    fn a_naive_round_is_that_of_fips_197() {
-        // Appendix B: round 1 of its example.
+    fn the_naive_round_matches_fips_197() {
+        // Round 1 of the example in appendix B.
         let [start, key, after] = [
             0x193d_e3be_a0f4_e22b_9ac6_8d2a_e9f8_4808u128,
             0xa0fa_fe17_8854_2cb1_23a3_3939_2a6c_7605,
@@ -366,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn every_probe_leaves_what_that_many_operations_leave() {
+    fn every_probe_performs_the_operations_it_counts() {
         let sbox = sbox();
         let mut probed = 0;
         for backend in BACKENDS.iter().filter(|backend| backend.available() && backend.has_probes()) {

@@ -1,4 +1,4 @@
-//! Two rounds of AES remembered, for long messages.
+//! A cache of the first two rounds of AES, for long messages.
 
 use core::mem::MaybeUninit;
 
@@ -8,20 +8,20 @@ use super::interleave::{counter, each, whitened};
 use super::key::Key;
 use super::lanes::Lanes;
 
-/// What two rounds of AES make of a message's counter blocks.
+/// The states of a message's counter blocks after two rounds of AES.
 ///
-/// The last byte of the number meets the others but through the linear layer of round 2: the state after it
-/// is the sum of a part that depends on that byte and a part that depends on the rest of the number. The
-/// first 256 blocks are remembered here; of each further 256, one vector tells what to add to all. The place
-/// of an entry is public; its content is a secret, and is wiped.
+/// The last byte of the number combines with the other bytes only in the linear layer of round 2, so the
+/// state after that round is the sum of one part that depends on that byte and one that depends on the rest
+/// of the number. The states of the first 256 blocks are cached here; for each further period of 256 blocks,
+/// one vector is added to all of them. The index of an entry is public; its content is secret and is wiped.
 pub(super) struct RoundCache<L: Lanes> {
     entries: [MaybeUninit<L::State>; 256],
-    /// What to add in this period, and to those of its blocks whose number has carried.
+    /// The vector to add in this period, and the one for its last blocks, whose number has carried.
     delta: MaybeUninit<[L::State; 2]>,
 }
 
 impl<L: Lanes> RoundCache<L> {
-    /// Turns of `n` vectors in a period of 256 blocks.
+    /// The number of turns of `n` vectors in a period of 256 blocks.
     pub const fn turns(n: usize) -> usize {
         256 / (L::BLOCKS * n)
     }
@@ -31,11 +31,11 @@ impl<L: Lanes> RoundCache<L> {
         Self { entries: [const { MaybeUninit::uninit() }; 256], delta: MaybeUninit::uninit() }
     }
 
-    /// The states of this turn's counter blocks after two rounds. Counting began with the number 2.
+    /// The states of this turn's counter blocks after two rounds. The counter started at 2.
     ///
     /// # Safety
-    /// As [`Lanes`]; the turns of one cache are asked for in order, from 0 on, all with the same `VECTORS`:
-    /// what a later period reads, the first one wrote.
+    /// As for [`Lanes`]; the turns of one cache are requested in order, from 0, all with the same `VECTORS`,
+    /// so that the first period writes every entry that a later one reads.
     #[inline(always)]
     pub unsafe fn states<const VECTORS: usize, const ROUNDS: usize>(
         &mut self,
@@ -44,11 +44,11 @@ impl<L: Lanes> RoundCache<L> {
         counter: &mut L::Counter,
         turn: usize,
     ) -> [L::State; VECTORS] {
-        const { assert!(256 % (L::BLOCKS * VECTORS) == 0, "a period is whole turns") }
+        const { assert!(256 % (L::BLOCKS * VECTORS) == 0, "a period consists of whole turns") }
         let keys = key.round::<ROUNDS>();
         let (period, turn) = (turn / Self::turns(VECTORS), turn % Self::turns(VECTORS));
         // SAFETY: the caller's contract is that of `Lanes`. A period has 256 / BLOCKS vectors, all of which
-        // were written in the first; `delta` is written when another begins.
+        // the first period wrote; `delta` is written at the start of each later one.
         unsafe {
             if period == 0 {
                 let mut states = whitened::<L, VECTORS>(counter, key);
@@ -82,10 +82,10 @@ impl<L: Lanes> RoundCache<L> {
         }
     }
 
-    /// Overwrites what was remembered.
+    /// Overwrites the cached states.
     #[inline(always)]
     pub fn wipe(&mut self) {
-        // SAFETY: the entries in use are owned here, and any bytes do for what may be uninitialised.
+        // SAFETY: the entries in use are owned here, and any bytes are valid for a `MaybeUninit`.
         unsafe { self.entries.as_mut_ptr().write_bytes(0, 256 / L::BLOCKS) };
         self.delta = MaybeUninit::zeroed();
         optimization_barrier(self);

@@ -1,5 +1,6 @@
-//! The traits of the crate `aead` 0.6, so that code written for RustCrypto's ciphers takes these kernels:
-//! feature `aead-traits`. A type for each key size, since the traits have the length of a key in the type.
+//! The traits of the crate `aead` 0.6, so that code written for RustCrypto's ciphers can use these kernels
+//! (feature `aead-traits`). There is one type per key size, because the traits encode the key length in the
+//! type.
 //!
 //! ```
 //! use aead::{AeadInOut, KeyInit};
@@ -13,8 +14,8 @@
 //! # Ok::<(), aead::Error>(())
 //! ```
 //!
-//! Where input and output are two buffers, the message is copied first, since the kernels work in place. A
-//! message that is not authentic leaves zeros in the output. Not here: other nonce and tag lengths.
+//! If input and output are separate buffers, the message is copied first, because the kernels work in place.
+//! A message that is not authentic leaves zeros in the output. Not here: other nonce and tag lengths.
 
 use ::aead::array::Array;
 use ::aead::consts::{U12, U16, U24, U32};
@@ -26,7 +27,7 @@ use super::{Alg, Key, Tag};
 
 macro_rules! cipher {
     ($name:ident, $key_size:ty, $bits:literal) => {
-        #[doc = concat!("AES-", $bits, "-GCM with 96-bit nonces and 128-bit tags, on the quickest backend \
+        #[doc = concat!("AES-", $bits, "-GCM with 96-bit nonces and 128-bit tags, on the fastest backend \
             here.")]
         #[derive(Debug)]
         pub struct $name(Key);
@@ -37,7 +38,7 @@ macro_rules! cipher {
 
         impl KeyInit for $name {
             fn new(key: &::aead::Key<Self>) -> Self {
-                Self(Key::new(Alg::$name, key).expect("the type gives a key its length"))
+                Self(Key::new(Alg::$name, key).expect("the type fixes the key's length"))
             }
         }
 
@@ -54,7 +55,7 @@ macro_rules! cipher {
                 associated_data: &[u8],
                 buffer: InOutBuf<'_, '_, u8>,
             ) -> Result<::aead::Tag<Self>, Error> {
-                // Before the copy: a refused message is not to lie in the output in the clear.
+                // Checked before the copy, so that a refused message never reaches the output in the clear.
                 check_lengths(associated_data, buffer.get_in()).map_err(|_| Error)?;
                 let (out, mut tag) = (buffer.into_out_with_copied_in(), Tag::default());
                 self.0.seal(&nonce.0, associated_data, out, &mut tag).map_err(|_| Error)?;

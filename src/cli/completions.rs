@@ -3,8 +3,14 @@
 use super::{ExitStatus, Registry, command, print};
 
 /// Prints a completion script for a shell.
+///
+/// Put the script where your shell looks for completions: for bash,
+/// ~/.local/share/bash-completion/completions/sealmark; for zsh, a folder of $fpath; for fish,
+/// ~/.config/fish/completions/sealmark.fish.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  sealmark completions bash > /etc/bash_completion.d/sealmark")]
+#[command(after_help = "Examples:\n  \
+                  sealmark completions bash > sealmark.bash\n  \
+                  sealmark completions zsh > _sealmark")]
 pub(super) struct Args {
     /// The shell.
     shell: clap_complete::Shell,

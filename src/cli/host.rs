@@ -1,4 +1,4 @@
-//! `sealmark host`: this CPU, what can run on it, and how fast it could at most.
+//! `sealmark host`: this CPU, the engines that run on it, and its speed limits.
 
 use serde::Serialize;
 
@@ -13,15 +13,16 @@ use crate::verify::EngineInfo;
 /// The name and version of the JSON that this verb prints.
 pub(super) const SCHEMA: &str = "sealmark.host/1";
 
-/// Shows this CPU: its features, which backends and engines can run, each backend's limits, the clock's
-/// grain.
+/// Shows this CPU: its features, the engines that run on it, its speed limits, and the resolution of the
+/// clock.
 ///
-/// The limits are measured, in a fraction of a second: AES rounds and carry-less multiplies alone and mixed,
-/// without a message, beside a chain of additions of one core cycle each, which also gives the core's clock.
+/// The speed limits are measured in a fraction of a second: AES rounds and carry-less multiplies, alone and
+/// mixed, without a message. A chain of additions, each of which takes one cycle, measures the core's clock
+/// rate.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  sealmark host --format json")]
+#[command(after_help = "Examples:\n  sealmark host\n  sealmark host --format json")]
 pub(super) struct Args {
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -31,14 +32,14 @@ pub(super) struct Args {
 pub(super) struct Facts {
     schema: &'static str,
     host: Host,
-    /// The backend that `sealmark` would choose here.
+    /// The backend that the engine `sealmark` uses here.
     backend: &'static str,
     engines: Vec<EngineInfo>,
-    /// What each backend that can run here can do at most.
+    /// The speed limits of each backend that runs here.
     limits: Vec<Limits>,
-    /// The step in which the clock moves, in nanoseconds.
+    /// The smallest step of the clock, in nanoseconds.
     clock_grain_ns: f64,
-    /// What an empty timed pass appears to take, in nanoseconds.
+    /// The time measured for an empty pass, in nanoseconds.
     clock_overhead_ns: f64,
     /// Features on which the crate `cpufeatures` contradicts the standard library.
     second_opinion: Vec<Disagreement>,
@@ -70,7 +71,7 @@ fn print(facts: &Facts) -> anyhow::Result<()> {
     let virtualised = match host.virtualised {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "cannot be told",
+        None => "unknown",
     };
     print_line!("cpu          {}", host.cpu);
     print_line!(
@@ -86,21 +87,20 @@ fn print(facts: &Facts) -> anyhow::Result<()> {
     print_line!("microcode    {} (not in the fingerprint)", unknown(&host.microcode));
     print_line!("features     {}", host.features.join(" "));
     print_line!(
-        "clock        grain {:.0} ns, an empty timed pass {:.0} ns",
+        "clock        resolution {:.0} ns, an empty timed pass takes {:.0} ns",
         facts.clock_grain_ns,
         facts.clock_overhead_ns
     );
-    print_line!("backend      {} (the one that sealmark chooses here)", facts.backend);
+    print_line!("backend      {} (used by the engine sealmark)", facts.backend);
     print_line!("engines");
     for engine in &facts.engines {
         match &engine.unavailable {
             None => print_line!("  runs       {} {}", engine.name, engine.version),
-            Some(reason) => print_line!("  cannot     {} {}: {reason}", engine.name, engine.version),
+            Some(reason) => print_line!("  does not   {} {}: {reason}", engine.name, engine.version),
         }
     }
     for d in &facts.second_opinion {
-        let verdict =
-            if d.known { "known: it asks for AVX-512 state" } else { "NOT explained: please report it" };
+        let verdict = if d.known { "known: it requires AVX-512" } else { "unexplained: please report it" };
         print_line!(
             "note         {}: std says {}, cpufeatures says {} ({verdict})",
             d.feature,

@@ -1,8 +1,8 @@
 //! The command: arguments in, tables and files out, one exit code. One file for each verb.
 //!
-//! Only this floor uses `anyhow`: an error gets "while doing what to which file" and is printed on one line.
+//! Only this floor uses `anyhow`. Each error is one line that says what was being done, and to which file.
 
-/// Prints a line to standard output. A full disk behind it is an error, and a reader that left no panic.
+/// Prints a line to standard output. A full disk is an error; a closed pipe is not.
 macro_rules! print_line {
     ($($words:tt)*) => {
         $crate::cli::print(format_args!($($words)*))?
@@ -13,6 +13,7 @@ mod bench;
 mod completions;
 mod host;
 mod list;
+mod man;
 mod output;
 mod profile;
 mod progress;
@@ -22,6 +23,7 @@ mod run;
 mod schema;
 mod step;
 mod storage;
+mod terminal;
 mod trace;
 mod verify;
 mod witness;
@@ -38,28 +40,32 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Va
 
 use crate::engine::Engine;
 use crate::measure;
+use crate::report::Report;
 use crate::scheme::Scheme;
 use registry::Registry;
+use terminal::width;
 
-/// Verifies and measures AES envelope encryption on this CPU.
+/// Verifies and measures AES-GCM and envelope encryption on this CPU.
 ///
-/// Three questions, one command: which AES-GCM engines can run on this CPU, is each of them right, and how
-/// fast is each? Without a verb, `sealmark` answers all three and writes a report.
+/// Which AES-GCM implementations run on this CPU, is each one correct, and how fast is it? Without a verb,
+/// `sealmark` answers all three questions and writes a report.
 #[derive(Parser)]
 #[command(
     name = "sealmark",
     version,
     after_help = "Examples:\n  \
                   sealmark                             verify, measure, write a report\n  \
-                  sealmark verify --engine ring        is ring right on this CPU?\n  \
-                  sealmark bench open/aes-256-gcm      how fast does every engine open?\n\
+                  sealmark verify --engine ring --set wycheproof/aes-gcm\n  \
+                  sealmark bench open/aes-256-gcm/1024 --engine ring --engine aws-lc\n\
                   \n\
-                  Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.\n\
-                  NO_COLOR turns colours off. Results go to stdout, progress to stderr when it is a terminal."
+                  Exit codes: 0 fine, 1 found a failure, 2 bad usage or unreadable input, 3 could not tell.\n\
+                  Results go to stdout, progress to stderr if it is a terminal. COLUMNS sets the width of \
+                  results.\n\
+                  `sealmark man` prints the manual page, `sealmark completions SHELL` a completion script."
 )]
 struct Cli;
 
-/// A verb: a file of this folder with its `Args` and what it does with them, `run`.
+/// A verb: a file of this folder, with its arguments `Args` and the function `run`.
 struct Verb {
     name: &'static str,
     /// Adds its arguments and its help to an empty command.
@@ -93,6 +99,7 @@ const VERBS: &[Verb] = &[
     verb!(trace),
     verb!(storage),
     verb!(completions),
+    verb!(man),
 ];
 
 /// The command with all its verbs.
@@ -100,16 +107,16 @@ fn command() -> Command {
     VERBS.iter().fold(Cli::command(), |all, verb| all.subcommand((verb.describe)(Command::new(verb.name))))
 }
 
-/// How a verb prints its result.
+/// The format of a verb's result.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For a person.
+    /// Human-readable.
     Text,
-    /// For a program; `sealmark schema` describes it.
+    /// Machine-readable; `sealmark schema` prints its JSON schema.
     Json,
 }
 
-/// How a verb ended, when nothing kept it from doing its work.
+/// How a verb ended, if no error stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum ExitStatus {
     Fine = 0,
@@ -118,21 +125,22 @@ enum ExitStatus {
     CouldNotTell = 3,
 }
 
-/// What keeps every one of these engines from running here, for the end [`ExitStatus::CouldNotTell`].
+/// Why none of these engines runs here, for [`ExitStatus::CouldNotTell`]; `None` if at least one does.
 fn none_can_run(engines: &[&'static dyn Engine]) -> Option<String> {
     let reasons: Vec<String> = engines.iter().filter_map(|engine| engine.available().err()).collect();
     (reasons.len() == engines.len())
-        .then(|| format!("no engine asked for can run here: {}", reasons.join("; ")))
+        .then(|| format!("none of the engines runs on this CPU: {}", reasons.join("; ")))
 }
 
-/// Set by the first Ctrl-C: finish what is being measured, keep it, stop. A later one ends at once.
+/// Set by the first Ctrl-C: finish the current measurement, keep the results, stop. A later Ctrl-C ends the
+/// process at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// How long after a signal another one is taken for the same wish: a terminal sends Ctrl-C to every process
-/// of a group, and a wrapper among them forwards it once more.
+/// Signals this close together count as one: a terminal sends Ctrl-C to every process of a group, and a
+/// wrapper among them may forward it again.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// What a signal asks for.
+/// What the user asks for with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
     Stop,
@@ -140,7 +148,7 @@ enum Wish {
     EndAtOnce,
 }
 
-/// What a signal asks for that comes `now`, with the time of the first one.
+/// What the user asks for with a signal at time `now`, given the time of the first one.
 fn wish(first: &mut Option<Instant>, now: Instant) -> Wish {
     match first {
         None => {
@@ -157,33 +165,33 @@ fn install_ctrlc_handler() {
     let handled = ctrlc::set_handler(move || match wish(&mut first, Instant::now()) {
         Wish::Stop => {
             STOP.store(true, Ordering::SeqCst);
-            eprintln!("stopping: what is finished is kept (once more, after a second, to end at once)");
+            eprintln!("stopping; results so far are kept (Ctrl-C again, after a second, quits at once)");
         }
         Wish::Again => {}
         Wish::EndAtOnce => std::process::exit(130),
     });
     if handled.is_err() {
-        eprintln!("note: Ctrl-C cannot be caught here; it will end the run without a report");
+        eprintln!("note: Ctrl-C cannot be caught here and would end the run without a report");
     }
 }
 
-/// A verb that this program gives to the processes that it starts.
+/// A verb for the processes that this program starts itself.
 type Hidden = fn(&Registry) -> anyhow::Result<ExitStatus>;
 
 /// The hidden verbs. They are looked up before any argument is parsed: parsing puts every help text on the
-/// heap, and where a traced process has its buffers would depend on their length.
+/// heap, so the addresses of a traced process's buffers would depend on the length of the help.
 const HIDDEN: [(&str, Hidden); 2] =
     [(measure::worker::parent::VERB, worker::run), (measure::trace::VERB, step::run)];
 
-/// The hidden verb that is the only argument.
+/// The hidden verb, if it is the only argument.
 fn hidden(mut arguments: std::env::ArgsOs) -> Option<Hidden> {
     let verb = arguments.nth(1).filter(|_| arguments.len() == 0)?;
     HIDDEN.iter().find(|(name, _)| verb == *name).map(|(_, run)| *run)
 }
 
-/// The whole command, with extra engines and schemes of the caller's own.
+/// The whole command, with the caller's own engines and schemes added.
 ///
-/// Exit codes: 0 fine, 1 found something, 2 bad usage or unreadable input, 3 could not tell.
+/// Exit codes: 0 fine, 1 found a failure, 2 bad usage or unreadable input, 3 could not tell.
 pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> ExitCode {
     let registry = match Registry::with(engines, schemes) {
         Ok(registry) => registry,
@@ -198,7 +206,7 @@ pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) ->
     };
     match end {
         Ok(end) => ExitCode::from(end as u8),
-        // A worker whose parent is gone has nobody to tell.
+        // A worker whose parent is gone has nobody to report to.
         Err(error) if is_broken_pipe(&error) => ExitCode::from(ExitStatus::Fine as u8),
         Err(error) => {
             eprintln!("sealmark: {error:#}");
@@ -207,7 +215,7 @@ pub fn main(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) ->
     }
 }
 
-/// Parses the arguments and runs the verb among them.
+/// Parses the arguments and runs the verb.
 fn visible(registry: &Registry) -> anyhow::Result<ExitStatus> {
     let matches = command().get_matches();
     match matches.subcommand() {
@@ -221,23 +229,24 @@ fn visible(registry: &Registry) -> anyhow::Result<ExitStatus> {
 
 fn print(words: fmt::Arguments<'_>) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{words}") {
-        // Whoever read the output has seen enough, which does not change what was found.
+        // The reader has seen enough. That does not change the result.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output cannot be written"),
+        written => written.context("writing to standard output"),
     }
+}
+
+/// Prints the results: every table if `full` is set, and the summary last, so that it remains in view.
+fn print_report(report: &Report, full: bool) -> anyhow::Result<()> {
+    if full {
+        print_line!("{}", report.text(width()));
+    }
+    print_line!("{}", report.screen(terminal::screen_width()));
+    Ok(())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// Columns that tables may take: the terminal's, or a wide page's where there is none.
-fn width() -> u16 {
-    use std::io::IsTerminal;
-    const WIDE: u16 = 160;
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    if std::io::stdout().is_terminal() { columns.unwrap_or(120) } else { WIDE }
 }
 
 #[cfg(test)]
@@ -252,13 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_shows_an_example() {
+    fn every_verb_shows_two_examples() {
         let command = command();
         let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
         assert_eq!(verbs.len(), VERBS.len());
         for verb in verbs {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("sealmark "), "{} has no example", verb.get_name());
+            let examples = help.lines().filter(|line| line.starts_with("  sealmark ")).count();
+            assert!(examples >= 2, "{} has {examples} examples", verb.get_name());
         }
     }
 

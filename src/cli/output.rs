@@ -1,8 +1,8 @@
-//! Where a result goes: seen to be writable before anything is measured, and kept up to date while it comes.
+//! Result files: checked to be writable before the first measurement, and kept up to date during the run.
 //!
-//! A measurement takes minutes. A folder that cannot be written should end the command at once, and whatever
-//! ends it later, a kill included, should leave on disk what was finished by then. A complete older file is
-//! not given up for part of a new one: until the new one is complete, its part stands beside it.
+//! A measurement takes minutes. If its folder cannot be written, the command must fail at once. If something
+//! ends the command later, even a kill, the results so far must be on disk. A partial result never replaces a
+//! complete older file: it goes to a file next to it until the new result is complete.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,18 +16,20 @@ use crate::report;
 /// A file that a run is written to.
 pub(super) struct Output {
     path: PathBuf,
-    /// What is finished of a run: the same file, or where that was there before, one beside it.
+    /// The file for partial results: the same one, or one next to it if the file existed before.
     partial: PathBuf,
-    /// Whether a failure to keep something was told.
+    /// Whether a failure to write partial results was already reported.
     told: bool,
 }
 
-/// Sees to it that a file can be written: makes its folder, and a file in there that it removes again. What
-/// is under the file's own name stays as it is.
+/// Checks that a file can be written: creates its folder, writes a trial file there and removes it. Does not
+/// touch the file itself.
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
-    let Some(name) = path.file_name() else { bail!("{} is not the name of a file", path.display()) };
+    let Some(name) = path.file_name() else {
+        bail!("{} is not a file name: choose a name for the result", path.display())
+    };
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        bail!("{} is there and is not a file: name another place for the result", path.display());
+        bail!("{} exists and is not a file: choose another name for the result", path.display());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
@@ -40,7 +42,7 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 impl Output {
-    /// A file that can be written, as [`check`] finds.
+    /// A file that passes [`check`].
     pub(super) fn to(path: &Path) -> anyhow::Result<Self> {
         check(path)?;
         let mut partial = path.to_owned();
@@ -50,31 +52,31 @@ impl Output {
         Ok(Self { path: path.to_owned(), partial, told: false })
     }
 
-    /// Writes what is finished of a run. A failure is told once: the run goes on, and may yet be written as a
-    /// whole.
+    /// Writes the results so far. Reports a failure only once: the run goes on, and its complete result may
+    /// still be written.
     pub(super) fn keep(&mut self, run: &Run) {
         if run.rows.is_empty() {
             return;
         }
         if let (Err(error), false) = (report::write(&self.partial, run), self.told) {
-            eprintln!("warning: what is finished cannot be kept: {error}");
+            eprintln!("warning: partial results cannot be written: {error}");
             self.told = true;
         }
     }
 
-    /// Writes a run that is over: to its file, or what there is of it to where that was kept.
+    /// Writes a run that is over: a complete one to its file, a partial one to the file for partial results.
     pub(super) fn finish(&self, run: &Run) -> anyhow::Result<()> {
         if run.partial {
             if !run.rows.is_empty() {
                 report::write(&self.partial, run)?;
-                eprintln!("what was finished is in {}", self.partial.display());
+                eprintln!("the partial results are in {}", self.partial.display());
             }
             return Ok(());
         }
         report::write(&self.path, run)?;
         if self.partial != self.path && self.partial.exists() {
             fs::remove_file(&self.partial)
-                .with_context(|| format!("removing {}, which is complete now", self.partial.display()))?;
+                .with_context(|| format!("removing {}, which is no longer needed", self.partial.display()))?;
         }
         Ok(())
     }
@@ -103,8 +105,8 @@ mod tests {
         fs::write(&file, "old").unwrap();
         for (path, reason) in [
             (file.join("x.json"), format!("making the folder {}", file.display())),
-            (dir.path().to_owned(), format!("{} is there and is not a file", dir.path().display())),
-            (PathBuf::from("/"), "/ is not the name of a file".to_owned()),
+            (dir.path().to_owned(), format!("{} exists and is not a file", dir.path().display())),
+            (PathBuf::from("/"), "/ is not a file name".to_owned()),
         ] {
             let error = format!("{:#}", check(&path).unwrap_err());
             assert!(error.contains(&reason), "{error}");

@@ -1,35 +1,39 @@
-//! `sealmark profile`: where a workload's time goes, as a flame graph. Unix, with the feature `profile`.
+//! `sealmark profile`: a flame graph of a workload. Unix, with the feature `profile`.
 
 use std::path::PathBuf;
 
-/// Draws a flame graph of a workload and names the functions that take its time.
+/// Draws a flame graph of a workload and lists the functions that take most of its time.
 ///
-/// Needs a build with the feature `profile`, on Unix. Restoring the buffers between passes is part of the
-/// picture.
+/// Needs a build with the feature `profile`, on Unix. The picture includes the work of restoring buffers
+/// between passes.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  sealmark profile seal/aes-256-gcm/16384 --engine ring -o ring.svg")]
+#[command(after_help = "Examples:\n  \
+                  sealmark profile seal/aes-256-gcm/16384 --engine ring -o ring.svg\n  \
+                  sealmark profile open/aes-256-gcm/1024 --seconds 1")]
 pub(super) struct Args {
-    /// The workload's path; `sealmark list workloads` names them all.
+    /// The workload (`sealmark list workloads`).
     workload: String,
     /// The engine.
     #[arg(long, value_name = "NAME", default_value = "sealmark")]
     engine: String,
-    /// The picture.
+    /// The file for the picture, in SVG.
     #[arg(short, value_name = "FILE", default_value = "profile.svg")]
     output: PathBuf,
-    /// How long to run.
+    /// Seconds to sample for.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
 }
 
 #[cfg(not(all(unix, feature = "profile")))]
 pub(super) fn run(args: &Args, _: &super::Registry) -> anyhow::Result<super::ExitStatus> {
-    eprintln!("sealmark: this build cannot profile {} on {}", args.workload, args.engine);
     eprintln!(
-        "sealmark: build it on Unix with --features profile: neither {} nor {} s of sampling",
+        "sealmark: this build cannot profile: {} on {} was not sampled for {} s, and {} was not written",
+        args.workload,
+        args.engine,
+        args.seconds,
         args.output.display(),
-        args.seconds
     );
+    eprintln!("sealmark: on Unix, build it with `cargo install --path . --features profile`");
     Ok(super::ExitStatus::CouldNotTell)
 }
 
@@ -41,7 +45,7 @@ mod sampled {
     use std::collections::BTreeMap;
     use std::time::{Duration, Instant};
 
-    use anyhow::{Context, bail};
+    use anyhow::Context;
 
     use super::super::{ExitStatus, Registry};
     use super::Args;
@@ -49,7 +53,7 @@ mod sampled {
 
     /// Samples a second: not a divisor of anything that the kernel does by the clock.
     const HERTZ: i32 = 997;
-    /// Functions that are printed.
+    /// How many functions are printed.
     const TOP: usize = 12;
 
     pub(crate) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
@@ -59,9 +63,7 @@ mod sampled {
             eprintln!("sealmark: {reason}");
             return Ok(ExitStatus::CouldNotTell);
         }
-        let Some(workload) = registry.workloads().find(&args.workload) else {
-            bail!("no workload is called {:?}; `sealmark list workloads` names them", args.workload);
-        };
+        let workload = registry.workload(&args.workload)?;
         let mut batch = workload.prepare(engine, workload.count()).context("preparing the workload")?;
         let profiler = pprof::ProfilerGuard::new(HERTZ).context("starting the sampler")?;
         let end = Instant::now() + Duration::from_secs(args.seconds);

@@ -1,15 +1,16 @@
-//! What a command knows: the engines and schemes that were compiled in, and the caller's own.
+//! The engines and schemes that a command knows: the compiled-in ones and the caller's own. Also the messages
+//! for an unknown name.
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::engine::{self, Engine};
-use crate::measure::{self, Plan, Suite};
+use crate::measure::{self, Plan, Suite, Workload};
 use crate::scheme::{self, Scheme};
 use crate::verify::Catalog;
 
-/// Engines and schemes, each under a name of its own.
+/// Engines and schemes, each with a unique name.
 pub(super) struct Registry {
     engines: Vec<&'static dyn Engine>,
     schemes: Vec<&'static dyn Scheme>,
@@ -17,10 +18,10 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Ours, then those.
+    /// The built-in ones, then the caller's.
     ///
     /// # Errors
-    /// Two engines or two schemes of one name, or two workloads of one path.
+    /// Two engines or two schemes with the same name, or two workloads with the same path.
     pub fn with(engines: &[&'static dyn Engine], schemes: &[&'static dyn Scheme]) -> anyhow::Result<Self> {
         let engines: Vec<_> = engine::engines().into_iter().chain(engines.iter().copied()).collect();
         let schemes: Vec<_> = scheme::schemes().into_iter().chain(schemes.iter().copied()).collect();
@@ -44,9 +45,27 @@ impl Registry {
         self.schemes.clone()
     }
 
-    /// What there is to measure, with workloads for all schemes.
+    /// All workloads, including those for every scheme.
     pub fn workloads(&self) -> &Arc<measure::Catalog> {
         &self.workloads
+    }
+
+    /// The workload of that path.
+    ///
+    /// # Errors
+    /// There is none; the error names the nearest match.
+    pub fn workload(&self, path: &str) -> anyhow::Result<&Workload> {
+        self.workloads.find(path).with_context(|| self.no_workload("is called", path))
+    }
+
+    /// The message if no workload `is called` a path, or `matches` a filter.
+    pub fn no_workload(&self, how: &str, name: &str) -> String {
+        let known: Vec<&str> =
+            self.workloads.workloads().iter().map(|workload| workload.path.as_str()).collect();
+        format!(
+            "no workload {how} {name:?}{}; `sealmark list workloads` names them all",
+            nearest(name, &known)
+        )
     }
 
     /// The usual plan of a suite of these workloads.
@@ -68,8 +87,10 @@ impl Registry {
         for name in names {
             let known = self.engines.iter().copied().find(|engine| engine.name() == name);
             let Some(engine) = known.or_else(|| engine::find(name)) else {
-                let names = self.engines.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(", ");
-                bail!("no engine is called {name:?}; there are: sealmark, {names}");
+                let known: Vec<&str> = std::iter::once("sealmark")
+                    .chain(self.engines.iter().map(|engine| engine.name()))
+                    .collect();
+                bail!("{}", unknown("engine", name, &known));
             };
             if !found.iter().any(|other| other.name() == engine.name()) {
                 found.push(engine);
@@ -79,7 +100,24 @@ impl Registry {
     }
 }
 
-/// A name that stands twice.
+/// The message for an unknown name: it suggests the nearest known name, and lists all of them.
+pub(super) fn unknown<S: AsRef<str>>(what: &str, name: &str, known: &[S]) -> String {
+    let all = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    format!("no {what} is called {name:?}{}; there are: {all}", nearest(name, known))
+}
+
+/// ` (did you mean "ring"?)`, or nothing if no name is near.
+pub(super) fn nearest<S: AsRef<str>>(name: &str, known: &[S]) -> String {
+    let near = |other: &&str| strsim::jaro_winkler(name, other);
+    let best = known.iter().map(AsRef::as_ref).max_by(|a, b| near(a).total_cmp(&near(b)));
+    best.filter(|best| near(best) >= NEAR)
+        .map_or_else(String::new, |best| format!(" (did you mean {best:?}?)"))
+}
+
+/// The least similarity at which a name counts as a misspelling of another.
+const NEAR: f64 = 0.8;
+
+/// The first name that repeats.
 fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut seen = std::collections::BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
@@ -106,7 +144,11 @@ mod tests {
     fn an_unknown_engine_is_refused_with_the_known_names() {
         let registry = Registry::with(&[], &[]).unwrap();
         let error = registry.engines_named(&["rong".into()]).err().expect("refused").to_string();
-        assert!(error.contains("rong") && error.contains("sealmark/portable"), "{error}");
+        let begins =
+            "no engine is called \"rong\" (did you mean \"ring\"?); there are: sealmark, sealmark/portable";
+        assert!(error.starts_with(begins), "{error}");
+        let error = registry.engines_named(&["abacus".into()]).err().expect("refused").to_string();
+        assert!(error.starts_with("no engine is called \"abacus\"; there are: "), "{error}");
         assert_eq!(registry.engines_named(&["sealmark".into()]).expect("known").len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! `sealmark report`: pages drawn from result files.
+//! `sealmark report`: reports drawn from result files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,42 +11,42 @@ use crate::report::agree::agreement;
 use crate::report::finding::{Finding, Kind};
 use crate::report::{self, FORMATS, File, Format, Report, Section, plain};
 
-/// Draws a report from result files: HTML, Markdown, CSV, what other tools read, or pictures for a README.
+/// Draws a report from result files: HTML, Markdown, CSV, formats for other tools, or pictures for a README.
 ///
-/// Results that hold a failure are drawn, and the command then ends with 1 and names the first failure on
-/// stderr: a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
-/// early. An engine that the CPU cannot run is no failure.
+/// If the results contain a failure, the report shows it, stderr names the first one, and the exit code is 1.
+/// Failures are a wrong case, a set or an engine that failed, a measurement without a time, a run that ended
+/// early. An engine that the CPU cannot run is not a failure.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 all in the files succeeded; 1 they hold a failure, or --agree found the runs \
-                  apart; 2 bad usage, or a file that cannot be read; 3 the files hold no result.\n\n\
-                  Examples:\n  sealmark report verify.json bench.json -o site/\n\
-                  \x20 sealmark report bench.json --format markdown\n\
-                  \x20 sealmark report first.json second.json --agree ring\n\
-                  \x20 sealmark report reports/baseline/my-host --splice README.md"
-)]
+#[command(after_help = "Examples:\n  \
+                  sealmark bench seal/aes-256-gcm/1024 --engine ring -o bench.json\n  \
+                  sealmark report bench.json -o site\n  \
+                  sealmark report bench.json --format markdown\n\
+                  \n\
+                  Exit codes: 0 no failure in the files; 1 a failure, or --agree found that the runs differ; \
+                  2 bad usage, or a file that cannot be read; 3 the files hold no result.")]
 pub(super) struct Args {
-    /// Result files of `verify` and `bench`, or folders of them.
+    /// Result files of `verify` and `bench`, or folders with result files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Writes index.html, report.md and report.csv into this folder.
     #[arg(short, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Prints instead of writing files.
+    /// Prints the report in this format instead of writing files.
     #[arg(long, value_parser = formats(), conflicts_with = "output")]
     format: Option<&'static Format>,
-    /// Whether two runs agree: of each row the ratio to this engine, with its interval over processes. Ends
-    /// with 1 where intervals overlap on fewer than 95 % of the rows that both runs have, or where a run
-    /// holds a failure. Names the rows that it could not compare.
+    /// Checks whether two runs agree on each engine's ratio to this engine. Ends with 1 if the intervals
+    /// overlap on fewer than 95 % of the rows that both runs have, or if a run contains a failure. Names the
+    /// rows that it could not compare.
     #[arg(long, value_name = "ENGINE", conflicts_with_all = ["output", "format", "splice"])]
     agree: Option<String>,
-    /// Replaces what stands between the markers `<!-- sealmark:NAME -->` of a Markdown file by the tables of
-    /// these names, and draws its pictures beside the result files.
+    /// Fills a Markdown file: puts each table between its markers `<!-- sealmark:NAME -->` and
+    /// `<!-- /sealmark:NAME -->`, and writes the pictures next to the result files, whose folder must be
+    /// given.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "format"])]
     splice: Option<PathBuf>,
 }
 
-/// The names of the formats, each with what it holds.
+/// The names of the formats, each with its description.
 fn formats() -> impl TypedValueParser<Value = &'static Format> {
     let names = FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.about));
     PossibleValuesParser::new(names).map(|name| {
@@ -76,14 +76,16 @@ fn draw(args: &Args, report: &Report) -> anyhow::Result<()> {
         (Some(format), _) => print_line!("{}", report.draw(format, super::width())?.trim_end()),
         (None, Some(target)) => splice(target, &args.files, sections)?,
         (None, None) => {
-            let Some(dir) = &args.output else { bail!("where to? give -o DIR, --format or --splice") };
+            let Some(dir) = &args.output else {
+                bail!("nowhere to put the report: give -o DIR, --format FORMAT or --splice FILE")
+            };
             print_line!("{}", report.write_html(dir)?.display());
         }
     }
     Ok(())
 }
 
-/// Names the first finding on stderr. Whatever was drawn of it, it never ends like success.
+/// Names the first failure on stderr. A report with a failure never exits with 0.
 fn end_of(findings: &[Finding]) -> ExitStatus {
     let Some(first) = findings.first() else { return ExitStatus::Fine };
     if findings.iter().all(|finding| finding.kind == Kind::Nothing) {
@@ -103,7 +105,7 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<ExitStatus> {
     let runs: Vec<&Run> =
         files.iter().filter_map(|file| if let File::Bench(run) = file { Some(run) } else { None }).collect();
     let [one, other] = runs[..] else {
-        bail!("--agree compares two runs of `bench`; these files hold {}", runs.len())
+        bail!("--agree compares two runs of `bench`, but these files hold {}: name two", runs.len())
     };
     let found = agreement(one, other, reference);
     for table in [&found.table, &found.left_out] {
@@ -117,7 +119,7 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<ExitStatus> {
         if !failures.is_empty() {
             return Ok(end_of(&failures));
         }
-        bail!("the two runs have no row of {reference} and another engine in common")
+        bail!("the two runs have no workload in common on which {reference} and another engine ran")
     };
     print_line!("{} of {} ratios to {reference} agree: {:.1} %", found.agree, found.rows, 100.0 * share);
     print_line!(
@@ -130,18 +132,18 @@ fn agree(files: &[File], reference: &str) -> anyhow::Result<ExitStatus> {
     Ok(end.max(end_of(&failures)))
 }
 
-/// Puts a run's tables and pictures between the markers of `target`, and names the markers that stay as they
-/// were.
+/// Puts a run's tables and pictures between the markers of `target`, and names the markers that it left
+/// alone.
 fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Result<()> {
     let mut text =
         std::fs::read_to_string(target).with_context(|| format!("reading {}", target.display()))?;
     let [section] = sections else {
-        bail!("these files hold {} runs, and --splice draws one: name the files of one run", sections.len())
+        bail!("--splice draws one run, but these files hold {} runs: name the files of one", sections.len())
     };
     let folder = files
         .iter()
         .find(|path| path.is_dir())
-        .context("--splice draws pictures: name a folder of results")?;
+        .context("--splice writes pictures next to the results: name their folder, not the files")?;
     let command = format!("sealmark report {} --splice {}", folder.display(), target.display());
     let host = format!("{} ({})", section.host.cpu, section.host.fingerprint);
     let mut spliced = Vec::new();
@@ -150,7 +152,7 @@ fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Res
         if text.contains(&format!("<!-- sealmark:{marker} -->")) {
             let path = folder.join(format!("{name}.svg"));
             report::write_text(&path, &svg)?;
-            let link = format!("![{name}: GB/s over message size, on {host}]({})", path.display());
+            let link = format!("![{name} by message size, on {host}]({})", report::link(target, &path));
             text = report::splice(&text, &marker, &link)?;
             spliced.push(marker);
         }
@@ -163,11 +165,14 @@ fn splice(target: &Path, files: &[PathBuf], sections: &[Section]) -> anyhow::Res
         }
     }
     if spliced.is_empty() {
-        bail!("{} has none of the markers of these results", target.display());
+        bail!(
+            "{} has no marker of these results, such as <!-- sealmark:seal-aes-256-gcm -->",
+            target.display()
+        );
     }
     report::write_text(target, &text)?;
     print_line!("{}: {} parts replaced", target.display(), spliced.len());
-    // Another verb may own them; or this run has no such table, and the old one still stands there.
+    // They belong to another verb, or this run has no such table and the old one is still there.
     let left: Vec<&str> = report::markers(&text)
         .into_iter()
         .filter(|marker| !spliced.iter().any(|one| one == marker))

@@ -1,5 +1,4 @@
-//! `sealmark schema`: the JSON schemas of what the other verbs write, and of what workers are told and
-//! answer.
+//! `sealmark schema`: the JSON schemas of result files and of the worker protocol.
 
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
@@ -10,9 +9,11 @@ use crate::{measure, verify};
 
 /// Prints the JSON schema of a result file, or of the worker protocol.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  sealmark schema bench > sealmark.bench.1.schema.json")]
+#[command(after_help = "Examples:\n  \
+                  sealmark schema bench > sealmark.bench.1.schema.json\n  \
+                  sealmark schema                                       all of them, in one object")]
 pub(super) struct Args {
-    /// Which schema; all of them, in one object, when left out.
+    /// Which schema. Default: all of them, in one object.
     what: Option<What>,
 }
 
@@ -26,7 +27,7 @@ enum What {
     Host,
     /// `sealmark trace -o FILE`.
     Trace,
-    /// A line between `sealmark bench` and the worker processes that measure for it.
+    /// A line of the protocol between `sealmark bench` and its worker processes.
     Worker,
     /// `sealmark storage probe-node-id --format json`.
     ProbeNodeId,

@@ -7,6 +7,6 @@ use crate::measure::trace;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
     trace::step_main(&registry.engines(), registry.workloads())
-        .context("this verb is for `sealmark trace` itself")?;
+        .context("this verb is only for internal use by `sealmark trace`")?;
     Ok(ExitStatus::Fine)
 }

@@ -1,4 +1,4 @@
-//! `sealmark storage`: small tools for the data folder of a node, whose errors ask for them.
+//! `sealmark storage`: small tools for a node's data folder, which the scheme's error messages refer to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,16 +21,19 @@ pub(super) const PROBE_SCHEMA: &str = "sealmark.probe-node-id/1";
 /// The name and version of the JSON that `resync` prints.
 pub(super) const RESYNC_SCHEMA: &str = "sealmark.resync/1";
 
-/// Tools for the data folder of a node of the storage scheme.
+/// Tools for the data folder of a node that uses the storage scheme.
 ///
-/// The folder is the one that holds `keys.json`, and beside it `registry`, a redb database (elastickv:
-/// `<dataDir>/encryption`). Reading a registry needs a sealmark that is built with `--features redb`. The
-/// database is held while it is read: stop the node first, or work on a copy.
+/// The folder holds `keys.json` and, next to it, `registry`, a redb database (elastickv:
+/// `<dataDir>/encryption`). Reading a registry needs a build with `--features redb` and locks the database:
+/// stop the node first, or work on a copy.
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
     after_help = "Examples:\n  \
                   sealmark storage probe-node-id node-7 --member node-1 --member node-2\n  \
+                  sealmark storage probe-node-id node-7 --member node-1 --format json\n\
+                  \n\
+                  With folders of your own:\n    \
                   sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 \
                   --kek-file kek.bin"
 )]
@@ -45,35 +48,40 @@ enum Tool {
     Resync(ResyncArgs),
 }
 
-/// Says which 16-bit id the nonces of a raft id carry, and with whom it collides; ends with 1 when it does.
+/// Prints the 16-bit node id that a raft id puts into nonces, and the members with the same node id. Exits
+/// with 1 if there are any.
 ///
-/// Ask before a new member is proposed: two members with one 16-bit id would repeat each other's nonces.
+/// Run this before proposing a new member: two members with the same node id would repeat each other's
+/// nonces.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
-                  sealmark storage probe-node-id node-7 --member node-1 --member node-2 \
-                  --data /copy/of/node-1")]
+#[command(after_help = "Examples:\n  \
+                  sealmark storage probe-node-id node-7 --member node-1 --member node-2\n  \
+                  sealmark storage probe-node-id node-7 --member node-1 --format json\n\
+                  \n\
+                  With a folder of your own:\n    \
+                  sealmark storage probe-node-id node-7 --member node-1 --data /copy/of/node-1")]
 struct ProbeArgs {
     /// The raft id of the new member.
     raft_id: String,
-    /// The raft id of a member; may be given several times.
+    /// The raft id of a member. Repeat for several.
     #[arg(long = "member", value_name = "RAFT_ID")]
     members: Vec<String>,
-    /// The data folder of a member, whose registry knows the writers that left as well.
+    /// The data folder of a member. Its registry also knows writers that have left.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-/// Makes the keys.json of a stopped node anew from a leader's folder, under epochs that nobody has seen.
+/// Rebuilds the keys.json of a stopped node from a leader's folder, with epochs that were never used.
 ///
-/// For a sidecar that is lost, damaged or older than the registry or the log. The leader's folder is a copy
-/// that was made while the leader stood still. The node's log must reach the leader's applied index before
-/// the node starts: let it take over the leader's snapshot where it does not. Nothing is written when the
-/// leader is behind the node, or of another cluster.
+/// Use it if keys.json is lost, damaged, or older than the registry or the log. Copy the leader's folder
+/// while the leader is stopped. The node's log must reach the leader's applied index before the node starts;
+/// if it does not, install the leader's snapshot first. Writes nothing if the leader is behind the node or
+/// belongs to another cluster.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "With folders of your own:\n    \
                   sealmark storage resync /data/node-2 --leader /copy/of/node-1 --raft-id node-2 \
                   --kek-file kek.bin")]
 struct ResyncArgs {
@@ -85,13 +93,13 @@ struct ResyncArgs {
     /// The node's raft id.
     #[arg(long)]
     raft_id: String,
-    /// The file of the key-encryption key; the variable ELASTICKV_KEK_BASE64 when left out.
+    /// The file with the key-encryption key. Default: the environment variable ELASTICKV_KEK_BASE64.
     #[arg(long, value_name = "FILE")]
     kek_file: Option<PathBuf>,
-    /// The wraps bind purpose and key id, as this program's do on request and elastickv's do not.
+    /// The wrapped keys are bound to their purpose and key id. elastickv does not bind them.
     #[arg(long)]
     bound: bool,
-    /// How to print it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -101,22 +109,22 @@ struct ResyncArgs {
 pub(super) struct Probe {
     schema: &'static str,
     raft_id: String,
-    /// In hexadecimal: 64 bits do not fit a number of JSON.
+    /// In hexadecimal, because 64 bits do not fit a JSON number.
     full_node_id: String,
-    /// What its nonces carry.
+    /// The node id in its nonces.
     node_id: u16,
     collisions: Vec<Collision>,
 }
 
-/// Somebody who has the same 16-bit id.
+/// A member or a former writer with the same node id.
 #[derive(Serialize, JsonSchema)]
 struct Collision {
     /// In hexadecimal.
     full_node_id: String,
-    /// A member's raft id, where it is one of those given.
+    /// The raft id, if it is one of the members given.
     #[serde(skip_serializing_if = "Option::is_none")]
     raft_id: Option<String>,
-    /// The data key under which the registry knows it.
+    /// The data key under which the registry lists it.
     #[serde(skip_serializing_if = "Option::is_none")]
     dek_id: Option<u32>,
 }
@@ -127,7 +135,7 @@ pub(super) struct Resync {
     schema: &'static str,
     /// The file that was written.
     sidecar: PathBuf,
-    /// Up to where the node counts its log's key changes as applied.
+    /// The log index up to which the node counts key changes as applied.
     raft_applied_index: u64,
     keys: Vec<KeyEpoch>,
 }
@@ -135,7 +143,7 @@ pub(super) struct Resync {
 #[derive(Serialize, JsonSchema)]
 struct KeyEpoch {
     dek_id: u32,
-    /// The next start raises it once more.
+    /// The next start raises it again.
     local_epoch: u16,
 }
 
@@ -159,7 +167,9 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<ExitStatus> {
         }
     }
     if let Some(folder) = &args.data {
-        let Some(store) = registry(folder)? else { bail!("{} has no registry", folder.display()) };
+        let Some(store) = registry(folder)? else {
+            bail!("{} has no registry: name the folder that holds keys.json", folder.display())
+        };
         let rows = Registry(&*store).of_slot(node_id16(new)).context("reading the registry")?;
         for (dek_id, writer) in rows.into_iter().filter(|(_, writer)| collides(writer.full_node_id)) {
             let full_node_id = hex(writer.full_node_id);
@@ -193,7 +203,7 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<ExitStatus> {
                 }
             }
             if probe.collisions.is_empty() {
-                print_line!("  collides with nobody that was asked about");
+                print_line!("  collides with none of those given");
             } else {
                 print_line!("  give the new member another raft id");
             }
@@ -209,8 +219,10 @@ fn resync_folder(args: &ResyncArgs) -> anyhow::Result<ExitStatus> {
     };
     let kek = kek.with(if args.bound { Binding::Bound } else { Binding::Compatible });
     let leader = Sidecar::read(&Os, &sidecar_path(&args.leader)).context("reading the leader's sidecar")?;
-    let Some(leaders) = registry(&args.leader)? else { bail!("{} has no registry", args.leader.display()) };
-    // One that is gone knows of nobody; the leader's then stands in for it.
+    let Some(leaders) = registry(&args.leader)? else {
+        bail!("{} has no registry: name the leader's folder that holds keys.json", args.leader.display())
+    };
+    // A registry that is gone lists nobody; the leader's takes its place.
     let own = registry(&args.data)?.unwrap_or_else(|| Arc::<crate::disk::Memory>::default());
     let file = SidecarFile::new(Arc::new(Os) as Arc<dyn Disk>, sidecar_path(&args.data));
     let leader = Leader { sidecar: &leader, registry: Registry(&*leaders) };
@@ -226,7 +238,7 @@ fn resync_folder(args: &ResyncArgs) -> anyhow::Result<ExitStatus> {
     match args.format {
         Format::Json => print_line!("{}", serde_json::to_string_pretty(&resync)?),
         Format::Text => {
-            print_line!("{}: written anew", resync.sidecar.display());
+            print_line!("{}: rebuilt", resync.sidecar.display());
             print_line!("  key changes applied up to log index {}", resync.raft_applied_index);
             for key in &resync.keys {
                 print_line!("  key {}: epoch {}, which the next start raises", key.dek_id, key.local_epoch);
@@ -240,11 +252,11 @@ fn sidecar_path(folder: &Path) -> PathBuf {
     folder.join("keys.json")
 }
 
-/// The registry of a data folder, where it has one.
+/// The registry of a data folder, if it has one.
 #[cfg(feature = "redb")]
 fn registry(folder: &Path) -> anyhow::Result<Option<Arc<dyn Store>>> {
     let path = folder.join("registry");
-    // It is not for a reader to begin a database.
+    // Opening would create the database, and a reader must not.
     if !path.try_exists().with_context(|| format!("looking for {}", path.display()))? {
         return Ok(None);
     }
@@ -254,7 +266,7 @@ fn registry(folder: &Path) -> anyhow::Result<Option<Arc<dyn Store>>> {
 #[cfg(not(feature = "redb"))]
 fn registry(folder: &Path) -> anyhow::Result<Option<Arc<dyn Store>>> {
     bail!(
-        "reading the registry of {} needs the feature redb: cargo install sealmark --features redb",
+        "reading the registry of {} needs the feature redb: cargo install --path . --features redb",
         folder.display()
     )
 }

@@ -1,4 +1,4 @@
-//! `sealmark trace`: what one call of a workload executes.
+//! `sealmark trace`: the instructions that one call of a workload executes.
 
 use std::path::{Path, PathBuf};
 
@@ -14,40 +14,40 @@ use crate::trace::Diff;
 /// Counts the instructions that one call of a workload executes: by class, by symbol, by loop, with register
 /// widths.
 ///
-/// A process of its own is single-stepped through the call (ptrace), on Linux on x86-64 and aarch64, at some
-/// forty thousand instructions a second. It sees the CPU as it is, so it shows which kernel really ran.
-/// Several workloads or engines are shown side by side: instructions for each byte, and the widest AES
+/// Single-steps a separate process through the call, with ptrace, on Linux on x86-64 and aarch64, at about
+/// forty thousand instructions a second. The process runs on the real CPU, so the trace shows which kernel
+/// really ran. Several workloads or engines are shown side by side: instructions per byte, and the widest AES
 /// instructions.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   sealmark trace seal/aes-256-gcm/16384 --engine aws-lc\n  \
-                  sealmark trace open/aes-256-gcm/1024 --engine sealmark -o before.json\n  \
-                  sealmark trace open/aes-256-gcm/1024 --engine sealmark --diff before.json\n  \
-                  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024      every engine, side by side\n\
+                  sealmark trace open/aes-256-gcm/1024 --engine ring -o before.json\n  \
+                  sealmark trace open/aes-256-gcm/1024 --engine ring --diff before.json\n  \
+                  sealmark trace seal/aes-256-gcm/16 seal/aes-256-gcm/1024 --engine ring\n\
                   \n\
-                  Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 there is no trace for \
-                  another reason: most often the system does not let a process be traced.")]
+                  Exit codes: 0 fine, 1 an engine is wrong or crashes, 2 bad usage, 3 no trace for \
+                  another reason, most often because the system forbids tracing. In a container, allow \
+                  ptrace: docker run --cap-add SYS_PTRACE.")]
 pub(super) struct Args {
-    /// The workload's path; `sealmark list workloads` names them all.
+    /// The workload (`sealmark list workloads`). Several may be given.
     #[arg(required = true, value_name = "WORKLOAD")]
     workloads: Vec<String>,
-    /// Only this engine; may be given several times. All when left out.
+    /// Only this engine. Repeat for several. Default: all.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
-    /// What keys, nonces and messages are drawn from. Code that is constant-time has one digest for all.
+    /// Seed for keys, nonces and messages. Constant-time code has the same digest for every seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Compares with an earlier trace: what changed, by mnemonic and by symbol.
+    /// Compares with an earlier trace, by mnemonic and by symbol.
     #[arg(long, value_name = "RUN")]
     diff: Option<PathBuf>,
-    /// Replaces what stands between the markers `<!-- sealmark:instructions -->` of a Markdown file by the
-    /// table of all side by side.
+    /// Puts the table of all traces between the markers `<!-- sealmark:instructions -->` of a Markdown file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["diff", "output", "format"])]
     splice: Option<PathBuf>,
-    /// How to print it; as JSON, several are one object a line.
+    /// Output format. In JSON, several traces are printed as one object per line.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also writes the JSON to this file.
+    /// Also writes the trace to this file as JSON.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus> {
     args.output.as_deref().map_or(Ok(()), super::output::check)?;
     let workloads =
-        args.workloads.iter().map(|path| named(registry, path)).collect::<anyhow::Result<Vec<_>>>()?;
+        args.workloads.iter().map(|path| registry.workload(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let chosen = registry.engines_named(&args.engines)?;
     let before = args.diff.as_deref().map(read).transpose()?;
     if let Some(reason) = super::none_can_run(&chosen) {
@@ -67,11 +67,11 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         .flat_map(|&w| w.eligible_engines(&chosen).into_iter().map(move |e| (w, e)))
         .collect();
     if calls.is_empty() {
-        eprintln!("sealmark: no engine asked for offers {}", args.workloads.join(", "));
+        eprintln!("sealmark: none of the engines supports {}", args.workloads.join(", "));
         return Ok(ExitStatus::CouldNotTell);
     }
     if calls.len() > 1 && (before.is_some() || args.output.is_some()) {
-        bail!("--diff and -o are for one workload on one engine: name it with --engine");
+        bail!("--diff and -o take one workload on one engine: choose one with --engine");
     }
     let (mut all, mut end) = (Vec::new(), ExitStatus::Fine);
     let bar = progress::bar("tracing", calls.len() as u64);
@@ -100,19 +100,14 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
     }
     match (&args.splice, args.format) {
         (Some(target), _) if end == ExitStatus::Fine => splice(target, args, &all)?,
-        (Some(target), _) => eprintln!("sealmark: {} stays as it is", target.display()),
+        (Some(target), _) => eprintln!("sealmark: {} was not changed", target.display()),
         (None, format) => print(&all, format)?,
     }
     Ok(end)
 }
 
-fn named<'a>(registry: &'a Registry, path: &str) -> anyhow::Result<&'a Workload> {
-    let found = registry.workloads().find(path);
-    found.with_context(|| format!("no workload is called {path:?}; `sealmark list workloads` names them"))
-}
-
-/// What it means that there is no trace: an engine that is wrong or crashes was found, and all else leaves
-/// the question open.
+/// The exit code when there is no trace: an engine that is wrong or crashes is a failure found; any other
+/// reason means that the verb could not tell.
 fn means(error: &measure::Error) -> ExitStatus {
     match error {
         measure::Error::Wrong { .. } => ExitStatus::FoundSomething,
@@ -121,7 +116,7 @@ fn means(error: &measure::Error) -> ExitStatus {
     }
 }
 
-/// Whether no other engine can be traced either.
+/// Whether the system forbids tracing, so that no other engine can be traced either.
 fn is_of_the_system(error: &measure::Error) -> bool {
     matches!(error, measure::Error::Trace(error) if error.is_of_the_system())
 }
@@ -148,7 +143,7 @@ fn print(all: &[Traced], format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts the table of all side by side between the markers of `target`.
+/// Puts the table of all traces, side by side, between the markers of `target`.
 fn splice(target: &Path, args: &Args, all: &[Traced]) -> anyhow::Result<()> {
     let reading = || format!("reading {}", target.display());
     let markdown = std::fs::read_to_string(target).with_context(reading)?;
@@ -171,9 +166,14 @@ fn read(path: &Path) -> anyhow::Result<Traced> {
     match value.get("schema").and_then(serde_json::Value::as_str) {
         Some(trace::SCHEMA) => {}
         other => {
-            bail!("{}: its schema is {}, not {}", path.display(), other.unwrap_or("absent"), trace::SCHEMA)
+            bail!(
+                "{}: not a trace: its schema is {}, not {} (write one with `sealmark trace -o`)",
+                path.display(),
+                other.unwrap_or("absent"),
+                trace::SCHEMA
+            )
         }
     }
     serde_json::from_value(value)
-        .with_context(|| format!("{}: not as {} says", path.display(), trace::SCHEMA))
+        .with_context(|| format!("{}: does not match the schema {}", path.display(), trace::SCHEMA))
 }

@@ -5,59 +5,66 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use super::registry::unknown;
 use super::{ExitStatus, Format, Registry, progress};
 use crate::aead::Alg;
 use crate::engine::Witnesses;
 use crate::primitive::PRIMITIVES;
 use crate::report::{self, File, Report};
-use crate::verify::{self, Catalog, Plan, PrimitiveReport, Sets, dir};
+use crate::verify::{self, Catalog, Plan, Sets, dir};
 
-/// Verifies engines: every case on every engine whose shape fits.
+/// Runs test cases on every engine and compares the results: published vectors, one engine against another,
+/// and faults planted in sealed data.
 ///
-/// Ends with 1 when something is wrong, or when an engine ran no case, and with 2 when a file of --vectors
-/// should have been readable and was not, after the good ones ran. Each engine is first traced (`sealmark
-/// trace`): one of ours that does not execute what its name claims runs no case, and that is a failure.
+/// Prints a summary; `--full` adds the counts for each set. A case counts as unsupported if the engine does
+/// not support its IV length, tag length or key size. Exits with 1 if a result is wrong or an engine ran no
+/// case, and with 2 if a file of --vectors cannot be read; the other files still run. Each engine is traced
+/// first (`sealmark trace`). If one of our own engines does not execute the instructions that its name
+/// claims, it fails and runs no case.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                      sealmark verify\n  \
-                      sealmark verify --engine aws-lc --engine sealmark/aesni\n  \
-                      sealmark verify --scheme storage\n  \
+                      sealmark verify                                          every set on every engine\n  \
+                      sealmark verify --engine ring --set wycheproof/aes-gcm\n  \
                       sealmark verify --primitive sha-256\n  \
-                      sealmark verify --vectors my-vectors/\n  \
-                      sealmark verify --require sealmark/aesni   fail where this CPU lacks it")]
+                      sealmark verify --engine ring --vectors my-vectors       your own files\n  \
+                      sealmark verify --set contract --engine ring --require ring")]
 pub(super) struct Args {
-    /// Only this engine; may be given several times. All when left out.
+    /// Only this engine. Repeat for several. Default: all.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
-    /// Only this built-in set; may be given several times.
+    /// Only this built-in set (`sealmark list sets`). Repeat for several.
     #[arg(long = "set", value_name = "NAME", conflicts_with = "vectors")]
     sets: Vec<String>,
-    /// Only the built-in sets about this scheme, or about every mode of this family of schemes; may be given
-    /// several times.
+    /// Only the built-in sets for this scheme, or for every mode of this family of schemes. Repeat for
+    /// several.
     #[arg(long = "scheme", value_name = "NAME", conflicts_with = "vectors")]
     schemes: Vec<String>,
-    /// Only the built-in sets about this primitive (`sealmark list primitives`), or about all of them where
-    /// no name follows; may be given several times.
+    /// Only the built-in sets for this primitive (`sealmark list primitives`), or for all primitives if no
+    /// name follows. Repeat for several.
     #[arg(long = "primitive", value_name = "NAME", num_args = 0..=1, default_missing_value = "all")]
     #[arg(conflicts_with = "vectors")]
     primitives: Vec<String>,
-    /// The files of this folder, recognised by content, instead of the built-in sets: Wycheproof, NIST CAVP
-    /// and ACVP, BoringSSL, OpenSSL, Rooterberg. Files of other algorithms are set aside and listed.
+    /// Runs the files in this folder instead of the built-in sets. Reads the formats of Wycheproof, NIST CAVP
+    /// and ACVP, BoringSSL, OpenSSL and Rooterberg, which it recognises by their content. Files for other
+    /// algorithms are listed and skipped.
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
-    /// An engine or family that must take part and run a case: if this CPU cannot run it, that is a failure.
+    /// Fails unless this engine, or an engine of this family, runs at least one case.
     #[arg(long, value_name = "NAME")]
     require: Vec<String>,
-    /// Seed of the differential sweep.
+    /// Seed for the random cases.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Plants defects in vectors and engines, which must be found, instead of verifying.
+    /// Tests the verification itself: plants defects in vectors and engines and checks that each is found.
     #[arg(long, conflicts_with_all = ["engines", "sets", "schemes", "primitives", "vectors", "require"])]
     self_test: bool,
-    /// How to print it.
+    /// Prints every table before the summary.
+    #[arg(long)]
+    full: bool,
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also writes the JSON to this file.
+    /// Also writes the results to this file as JSON.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -85,24 +92,28 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         }
     };
     let holds_nothing = matches!(&sets, Sets::Folder(folder) if folder.sets.is_empty());
-    let witnesses =
-        if sets.use_engines() { super::witness::take(&chosen, &Alg::ALL) } else { Witnesses::default() };
+    let witnesses = if sets.use_engines() {
+        super::witness::take(&chosen, &Alg::ALL, args.format)
+    } else {
+        Witnesses::default()
+    };
     let (require, named) = (args.require.clone(), args.engines.clone());
     let schemes = registry.schemes();
     let plan = Plan { schemes, require, named, witnesses, ..Plan::new(chosen, sets, args.seed) };
     let report = verify(&plan);
-    report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
     if let Some(path) = &args.output {
         report::write(path, &report)?;
     }
     let found = if report.wrong == 0 { ExitStatus::Fine } else { ExitStatus::FoundSomething };
     match args.format {
-        Format::Json => print_line!("{}", serde_json::to_string_pretty(&report)?),
+        Format::Json => {
+            report.warnings().iter().for_each(|words| eprintln!("warning: {words}"));
+            print_line!("{}", serde_json::to_string_pretty(&report)?);
+        }
         Format::Text => {
-            let primitives =
-                if args.primitives.is_empty() { String::new() } else { table(&report.primitives) };
-            let report = Report::build(vec![File::Verify(report)]);
-            print_line!("{}\n{primitives}seed {}", report.text(super::width()), args.seed);
+            super::print_report(&Report::build(vec![File::Verify(report)]), args.full)?;
+            let more = if args.full { "" } else { " Every table: the same command with --full" };
+            print_line!("Seed {}.{more}", args.seed);
         }
     }
     let Sets::Folder(folder) = &plan.sets else { return Ok(found) };
@@ -110,30 +121,33 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         eprintln!("sealmark: {error}");
     }
     if !folder.unread.is_empty() {
-        eprintln!("sealmark: {} of the files could not be read", folder.unread.len());
+        let (unread, all) = (folder.unread.len(), folder.files.len());
+        eprintln!("sealmark: {unread} of {all} files could not be read");
         return Ok(ExitStatus::BadInput);
     }
     if holds_nothing {
-        eprintln!("sealmark: none of the files holds vectors of AES-GCM");
+        eprintln!(
+            "sealmark: none of the files holds AES-GCM vectors: see --vectors in `sealmark verify --help`"
+        );
         return Ok(ExitStatus::BadInput);
     }
     Ok(found)
 }
 
-/// The names of the sets about these schemes, or families of them.
+/// The names of the sets for these schemes, or families of schemes.
 fn of_schemes(catalog: Catalog<'_>, names: &[String]) -> anyhow::Result<Vec<String>> {
     let mut sets = Vec::new();
     for name in names {
         let Some(of_it) = catalog.of_scheme(name) else {
             let known: Vec<_> = catalog.0.iter().map(|scheme| scheme.name()).collect();
-            bail!("no scheme or family of schemes is called {name:?}; there are: {}", known.join(", "));
+            bail!("{}", unknown("scheme or family of schemes", name, &known));
         };
         sets.extend(of_it);
     }
     Ok(sets)
 }
 
-/// The names of the sets about these primitives; `all` stands for every one.
+/// The names of the sets for these primitives; `all` stands for every primitive.
 fn of_primitives(names: &[String]) -> anyhow::Result<Vec<String>> {
     let mut sets = Vec::new();
     for name in names {
@@ -141,35 +155,11 @@ fn of_primitives(names: &[String]) -> anyhow::Result<Vec<String>> {
             PRIMITIVES.iter().filter(|primitive| name == "all" || primitive.name == name).collect();
         if found.is_empty() {
             let known: Vec<_> = PRIMITIVES.iter().map(|primitive| primitive.name).collect();
-            bail!("no primitive is called {name:?}; there are: {}", known.join(", "));
+            bail!("{}", unknown("primitive", name, &known));
         }
         sets.extend(found.iter().flat_map(|primitive| primitive.vectors).map(|set| (*set).to_owned()));
     }
     Ok(sets)
-}
-
-/// The primitives as lines of columns.
-fn table(rows: &[PrimitiveReport]) -> String {
-    let head = ["primitive", "kind", "crate", "vectors", "cases", "agree", "wrong"].map(str::to_owned);
-    let lines: Vec<[String; 7]> = std::iter::once(head)
-        .chain(rows.iter().map(|row| {
-            let (declared, agree, wrong) = (row.declared, row.agree, row.wrong);
-            let words = [&row.primitive, &row.kind, &row.krate, &row.set].map(Clone::clone);
-            let [primitive, kind, krate, set] = words;
-            [primitive, kind, krate, set, declared.to_string(), agree.to_string(), wrong.to_string()]
-        }))
-        .collect();
-    let width = |i: usize| lines.iter().map(|line| line[i].len()).max().unwrap_or(0);
-    let mut out = String::new();
-    for line in &lines {
-        for (i, cell) in line.iter().enumerate() {
-            let width = width(i);
-            out += &if i < 4 { format!("{cell:width$}  ") } else { format!("{cell:>width$}  ") };
-        }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
-    }
-    out + "\n"
 }
 
 fn named_sets(catalog: Catalog<'_>, names: &[String], seed: u64) -> anyhow::Result<Vec<verify::Set>> {
@@ -177,7 +167,7 @@ fn named_sets(catalog: Catalog<'_>, names: &[String], seed: u64) -> anyhow::Resu
     for name in names.iter().filter(|name| seen.insert(*name)) {
         match catalog.set(name, seed) {
             Some(set) => sets.push(set),
-            None => bail!("no set is called {name:?}; there are: {}", catalog.names().join(", ")),
+            None => bail!("{}", unknown("set", name, &catalog.names())),
         }
     }
     Ok(sets)
@@ -186,8 +176,8 @@ fn named_sets(catalog: Catalog<'_>, names: &[String], seed: u64) -> anyhow::Resu
 /// Verifies with a progress line.
 pub(super) fn verify(plan: &Plan) -> verify::Report {
     let bar = progress::spinner("verifying");
-    let report =
-        verify::run(plan, &|p| bar.set_message(format!("{} on {}, {} cases", p.set, p.engine, p.cases)));
+    let verification = progress::Verification::begin(plan);
+    let report = verify::run(plan, &|p| bar.set_message(verification.message(&p)));
     bar.finish_and_clear();
     report
 }

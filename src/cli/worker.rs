@@ -7,6 +7,6 @@ use crate::measure;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<ExitStatus> {
     measure::worker_main(&registry.engines(), registry.workloads())
-        .context("this verb is for `sealmark bench` itself")?;
+        .context("this verb is only for internal use by `sealmark bench`")?;
     Ok(ExitStatus::Fine)
 }

@@ -1,4 +1,5 @@
-//! Writing a file so that a power cut leaves the old bytes or the new, and what that relies on.
+//! Writes a file so that a power cut leaves either the old bytes or the new ones, and probes for what that
+//! needs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,13 +23,13 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, Error> {
     disk.read(path).map_err(io_error("reading", path))
 }
 
-/// That this name, which is to be replaced as a whole, is no symbolic link. A rename would put the new file
-/// in the link's place and leave the old one where it leads: whoever makes the link again, as a container
-/// does at its start, goes on from the old file. A link on the way to the folder does no harm, and one to a
-/// file that is changed in place neither.
+/// Refuses a symbolic link as the name of a file that is to be replaced as a whole. A rename would replace
+/// the link and leave its old target in place: if something recreates the link, as a container does at its
+/// start, the next process continues from the old file. A link in the path of the folder does no harm, nor
+/// does a link to a file that is changed in place.
 ///
 /// # Errors
-/// [`Error::SymbolicLink`], also where the link leads nowhere; [`Error::Io`] when the disk cannot tell.
+/// [`Error::SymbolicLink`], also for a dangling link; [`Error::Io`] if the disk cannot tell.
 pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     match disk.is_link(path).map_err(io_error("looking at", path))? {
         true => Err(Error::SymbolicLink { path: path.into() }),
@@ -36,28 +37,29 @@ pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Puts these bytes under that name so that, whenever the power is cut, the file holds either what it held or
-/// all of them; when this returns, them. What another left behind under the temporary name, with whatever
-/// mode, is removed and not written to. One writer at a time: the caller sees to that.
+/// Writes these bytes under this name. After a power cut at any moment the file holds either its old bytes or
+/// all of the new ones; once this call has returned, it holds the new ones. A stale file under the temporary
+/// name, whatever its mode, is removed and not written to. The caller must ensure that there is only one
+/// writer at a time.
 ///
 /// # Errors
 /// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`], and
-/// [`Error::UnsupportedFilesystem`] when the folder cannot be synced: the new bytes may then be there or not.
-/// The temporary file is removed as far as the disk lets us.
+/// [`Error::UnsupportedFilesystem`] if the folder cannot be synced: the file may then hold the old bytes or
+/// the new ones. The temporary file is removed if the disk permits it.
 pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = temporary_beside(path)?;
     refuse_link(disk, path)?;
     remove_stale(disk, &temporary)?;
     let written = write_and_rename(disk, &temporary, path, bytes);
     if written.is_err() {
-        // It has failed already: whether this helps or not changes nothing for the caller.
+        // The write has failed already; the result of this clean-up changes nothing for the caller.
         let _ = disk.remove(&temporary);
     }
     written
 }
 
-/// The file's name with `.tmp` behind it. A path without a file name has none: `..` would have one in another
-/// folder, and an empty path that of a stranger's file.
+/// The file's name with `.tmp` appended. A path without a file name is refused: for `..` the temporary file
+/// would lie in another folder, and for an empty path it could be an unrelated file.
 fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
     let Some(name) = path.file_name() else {
         return Err(io_error("naming a temporary file beside", path)(io::ErrorKind::InvalidInput.into()));
@@ -67,7 +69,8 @@ fn temporary_beside(path: &Path) -> Result<PathBuf, Error> {
     Ok(path.with_file_name(temporary))
 }
 
-/// A process that died may have left one, and the next may have its id: in a container that is often 1.
+/// Removes a temporary file that a crashed process left behind. The next process may even have the same id,
+/// which in a container is often 1.
 fn remove_stale(disk: &dyn Disk, temporary: &Path) -> Result<(), Error> {
     match disk.remove(temporary) {
         Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
@@ -87,7 +90,7 @@ fn write_and_rename(disk: &dyn Disk, temporary: &Path, path: &Path, bytes: &[u8]
     disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
 }
 
-/// The folder that a path names a file in.
+/// The folder that contains a path's file.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -95,12 +98,12 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Tries in a folder whether its file system can do what [`durable_write`] relies on, under a name beginning
-/// with `prefix` that is gone afterwards.
+/// Tests whether a folder's file system supports what [`durable_write`] needs, with a temporary file whose
+/// name starts with `prefix`.
 ///
 /// # Errors
-/// [`Error::UnsupportedFilesystem`] when a file or the folder cannot be synced, [`Error::Io`] for anything
-/// else, such as a folder that is not there.
+/// [`Error::UnsupportedFilesystem`] if a file or the folder cannot be synced, [`Error::Io`] for anything
+/// else, such as a missing folder.
 pub fn probe(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<(), Error> {
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let unique = format!("{prefix}{}-{}.tmp", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
@@ -201,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_leaves_nothing_and_says_which_step_is_missing() {
+    fn a_probe_leaves_nothing_and_reports_the_step_that_fails() {
         let disk = with(b"old");
         probe(&disk, Path::new("/data"), ".probe-").unwrap();
         assert_eq!(disk.names(), [PathBuf::from(FILE)]);
         let missing = probe(&disk, Path::new("/absent"), ".probe-").unwrap_err();
         assert!(missing.is_not_found(), "{missing}");
-        // Remove, create, write, sync, rename, sync of the folder.
+        // The steps: remove, create, write, sync, rename, sync the folder.
         for (step, typed) in [(0, false), (1, false), (2, false), (3, true), (4, false), (5, true)] {
             let disk = with(b"old");
             disk.plan(6 + step, Fault::Io);
@@ -218,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_died_at_any_step_does_not_stand_in_the_way_of_the_next() {
-        // The next process counts from the beginning, and may have the same id.
+    fn a_probe_that_died_at_any_step_does_not_block_the_next() {
+        // The next process starts counting from zero and may have the same id.
         let probe = |disk: &Recorder| probe_as(disk, Path::new("/data"), ".probe-1-0.tmp".into());
         let mut stale = 0;
         for step in 0..7 {
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_a_folder_is_in_this_one() {
+    fn a_path_without_a_folder_is_in_the_current_one() {
         assert_eq!(parent(Path::new("keys.json")), Path::new("."));
         assert_eq!(parent(Path::new("/keys.json")), Path::new("/"));
     }

@@ -1,10 +1,11 @@
-//! A number that only ever rises, kept in a file: what keeps the nonces of two process loads apart.
+//! A number in a file that only ever increases, so that no two runs of a process use the same nonces.
 //!
-//! 24 bytes: `smepoch1`, the epoch as a big-endian `u64`, and its complement, so that a file of zeros, a cut
-//! one and one with any single byte altered are damaged and not another epoch. It is replaced as a whole and
-//! is on the medium before the new epoch is given out. The file cannot know that it was put back from a
-//! backup: say what the rest of the state has seen of it, and an older one is refused. Not here: who else
-//! writes it. One process holds a folder's epoch at a time, by a lock on something beside it.
+//! The file has 24 bytes: `smepoch1`, the epoch as a big-endian `u64`, and its complement. A file of zeros, a
+//! truncated file and a file with any single byte altered are therefore detected as damaged. The file is
+//! replaced as a whole and is on the medium before the new epoch is issued. The file alone cannot reveal that
+//! it was restored from a backup: the caller passes the highest epoch seen in the rest of its state, and an
+//! older file is refused. Not here: locking. One process at a time may hold a folder's epoch, by a lock on
+//! another file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,68 +15,68 @@ use super::{Disk, Error, durable_write, read};
 const MAGIC: &[u8; 8] = b"smepoch1";
 const FILE_LEN: usize = 24;
 
-/// Why there is no epoch to go on from.
+/// Why no epoch could be read or issued.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EpochError {
     /// The disk refused.
     #[error(transparent)]
     Disk(#[from] Error),
-    /// There is no file, and there was one.
+    /// The file is missing, but there was one.
     #[error(
-        "{}: the epoch file is missing, and a new one would give out epochs a second time: \
-         keep this state from being written to, and go on with new keys",
+        "{}: the epoch file is missing, and a new one would issue the same epochs again: \
+         write nothing more to this state, and continue with new keys",
         path.display()
     )]
     Missing {
-        /// Its path.
+        /// The path.
         path: PathBuf,
     },
-    /// There is a file where the first one is to be made.
+    /// There is already a file where the first one is to be created.
     #[error(
-        "{}: there is an epoch file already: open it, or make the new state in an empty folder",
+        "{}: there is already an epoch file: open it, or create the new state in an empty folder",
         path.display()
     )]
     AlreadyThere {
-        /// Its path.
+        /// The path.
         path: PathBuf,
     },
-    /// It is not what was written.
+    /// The file does not hold what was written.
     #[error(
-        "{}: the epoch file is damaged ({why}): go on with new keys, and put no backup in its place",
+        "{}: the epoch file is damaged ({why}): continue with new keys, and do not restore a backup",
         path.display()
     )]
     Damaged {
-        /// Its path.
+        /// The path.
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A later epoch than the file's was given out.
+    /// A later epoch than the file's has already been issued.
     #[error(
-        "{}: the epoch file says {found}, and epoch {at_least} was used already: it was put back from a \
-         backup; go on with new keys",
+        "{}: the epoch file says {found}, but epoch {at_least} was already used: it was restored from a \
+         backup; continue with new keys",
         path.display()
     )]
     Older {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// What it says.
+        /// The epoch in the file.
         found: u64,
-        /// What it must say at least.
+        /// The lowest acceptable epoch.
         at_least: u64,
     },
     /// There is no later epoch.
-    #[error("{}: all epochs up to {last} are used: go on with new keys", path.display())]
+    #[error("{}: all epochs up to {last} are used: continue with new keys", path.display())]
     UsedUp {
-        /// Its path.
+        /// The path.
         path: PathBuf,
-        /// The last one.
+        /// The last epoch.
         last: u64,
     },
 }
 
-/// The epoch of a folder's state.
+/// The epoch file of a folder's state.
 #[derive(Debug)]
 pub struct EpochFile {
     disk: Arc<dyn Disk>,
@@ -84,21 +85,21 @@ pub struct EpochFile {
 }
 
 impl EpochFile {
-    /// The epoch in that file, `last` being the highest that there can be: what its place in a nonce holds.
+    /// The epoch file at this path; `last` is the highest epoch that fits into its field of the nonce.
     pub fn new(disk: Arc<dyn Disk>, path: impl Into<PathBuf>, last: u64) -> Self {
         Self { disk, path: path.into(), last }
     }
 
-    /// Its path.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the file, with epoch 0, which is given to nobody: the first is that of
-    /// [`advance`](Self::advance).
+    /// Creates the file with epoch 0, which is never issued: [`advance`](Self::advance) issues the first one.
     ///
     /// # Errors
-    /// [`EpochError::AlreadyThere`], nothing written; [`EpochError::Disk`], the file then there or not.
+    /// [`EpochError::AlreadyThere`], with nothing written; [`EpochError::Disk`], after which the file may or
+    /// may not exist.
     pub fn create(&mut self) -> Result<(), EpochError> {
         let there = self.disk.exists(&self.path);
         if there.map_err(super::durable::io_error("looking for", &self.path))? {
@@ -107,8 +108,7 @@ impl EpochFile {
         Ok(durable_write(&*self.disk, &self.path, &encode(0))?)
     }
 
-    /// The epoch that was last written, if it is `at_least` that, the highest that the rest of the state has
-    /// seen.
+    /// The epoch last written, if it is at least `at_least`, the highest epoch seen in the rest of the state.
     ///
     /// # Errors
     /// [`EpochError::Missing`], [`EpochError::Damaged`], [`EpochError::Older`], [`EpochError::Disk`].
@@ -125,11 +125,11 @@ impl EpochFile {
         Ok(found)
     }
 
-    /// The next epoch, once it is on the medium. After an error it was given to nobody, and the next call may
-    /// give it.
+    /// Issues the next epoch once it is on the medium. After an error it was not issued, and the next call
+    /// may issue it.
     ///
     /// # Errors
-    /// As [`read`](Self::read); [`EpochError::UsedUp`], nothing written.
+    /// As for [`read`](Self::read); [`EpochError::UsedUp`], with nothing written.
     pub fn advance(&mut self, at_least: u64) -> Result<u64, EpochError> {
         let epoch = self.read(at_least)?;
         if epoch >= self.last {
@@ -149,14 +149,14 @@ fn encode(epoch: u64) -> [u8; FILE_LEN] {
 }
 
 fn decode(bytes: &[u8]) -> Result<u64, &'static str> {
-    let bytes: &[u8; FILE_LEN] = bytes.try_into().map_err(|_| "it is not of 24 bytes")?;
+    let bytes: &[u8; FILE_LEN] = bytes.try_into().map_err(|_| "it is not 24 bytes long")?;
     let (magic, numbers) = bytes.split_at(8);
     if magic != MAGIC {
-        return Err("it does not begin with smepoch1");
+        return Err("it does not start with smepoch1");
     }
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let (epoch, complement) = (number(&numbers[..8]), number(&numbers[8..]));
-    if epoch == !complement { Ok(epoch) } else { Err("its epoch and the complement of it differ") }
+    if epoch == !complement { Ok(epoch) } else { Err("its epoch and complement do not match") }
 }
 
 #[cfg(test)]
@@ -170,7 +170,7 @@ mod tests {
         EpochFile::new(Arc::new(disk.clone()), PATH, u64::MAX)
     }
 
-    /// A disk whose epoch was raised so many times.
+    /// A disk whose epoch was raised `times` times.
     fn raised(times: u64) -> Recorder {
         let disk = Recorder::with_dir("/log");
         file(&disk).create().unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn each_load_gets_the_next_epoch_and_the_first_is_one() {
+    fn each_run_gets_the_next_epoch_and_the_first_is_one() {
         let disk = raised(3);
         assert_eq!(file(&disk).read(0).unwrap(), 3);
         assert_eq!(
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_cut_zeroed_or_altered_anywhere_is_damaged() {
+    fn a_file_truncated_zeroed_or_altered_anywhere_is_damaged() {
         let whole = encode(7);
         for cut in 0..FILE_LEN {
             for bytes in [whole[..cut].to_vec(), [&whole[..cut], &[0; FILE_LEN][cut..]].concat()] {
@@ -230,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn a_power_cut_at_any_step_never_gives_an_epoch_twice() {
+    fn a_power_cut_at_any_step_never_issues_an_epoch_twice() {
         let mut states = 0;
-        // Two loads of six steps each, cut anywhere, then goes on on whatever is left.
+        // Two runs of six steps each, cut anywhere; then continue from every state that may be left.
         for cut in 0..=12 {
             let disk = raised(5);
             disk.plan(disk.steps().len() + cut, Fault::Power);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_that_was_cut_leaves_epoch_0_or_no_file() {
+    fn an_interrupted_creation_leaves_epoch_0_or_no_file() {
         let (mut with, mut without) = (0, 0);
         for cut in 0..=6 {
             let disk = Recorder::with_dir("/log");
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_gives_no_epoch_and_the_next_load_goes_on() {
+    fn a_failed_step_issues_no_epoch_and_the_next_run_continues() {
         for step in 1..6 {
             for fault in [Fault::Io, Fault::NoSpace] {
                 let disk = raised(5);

@@ -1,8 +1,8 @@
-//! Keys in files: the rules that a file of raw key bytes must meet before it is believed.
+//! Reads keys from files, and sets the rules that a file of raw key bytes must meet before it is used.
 //!
-//! These files are the operating system's own, since only that knows of rights, pipes and devices. A symbolic
-//! link is followed, for mounted secrets are links; the rules are for the file that it leads to, asked of the
-//! opened file, so that nobody can change the file between the question and the read.
+//! These files bypass [`Disk`](super::Disk), because only the operating system knows about permissions, pipes
+//! and devices. Symbolic links are followed, because mounted secrets are links. The rules apply to the link's
+//! target and are checked on the opened file, so that nobody can swap the file between check and read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroize;
 
-/// Why a file does not give a key. Says nothing of its content.
+/// Why a key could not be read from a file. Reveals nothing about the content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
@@ -19,46 +19,46 @@ pub enum KeyFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Its reason.
+        /// The reason.
         reason: io::Error,
     },
-    /// A folder, a pipe, a device.
-    #[error("the key file {} is no regular file: name a file that holds the raw key", path.display())]
+    /// The path names a folder, a pipe or a device.
+    #[error("the key file {} is not a regular file: name a file that holds the raw key", path.display())]
     NotRegular {
-        /// What has that name.
+        /// The path.
         path: PathBuf,
     },
-    /// Others than its owner may read or write it.
+    /// Users other than its owner may read or write it.
     #[error(
-        "the key file {} has mode {mode:04o}: take all rights from group and others (chmod 0600)",
+        "the key file {} has mode {mode:04o}: remove all permissions of group and others (chmod 0600)",
         path.display()
     )]
     Insecure {
         /// The file.
         path: PathBuf,
-        /// Its rights.
+        /// Its permissions.
         mode: u32,
     },
-    /// Fewer or more bytes than the key has.
+    /// The file is shorter or longer than the key.
     #[error(
-        "the key file {} is not of exactly {expected} bytes: write the raw key into it, and no line end",
+        "the key file {} is not exactly {expected} bytes long: write the raw key into it, without a line end",
         path.display()
     )]
     Length {
         /// The file.
         path: PathBuf,
-        /// How many it must have.
+        /// The required length in bytes.
         expected: usize,
     },
 }
 
-/// Fills `key` from a file: a regular one of exactly as many raw bytes, that group and others have no rights
-/// to (on Unix; elsewhere rights are not looked at). A pipe does not make the call wait. After an error `key`
-/// is zeros.
+/// Fills `key` from a regular file of exactly as many raw bytes, to which group and others have no
+/// permissions (on Unix; elsewhere permissions are not checked). A pipe does not block the call. After an
+/// error `key` is zeros.
 ///
 /// # Errors
-/// In this order: [`KeyFileError::Io`] when it does not open, [`KeyFileError::NotRegular`],
-/// [`KeyFileError::Insecure`], [`KeyFileError::Io`] when it cannot be read, [`KeyFileError::Length`].
+/// In this order: [`KeyFileError::Io`] if it cannot be opened, [`KeyFileError::NotRegular`],
+/// [`KeyFileError::Insecure`], [`KeyFileError::Io`] if it cannot be read, [`KeyFileError::Length`].
 pub fn read_key_file<const N: usize>(path: &Path, key: &mut [u8; N]) -> Result<(), KeyFileError> {
     let filled = fill(path, key);
     if filled.is_err() {
@@ -82,14 +82,15 @@ fn fill(path: &Path, key: &mut [u8]) -> Result<(), KeyFileError> {
         }
     }
     let expected = key.len();
-    // Read straight into its place, so that no copy is left; then one byte more, which must not be there.
+    // Read directly into `key`, so that no copy is left, then try to read one more byte, which must not
+    // exist.
     let mut more = [0];
     let whole = read_full(&mut file, key).map_err(io)? && !read_full(&mut file, &mut more).map_err(io)?;
     more.zeroize();
     if whole { Ok(()) } else { Err(KeyFileError::Length { path: path.into(), expected }) }
 }
 
-/// Fills `out`; false where the file ends before.
+/// Fills `out`; false if the file is too short.
 fn read_full(file: &mut File, out: &mut [u8]) -> io::Result<bool> {
     let mut len = 0;
     while len < out.len() {
@@ -116,7 +117,7 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    /// What reading a file of `len` bytes gives; the key must be there or wiped.
+    /// The result of reading a file; the key must be complete or wiped.
     fn read(path: &Path) -> Result<(), KeyFileError> {
         let mut key = [0xee; 32];
         let read = read_key_file(path, &mut key);
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn rights_of_group_or_others_are_refused_before_the_length_and_a_link_is_followed() {
+    fn permissions_of_group_or_others_are_refused_before_the_length_and_a_link_is_followed() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("key"), folder.path().join("link"));
         std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -177,7 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&pipe).status();
-        assert!(made.is_ok_and(|status| status.success()), "mkfifo is there on Linux");
+        assert!(made.is_ok_and(|status| status.success()), "Linux has mkfifo");
         for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
             let refused = read(path).unwrap_err();
             assert!(matches!(refused, KeyFileError::NotRegular { .. }), "{refused}");

@@ -1,8 +1,7 @@
-//! The disk: files that survive a power cut, a database of rows, and a recorder that cuts the power.
+//! The disk: files that survive a power cut, a database of rows, and a recorder that simulates power cuts.
 //!
-//! Everything that changes a file goes through [`Disk`], so that the [`Recorder`] can stand in for the
-//! operating system, fail at any step, and show what a power loss may leave behind. Not here: what the bytes
-//! mean.
+//! Every change to a file goes through [`Disk`], so that the [`Recorder`] can replace the operating system,
+//! fail at any step, and show every state that a power loss may leave. Not here: the meaning of the bytes.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -30,113 +29,113 @@ pub use os::Os;
 pub use recorder::{Fault, Medium, Recorder, Remnant, Step};
 pub use store::{Change, Memory, Row, Store};
 
-/// What a file system must offer. Paths are handed on as they are.
+/// The operations that a file system must provide. Paths are passed on unchanged.
 pub trait Disk: Send + Sync + fmt::Debug {
-    /// The whole of a file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::NotFound`] where there is none.
+    /// The system's error; [`io::ErrorKind::NotFound`] if there is no such file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Whether something has that name.
+    /// Whether a file or folder with this name exists.
     ///
     /// # Errors
-    /// The system's, when it cannot tell.
+    /// The system's error if it cannot tell.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 
-    /// Whether that name is a symbolic link, whatever it leads to. A disk without links says no.
+    /// Whether this name is a symbolic link, even a dangling one. A disk without links returns false.
     ///
     /// # Errors
-    /// The system's, when it cannot tell.
+    /// The system's error if it cannot tell.
     fn is_link(&self, path: &Path) -> io::Result<bool> {
         let _ = path;
         Ok(false)
     }
 
-    /// The names in a folder, sorted: of files and of folders.
+    /// The names of the files and folders in a folder, sorted.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::NotFound`] where there is no such folder.
+    /// The system's error; [`io::ErrorKind::NotFound`] if there is no such folder.
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
 
-    /// Makes a file that was not there, readable and writable by its owner alone (mode 0600 on Unix).
+    /// Creates a new file that only its owner can read and write (mode 0600 on Unix).
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::AlreadyExists`] where something has that name.
+    /// The system's error; [`io::ErrorKind::AlreadyExists`] if the name is taken.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
 
-    /// Opens a file that is there, for reading and writing in place and for this holder alone until it is
-    /// dropped.
+    /// Opens an existing file for reading and writing in place, exclusively until the handle is dropped.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::NotFound`] where there is none, [`io::ErrorKind::WouldBlock`] where
-    /// another holds it. A system without locks does not tell.
+    /// The system's error; [`io::ErrorKind::NotFound`] if there is no such file,
+    /// [`io::ErrorKind::WouldBlock`] if another holder has it open. A system without locks does not detect
+    /// that.
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
 
-    /// Gives a file another name in the same folder, in place of what had that name.
+    /// Renames a file within its folder, replacing any file that has the new name.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Takes a file's name away.
+    /// Removes a file's name.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::NotFound`] where there is none.
+    /// The system's error; [`io::ErrorKind::NotFound`] if there is no such file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Returns when the names in that folder are on the medium.
+    /// Returns once the names in this folder are on the medium.
     ///
     /// # Errors
-    /// The system's, also where it cannot promise that.
+    /// The system's error, also if it cannot guarantee that.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// A file just made.
+/// A newly created file.
 pub trait NewFile {
-    /// Puts bytes behind those it has.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// The system's; part of the bytes may be there.
+    /// The system's error; some of the bytes may have been written.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Returns when its bytes are on the medium. Its name may not be: that is [`Disk::sync_dir`].
+    /// Returns once its bytes are on the medium. Its name needs [`Disk::sync_dir`].
     ///
     /// # Errors
-    /// The system's. What was written is then lost, whatever a later call says.
+    /// The system's error. The unsynced writes are then lost, even if a later call succeeds.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A file that is read and written in place. Any number of threads share it.
+/// A file that is read and written in place. Any number of threads may share it.
 pub trait OpenFile: Send + Sync + fmt::Debug {
-    /// How many bytes it has.
+    /// Its length in bytes.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     fn size(&self) -> io::Result<u64>;
 
-    /// Fills `out` with the bytes from there on.
+    /// Fills `out` with the bytes that start at `at`.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::UnexpectedEof`] where the file ends before.
+    /// The system's error; [`io::ErrorKind::UnexpectedEof`] if the file is too short.
     fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()>;
 
-    /// Puts bytes there, in place of what was there and behind it; a gap before them is zeros.
+    /// Writes bytes at `at`, overwriting or extending the file; a gap before them is filled with zeros.
     ///
     /// # Errors
-    /// The system's; part of the bytes may be there.
+    /// The system's error; some of the bytes may have been written.
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Cuts it to that length, or lengthens it by zeros.
+    /// Truncates it to this length, or extends it with zeros.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     fn set_size(&self, size: u64) -> io::Result<()>;
 
-    /// Returns when its bytes and its length are on the medium.
+    /// Returns once its bytes and its length are on the medium.
     ///
     /// # Errors
-    /// The system's. What was written is then lost, whatever a later call says.
+    /// The system's error. The unsynced writes are then lost, even if a later call succeeds.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -178,34 +177,35 @@ impl<D: Disk + ?Sized> Disk for Arc<D> {
     }
 }
 
-/// Why the disk did not do as it was told.
+/// Why a disk operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
     #[error("{doing} {}: {reason}", path.display())]
     Io {
-        /// What was being done.
+        /// The action.
         doing: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Its reason.
+        /// The reason.
         reason: io::Error,
     },
-    /// The file system cannot promise that a file survives a power cut.
-    #[error("{doing} {}: {reason}: this file system does not keep what is synced; use a local \
+    /// The file system cannot guarantee that a file survives a power cut.
+    #[error("{doing} {}: {reason}: this file system does not make synced files durable; use a local \
         one", path.display())]
     UnsupportedFilesystem {
-        /// What was being done.
+        /// The action.
         doing: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Its reason.
+        /// The reason.
         reason: io::Error,
     },
-    /// A file that is replaced as a whole is named by a symbolic link, which a rename would replace instead.
+    /// The path of a file that is to be replaced as a whole is a symbolic link; a rename would replace the
+    /// link instead.
     #[error(
-        "{}: it is a symbolic link, and writing would replace the link and not the file that it leads to: \
+        "{}: it is a symbolic link, and writing would replace the link instead of its target: \
          configure the path of the file itself (a linked folder is fine)",
         path.display()
     )]
@@ -213,35 +213,35 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
-    /// Another process has the database open, or another part of this one.
+    /// Another process, or another part of this one, has the database open.
     #[error("{}: it is in use: stop the process that has it open", path.display())]
     InUse {
-        /// Its file.
+        /// The database file.
         path: PathBuf,
     },
-    /// A database's file is not what was written.
+    /// A database file does not hold what was written.
     #[error(
-        "{}: the database is damaged ({why}): copy it anew from another replica, never from a backup",
+        "{}: the database is damaged ({why}): copy it again from another replica, never from a backup",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         why: String,
     },
-    /// The database refused.
-    #[error("{}: the database refused: {why}: open it anew", path.display())]
+    /// The database refused an operation.
+    #[error("{}: the database refused: {why}: reopen it", path.display())]
     Database {
-        /// Its file.
+        /// The database file.
         path: PathBuf,
-        /// Its reason.
+        /// The reason.
         why: String,
     },
 }
 
 impl Error {
-    /// Whether there was no such file or folder.
+    /// Whether the file or folder does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { reason, .. } if reason.kind() == io::ErrorKind::NotFound)
     }

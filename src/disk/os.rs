@@ -122,7 +122,7 @@ impl OpenFile for File {
         self.set_len(size)
     }
 
-    /// The length is data: without it the bytes are not found.
+    /// `sync_data` includes the length, without which the bytes could not be read.
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
@@ -133,7 +133,7 @@ fn open_dir(dir: &Path) -> io::Result<File> {
     File::open(dir)
 }
 
-/// Windows opens a folder only on request, and flushes only what is open for writing.
+/// Windows opens a folder only with a special flag, and flushes only handles opened for writing.
 #[cfg(windows)]
 fn open_dir(dir: &Path) -> io::Result<File> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -156,7 +156,7 @@ mod tests {
         }
         probe(&Os, folder.path(), ".probe-").unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(Os.create(&path).is_err(), "it is there already");
+        assert!(Os.create(&path).is_err(), "it already exists");
         assert!(durable_write(&Os, &folder.path().join("absent/x"), b"").unwrap_err().is_not_found());
     }
 
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_link_is_refused_before_anything_is_written_and_a_linked_folder_is_not() {
+    fn a_link_is_refused_before_anything_is_written_but_a_linked_folder_is_accepted() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -215,13 +215,13 @@ mod tests {
         assert_eq!(
             fs::read(at("keys.json.tmp")).unwrap(),
             b"left behind",
-            "not even the stale file is touched"
+            "even the stale file is unchanged"
         );
         symlink(at("real"), at("linked")).unwrap();
         durable_write(&Os, &at("linked/keys.json"), b"new").unwrap();
         assert_eq!(fs::read(at("real/keys.json")).unwrap(), b"new");
         probe(&Os, &at("linked"), ".probe-").unwrap();
-        // A temporary name that somebody made a link is taken away, and not written through.
+        // If the temporary name is a link, it is removed and not written through.
         symlink(at("real/keys.json"), at("other.tmp")).unwrap();
         durable_write(&Os, &at("other"), b"other").unwrap();
         assert_eq!(fs::read(at("real/keys.json")).unwrap(), b"new");
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_file_is_for_its_owner_alone_whatever_was_left_behind() {
+    fn only_the_owner_can_access_a_file_whatever_was_left_behind() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");

@@ -1,4 +1,4 @@
-//! A table of rows, sorted by key, whose changes are durable and whole: what a database offers at least.
+//! A table of rows sorted by key, with durable, atomic changes: the minimum that a database offers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,42 +9,41 @@ use super::Error;
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
-/// A key, and its new value or none.
+/// A key, and its new value, or `None` to delete it.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// Rows by key. Any number of threads share it.
+/// Rows by key. Any number of threads may share it.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The value of a key.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Makes all of these changes, or on an error none or all, if the rows that were `seen` are there as they
-    /// were; when it returns without an error the changes survive a power cut. `false`, and nothing is
-    /// changed, where a row is not.
+    /// Makes all of these changes if the rows in `seen` still have the same values. Once it returns without
+    /// an error, the changes survive a power cut; on an error either none or all were made. Returns `false`
+    /// and changes nothing if a row in `seen` differs or is missing.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error>;
 
-    /// Makes all of these changes, whatever is there.
+    /// Makes all of these changes unconditionally.
     ///
     /// # Errors
-    /// As [`commit_if`](Self::commit_if).
+    /// As for [`commit_if`](Self::commit_if).
     fn commit(&self, changes: &[Change]) -> Result<(), Error> {
         self.commit_if(&[], changes).map(drop)
     }
 
-    /// Up to `limit` rows in the order of their keys: those whose key begins with `prefix` and is above
-    /// `after`.
+    /// Up to `limit` rows in key order whose key starts with `prefix` and is greater than `after`.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's error.
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error>;
 }
 
-/// Rows in memory: gone with the process. For tests, measurements and tables that are rebuilt.
+/// Rows in memory, lost when the process ends. For tests, measurements and tables that can be rebuilt.
 #[derive(Default, Debug)]
 pub struct Memory {
     rows: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -81,7 +80,7 @@ impl Store for Memory {
     }
 }
 
-/// What every store must do, for the tests of each.
+/// Checks the behaviour required of every store, for the tests of each.
 #[cfg(test)]
 pub(super) fn behaves(store: &dyn Store) {
     let put = |key: &[u8], value: &[u8]| (key.to_vec(), Some(value.to_vec()));

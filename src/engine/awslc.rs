@@ -18,7 +18,7 @@ impl Engine for AwsLc {
         version_of("aws-lc-rs", &["aws-lc-sys"])
     }
 
-    /// It masks what `cpuid` says before it chooses its code.
+    /// These mask CPU features before AWS-LC selects its code.
     fn variables(&self) -> &[&str] {
         &["OPENSSL_ia32cap", "OPENSSL_armcap", "OPENSSL_ppccap"]
     }

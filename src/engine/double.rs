@@ -1,18 +1,18 @@
-//! One wrapper for every engine that is wrong on purpose: another engine's keys, with one thing altered.
+//! A wrapper for engines that are wrong on purpose: another engine's keys, with one thing altered.
 //!
-//! Tests, the self-test and our own examples plant faults with it. An engine of one's own implements
-//! [`Engine`] instead; `examples/own_engine.rs` is the shortest.
+//! Tests, the self-test and our examples plant faults with it. To add your own engine, implement [`Engine`]
+//! instead; `examples/own_engine.rs` is the shortest example.
 
 use super::{Engine, Residue, Shape};
 use crate::aead::{self, Aead, Alg, Error, Message, Nonce, TAG_LEN, Tag};
 
-/// How such an engine makes its keys.
+/// Makes the keys of a faulty engine.
 pub type Keys = dyn Fn(Alg, &[u8]) -> Result<Box<dyn Aead>, Error> + Sync;
 
-/// What such an engine does in place of a call: [`Call::run`] is the call itself.
+/// Runs instead of each call; [`Call::run`] makes the original call.
 pub type Calls = dyn Fn(&dyn Aead, &mut Call<'_>) -> Result<(), Error> + Sync;
 
-/// A call to seal or open one message, not made yet.
+/// A call to seal or open one message, before it is made.
 #[derive(Debug)]
 pub enum Call<'a> {
     /// `seal`, or `seal_iv`.
@@ -23,7 +23,7 @@ pub enum Call<'a> {
         aad: &'a [u8],
         /// The message in, the ciphertext out.
         in_out: &'a mut [u8],
-        /// Written.
+        /// Receives the tag.
         tag: &'a mut Tag,
     },
     /// `open`, or `open_iv`.
@@ -34,7 +34,7 @@ pub enum Call<'a> {
         aad: &'a [u8],
         /// The ciphertext in, the message out.
         in_out: &'a mut [u8],
-        /// Of any length.
+        /// The tag, of any length.
         tag: &'a [u8],
     },
 }
@@ -43,7 +43,7 @@ impl Call<'_> {
     /// Makes the call with a sound key.
     ///
     /// # Errors
-    /// The key's.
+    /// The errors of the sound key.
     pub fn run(&mut self, sound: &dyn Aead) -> Result<(), Error> {
         match self {
             Self::Seal { iv, aad, in_out, tag } => match <&Nonce>::try_from(*iv) {
@@ -59,7 +59,7 @@ impl Call<'_> {
         }
     }
 
-    /// What is sealed or opened in place.
+    /// The buffer that is sealed or opened in place.
     pub fn in_out(&mut self) -> &mut [u8] {
         match self {
             Self::Seal { in_out, .. } | Self::Open { in_out, .. } => in_out,
@@ -67,7 +67,8 @@ impl Call<'_> {
     }
 }
 
-/// An engine with a fault: the backend of this CPU's choice under another name, until something is altered.
+/// An engine with a planted fault. Until something is altered, it is the backend chosen for this CPU under
+/// another name.
 #[derive(Clone, Copy)]
 pub struct FaultyEngine {
     name: &'static str,
@@ -80,7 +81,7 @@ pub struct FaultyEngine {
 }
 
 impl FaultyEngine {
-    /// A sound engine of that name, with calls of the usual shape.
+    /// A sound engine with this name that supports calls of the usual shape.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -93,37 +94,37 @@ impl FaultyEngine {
         }
     }
 
-    /// This CPU cannot run it, for that reason.
+    /// Makes it report that this CPU cannot run it, for the given reason.
     pub const fn unavailable(mut self, why: &'static str) -> Self {
         self.unavailable = Some(why);
         self
     }
 
-    /// The shapes that it says it offers.
+    /// Sets the shapes that it claims to support.
     pub const fn with_shapes(mut self, shapes: fn(Shape) -> bool) -> Self {
         self.shapes = shapes;
         self
     }
 
-    /// What it says a refused open leaves.
+    /// Sets its claim about what a refused open leaves in the buffer.
     pub const fn with_residue(mut self, residue: Residue) -> Self {
         self.residue = residue;
         self
     }
 
-    /// Where its keys come from.
+    /// Sets the function that makes its keys.
     pub const fn with_keys(mut self, keys: &'static Keys) -> Self {
         self.keys = keys;
         self
     }
 
-    /// What it does in place of each call, those of a batch too.
+    /// Sets the function that runs instead of each call, including those of a batch.
     pub const fn with_calls(mut self, calls: &'static Calls) -> Self {
         self.calls = calls;
         self
     }
 
-    /// What becomes of the verdicts of a batch once each message has its own.
+    /// Sets a function that alters the verdicts of a batch once every message has one.
     pub const fn with_verdicts(mut self, verdicts: fn(&mut [Result<(), Error>])) -> Self {
         self.verdicts = verdicts;
         self
@@ -163,7 +164,7 @@ impl Engine for FaultyEngine {
     }
 }
 
-/// A key whose calls are altered, for a fault that each key has by itself; see [`FaultyEngine::with_keys`].
+/// A key with altered calls, for a fault that belongs to a single key; see [`FaultyEngine::with_keys`].
 pub fn altered(
     sound: Box<dyn Aead>,
     calls: impl Fn(&dyn Aead, &mut Call<'_>) -> Result<(), Error> + Send + Sync + 'static,
@@ -210,7 +211,7 @@ mod tests {
     static SOUND: FaultyEngine = FaultyEngine::new("sound");
 
     #[test]
-    fn an_engine_with_nothing_altered_is_the_sound_one() {
+    fn an_engine_with_nothing_altered_equals_the_sound_one() {
         let (ours, sound) = (SOUND.key(Alg::Aes256Gcm, &[7; 32]), aead::key(Alg::Aes256Gcm, &[7; 32]));
         let (ours, sound) = (ours.unwrap(), sound.unwrap());
         for iv in [&[1; 12][..], &[2; 16], &[3]] {
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_altered_is_altered_in_a_batch_too() {
+    fn altered_calls_are_altered_in_a_batch_too() {
         static FLIPS: FaultyEngine = FaultyEngine::new("flips").with_calls(&|sound, call| {
             call.run(sound)?;
             call.in_out()[0] ^= 1;

@@ -1,4 +1,5 @@
-//! `graviola`: Rust intrinsics and verified assembly. It panics on a CPU without its features, so ask first.
+//! `graviola`: Rust intrinsics and verified assembly. It panics on a CPU without the features it needs, so
+//! this engine checks for them first.
 
 use graviola::aead::AesGcm;
 
@@ -38,16 +39,16 @@ impl Engine for Graviola {
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(format!("graviola needs CPU features that are missing here: {}", missing.join(", ")))
+            Err(format!("graviola needs features that this CPU lacks: {}", missing.join(", ")))
         }
     }
 
-    /// It has no AES-192 and takes 96-bit nonces only.
+    /// It has no AES-192 and accepts only 96-bit nonces.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
     }
 
-    /// A debug build of it listens to these, one for each feature of the CPU.
+    /// A debug build of graviola reads these, one per CPU feature.
     fn variables(&self) -> &[&str] {
         if cfg!(debug_assertions) { &["GRAVIOLA_CPU_DISABLE_*"] } else { &[] }
     }

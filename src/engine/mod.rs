@@ -1,7 +1,7 @@
-//! Engines: everything that can seal and open, ours and other people's, behind one door.
+//! Engines: our own and third-party AEADs behind one trait.
 //!
-//! Only this floor names other people's ciphers. An engine is verified and measured through the same
-//! [`Aead`] object that its users would hold. Adding one is a file here and a line in [`engines`].
+//! Only this floor names third-party ciphers. An engine is verified and measured through the same [`Aead`]
+//! object that its users hold. To add one, add a file here and a line in [`engines`].
 
 use crate::aead::{Aead, Alg, Error};
 
@@ -27,7 +27,8 @@ pub use own::Own;
 #[cfg(feature = "cli")]
 pub use witness::Witnesses;
 
-/// Every engine that was compiled in: our backends, then the peers. Whether this CPU can run one, ask it.
+/// Every engine that was compiled in: our backends, then the peers. [`Engine::available`] tells whether this
+/// CPU can run it.
 pub fn engines() -> Vec<&'static dyn Engine> {
     let peers: &[&'static dyn Engine] = &[
         #[cfg(feature = "peers")]
@@ -44,7 +45,7 @@ pub fn engines() -> Vec<&'static dyn Engine> {
     own::engines().into_iter().chain(peers.iter().copied()).collect()
 }
 
-/// The engine of that name; `sealmark` is the backend that this CPU would choose.
+/// The engine with this name; `sealmark` is the backend chosen for this CPU.
 pub fn find(name: &str) -> Option<&'static dyn Engine> {
     if name == own::CHOICE {
         return Some(own::choice());
@@ -52,10 +53,10 @@ pub fn find(name: &str) -> Option<&'static dyn Engine> {
     engines().into_iter().find(|engine| engine.name() == name)
 }
 
-/// What a call asks of an engine: key size, IV length, tag length.
+/// The parameters of a call that an engine must support: key size, IV length, tag length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Shape {
-    /// Algorithm and with it the key size.
+    /// The algorithm, which determines the key size.
     pub alg: Alg,
     /// IV length in bytes.
     pub iv_len: usize,
@@ -64,7 +65,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The usual one: a 96-bit nonce and a 128-bit tag.
+    /// The usual shape: a 96-bit nonce and a 128-bit tag.
     pub const fn usual(alg: Alg) -> Self {
         Self { alg, iv_len: 12, tag_len: 16 }
     }
@@ -75,13 +76,13 @@ impl Shape {
 pub enum Residue {
     /// Zeros.
     Zeros,
-    /// The ciphertext, as it came.
+    /// The ciphertext, unchanged.
     Ciphertext,
     /// The unauthenticated plaintext: the caller must wipe it.
     Plaintext,
 }
 
-/// Something that can seal and open: one of our backends, a peer, or a user's own.
+/// An AEAD implementation: one of our backends, a peer, or a user's own.
 pub trait Engine: Send + Sync {
     /// Its path-like name: `sealmark/aesni`, `ring`.
     fn name(&self) -> &str;
@@ -89,22 +90,21 @@ pub trait Engine: Send + Sync {
     /// The version of the code behind it.
     fn version(&self) -> String;
 
-    /// Whether this CPU can run it; the reason when not. Every CPU can, where an engine says nothing.
+    /// Whether this CPU can run it, or the reason if not. By default every CPU can.
     ///
     /// # Errors
-    /// What is missing, for a person to read.
+    /// A human-readable description of what is missing.
     fn available(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// Whether it offers calls of that shape: where an engine says nothing, the [usual one](Shape::usual) for
-    /// every key size.
+    /// Whether it supports calls of this shape. By default the [usual one](Shape::usual), for every key size.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg)
     }
 
-    /// What a refused open leaves behind. An engine that says nothing is held to the strictest promise:
-    /// verification finds it wrong if it leaves anything but zeros.
+    /// What a refused open leaves in the buffer. The default is the strictest promise: verification fails an
+    /// engine that leaves anything but zeros.
     fn residue(&self) -> Residue {
         Residue::Zeros
     }
@@ -115,23 +115,23 @@ pub trait Engine: Send + Sync {
     /// [`Error::KeyLength`]; [`Error::Unsupported`] for a key size it lacks, [`Error::CpuLacksFeature`].
     fn key(&self, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error>;
 
-    /// The environment variables that change what it executes; one that ends with `*` stands for all that
-    /// begin like it. Those that are set are recorded with every result.
+    /// The environment variables that change which code it runs; a name ending in `*` matches every variable
+    /// with that prefix. Variables that are set are recorded with every result.
     fn variables(&self) -> &[&str] {
         &[]
     }
 
-    /// The first part of the name, up to a slash: what `vectors/index.toml` counts by.
+    /// The part of the name before the slash, under which `vectors/index.toml` declares counts.
     fn family(&self) -> &str {
         let name = self.name();
         name.split_once('/').map_or(name, |(family, _)| family)
     }
 }
 
-/// The version of a peer, and in brackets those of the packages that do its work: `aes-gcm 0.11.1 (aes
-/// 0.9.4)`.
+/// The version of a peer, followed in parentheses by the versions of the packages that do its work:
+/// `aes-gcm 0.11.1 (aes 0.9.4)`.
 ///
-/// `Cargo.toml` pins each of them exactly, so this is what was built, whatever lock file it was built with.
+/// `Cargo.toml` pins each of them exactly, so these versions were built, whatever the lock file.
 #[cfg(feature = "peers")]
 fn version_of(package: &str, parts: &[&str]) -> String {
     let named = |name: &&str| format!("{name} {}", pinned(name).unwrap_or("unknown"));
@@ -140,11 +140,11 @@ fn version_of(package: &str, parts: &[&str]) -> String {
     named(&package) + &parts
 }
 
-/// The version that `Cargo.toml` pins a package to.
+/// The version to which `Cargo.toml` pins a package.
 #[cfg(feature = "peers")]
 fn pinned(package: &str) -> Option<&'static str> {
-    // As it is written here: on the package's own line. As cargo writes it for the registry: in the package's
-    // section.
+    // In our own manifest the version stands on the package's line; in the one that cargo writes for the
+    // registry, in the package's section.
     let manifest = include_str!("../../Cargo.toml");
     let (line, section) = (format!("{package} = "), format!("[dependencies.{package}]"));
     let mut lines = manifest.lines().skip_while(|text| !text.starts_with(&line) && *text != section);
@@ -156,7 +156,7 @@ fn pinned(package: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// Every version of a package in the lock file of this build.
+    /// Every version of a package in this build's lock file.
     fn locked(package: &str) -> Vec<&'static str> {
         let lock = include_str!("../../Cargo.lock");
         let name = format!("name = \"{package}\"");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peers_version_names_what_does_its_work() {
+    fn a_peers_version_names_the_packages_that_do_its_work() {
         for (engine, packages) in [
             ("rustcrypto", &["aes-gcm", "aes", "ctr", "ghash", "polyval"][..]),
             ("ring", &["ring"]),
@@ -178,7 +178,7 @@ mod tests {
                 let pin = pinned(package).expect("it is pinned");
                 assert!(
                     locked(package).contains(&pin),
-                    "{package} is pinned to {pin}, and another was built"
+                    "{package} is pinned to {pin}, but another version was built"
                 );
                 assert!(version.contains(&format!("{package} {pin}")), "{version}");
             }

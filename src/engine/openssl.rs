@@ -1,6 +1,6 @@
 //! OpenSSL's EVP interface: the system's library (feature `openssl`) or one built from source
-//! (`openssl-vendored`). A key keeps one context for each direction and gives it a new IV for each message,
-//! as a careful user would; a mutex makes them shareable.
+//! (`openssl-vendored`). A key keeps one context per direction and sets a new IV for each message, as a
+//! careful user would; mutexes make the contexts shareable.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -28,12 +28,12 @@ impl Engine for OpenSsl {
         (1..=128).contains(&shape.iv_len) && (4..=16).contains(&shape.tag_len)
     }
 
-    /// EVP hands out what it decrypts before it knows whether the tag fits.
+    /// EVP releases the plaintext before it checks the tag.
     fn residue(&self) -> Residue {
         Residue::Plaintext
     }
 
-    /// It masks what `cpuid` says before it chooses its code; its configuration may name another provider,
+    /// Some mask CPU features before OpenSSL selects its code; its configuration may select another provider,
     /// and the loader another library.
     fn variables(&self) -> &[&str] {
         &[

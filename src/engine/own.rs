@@ -1,11 +1,11 @@
-//! Our own backends as engines: `sealmark/NAME` each, and `sealmark`, the one that this CPU would choose.
+//! Our own backends as engines: `sealmark/NAME` for each, and `sealmark` for the one chosen for this CPU.
 
 use std::sync::LazyLock;
 
 use super::{Engine, Shape};
 use crate::aead::{Aead, Alg, BACKENDS, Backend, Error};
 
-/// A backend, forced by name.
+/// A backend, selected by name.
 #[derive(Clone, Debug)]
 pub struct Own {
     name: String,
@@ -13,7 +13,7 @@ pub struct Own {
 }
 
 impl Own {
-    /// The engine `sealmark/NAME` of a row of the table.
+    /// The engine `sealmark/NAME` for a row of the backend table.
     pub fn new(backend: &'static Backend) -> Self {
         Self { name: format!("sealmark/{}", backend.name), backend }
     }
@@ -32,7 +32,7 @@ impl Engine for Own {
         if self.backend.available() {
             Ok(())
         } else {
-            Err(format!("this CPU lacks one of: {}", self.backend.features.join(", ")))
+            Err(format!("this CPU lacks one or more of: {}", self.backend.features.join(", ")))
         }
     }
 
@@ -45,16 +45,16 @@ impl Engine for Own {
     }
 }
 
-/// The name of the backend that this CPU would choose.
+/// The name of the engine for the backend chosen for this CPU.
 pub(super) const CHOICE: &str = "sealmark";
 
-/// The engine of that name.
+/// The engine named [`CHOICE`].
 pub(super) fn choice() -> &'static dyn Engine {
     static CHOSEN: LazyLock<Own> = LazyLock::new(|| Own { name: CHOICE.into(), backend: Backend::choose() });
     &*CHOSEN
 }
 
-/// One engine for each backend.
+/// One engine per backend.
 pub(super) fn engines() -> Vec<&'static dyn Engine> {
     static ALL: LazyLock<Vec<Own>> = LazyLock::new(|| BACKENDS.iter().map(Own::new).collect());
     ALL.iter().map(|own| own as &dyn Engine).collect()

@@ -1,4 +1,4 @@
-//! `ring`: BoringSSL's assembly of some years ago behind a Rust front.
+//! `ring`: assembly from an older BoringSSL, with a Rust interface.
 
 use ring::aead::{self, Aad, LessSafeKey, UnboundKey};
 
@@ -18,7 +18,7 @@ impl Engine for Ring {
         version_of("ring", &[])
     }
 
-    /// It has no AES-192 and takes 96-bit nonces only.
+    /// It has no AES-192 and accepts only 96-bit nonces.
     fn supports(&self, shape: Shape) -> bool {
         shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm
     }

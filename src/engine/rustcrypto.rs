@@ -1,5 +1,5 @@
-//! RustCrypto's `aes-gcm`: portable Rust with AES-NI or ARMv8 intrinsics where found at run time, or without
-//! them where built with `--cfg aes_backend="soft" --cfg polyval_backend="soft"`.
+//! RustCrypto's `aes-gcm`: portable Rust that uses AES-NI or ARMv8 intrinsics if it detects them at run time,
+//! unless it was built with `--cfg aes_backend="soft" --cfg polyval_backend="soft"`.
 
 use aes_gcm::aead::array::ArraySize;
 use aes_gcm::aead::consts::{U1, U8, U12, U16, U32, U64, U128};
@@ -31,12 +31,12 @@ impl Engine for RustCrypto {
         version_of("aes-gcm", &["aes", "ctr", "ghash", "polyval"]) + soft
     }
 
-    /// An IV length is a type there; these are the ones instantiated here.
+    /// In `aes-gcm` the IV length is a type parameter; these lengths are instantiated here.
     fn supports(&self, shape: Shape) -> bool {
         matches!(shape.iv_len, 1 | 8 | 12 | 16 | 32 | 64 | 128) && shape.tag_len == 16
     }
 
-    /// It compares the tag before it decrypts.
+    /// It checks the tag before it decrypts.
     fn residue(&self) -> Residue {
         Residue::Ciphertext
     }
@@ -52,12 +52,12 @@ impl Engine for RustCrypto {
 
 struct Key<C> {
     usual: AesGcm<C, U12>,
-    /// The key's bytes, then zeros. A call with another IV length expands them anew, so that a key costs its
-    /// users no more than they ask for.
+    /// The key's bytes, then zeros. A call with an unusual IV length expands the key again, so that other
+    /// users do not pay for it.
     bytes: Zeroizing<[u8; 32]>,
 }
 
-/// What `aes-gcm` asks of a block cipher.
+/// The bounds that `aes-gcm` places on a block cipher.
 trait Cipher: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + KeyInit + Send + Sync {}
 
 impl Cipher for Aes128 {}

@@ -1,8 +1,8 @@
-//! Witnesses of engines: what each really executes, held against what its name claims.
+//! Witnesses of engines: what each really executes, compared with the claim in its name.
 //!
-//! A witness stands for one engine, one key size and one range of lengths, and is taken once for everything
-//! that is said of them. The engines of this crate claim vectors by their name: `sealmark/vaes512` is a
-//! claim, `ring` is none. Here they are only kept and judged. Not here: how one is taken.
+//! A witness covers one engine, one key size and one range of lengths; it is taken once and used in every
+//! statement about them. The names of this crate's engines claim a vector width: `sealmark/vaes512` is a
+//! claim, `ring` is not. This file only stores and judges witnesses. Not here: how one is taken.
 
 use std::collections::BTreeMap;
 
@@ -11,31 +11,32 @@ use serde::{Deserialize, Serialize};
 use crate::aead::{Alg, BACKENDS, Backend};
 use crate::trace::{Width, Witness};
 
-/// Lengths of messages that one witness stands for.
+/// The message lengths that one witness covers.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// Shorter than [`Length::LONG`]: such a message may not fill wide vectors, and be left to narrower ones.
+    /// Shorter than [`Length::LONG`]: such a message might not fill wide vectors and may be left to narrower
+    /// ones.
     Short,
     /// Long enough to fill the widest vectors many times.
     Long,
 }
 
 impl Length {
-    /// Both.
+    /// Both ranges.
     pub const ALL: [Self; 2] = [Self::Short, Self::Long];
 
-    /// Bytes from which on a message is long.
+    /// A message of at least this many bytes is long.
     pub const LONG: u64 = 1024;
 
-    /// That of a message of so many bytes.
+    /// The range that a message of this length falls into.
     pub const fn of(bytes: u64) -> Self {
         if bytes < Self::LONG { Self::Short } else { Self::Long }
     }
 
-    /// Bytes of the message that is sealed for the witness.
+    /// The length of the message that is sealed for the witness, in bytes.
     pub const fn sealed(self) -> u64 {
         match self {
             Self::Short => 64,
@@ -44,14 +45,14 @@ impl Length {
     }
 }
 
-/// A witness of an engine, or why there is none.
+/// The witness of an engine, or the reason why there is none.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Taken {
     /// `aes-256-gcm` and the like.
     pub algorithm: String,
-    /// The lengths that it stands for.
+    /// The lengths that it covers.
     pub length: Length,
-    /// What was executed.
+    /// What the engine executed.
     pub witness: Option<Witness>,
     /// Why there is no witness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +64,7 @@ pub struct Taken {
 pub struct Witnesses(BTreeMap<String, Vec<Taken>>);
 
 impl Witnesses {
-    /// Keeps what an engine was seen to execute, or why it was not.
+    /// Stores the witness of an engine, or the reason why there is none.
     pub fn keep(&mut self, engine: &str, alg: Alg, length: Length, found: Result<Witness, String>) {
         let (witness, no_witness) = match found {
             Ok(witness) => (Some(witness), None),
@@ -73,22 +74,22 @@ impl Witnesses {
         self.0.entry(engine.to_owned()).or_default().push(taken);
     }
 
-    /// Everything of an engine.
+    /// All witnesses of an engine.
     pub fn of(&self, engine: &str) -> &[Taken] {
         self.0.get(engine).map_or(&[], Vec::as_slice)
     }
 
-    /// Why there is no witness at all, where every one is missing for the same reason.
+    /// The reason why there are no witnesses, if all are missing for the same reason.
     pub fn none_because(&self) -> Option<&str> {
         let mut all = self.0.values().flatten();
         let first = all.next()?.no_witness.as_deref()?;
         all.all(|taken| taken.no_witness.as_deref() == Some(first)).then_some(first)
     }
 
-    /// That of an engine for messages of a length.
+    /// The witness of an engine for messages of this length.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why there is none.
     pub fn find(&self, engine: &str, alg: Alg, bytes: u64) -> Result<&Witness, &str> {
         let (algorithm, length) = (alg.name(), Length::of(bytes));
         let taken = self.of(engine).iter().find(|t| t.algorithm == algorithm && t.length == length);
@@ -96,21 +97,25 @@ impl Witnesses {
         taken.witness.as_ref().ok_or_else(|| taken.no_witness.as_deref().unwrap_or("no reason was given"))
     }
 
-    /// Why an engine is not what its name claims, where one of its witnesses says so. All that is said of
-    /// such an engine would be said of another one.
+    /// Why an engine is not what its name claims, if one of its witnesses contradicts the claim. Any result
+    /// for such an engine would describe a different one.
     pub fn refute(&self, engine: &str) -> Option<String> {
         let backend = claimed(engine)?;
         let refuted = self.of(engine).iter().find_map(|taken| {
             let fills = taken.length == Length::Long;
             let claimed = backend.width.and_then(Width::from_name);
             let what = taken.witness.as_ref()?.confirm(claimed, fills).err()?;
-            Some(format!("sealing {} B with {}: {what}", taken.length.sealed(), taken.algorithm))
+            Some(format!(
+                "sealing {} B with {} ran other code ({what})",
+                taken.length.sealed(),
+                taken.algorithm
+            ))
         });
-        refuted.map(|what| format!("it is not {}: it executed, {what}", backend.name))
+        refuted.map(|what| format!("it is not {}: {what}", backend.name))
     }
 }
 
-/// The backend that an engine's name claims to be: `sealmark/NAME`, or `sealmark` for this CPU's choice.
+/// The backend that an engine's name claims: `sealmark/NAME`, or `sealmark` for the one chosen for this CPU.
 fn claimed(engine: &str) -> Option<&'static Backend> {
     match engine.split_once('/') {
         None if engine == super::own::CHOICE => Some(Backend::choose()),
@@ -141,10 +146,10 @@ mod tests {
     const WIDTHS: [Option<Width>; 3] = [None, Some(Width::V), Some(Width::Z)];
 
     #[test]
-    fn code_that_is_not_what_its_name_claims_is_refuted() {
+    fn code_that_contradicts_its_name_is_refuted() {
         for backend in BACKENDS {
             let name = format!("sealmark/{}", backend.name);
-            let claim = backend.width.map(|width| Width::from_name(width).expect("a trace knows it"));
+            let claim = backend.width.map(|width| Width::from_name(width).expect("a width of the tracer"));
             for found in WIDTHS {
                 let why = with(&name, Length::Long, found).refute(&name);
                 assert_eq!(why.is_none(), found == claim, "{name} executed {found:?}: {why:?}");
@@ -156,7 +161,8 @@ mod tests {
         }
     }
 
-    /// Said twice on purpose: a row that claims too little would make a slow path look like the fast one.
+    /// Duplicates the table on purpose: a row that claims too little would make a slow path look like the
+    /// fast one.
     #[test]
     fn a_backend_with_wide_features_claims_wide_registers() {
         for Backend { name, features, width, blocks, .. } in BACKENDS {
@@ -174,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_executes_is_a_fact_and_no_witness_refutes_nothing() {
+    fn a_peer_makes_no_claim_and_a_missing_witness_refutes_nothing() {
         for width in WIDTHS {
             for name in ["ring", "aws-lc", "somebody/vaes512", "sealmark/abacus"] {
                 assert_eq!(with(name, Length::Long, width).refute(name), None);
@@ -187,9 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_all_share_is_said_once() {
+    fn a_reason_shared_by_all_is_reported_once() {
         let mut witnesses = Witnesses::default();
-        assert_eq!(witnesses.none_because(), None, "nothing was asked for");
+        assert_eq!(witnesses.none_because(), None, "no witness was requested");
         witnesses.keep("ring", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
         witnesses.keep("aws-lc", Alg::Aes256Gcm, Length::Long, Err("forbidden".into()));
         assert_eq!(witnesses.none_because(), Some("forbidden"));

@@ -1,8 +1,9 @@
-//! What a record's tag binds beside its ciphertext: where it is stored, that it is a raft entry, or a
-//! scheme's own bytes.
+//! The data that a record's tag binds besides its ciphertext: the place where it is stored, the fact that it
+//! is a raft entry, or a scheme's own bytes.
 //!
-//! elastickv `store/mvcc_store.go` (value header, key) and `internal/encryption` (both AADs). The design
-//! document of elastickv leaves the value header out of the storage AAD; its code has it, and so have we.
+//! Follows elastickv `store/mvcc_store.go` (value header, key) and `internal/encryption` (both AADs).
+//! elastickv's design document leaves the value header out of the storage AAD, but its code includes it, and
+//! so does this file.
 
 use arrayvec::ArrayVec;
 
@@ -11,40 +12,41 @@ use super::record::VERSION;
 
 /// Bytes of a value header.
 pub const VALUE_HEADER_LEN: usize = 9;
-/// The longest key whose AAD is composed on the stack. Past it each seal and open allocates once.
+/// The longest key whose AAD is composed on the stack. For longer keys each seal and open allocates once.
 pub const STACK_KEY_LEN: usize = 1024;
 /// Bytes of the storage AAD before the key: version, flag, key id, value header.
 const STORAGE_PREFIX_LEN: usize = 6 + VALUE_HEADER_LEN;
 /// Bytes of the raft AAD: `R`, version, key id.
 const RAFT_LEN: usize = 6;
 
-/// What a record is bound to, besides its own version, flag (storage only) and key id.
+/// The context that a record is bound to, besides its own version, flag (storage only) and key id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aad<'a> {
     /// A stored value: its header and its key in the store.
     Storage {
         /// The nine bytes stored before the record; see [`ValueHeader`].
         value_header: &'a [u8; VALUE_HEADER_LEN],
-        /// The key it is stored under; see [`pebble_key`].
+        /// The store key; see [`pebble_key`].
         pebble_key: &'a [u8],
     },
-    /// A raft entry. Its flag byte is written as 0 and is not bound: a flipped one still opens.
+    /// A raft entry. Its flag byte is written as 0 and is not bound: a record with a changed flag still
+    /// opens.
     Raft,
-    /// Bytes of a scheme's own, as they are: a record that lies in the scheme's place, under its rules. They
-    /// bind neither flag nor key id. The flag byte is written as 0, and a record with another one is not
+    /// A scheme's own bytes, used unchanged, for a record that the scheme stores under its own rules. They
+    /// bind neither flag nor key id. The flag byte is written as 0, and a record with another flag is not
     /// authentic.
     Own(&'a [u8]),
 }
 
 impl Aad<'_> {
-    /// Whether the tag binds the flag byte. One that it does not bind is written as 0.
+    /// Whether the tag binds the flag byte. An unbound flag byte is written as 0.
     #[inline]
     pub(super) fn binds_flag(&self) -> bool {
         matches!(self, Self::Storage { .. })
     }
 
-    /// Hands the composed bytes to `use_it`: from the stack for keys of up to [`STACK_KEY_LEN`] bytes, else
-    /// from one allocation.
+    /// Passes the composed bytes to `use_it`: from the stack for keys of up to [`STACK_KEY_LEN`] bytes,
+    /// otherwise from one allocation.
     #[inline]
     pub fn compose<R>(&self, flag: u8, key_id: u32, use_it: impl FnOnce(&[u8]) -> R) -> R {
         if let Self::Own(bytes) = self {
@@ -58,7 +60,7 @@ impl Aad<'_> {
         }
     }
 
-    /// The composed bytes, allocated.
+    /// The composed bytes, in a new allocation.
     pub fn to_vec(&self, flag: u8, key_id: u32) -> Vec<u8> {
         match self {
             Self::Raft => raft_aad(key_id).into(),
@@ -69,7 +71,7 @@ impl Aad<'_> {
         }
     }
 
-    /// Puts the composed bytes behind what `bytes` holds; false, and nothing added, where there is no room.
+    /// Appends the composed bytes to `bytes`; returns false and adds nothing if there is no room.
     #[inline]
     pub(super) fn append<const N: usize>(&self, flag: u8, key_id: u32, bytes: &mut ArrayVec<u8, N>) -> bool {
         if bytes.remaining_capacity() < self.composed_len() {
@@ -120,14 +122,14 @@ pub enum State {
     Encrypted,
 }
 
-/// The nine bytes before every stored value: tombstone and encryption state, then the expiry.
+/// The nine bytes before every stored value: tombstone and encryption state, then the expiry time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct ValueHeader {
     /// The key was deleted at this version.
     pub tombstone: bool,
     /// Whether a record follows.
     pub state: State,
-    /// When the value lapses; 0 is never. The one little-endian integer of the format.
+    /// When the value expires; 0 means never. The format's only little-endian integer.
     pub expire_at: u64,
 }
 
@@ -143,11 +145,11 @@ impl ValueHeader {
         [self.tombstone as u8 | state, a, b, c, d, e, f, g, h]
     }
 
-    /// Reads the value header at the start of a stored value, and gives back what follows it.
+    /// Reads the value header at the start of a stored value; returns it with the remaining bytes.
     ///
     /// # Errors
-    /// [`Error::ValueHeaderShort`] below nine bytes; [`Error::EncryptedValueReservedState`] when a reserved
-    /// bit is set (bits 3 to 7, and bit 2 which only states 2 and 3 have).
+    /// [`Error::ValueHeaderShort`] below nine bytes; [`Error::EncryptedValueReservedState`] if a reserved bit
+    /// is set (bits 3 to 7, and bit 2, which only states 2 and 3 use).
     #[inline]
     pub fn decode(stored: &[u8]) -> Result<(Self, &[u8]), Error> {
         let ([bits, expire_at @ ..], rest) =
@@ -165,16 +167,16 @@ impl ValueHeader {
     }
 }
 
-/// The key that a version of a value is stored under: the user's key, then NOT of the commit timestamp, so
+/// The store key of a version of a value: the user's key, then the complement of the commit timestamp, so
 /// that newer versions sort first.
 pub fn pebble_key(user_key: &[u8], commit_ts: u64) -> Vec<u8> {
     [user_key, &(!commit_ts).to_be_bytes()].concat()
 }
 
-/// [`pebble_key`] written into the caller's buffer; gives back the part that it fills.
+/// [`pebble_key`] written into the caller's buffer; returns the part that it fills.
 ///
 /// # Errors
-/// [`Error::BufferTooSmall`] when `out` has not eight bytes more than `user_key`.
+/// [`Error::BufferTooSmall`] unless `out` is at least eight bytes longer than `user_key`.
 #[inline]
 pub fn pebble_key_into<'a>(user_key: &[u8], commit_ts: u64, out: &'a mut [u8]) -> Result<&'a [u8], Error> {
     let out = out.get_mut(..user_key.len() + 8).ok_or(Error::BufferTooSmall)?;
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_appended_where_there_is_no_room() {
+    fn nothing_is_appended_without_room_for_all_of_it() {
         let mut arena = ArrayVec::<u8, 7>::new();
         assert!(Aad::Raft.append(0, 1, &mut arena));
         assert!(!Aad::Raft.append(0, 1, &mut arena));

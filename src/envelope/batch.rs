@@ -1,7 +1,7 @@
 //! Sealing several messages at once, through the engine's batch call.
 //!
-//! Our own, not elastickv's: it seals one value at a time. The records are those that single calls would
-//! write. Allocates nothing for keys of up to about 4,000 bytes; not here: messages under different keys.
+//! Our own addition: elastickv seals one value at a time. The records equal those of single calls. Allocates
+//! nothing for keys of up to about 4,000 bytes. Not here: messages under different keys.
 
 use std::num::NonZeroU32;
 
@@ -14,31 +14,31 @@ use super::record::{Header, OVERHEAD};
 use super::{Error, NonceSource};
 use crate::aead::{Aead, Message, Tag};
 
-/// Messages that go to the key object at once.
+/// The most messages passed to the key object at once.
 const GROUP: usize = 16;
-/// Bytes of stack for the AADs of a group.
+/// Bytes of stack reserved for the AADs of a group.
 const ARENA_LEN: usize = 4096;
 
 /// One message for [`Cipher::seal_many`].
 #[derive(Debug)]
 pub struct Unsealed<'a> {
-    /// As [`Header::flag`].
+    /// The flag byte, as in [`Header::flag`].
     pub flag: u8,
-    /// What it is bound to.
+    /// The context that the record is bound to.
     pub aad: Aad<'a>,
     /// The message.
     pub plaintext: &'a [u8],
-    /// Takes the record in its first bytes: [`OVERHEAD`] more than the plaintext.
+    /// Receives the record in its first bytes, which are [`OVERHEAD`] more than the plaintext.
     pub out: &'a mut [u8],
 }
 
 impl Cipher {
-    /// Seals several messages under one key, each with its own nonce of the source, through the engine's
+    /// Seals several messages under one key, each with its own nonce from the source, through the engine's
     /// batch call. All buffers are checked before the first nonce is taken.
     ///
     /// # Errors
-    /// As [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. Then no record is usable: every
-    /// `out` is untouched or zeros.
+    /// As for [`seal_into`](Self::seal_into), and [`Error::WriteCountExhausted`]. On an error no record is
+    /// usable: every `out` is unchanged or zeroed.
     pub fn seal_many(
         &self,
         key_id: u32,
@@ -66,7 +66,7 @@ impl Cipher {
     }
 }
 
-/// Seals as many of the messages as fit one batch and have nonces, one at least; returns how many.
+/// Seals as many messages as fit one batch and have nonces, at least one; returns how many.
 fn seal_group(
     key: &dyn Aead,
     key_id: u32,

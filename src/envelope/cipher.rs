@@ -1,9 +1,10 @@
 //! Sealing and opening records with the keys of a keystore.
 //!
-//! elastickv `internal/encryption/{cipher,raft_envelope}.go`, with its errors in its order. The calls that
-//! write into the caller's buffer allocate nothing (keys of up to [`super::aad::STACK_KEY_LEN`] bytes);
-//! [`Cipher::seal`] and [`Cipher::open`] allocate their result. A refusal is never retried and never turned
-//! into "not found". Not here: several messages at once (`batch.rs`), where nonces come from, compression.
+//! Follows elastickv `internal/encryption/{cipher,raft_envelope}.go`, with the same errors in the same order.
+//! Calls that write into the caller's buffer allocate nothing (for keys of up to
+//! [`super::aad::STACK_KEY_LEN`] bytes); [`Cipher::seal`] and [`Cipher::open`] allocate their result. A
+//! refusal is never retried and never turned into "not found". Not here: several messages at once
+//! (`batch.rs`), the source of nonces, compression.
 
 use std::sync::Arc;
 
@@ -14,17 +15,18 @@ use super::record::{HEADER_LEN, Header, OVERHEAD};
 use super::{Error, Keys, Keystore};
 use crate::aead::{self, Aead, Nonce, TAG_LEN, Tag};
 
-/// Seals and opens under the keys of one keystore. [`Cipher::default`] has none and refuses every call.
+/// Seals and opens under the keys of one keystore. [`Cipher::default`] has no keystore and refuses every
+/// call.
 #[derive(Clone, Default, Debug)]
 pub struct Cipher {
     keystore: Option<Arc<Keystore>>,
 }
 
 impl Cipher {
-    /// A cipher over that keystore.
+    /// A cipher that uses this keystore.
     ///
     /// # Errors
-    /// [`Error::NilKeystore`] without one.
+    /// [`Error::NilKeystore`] for `None`.
     pub fn new(keystore: Option<Arc<Keystore>>) -> Result<Self, Error> {
         if keystore.is_none() {
             return Err(Error::NilKeystore);
@@ -32,18 +34,17 @@ impl Cipher {
         Ok(Self { keystore })
     }
 
-    /// The keystore, if it has one.
+    /// The keystore, if there is one.
     pub fn keystore(&self) -> Option<&Arc<Keystore>> {
         self.keystore.as_ref()
     }
 
-    /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`, and
-    /// returns how many that is. A flag byte that the AAD does not bind is written as 0 whatever `header`
-    /// says.
+    /// Writes header, ciphertext and tag into the first `plaintext.len() + OVERHEAD` bytes of `out`; returns
+    /// that length. A flag byte that the AAD does not bind is written as 0, regardless of `header`.
     ///
     /// # Errors
     /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::UnknownKeyId`],
-    /// [`Error::BufferTooSmall`], [`Error::Aead`] for a limit of AES-GCM. `out` is then untouched or zeros.
+    /// [`Error::BufferTooSmall`], [`Error::Aead`] for a limit of AES-GCM. `out` is then unchanged or zeroed.
     #[inline]
     pub fn seal_into(
         &self,
@@ -56,13 +57,13 @@ impl Cipher {
         seal_record(keys.find(header.key_id)?, header, aad, plaintext, out)
     }
 
-    /// Opens a record where it lies; gives back the plaintext inside it. An empty one is present and empty.
+    /// Opens a record in place; returns the plaintext inside it, as an empty slice if the plaintext is empty.
     ///
     /// # Errors
     /// In this order: [`Error::EnvelopeShort`], [`Error::EnvelopeVersion`], [`Error::NilKeystore`],
-    /// [`Error::ReservedKeyId`], [`Error::UnknownKeyId`]; `record` is then untouched. [`Error::Integrity`],
-    /// and [`Error::Aead`] for a limit of AES-GCM: its ciphertext is then zeros, whatever the engine
-    /// leaves.
+    /// [`Error::ReservedKeyId`], [`Error::UnknownKeyId`]; `record` is then unchanged. Finally
+    /// [`Error::Integrity`], or [`Error::Aead`] for a limit of AES-GCM; the ciphertext is then zeroed,
+    /// whatever the engine left there.
     #[inline]
     pub fn open_in_place<'r>(&self, record: &'r mut [u8], aad: &Aad<'_>) -> Result<&'r mut [u8], Error> {
         let Header { flag, key_id, nonce } = Header::decode(record)?;
@@ -72,11 +73,12 @@ impl Cipher {
         open_record(key, &Header { flag, key_id, nonce }, aad, body)
     }
 
-    /// [`seal_into`](Self::seal_into) with a nonce of any length offered and an allocated result.
+    /// Like [`seal_into`](Self::seal_into), but checks the nonce's length and allocates the result.
     ///
     /// # Errors
-    /// As `seal_into`, with [`Error::BadNonceSize`] for a nonce that is not of 12 bytes: for a storage record
-    /// after [`Error::ReservedKeyId`], for a raft record before it; always before [`Error::UnknownKeyId`].
+    /// As for `seal_into`, plus [`Error::BadNonceSize`] for a nonce that is not 12 bytes long: after
+    /// [`Error::ReservedKeyId`] for a storage record, before it for a raft record, and always before
+    /// [`Error::UnknownKeyId`].
     pub fn seal(
         &self,
         flag: u8,
@@ -95,10 +97,10 @@ impl Cipher {
         Ok(out)
     }
 
-    /// [`open_in_place`](Self::open_in_place) on a copy.
+    /// Like [`open_in_place`](Self::open_in_place), on a copy.
     ///
     /// # Errors
-    /// As `open_in_place`.
+    /// As for `open_in_place`.
     pub fn open(&self, record: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, Error> {
         let Header { flag, key_id, nonce } = Header::decode(record)?;
         let keys = self.keys()?;
@@ -109,8 +111,8 @@ impl Cipher {
         Ok(body)
     }
 
-    /// Opens a bare body (ciphertext, then tag) whose header fields and composed AAD the caller supplies: the
-    /// trial open of a value that does not claim to be a record. Gives back the plaintext inside `body`.
+    /// Opens a bare body (ciphertext, then tag) whose header fields and composed AAD the caller supplies, to
+    /// try opening a value that is not marked as a record. Returns the plaintext inside `body`.
     ///
     /// # Errors
     /// In this order: [`Error::NilKeystore`], [`Error::ReservedKeyId`], [`Error::BadNonceSize`],
@@ -142,7 +144,7 @@ impl From<Arc<Keystore>> for Cipher {
     }
 }
 
-/// A buffer for a record, split.
+/// A record's buffer, split into its parts.
 pub(super) struct Parts<'a> {
     pub header: &'a mut [u8],
     pub in_out: &'a mut [u8],
@@ -158,7 +160,7 @@ impl<'a> Parts<'a> {
         Ok(Self { header, in_out, tag })
     }
 
-    /// Writes all but the tag, the message still in clear.
+    /// Writes everything except the tag; the message is still in the clear.
     #[inline]
     pub fn fill(&mut self, header: &Header, plaintext: &[u8]) {
         self.header.copy_from_slice(&header.encode());
@@ -166,7 +168,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The header as written: a flag that is not bound is fixed.
+/// The header as written: an unbound flag becomes 0.
 #[inline]
 pub(super) fn bound(mut header: Header, aad: &Aad<'_>) -> Header {
     if !aad.binds_flag() {
@@ -197,8 +199,9 @@ pub(super) fn seal_record(
     Ok(plaintext.len() + OVERHEAD)
 }
 
-/// Opens the body of a record whose header was read. A raft record's flag is whatever it is, as the reference
-/// has it; where a scheme's own AAD leaves the flag unbound, one that no writer sets was altered.
+/// Opens the body of a record whose header has been read. Like the reference, it accepts any flag in a raft
+/// record. With a scheme's own AAD, which does not bind the flag either, a flag that no writer sets means
+/// that the record was altered.
 #[inline]
 fn open_record<'b>(
     key: &dyn Aead,
@@ -213,8 +216,8 @@ fn open_record<'b>(
     aad.compose(header.flag, header.key_id, |aad| open_body(key, &header.nonce, aad, body))
 }
 
-/// Opens ciphertext and tag in place. Engines differ in what a refused open leaves behind
-/// ([`Residue`](crate::engine::Residue)), so it is wiped here for all of them.
+/// Opens ciphertext and tag in place. Engines differ in what a refused open leaves in the buffer
+/// ([`Residue`](crate::engine::Residue)), so the buffer is wiped here for all of them.
 #[inline]
 fn open_body<'b>(
     key: &dyn Aead,
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn seal_refuses_a_storage_record_by_key_id_before_nonce_and_a_raft_record_after() {
+    fn seal_checks_the_key_id_before_the_nonce_in_storage_and_after_it_in_raft() {
         let (cipher, none) = (cipher(), Cipher::default());
         for aad in [STORAGE, Aad::Raft] {
             let errors = [
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_with_a_schemes_own_aad_opens_with_those_bytes_alone_and_no_byte_of_it_may_change() {
+    fn a_record_with_a_schemes_own_aad_opens_only_with_those_bytes_and_unaltered() {
         let cipher = cipher();
         let (own, long) = (Aad::Own(b"file 3, record 7"), [5; 5000]);
         for aad in [own, Aad::Own(b""), Aad::Own(&long)] {
@@ -323,7 +326,7 @@ mod tests {
             let aead = engine::find("sealmark").unwrap().key(aead::Alg::Aes256Gcm, &[1; 32]).unwrap();
             let (mut body, mut tag) = (*b"entry", Tag::default());
             aead.seal(&[5; 12], &aad.to_vec(0, 7), &mut body, &mut tag).unwrap();
-            assert_eq!(record[HEADER_LEN..], [&body[..], &tag.0].concat(), "the AAD is those bytes");
+            assert_eq!(record[HEADER_LEN..], [&body[..], &tag.0].concat(), "the AAD is exactly those bytes");
             for bit in 0..record.len() * 8 {
                 let mut altered = record.clone();
                 altered[bit / 8] ^= 1 << (bit % 8);
@@ -337,7 +340,7 @@ mod tests {
                 assert_eq!(cipher.open(&altered, &aad), Err(expected), "{bit}");
                 assert_eq!(cipher.open_in_place(&mut altered, &aad).err(), Some(expected), "{bit}");
                 let wiped = altered[HEADER_LEN..][..5] == [0; 5];
-                assert_eq!(wiped, expected == Error::Integrity, "{bit}: nothing of a forgery is left");
+                assert_eq!(wiped, expected == Error::Integrity, "{bit}: a forgery is wiped");
             }
         }
     }

@@ -1,7 +1,7 @@
-//! The loaded data keys: key id to key object, read without waiting, changed by copy.
+//! The loaded data keys: a map from key id to key object, wait-free for readers, copied by writers.
 //!
-//! elastickv `internal/encryption/keystore.go`. A key once set keeps its bytes until it is deleted. What a
-//! key is for (storage or raft) is not known here.
+//! Follows elastickv `internal/encryption/keystore.go`. Once set, a key keeps its bytes until it is deleted.
+//! Not here: the purpose of a key (storage or raft).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -20,8 +20,8 @@ use crate::engine::Engine;
 /// Bytes in a data key.
 pub const DEK_LEN: usize = 32;
 
-/// Data keys of AES-256-GCM by id. Readers take one snapshot with one load; a writer copies the map, changes
-/// the copy and publishes it, and starts again when another writer was quicker.
+/// AES-256-GCM data keys by id. Readers take a snapshot with one load. A writer copies the map, changes the
+/// copy and publishes it, and starts again if another writer was faster.
 pub struct Keystore {
     engine: &'static dyn Engine,
     map: ArcSwap<Map>,
@@ -29,8 +29,8 @@ pub struct Keystore {
 
 type Map = HashMap<u32, Arc<Entry>, BuildHasherDefault<IdHasher>>;
 
-/// On a cache line of its own: a writer that copies the map counts a reference to every entry, and must not
-/// take from readers the line that they find a key on.
+/// On its own cache line: a writer that copies the map increments every entry's reference count, and must not
+/// invalidate the line from which readers load the key.
 #[repr(align(64))]
 struct Entry {
     dek: Zeroizing<[u8; DEK_LEN]>,
@@ -38,23 +38,23 @@ struct Entry {
 }
 
 impl Entry {
-    /// Copies the key straight to its place on the heap, so that no copy is left on the stack.
+    /// Copies the key directly to the heap, so that no copy is left on the stack.
     fn shared(dek: &[u8; DEK_LEN], aead: Box<dyn Aead>) -> Arc<Self> {
         let mut entry = Arc::new(Self { dek: Zeroizing::new([0; DEK_LEN]), aead });
-        Arc::get_mut(&mut entry).expect("no one else has it yet").dek.copy_from_slice(dek);
+        Arc::get_mut(&mut entry).expect("nothing else holds it yet").dek.copy_from_slice(dek);
         entry
     }
 }
 
-/// The keys as they were when [`Keystore::keys`] was called. Hold it for a call or a batch, not for longer:
-/// what was deleted meanwhile stays in memory until it is dropped.
+/// The keys as they were when [`Keystore::keys`] was called. Hold it for one call or batch, no longer: keys
+/// deleted in the meantime stay in memory until it is dropped.
 pub struct Keys(Guard<Arc<Map>>);
 
 impl Keys {
-    /// The key object of that id.
+    /// The key object with this id.
     ///
     /// # Errors
-    /// [`Error::ReservedKeyId`] for 0, [`Error::UnknownKeyId`] where none is loaded.
+    /// [`Error::ReservedKeyId`] for 0, [`Error::UnknownKeyId`] if none is loaded.
     #[inline]
     pub fn find(&self, key_id: u32) -> Result<&dyn Aead, Error> {
         if key_id == 0 {
@@ -63,17 +63,17 @@ impl Keys {
         self.0.get(&key_id).map(|entry| &*entry.aead).ok_or(Error::UnknownKeyId(key_id))
     }
 
-    /// The data key of that id, for wrapping it; a copy is the caller's to wipe.
+    /// The data key with this id, for wrapping; the caller must wipe any copy.
     pub fn dek(&self, key_id: u32) -> Option<&[u8; DEK_LEN]> {
         self.0.get(&key_id).map(|entry| &*entry.dek)
     }
 
-    /// Whether the key of that id has these bytes; `None` where none is loaded. Compared in constant time.
+    /// Whether the key with this id has these bytes; `None` if none is loaded. Compared in constant time.
     pub fn holds(&self, key_id: u32, dek: &[u8; DEK_LEN]) -> Option<bool> {
         self.0.get(&key_id).map(|entry| entry.dek.ct_eq(dek).into())
     }
 
-    /// The lowest other id whose key has these bytes. Each is compared in constant time.
+    /// The lowest other id whose key has these bytes. Every comparison is constant-time.
     pub fn twin(&self, key_id: u32, dek: &[u8; DEK_LEN]) -> Option<u32> {
         let same = self.0.iter().filter(|(id, entry)| **id != key_id && entry.dek.ct_eq(dek).into());
         same.map(|(id, _)| *id).min()
@@ -86,44 +86,44 @@ impl Keys {
         ids
     }
 
-    /// How many keys.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Keystore {
-    /// An empty keystore whose keys that engine makes.
+    /// An empty keystore whose keys this engine creates.
     pub fn new(engine: &'static dyn Engine) -> Self {
         Self { engine, map: ArcSwap::from_pointee(Map::default()) }
     }
 
-    /// The keys as they are now: one load, no waiting, no allocation (but for a thread's first call).
+    /// A snapshot of the keys: one load, wait-free, without allocation except in a thread's first call.
     #[inline]
     pub fn keys(&self) -> Keys {
         Keys(self.map.load())
     }
 
-    /// Loads a data key. The same bytes under the same id are no error and change nothing.
+    /// Loads a data key. Loading the same bytes under the same id again succeeds and changes nothing.
     ///
     /// # Errors
     /// In this order: [`Error::ReservedKeyId`], [`Error::BadKeySize`], [`Error::KeyConflict`],
-    /// [`Error::Aead`] when the engine cannot make the key.
+    /// [`Error::Aead`] if the engine cannot create the key.
     pub fn set(&self, key_id: u32, dek: &[u8]) -> Result<(), Error> {
         self.insert_all(&[(key_id, dek)])
     }
 
-    /// Loads several data keys, published at once: all of them, or on an error none.
+    /// Loads several data keys, published together: all of them, or none on an error.
     ///
     /// # Errors
-    /// As [`set`](Self::set), at the first key refused.
+    /// As for [`set`](Self::set), from the first key that is refused.
     pub fn insert_all(&self, keys: &[(u32, &[u8])]) -> Result<(), Error> {
-        // Kept over retries: expanding a key is the dear part.
+        // Kept across retries, because expanding a key is the expensive part.
         let mut made = Map::default();
         loop {
             let current = self.map.load();
@@ -154,7 +154,7 @@ impl Keystore {
         }
     }
 
-    /// Forgets a key; nothing happens where none is loaded. Its id may then be set to other bytes.
+    /// Deletes a key, if it is loaded. Its id may then be set to other bytes.
     pub fn delete(&self, key_id: u32) {
         loop {
             let current = self.map.load();
@@ -174,17 +174,17 @@ impl Keystore {
         self.keys().ids()
     }
 
-    /// How many keys are loaded.
+    /// The number of loaded keys.
     pub fn len(&self) -> usize {
         self.keys().len()
     }
 
-    /// Whether none is loaded.
+    /// Whether no key is loaded.
     pub fn is_empty(&self) -> bool {
         self.keys().is_empty()
     }
 
-    /// Puts `next` in the place of `current`; false when another writer changed it first.
+    /// Replaces `current` with `next`; returns false if another writer changed it first.
     fn publish(&self, current: &Guard<Arc<Map>>, next: Map) -> bool {
         let before = self.map.compare_and_swap(current, Arc::new(next));
         Arc::ptr_eq(&before, current)
@@ -203,8 +203,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Spreads a key id over 64 bits. Ids come from the cluster's own log, so no one picks them to collide, and
-/// the standard hasher would cost more than the rest of a lookup.
+/// Spreads a key id over 64 bits. Ids come from the cluster's own log, so nobody can choose them to collide,
+/// and the standard hasher would cost more than the rest of a lookup.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn set_checks_the_id_before_the_size_before_the_bytes() {
+    fn set_checks_the_id_then_the_size_then_the_bytes() {
         let store = store();
         assert_eq!(store.set(0, &[1; 5]), Err(Error::ReservedKeyId));
         assert_eq!(store.set(9, &[1; 31]), Err(Error::BadKeySize));

@@ -1,10 +1,10 @@
-//! The storage envelope: one sealed value, and what its AES-256-GCM tag binds it to.
+//! The storage envelope: one sealed value, bound to its context by the AES-256-GCM tag.
 //!
-//! Follows elastickv's `internal/encryption` (commit d9a031d0), its storage and raft envelopes byte for byte:
-//! [`record`] is the codec, [`aad`] what is authenticated beside it, [`nonce`] the deterministic nonces,
-//! [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them all, [`usage`] how
-//! long a key lasts, [`wrap`] one key under another. Not here: compression (the flag bit is carried, never
-//! acted on), files, rotation.
+//! Follows elastickv's `internal/encryption` (commit d9a031d0); its storage and raft envelopes match byte for
+//! byte. [`record`] is the codec, [`aad`] the additional authenticated data, [`nonce`] the deterministic
+//! nonces, [`keystore`] the loaded data keys, [`cipher`] and [`batch`] the calls that use them, [`usage`] the
+//! limits on a key's use, and [`wrap`] the encryption of one key under another. Not here: compression (the
+//! flag bit is carried but never acted on), files, rotation.
 
 pub mod aad;
 pub mod batch;
@@ -28,57 +28,59 @@ pub use wrap::{SecretKey, WrappingKey};
 
 use crate::aead;
 
-/// Why an envelope call was refused. Says nothing about secrets.
+/// Why an envelope call was refused. Reveals nothing about secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Fewer bytes than a record's header and tag.
-    #[error("the record is shorter than 34 bytes: it was cut, or is not an envelope; fetch it again")]
+    /// The record is shorter than header and tag.
+    #[error("the record is shorter than 34 bytes: it was truncated or is not an envelope; fetch it again")]
     EnvelopeShort,
     /// The version byte is not 1.
-    #[error("the record has version {0} and only 1 is known: it is not an envelope, or of a newer writer")]
+    #[error("the record has version {0}, but only 1 is supported: it is not an envelope, or it is newer")]
     EnvelopeVersion(u8),
-    /// The cipher was made without a keystore.
-    #[error("the cipher has no keystore: make it with one before it seals or opens")]
+    /// The cipher was created without a keystore.
+    #[error("the cipher has no keystore: create it with one before sealing or opening")]
     NilKeystore,
-    /// Key id 0 means "no key" and never names one.
-    #[error("key id 0 is reserved: name a key by an id from 1 on")]
+    /// Key id 0 means "no key" and never identifies one.
+    #[error("key id 0 is reserved: use an id of 1 or more")]
     ReservedKeyId,
-    /// The nonce is not of 12 bytes.
-    #[error("the nonce is not of 12 bytes: take it from the nonce source")]
+    /// The nonce is not 12 bytes long.
+    #[error("the nonce is not 12 bytes long: take it from the nonce source")]
     BadNonceSize,
-    /// No key of that id is loaded.
-    #[error("no key with id {0} is loaded: load it into the keystore, or the record is from elsewhere")]
+    /// No key with this id is loaded.
+    #[error("no key with id {0} is loaded: load it into the keystore, unless the record belongs elsewhere")]
     UnknownKeyId(u32),
-    /// The tag does not fit the key, nonce, AAD and ciphertext. Nothing of the message was released.
-    #[error("not authentic: the record was altered or moved, or sealed under another key; do not retry")]
+    /// The tag does not match the key, nonce, AAD and ciphertext. No part of the message was released.
+    #[error("not authentic: the record was altered, moved, or sealed under another key; do not retry")]
     Integrity,
-    /// The data key is not of 32 bytes.
-    #[error("the data key is not of 32 bytes: AES-256 takes 32")]
+    /// The data key is not 32 bytes long.
+    #[error("the data key is not 32 bytes long: AES-256 needs exactly 32")]
     BadKeySize,
-    /// That id already names other key bytes.
-    #[error("key id {0} is loaded with other bytes: use a new id, or delete the old key first")]
+    /// A key with other bytes is already loaded under this id.
+    #[error("key id {0} is already loaded with other bytes: use a new id, or delete the old key first")]
     KeyConflict(u32),
-    /// Every write count of this epoch has been issued.
-    #[error("all 2^64 - 1 nonces of this epoch are used up: rotate the data key or bump the epoch")]
+    /// Every write count of this epoch has been used.
+    #[error("all 2^64 - 1 nonces of this epoch are used up: rotate the data key or raise the epoch")]
     WriteCountExhausted,
     /// Reserved bits of a value header are set.
-    #[error("the value header has reserved bits or an unknown encryption state: it was altered, or is newer")]
+    #[error("the value header has reserved bits set: it was altered, or a newer version wrote it")]
     EncryptedValueReservedState,
-    /// Fewer bytes than a value header.
-    #[error("the value header is shorter than 9 bytes: the stored value was cut")]
+    /// The stored value is shorter than a value header.
+    #[error("the value header is shorter than 9 bytes: the stored value was truncated")]
     ValueHeaderShort,
-    /// The caller's buffer does not hold the result.
-    #[error("the buffer is too short: a record takes 34 bytes more than its plaintext, a store key 8 more")]
+    /// The caller's buffer is too short for the result.
+    #[error(
+        "the buffer is too short: a record adds 34 bytes to its plaintext, a store key 8 to the user's key"
+    )]
     BufferTooSmall,
-    /// The engine refused: a limit of AES-GCM, or a shape that it does not offer.
+    /// The engine refused: a limit of AES-GCM, or a shape that it does not support.
     #[error("the engine refused: {0}")]
     Aead(#[from] aead::Error),
 }
 
 impl Error {
-    /// The name that elastickv gives this error, and its published vectors with it; `OTHER` where it has no
-    /// type.
+    /// The name of this error in elastickv and its published vectors; `OTHER` if elastickv has no type for
+    /// it.
     pub const fn spec_name(&self) -> &'static str {
         match self {
             Self::EnvelopeShort => "ErrEnvelopeShort",

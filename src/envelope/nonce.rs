@@ -1,8 +1,8 @@
-//! Deterministic nonces: node id, epoch, write count, big-endian, no random bits.
+//! Deterministic nonces: node id, epoch and write count, big-endian, without random bits.
 //!
-//! elastickv `internal/encryption/nonce_factory.go`. The write count lives as long as the process; what keeps
-//! two processes apart is the epoch, which is raised durably before the first nonce of each. That is not done
-//! here.
+//! Follows elastickv `internal/encryption/nonce_factory.go`. The write count lasts as long as the process.
+//! The epoch keeps two processes apart: it must be raised durably before each process's first nonce. Not
+//! here: raising it.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Error;
 use crate::aead::Nonce;
 
-/// Issues the nonces of one node under one data key and epoch. Any number of threads share it.
+/// Issues the nonces of one node under one data key and epoch. Any number of threads may share it.
 ///
-/// The first nonce carries 1, the last is all ones; after it every call is refused, for good. Wait-free: a
-/// call is one load and one add. No value comes twice while the process has fewer than 2^31 threads.
+/// The first nonce has write count 1, the last all ones; after that every call is refused permanently.
+/// Wait-free: a call is one load and one add. No value repeats as long as the process has fewer than 2^31
+/// threads.
 #[derive(Debug)]
 pub struct NonceSource {
     prefix: [u8; 4],
@@ -21,10 +22,10 @@ pub struct NonceSource {
     upper: Counts,
 }
 
-/// A run of write counts. A plain counter of 64 bits would wrap after all ones, and between the add that
-/// wraps and any latch set after it another thread could take a used count. This one spans at most 2^63
-/// counts and is not added to once spent, so it stops at most one add of 2^32 for each thread past its end:
-/// it never wraps.
+/// A range of write counts. A plain 64-bit counter would wrap after all ones, and another thread could take a
+/// used count between the add that wraps and any latch set after it. This counter spans at most 2^63 counts
+/// and no thread adds to it once it is spent, so it overshoots its end by at most one add of 2^32 per thread
+/// and never wraps.
 #[derive(Debug)]
 struct Counts {
     first: u64,
@@ -39,11 +40,10 @@ impl Counts {
         Self { first, len, taken: AtomicU64::new(0) }
     }
 
-    /// The first of up to `at_most` counts in a row, and how many there are.
+    /// The first of up to `at_most` consecutive counts, and how many there are.
     #[inline]
     fn take(&self, at_most: u32) -> Option<(u64, u32)> {
-        // Relaxed: uniqueness needs only that the adds to this one word have an order, which they always
-        // have.
+        // Relaxed: uniqueness needs only a total order of the adds to this one word, which atomics guarantee.
         if self.taken.load(Ordering::Relaxed) >= self.len {
             return None;
         }
@@ -63,8 +63,8 @@ impl NonceSource {
         Self::after(node_id, local_epoch, 0)
     }
 
-    /// A source that goes on after `writes_before` writes. For tests and published vectors: a process never
-    /// continues another's count, it raises the epoch.
+    /// A source that continues after `writes_before` writes. For tests and published vectors only: a new
+    /// process never continues an old count, it raises the epoch.
     pub const fn after(node_id: u16, local_epoch: u16, writes_before: u64) -> Self {
         let [a, b] = node_id.to_be_bytes();
         let [c, d] = local_epoch.to_be_bytes();
@@ -80,17 +80,18 @@ impl NonceSource {
     /// The next nonce.
     ///
     /// # Errors
-    /// [`Error::WriteCountExhausted`] after the one of all ones, from then on always.
+    /// [`Error::WriteCountExhausted`] always, once the all-ones count has been issued.
     #[inline]
     pub fn next(&self) -> Result<Nonce, Error> {
         let (count, _) = self.counts(1)?;
         Ok(nonce(self.prefix, count))
     }
 
-    /// The next nonces, `at_most` that many and one at least, for the price of one: taken now, used or not.
+    /// The next nonces, between one and `at_most`, for the cost of one. They count as issued whether or not
+    /// they are used.
     ///
     /// # Errors
-    /// As [`next`](Self::next).
+    /// As for [`next`](Self::next).
     #[inline]
     pub fn take(&self, at_most: NonZeroU32) -> Result<Nonces, Error> {
         let (count, left) = self.counts(at_most.get())?;
@@ -102,7 +103,8 @@ impl NonceSource {
         self.lower.take(at_most).or_else(|| self.upper.take(at_most)).ok_or(Error::WriteCountExhausted)
     }
 
-    /// How many nonces this source has issued; rotation is due well before 2^32 (SP 800-38D, 8.3).
+    /// The number of nonces that this source has issued, for callers that limit the use of a key; see
+    /// [`usage`](super::usage).
     pub fn issued(&self) -> u64 {
         self.lower.taken() + self.upper.taken()
     }
@@ -116,7 +118,7 @@ fn nonce(prefix: [u8; 4], count: u64) -> Nonce {
     nonce
 }
 
-/// Nonces taken together: see [`NonceSource::take`].
+/// Consecutive nonces from [`NonceSource::take`].
 #[derive(Debug)]
 pub struct Nonces {
     prefix: [u8; 4],
@@ -131,7 +133,7 @@ impl Iterator for Nonces {
     fn next(&mut self) -> Option<Nonce> {
         self.left = self.left.checked_sub(1)?;
         let nonce = nonce(self.prefix, self.count);
-        // After all ones nothing is left, so the sum is not used.
+        // After all ones no nonce is left, so the wrapped sum is never used.
         self.count = self.count.wrapping_add(1);
         Some(nonce)
     }
@@ -143,8 +145,8 @@ impl Iterator for Nonces {
 
 impl ExactSizeIterator for Nonces {}
 
-/// The node id of a raft member: FNV-1a of its id, 64 bits. No id gives 0, and 0 is kept for that: a hash of
-/// 0 becomes 1.
+/// The node id of a raft member: the 64-bit FNV-1a hash of its id. The empty id gives 0, which is reserved
+/// for that: a hash of 0 becomes 1.
 pub const fn full_node_id(raft_id: &str) -> u64 {
     if raft_id.is_empty() {
         return 0;
@@ -159,7 +161,7 @@ pub const fn full_node_id(raft_id: &str) -> u64 {
     if hash == 0 { 1 } else { hash }
 }
 
-/// The part of a node id that a nonce carries: its low 16 bits.
+/// The part of a node id that goes into a nonce: its low 16 bits.
 pub const fn node_id16(full_node_id: u64) -> u16 {
     (full_node_id & 0xffff) as u16
 }
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_nonce_carries_one() {
+    fn the_first_nonce_has_write_count_one() {
         let source = NonceSource::new(0x0102, 0x0304);
         assert_eq!(source.next(), Ok([1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1]));
         assert_eq!(count(source.next()), 2);
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_go_on_across_the_middle() {
+    fn counts_continue_across_the_middle() {
         let source = NonceSource::after(0, 0, HALF - 3);
         let counts: Vec<_> = (0..4).map(|_| count(source.next())).collect();
         assert_eq!(counts, [HALF - 2, HALF - 1, HALF, HALF + 1]);
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn nonces_taken_together_are_those_taken_one_by_one() {
+    fn nonces_taken_together_equal_those_taken_one_by_one() {
         let eight = NonZeroU32::new(8).unwrap();
         for before in [0, HALF - 5, u64::MAX - 13] {
             let (together, single) = (NonceSource::after(1, 2, before), NonceSource::after(1, 2, before));

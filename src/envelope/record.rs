@@ -1,12 +1,12 @@
-//! The record: version, flag, key id, nonce, ciphertext, tag, as one stream of bytes, big-endian.
+//! The record: version, flag, key id, nonce, ciphertext and tag as one byte string, big-endian.
 //!
-//! elastickv `internal/encryption/envelope.go`. Decoding borrows, and authenticates nothing; reserved flag
-//! bits pass it, since only the AAD protects the flag byte.
+//! Follows elastickv `internal/encryption/envelope.go`. Decoding borrows and authenticates nothing. It
+//! accepts reserved flag bits, because only the AAD protects the flag byte.
 
 use super::Error;
 use crate::aead::{NONCE_LEN, Nonce, TAG_LEN};
 
-/// The only version that is written or read; 2 to 15 are reserved.
+/// The only supported version; 2 to 15 are reserved.
 pub const VERSION: u8 = 1;
 /// Bytes before the ciphertext.
 pub const HEADER_LEN: usize = 18;
@@ -15,12 +15,12 @@ pub const OVERHEAD: usize = HEADER_LEN + TAG_LEN;
 /// Flag bit 0: the plaintext was compressed with Snappy. No writer sets it yet.
 pub const FLAG_SNAPPY: u8 = 1;
 
-/// What stands before the ciphertext, without the version.
+/// The fields before the ciphertext, without the version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Header {
     /// Bit 0 is [`FLAG_SNAPPY`], the others are reserved and zero.
     pub flag: u8,
-    /// Which data key; 0 names none.
+    /// The id of the data key; 0 means none.
     pub key_id: u32,
     /// The nonce that the record was sealed under.
     pub nonce: Nonce,
@@ -37,7 +37,7 @@ impl Header {
         bytes
     }
 
-    /// Reads the header of a record, checking the record's length first and then its version.
+    /// Reads the header of a record, after checking first the record's length, then its version.
     ///
     /// # Errors
     /// [`Error::EnvelopeShort`] below [`OVERHEAD`] bytes, then [`Error::EnvelopeVersion`].
@@ -56,10 +56,10 @@ impl Header {
     }
 }
 
-/// A decoded record; its body is the caller's bytes.
+/// A decoded record that borrows its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
-    /// What stands before the body.
+    /// The fields before the body.
     pub header: Header,
     /// The ciphertext, then the tag: 16 bytes or more.
     pub body: &'a [u8],
@@ -69,18 +69,19 @@ impl<'a> Record<'a> {
     /// Reads a record without copying its body. Nothing is authenticated.
     ///
     /// # Errors
-    /// As [`Header::decode`].
+    /// As for [`Header::decode`].
     #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Error> {
         Ok(Self { header: Header::decode(bytes)?, body: &bytes[HEADER_LEN..] })
     }
 }
 
-/// Writes a record of header and body (ciphertext, then tag) into the first bytes of `out`; returns how many.
+/// Writes a record of header and body (ciphertext, then tag) into the first bytes of `out`; returns its
+/// length.
 ///
 /// # Errors
 /// [`Error::EnvelopeVersion`] unless `version` is [`VERSION`], then [`Error::EnvelopeShort`] for a body
-/// shorter than a tag, then [`Error::BufferTooSmall`] when `out` is too short.
+/// shorter than a tag, then [`Error::BufferTooSmall`] if `out` is too short.
 pub fn encode(version: u8, header: &Header, body: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     if version != VERSION {
         return Err(Error::EnvelopeVersion(version));
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn encoding_checks_version_before_body_before_buffer() {
+    fn encoding_checks_version_then_body_then_buffer() {
         let mut out = [0; 34];
         assert_eq!(encode(2, &HEADER, &[0; 15], &mut []), Err(Error::EnvelopeVersion(2)));
         assert_eq!(encode(1, &HEADER, &[0; 15], &mut []), Err(Error::EnvelopeShort));

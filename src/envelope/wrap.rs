@@ -1,9 +1,9 @@
-//! Wrapping a key of 32 bytes under another: nonce (12, random), ciphertext (32), tag (16), by AES-256-GCM.
+//! Wraps one 32-byte key under another with AES-256-GCM: nonce (12 bytes, random), ciphertext (32), tag (16).
 //!
-//! What the wrap binds is the caller's AAD; an empty one binds nothing, so that two wrapped keys can change
-//! places unseen. A random nonce is used up after 2^32 wraps under one key (SP 800-38D, 8.3): a wrapping key
-//! wraps keys, not messages. Not here: where the wrapping key comes from (`disk::read_key_file` reads one),
-//! and what the wrapped key is for.
+//! The wrap binds the caller's AAD. An empty AAD binds nothing, so two wrapped keys can be swapped
+//! undetected. Random nonces allow at most 2^32 wraps under one key (SP 800-38D, 8.3): use a wrapping key for
+//! keys, not messages. Not here: the source of the wrapping key (`disk::read_key_file` reads one) and the
+//! purpose of the wrapped key.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -18,33 +18,33 @@ pub const KEY_LEN: usize = 32;
 /// Bytes of a wrapped key.
 pub const WRAPPED_LEN: usize = NONCE_LEN + KEY_LEN + TAG_LEN;
 
-/// Why a key was neither wrapped nor unwrapped. Says nothing about secrets.
+/// Why a key could not be wrapped or unwrapped. Reveals nothing about secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A wrapped key is not of 60 bytes, was wrapped under another key or bound to something else, or was
+    /// The wrapped key is not 60 bytes long, was wrapped under another key or with another AAD, or was
     /// altered.
     #[error(
-        "the wrapped key does not open: it lies under another key, is bound to something else, or is damaged"
+        "the wrapped key does not open: it was wrapped under another key or for another use, or it is damaged"
     )]
     Unwrap,
-    /// The system gives no random bytes.
-    #[error("the system's random source failed: {0}; start again once it works")]
+    /// The system's random source failed.
+    #[error("the system's random source failed: {0}; try again once it works")]
     Random(getrandom::Error),
     /// The engine refused.
     #[error("the engine refused: {0}")]
     Aead(#[from] aead::Error),
 }
 
-/// A key in clear, wiped when it is dropped. Fill in the default, which is zeros.
+/// A plaintext key, wiped when dropped. The default is zeros, to be filled in.
 ///
-/// It lies on the heap and stays there. Whoever moves it moves its place only, so that a vector of keys that
-/// grows leaves no copies of them in the memory that it gives back.
+/// It stays in one place on the heap. Moving it moves only the pointer, so a growing vector of keys leaves no
+/// copies of them in the memory that it frees.
 #[derive(Clone, Default)]
 pub struct SecretKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
 impl SecretKey {
-    /// A key of the system's randomness.
+    /// A key from the system's random source.
     ///
     /// # Errors
     /// [`Error::Random`].
@@ -79,18 +79,18 @@ impl fmt::Debug for SecretKey {
 pub struct WrappingKey(Box<dyn Aead>);
 
 impl WrappingKey {
-    /// The wrapping key of these bytes, by our own choice of backend.
+    /// A wrapping key from these bytes, using the backend chosen for this CPU.
     ///
     /// # Errors
-    /// [`Error::Aead`] when this CPU cannot make the key.
+    /// [`Error::Aead`] if the key cannot be created on this CPU.
     pub fn new(key: &[u8; KEY_LEN]) -> Result<Self, Error> {
-        Self::with_engine(engine::find("sealmark").expect("the engine of our own choice always exists"), key)
+        Self::with_engine(engine::find("sealmark").expect("the engine `sealmark` always exists"), key)
     }
 
-    /// The wrapping key of these bytes, by that engine.
+    /// A wrapping key from these bytes, using this engine.
     ///
     /// # Errors
-    /// [`Error::Aead`] when the engine cannot make the key.
+    /// [`Error::Aead`] if the engine cannot create the key.
     pub fn with_engine(engine: &dyn Engine, key: &[u8; KEY_LEN]) -> Result<Self, Error> {
         Ok(Self(engine.key(Alg::Aes256Gcm, key)?))
     }
@@ -98,18 +98,18 @@ impl WrappingKey {
     /// Wraps a key under a random nonce, bound to `aad`.
     ///
     /// # Errors
-    /// [`Error::Random`]; [`Error::Aead`] when the engine refuses.
+    /// [`Error::Random`]; [`Error::Aead`] if the engine refuses.
     pub fn wrap(&self, aad: &[u8], key: &[u8; KEY_LEN]) -> Result<[u8; WRAPPED_LEN], Error> {
         let mut nonce = Nonce::default();
         getrandom::fill(&mut nonce).map_err(Error::Random)?;
         self.wrap_with(&nonce, aad, key)
     }
 
-    /// A wrap under a nonce of the caller's choice: for published vectors. A nonce used twice gives both keys
-    /// away.
+    /// Wraps a key under a nonce chosen by the caller, for published vectors. Using a nonce twice reveals the
+    /// XOR of the two keys and permits forgeries.
     ///
     /// # Errors
-    /// [`Error::Aead`] when the engine refuses.
+    /// [`Error::Aead`] if the engine refuses.
     pub fn wrap_with(
         &self,
         nonce: &Nonce,
@@ -130,17 +130,17 @@ impl WrappingKey {
         Ok(wrapped)
     }
 
-    /// Unwraps a key that was wrapped with the same `aad`.
+    /// Unwraps a key that was wrapped with this `aad`.
     ///
     /// # Errors
-    /// [`Error::Unwrap`], whatever is wrong: the length, the wrapping key, the AAD or an altered byte.
+    /// [`Error::Unwrap`] in every case: wrong length, wrong wrapping key, wrong AAD or an altered byte.
     pub fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<SecretKey, Error> {
         let wrapped: &[u8; WRAPPED_LEN] = wrapped.try_into().map_err(|_| Error::Unwrap)?;
         let (nonce, body) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or(Error::Unwrap)?;
         let (ciphertext, tag) = body.split_last_chunk::<TAG_LEN>().ok_or(Error::Unwrap)?;
         let mut key = SecretKey::default();
         key.copy_from_slice(ciphertext);
-        // A refused open may leave anything in the key, which is wiped with it.
+        // A refused open may leave anything in `key`, which is wiped when dropped.
         self.0.open(nonce, aad, &mut key[..], &Tag(*tag)).map_err(|_| Error::Unwrap)?;
         Ok(key)
     }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrap_opens_under_its_key_and_aad_alone_and_no_two_are_alike() {
+    fn a_wrap_opens_only_under_its_key_and_aad_and_no_two_are_alike() {
         let wrapped = [0; 2].map(|_| wrapping(9).wrap(b"round 1", &KEY).unwrap());
         assert_ne!(wrapped[0], wrapped[1]);
         for wrapped in &wrapped {

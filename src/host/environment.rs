@@ -1,12 +1,11 @@
-//! The environment: the one that every process started here gets, and the variables that change what an
-//! engine executes.
+//! The environment of every process that Sealmark starts, and the variables that change which code an engine
+//! runs.
 //!
-//! Some ciphers choose their code by a variable (`OPENSSL_ia32cap`), and so do the loader and the C library.
-//! A process that is traced must therefore see the variables of the one that is measured: both get the list
-//! of [`for_children`], the caller's own environment filled up to a fixed size. The kernel puts it above the
-//! stack, so without the filling the length of `PATH` would move every address on the stack, and with them
-//! the count of instructions of a copy. Not here: which variables an engine listens to. Each engine names its
-//! own.
+//! Some ciphers select their code by an environment variable (`OPENSSL_ia32cap`), and so do the loader and
+//! the C library. The traced process must therefore see the same variables as the measured one. Both get
+//! [`for_children`]: the caller's environment, padded to a fixed size. The kernel places the environment
+//! above the stack, so without padding the length of `PATH` would shift every stack address and change the
+//! instruction count of a copy. Not here: which variables an engine reads. Each engine lists its own.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -18,50 +17,49 @@ use serde::{Deserialize, Serialize};
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Its value; what is not UTF-8 in it is replaced by U+FFFD.
+    /// Its value; bytes that are not UTF-8 are replaced by U+FFFD.
     pub value: String,
 }
 
-/// What changes the code of any engine: which `memcpy` the C library takes, what the loader puts in between,
-/// and which CPU an emulator pretends to be.
+/// Variables that affect every engine: which `memcpy` the C library selects, which libraries the loader
+/// injects, and which CPU an emulator presents.
 const OF_ANY_ENGINE: &[&str] =
     &["GLIBC_TUNABLES", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "QEMU_CPU"];
 
-/// Binds a shared library's functions at its start. Lazily, that would happen in the first call of each,
-/// which may be the one that is traced.
+/// Resolves the functions of shared libraries at program start. Lazy binding would do it in the first call of
+/// each function, which may be the traced one.
 const BIND_NOW: &str = "LD_BIND_NOW";
-/// The variable that fills the environment up, and another one for an even number of them.
+/// The variable that pads the environment, and a second one that makes the number of variables even.
 const PADDING: [&str; 2] = ["SEALMARK_PADDING", "SEALMARK_PADDING_2"];
-/// Bytes that the environment's size is a multiple of: whole pages, so that nothing that depends on an
-/// address's low bits moves where one is not enough.
+/// The environment's size is a multiple of this: whole pages, so that the low bits of addresses stay the same
+/// even when the environment needs more than one block.
 const BLOCK: usize = 64 * 1024;
 
-/// Gives a process that is about to be started the environment of every other one. On Unix; elsewhere nothing
-/// is traced, and it inherits the caller's.
+/// Sets the common environment on a command about to be started. Unix only: elsewhere nothing is traced, and
+/// the child inherits the caller's environment.
 pub fn give(command: &mut Command) {
     if cfg!(unix) {
         command.env_clear().envs(for_children());
     }
 }
 
-/// The environment of processes that are measured or traced: the caller's, with `LD_BIND_NOW` and the
-/// padding.
+/// The environment of measured and traced processes: the caller's, plus `LD_BIND_NOW` and the padding.
 pub fn for_children() -> Vec<(OsString, OsString)> {
     filled(std::env::vars_os())
 }
 
-/// Bytes that the kernel puts above a new process's stack for a variable: its text, and a pointer to it.
+/// Bytes that a variable occupies above a new process's stack: its text, and a pointer to it.
 fn room_of((name, value): &(OsString, OsString)) -> usize {
     name.len() + "=".len() + value.len() + "\0".len() + size_of::<usize>()
 }
 
-/// The first value of each name, as `getenv` finds it, and the padding.
+/// The first value of each name, as `getenv` would find it, plus the padding.
 fn filled(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
     let mut all: Vec<(OsString, OsString)> = vec![(BIND_NOW.into(), "1".into())];
     let mut seen: std::collections::HashSet<OsString> =
         std::iter::once(BIND_NOW).chain(PADDING).map(OsString::from).collect();
     all.extend(variables.filter(|(name, _)| seen.insert(name.clone())));
-    // The stack is aligned to two pointers: an odd number of them would move it.
+    // The stack is aligned to two pointers: an odd number of variables would move it.
     if all.len().is_multiple_of(2) {
         all.push((PADDING[1].into(), OsString::new()));
     }
@@ -72,8 +70,8 @@ fn filled(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsStrin
     all
 }
 
-/// The variables that are set here, of those that change what any engine executes and of those that `names`
-/// names: a name that ends with `*` stands for all that begin like it.
+/// The variables set in this process that affect every engine or that `names` lists. A name ending in `*`
+/// matches every variable with that prefix.
 pub fn steering(names: &[&str]) -> Vec<Variable> {
     among(std::env::vars_os(), names)
 }
@@ -93,7 +91,7 @@ fn among(variables: impl Iterator<Item = (OsString, OsString)>, names: &[&str]) 
     found
 }
 
-/// One warning for each variable that changes what engines execute, with the names of those.
+/// One warning for each variable that changes which code engines run, with the names of those engines.
 pub fn warnings<'a>(engines: impl Iterator<Item = (&'a str, &'a [Variable])> + Clone) -> Vec<String> {
     let mut all: Vec<&Variable> = engines.clone().flat_map(|(_, variables)| variables).collect();
     all.sort();
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_values_counts_and_ours_are_not_the_callers() {
+    fn the_first_of_two_values_wins_and_the_callers_padding_is_replaced() {
         let given = [("A", "1"), ("A", "2"), (BIND_NOW, ""), (PADDING[0], "old"), (PADDING[1], "old")];
         let all = filled(variables(&given));
         let of = |wanted: &str| {
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found_by_name_and_by_beginning() {
+    fn variables_are_found_by_name_and_by_prefix() {
         let given =
             [("OTHER", "1"), ("B_2", "x"), ("B_1", "y"), ("LD_PRELOAD", "/a.so"), ("A", "z"), ("AB", "w")];
         let found = among(variables(&given), &["A", "B_*"]);
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_one_warning_with_the_engines_that_listen_to_it() {
+    fn a_variable_has_one_warning_with_the_engines_that_read_it() {
         let of = |name: &str| Variable { name: name.into(), value: "1\n".into() };
         let (both, one) = ([of("A"), of("B")], [of("B")]);
         let engines = [("first", &both[..]), ("second", &one[..]), ("third", &[][..])];

@@ -1,19 +1,19 @@
-//! The CPU features that matter to AES-GCM, by `std`'s detection, and `cpufeatures` as a second opinion.
+//! The CPU features that matter to AES-GCM, as `std` detects them, with `cpufeatures` as a second opinion.
 //!
-//! `std` decides. `cpufeatures` asks for AVX-512 state before it admits VAES, VPCLMULQDQ or GFNI, so on a CPU
-//! that has them without AVX-512 the two are known to differ.
-//! Not here: a choice of backend. `aead` asks for itself, with the list that its kernels carry.
+//! `std` decides. `cpufeatures` requires AVX-512 state before it reports VAES, VPCLMULQDQ or GFNI, so the two
+//! are known to differ on a CPU that has these without AVX-512. Not here: the choice of a backend. `aead`
+//! detects features itself, from the list that its kernels carry.
 
 use serde::{Deserialize, Serialize};
 
-/// Asks `std` about each feature of a list; the macro wants literals.
+/// Asks `std` about each feature in a list; its macro accepts only literals.
 macro_rules! asked_of_std {
     ($detected:ident: $($name:tt)*) => {
         [$(($name, std::arch::$detected!($name))),*].to_vec()
     };
 }
 
-/// Asks `cpufeatures` about each feature of a list.
+/// Asks `cpufeatures` about each feature in a list.
 #[cfg(any(
     target_arch = "x86_64",
     all(target_arch = "aarch64", any(target_os = "linux", target_os = "android", target_vendor = "apple"))
@@ -71,8 +71,8 @@ fn by_cpufeatures() -> Vec<(&'static str, bool)> {
     Vec::new()
 }
 
-/// The features that go into version 1 of a host's fingerprint. It never changes: one that is asked for later
-/// stays out of it, or the host would get another name.
+/// The features that go into version 1 of a host's fingerprint. The list never changes: adding a feature
+/// would give existing hosts a new name.
 pub(super) const IN_FINGERPRINT_1: &[&str] = &[
     "sse2",
     "sse3",
@@ -117,25 +117,25 @@ pub(super) fn detected() -> Vec<String> {
     names
 }
 
-/// A feature that `std` and `cpufeatures` answer differently.
+/// A feature on which `std` and `cpufeatures` disagree.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Disagreement {
     /// The feature.
     pub feature: String,
-    /// What `std` says; this is what we go by.
+    /// What `std` reports; Sealmark goes by this.
     pub std: bool,
-    /// What `cpufeatures` says.
+    /// What `cpufeatures` reports.
     pub cpufeatures: bool,
-    /// Whether this is the difference described at the head of the file.
+    /// Whether this is the known difference: VAES, VPCLMULQDQ or GFNI without AVX-512 state.
     pub known: bool,
 }
 
-/// Features on which `cpufeatures` contradicts `std`, of those that both know.
+/// Features on which `cpufeatures` contradicts `std`, among those that both support.
 pub fn second_opinion() -> Vec<Disagreement> {
     compare(&by_std(), &by_cpufeatures())
 }
 
-/// What `cpufeatures` denies without AVX-512 state.
+/// Features that `cpufeatures` denies without AVX-512 state.
 const NEED_AVX512_STATE: [&str; 3] = ["vaes", "vpclmulqdq", "gfni"];
 
 fn compare(first: &[(&str, bool)], second: &[(&str, bool)]) -> Vec<Disagreement> {
@@ -156,14 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_opinion_agrees_but_for_known_differences() {
+    fn the_second_opinion_agrees_except_for_known_differences() {
         let unknown: Vec<_> = second_opinion().into_iter().filter(|d| !d.known).collect();
         assert_eq!(unknown, []);
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
-    fn the_second_opinion_covers_what_the_kernels_are_made_of() {
+    fn the_second_opinion_covers_the_features_that_kernels_use() {
         assert_eq!(by_cpufeatures().len(), 25);
         let asked = by_std();
         for (name, _) in by_cpufeatures() {

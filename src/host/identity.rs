@@ -1,9 +1,10 @@
-//! The CPU's name and numbers: `cpuid` on x86_64, `/proc/cpuinfo` on other Linux, `sysctl` on a Mac with Arm.
+//! The CPU's name and numbers: `cpuid` on x86_64, `/proc/cpuinfo` on other Linux systems, `sysctl` on an Arm
+//! Mac.
 //!
-//! `cpuid` is read through the crate `raw-cpuid`: the intrinsic of `core` became a safe function only after
-//! our oldest supported compiler, and this floor has no `unsafe`.
+//! `cpuid` is read through the crate `raw-cpuid`: the intrinsic in `core` is safe only in compilers newer
+//! than the oldest one we support, and this floor has no `unsafe`.
 
-/// What is known of the CPU, apart from its features.
+/// The CPU's identity, apart from its features.
 pub(super) struct Identity {
     pub cpu: String,
     pub vendor: String,
@@ -46,7 +47,7 @@ pub(super) fn detect() -> Identity {
     identity
 }
 
-/// Reads the Arm members of `/proc/cpuinfo`: implementer, architecture, part, variant and revision.
+/// Reads the Arm fields of `/proc/cpuinfo`: implementer, architecture, part, variant and revision.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 fn from_cpuinfo(info: &str) -> Identity {
     let number = |name| field(info, name).and_then(|text| parse_number(&text)).unwrap_or(0);
@@ -90,7 +91,7 @@ fn mac_name() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The first value of that name in `/proc/cpuinfo`.
+/// The first value with that name in `/proc/cpuinfo`.
 fn field(info: &str, name: &str) -> Option<String> {
     info.lines().filter_map(|line| line.split_once(':')).find_map(|(key, value)| {
         let value = value.trim();
@@ -106,14 +107,14 @@ fn parse_number(text: &str) -> Option<u32> {
     }
 }
 
-/// The kernel's release, where the system has `/proc`.
+/// The kernel's release, if the system has `/proc`.
 pub(super) fn kernel() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The microcode's revision, where `/proc/cpuinfo` has it.
+/// The microcode revision, if `/proc/cpuinfo` lists it.
 pub(super) fn microcode() -> Option<String> {
     field(&std::fs::read_to_string("/proc/cpuinfo").ok()?, "microcode")
 }

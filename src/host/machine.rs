@@ -1,20 +1,20 @@
-//! The machine that a result belongs to, and the name that it is compared under.
+//! The machine that a result belongs to, and the fingerprint under which results are compared.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{feature, identity};
 
-/// The machine that a result was obtained on.
+/// The machine that produced a result.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Host {
-    /// The machine's name: hex digits over the members from `vendor` to `virtualised` except those marked
-    /// otherwise. 16 of them and nothing else is version 1; a later one would begin with its number and
-    /// a dash.
+    /// The machine's name: hex digits of a hash over the members from `vendor` to `virtualised`, except those
+    /// marked otherwise. Version 1 is 16 digits and nothing else; a later version would begin with its number
+    /// and a dash.
     pub fingerprint: String,
     /// The CPU's own name for itself. Shown, not part of the fingerprint.
     pub cpu: String,
-    /// `GenuineIntel`, `AuthenticAMD`, or what the operating system calls it.
+    /// `GenuineIntel`, `AuthenticAMD`, or the operating system's name for the vendor.
     pub vendor: String,
     /// CPU family, as `cpuid` or the system numbers it.
     pub family: u32,
@@ -22,14 +22,14 @@ pub struct Host {
     pub model: u32,
     /// CPU stepping.
     pub stepping: u32,
-    /// CPU features that matter to AES-GCM and that `std` detects, sorted. One that a later version of
-    /// Sealmark asks for is not part of the fingerprint.
+    /// CPU features that matter to AES-GCM and that `std` detects, sorted. Features that a later version of
+    /// Sealmark adds are not part of the fingerprint.
     pub features: Vec<String>,
     /// `linux`, `macos`, `windows`.
     pub os: String,
     /// `x86_64`, `aarch64`.
     pub arch: String,
-    /// Whether a hypervisor runs this system; `None` where that cannot be told.
+    /// Whether this system runs under a hypervisor; `None` if that cannot be determined.
     pub virtualised: Option<bool>,
     /// Cores that this process may use. Not part of the fingerprint.
     pub cores: usize,
@@ -40,7 +40,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Asks the CPU and the operating system. What neither tells is `unknown`, zero or `None`.
+    /// Asks the CPU and the operating system. Anything that neither reports is `unknown`, zero or `None`.
     pub fn detect() -> Self {
         let identity = identity::detect();
         let mut host = Self {
@@ -63,9 +63,9 @@ impl Host {
     }
 
     /// The first 16 hex digits of SHA-256 over vendor, family, model, stepping, features, system,
-    /// architecture and virtualisation, one line each. Clock rate, kernel and microcode stay out: they
-    /// change on one machine. So do features that are not on a list that never changes: another question
-    /// must not give the machine another name.
+    /// architecture and virtualisation, one line each. Clock rate, kernel and microcode stay out because they
+    /// change on the same machine. Only features on a fixed list count: detecting one more feature must not
+    /// give the machine a new name.
     pub fn compute_fingerprint(&self) -> String {
         let known = |feature: &&str| feature::IN_FINGERPRINT_1.contains(feature);
         let mut features: Vec<&str> = self.features.iter().map(String::as_str).filter(known).collect();
@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    /// The host of the first committed baseline, whose folder has its name.
+    /// The host of the first committed baseline, whose folder is named after it.
     fn baseline() -> Host {
         let features = "adx aes avx avx2 avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi \
             avx512vbmi2 avx512vl bmi1 bmi2 gfni movbe pclmulqdq rdrand sha sse2 \
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_host_never_changes() {
+    fn the_fingerprint_of_a_host_never_changes() {
         assert_eq!(baseline().compute_fingerprint(), "7ce75b4a060cbea1");
         let mut arm = baseline();
         (arm.vendor, arm.family, arm.model, arm.stepping) = ("Arm".into(), 8, 0xd0c, 0x31);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_one_more_feature_does_not_rename_the_host() {
+    fn detecting_one_more_feature_does_not_rename_the_host() {
         let mut host = baseline();
         for feature in ["avx10.2", "sm4", "zz"] {
             host.features.push(feature.into());

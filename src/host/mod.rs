@@ -1,9 +1,9 @@
-//! Which CPU this is, which environment processes get, and the locks and atomics that threads share.
+//! Which CPU this is, the environment of child processes, and the locks and atomics that threads share.
 //!
-//! A result belongs to a [`Host`]; its fingerprint says which results may be compared as "the same machine".
-//! `std` decides which features there are; [`second_opinion`] only reports where another crate disagrees.
-//! Without the feature `cli` there is [`sync`] alone. Not here: clock rates, cache sizes and counts of
-//! sockets, which a virtual machine invents.
+//! A result belongs to a [`Host`]; results with the same fingerprint may be compared as "the same machine".
+//! `std` decides which features the CPU has; [`second_opinion`] only reports where another crate disagrees.
+//! Without the feature `cli`, only [`sync`] is compiled. Not here: clock rates, cache sizes and socket
+//! counts, which virtual machines invent.
 
 #[cfg(feature = "cli")]
 pub mod environment;

@@ -1,17 +1,17 @@
-//! This program, to be started once more: for the processes that measure, and for the one that is traced.
+//! Starts this program again, for the processes that measure and for the traced one.
 //!
-//! A long run must not change its code half-way because somebody installed a new version, or built one, under
-//! the same path. On Linux `/proc/self/exe` leads to the file that is being executed, whatever its path names
-//! by now; the name is also of one length everywhere, as a trace wants. Other systems know the program by its
-//! path alone, and there a replaced file is what would be started.
+//! A long run must not switch to other code half-way because somebody installed or built a new version under
+//! the same path. On Linux `/proc/self/exe` leads to the file being executed, even if another file has taken
+//! its path; its name also has the same length everywhere, which keeps traces reproducible. Other systems
+//! know the program only by its path, so if the file is replaced, the new one is started.
 
 use std::io;
 use std::process::Command;
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
-/// Where the system does not say which file this program is.
+/// The system does not report which file this program is.
 #[cfg(target_os = "linux")]
 pub fn program() -> io::Result<Command> {
     use std::os::unix::process::CommandExt;
@@ -20,10 +20,10 @@ pub fn program() -> io::Result<Command> {
     Ok(command)
 }
 
-/// The command that starts this program anew, without arguments.
+/// The command that starts this program again, without arguments.
 ///
 /// # Errors
-/// Where the system does not say which file this program is.
+/// The system does not report which file this program is.
 #[cfg(not(target_os = "linux"))]
 pub fn program() -> io::Result<Command> {
     std::env::current_exe().map(Command::new)

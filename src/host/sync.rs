@@ -1,17 +1,17 @@
-//! Locks and atomics of what several threads share: `std`'s, or those of a model that tries every
+//! Locks and atomics for state that threads share: `std`'s, or those of a model checker that tries every
 //! interleaving.
 //!
-//! What decides by the order of threads (a cache of keys against its eviction, a window against a forgery)
-//! takes these and has a test called `model_...` that runs under `model`:
+//! Code whose result depends on the order of threads (a key cache and its eviction, a replay window and a
+//! forgery) uses these types and has a test called `model_...` that runs under `model`:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg sealmark_loom" cargo test --lib model
 //! ```
 //!
-//! The switch is ours: dependencies read `--cfg loom` as well, and would change with it. Loom is there for
-//! tests of this crate alone, and its types work nowhere but inside of a model: under the switch, run only
-//! tests of that name. Use another target directory, or the switch rebuilds everything twice. Not here: what
-//! only counts, such as metrics.
+//! The switch has a name of its own because dependencies react to `--cfg loom`. Loom is a dependency of this
+//! crate's tests only, and its types work only inside a model: with the switch on, run only tests of that
+//! name. Use a separate target directory, or changing the switch rebuilds everything. Not here: plain
+//! counters, such as metrics.
 
 #[cfg(not(all(test, sealmark_loom)))]
 pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,7 +28,7 @@ pub mod atomic {
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 }
 
-/// Runs a test of threads: once, on the system's, or under the model in every interleaving that can differ.
+/// Runs a test with threads: once on real threads, or under loom in every interleaving that can differ.
 #[cfg(test)]
 pub fn model(test: impl Fn() + Send + Sync + 'static) {
     #[cfg(sealmark_loom)]
@@ -37,12 +37,12 @@ pub fn model(test: impl Fn() + Send + Sync + 'static) {
     test();
 }
 
-/// Starts a thread of a [`model`].
+/// Starts a thread in a [`model`].
 #[cfg(test)]
 pub fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> impl FnOnce() -> T {
     #[cfg(sealmark_loom)]
     let thread = loom::thread::spawn(run);
     #[cfg(not(sealmark_loom))]
     let thread = std::thread::spawn(run);
-    move || thread.join().expect("the thread of a model does not panic")
+    move || thread.join().expect("a thread in a model does not panic")
 }

@@ -1,13 +1,13 @@
-//! How sure an interval is: that depends on the row, since a row may lose a process.
+//! The coverage of intervals. It depends on the row, because a row may lose a process.
 //!
-//! The row with the fewest processes once spoke for all: one lost process made the whole run claim less than
-//! it had.
+//! A single figure for the run, taken from its poorest row, would let one lost process lower the claim of
+//! every row.
 
 use crate::measure::Row;
 use crate::timing::interval;
 
-/// Says in each row that has fewer processes than the fullest how sure its interval is, and gives the
-/// fullest's.
+/// Sets the coverage of each row that has fewer processes than the fullest one; returns the coverage of the
+/// fullest.
 pub(super) fn state(rows: &mut [Row]) -> f64 {
     let full = rows.iter().map(|row| row.samples.len()).max().unwrap_or(0);
     for row in rows {

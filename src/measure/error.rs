@@ -2,12 +2,12 @@
 
 use crate::engine::Engine;
 
-/// Why nothing could be measured. What goes wrong with one engine is a row instead.
+/// Why nothing could be measured. A failure of one engine is a row instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No workload of the suite fits the filter, or no engine was named.
-    #[error("nothing to measure: no workload of suite {0} with an engine to run it")]
+    /// No workload of the suite matches the filter, or no engine was named.
+    #[error("nothing to measure: no workload of suite {0} that one of these engines can run")]
     Nothing(String),
     /// There is no workload of this path.
     #[error("there is no workload {0}")]
@@ -15,41 +15,41 @@ pub enum Error {
     /// There is no engine of this name.
     #[error("no engine is called {0}")]
     NoEngine(String),
-    /// An engine refused while a workload was made ready.
+    /// An engine refused while a workload was prepared.
     #[error("{engine}: {refusal}")]
     Engine {
         /// Its name.
         engine: String,
-        /// What it said.
+        /// Its refusal.
         refusal: crate::aead::Error,
     },
-    /// The envelope refused while a workload was made ready.
+    /// The envelope refused while a workload was prepared.
     #[error("the envelope: {0}")]
     Envelope(#[from] crate::envelope::Error),
-    /// A scheme refused while a workload was made ready.
+    /// A scheme refused while a workload was prepared.
     #[error("the scheme {scheme}: {refusal}")]
     Scheme {
         /// Its name.
         scheme: String,
-        /// What it said: an error of its own.
+        /// The scheme's own error.
         refusal: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A worker process could not be started or spoken to.
-    #[error("a worker process could not be started or spoken to")]
+    /// A worker process could not be started, or its pipes failed.
+    #[error("a worker process could not be started, or its pipes failed")]
     Worker(#[from] std::io::Error),
-    /// The system, or the workload, does not let it be traced.
+    /// The system or the workload does not allow tracing.
     #[error("tracing: {0}")]
     Trace(#[from] crate::trace::Error),
-    /// What was traced is wrong: there is no trace of it.
+    /// The traced call gave a wrong result, so there is no trace of it.
     #[error("{engine} is wrong, so it is not traced: {why}")]
     Wrong {
         /// The engine.
         engine: String,
-        /// What is wrong, for a person to read.
+        /// What is wrong, in words.
         why: String,
     },
-    /// A worker was sent, or sent back, something else than its protocol.
-    #[error("a worker does not understand its job, or is not understood")]
+    /// A message between this program and a worker does not follow the protocol.
+    #[error("a message to or from a worker process does not follow the protocol")]
     Protocol(#[from] serde_json::Error),
 }
 

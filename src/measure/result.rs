@@ -1,4 +1,4 @@
-//! What a run found: rows, and what they were measured with. Schema `sealmark.bench/1`.
+//! The result of a run: its rows, and the circumstances of measurement. Schema `sealmark.bench/1`.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,14 @@ use crate::measure::workload::{Level, Workload};
 use crate::timing::Interval;
 use crate::trace::Witness;
 
-/// The name and version of the JSON that [`Run`] is written as.
+/// The name and version of the JSON schema of a [`Run`].
 pub const SCHEMA: &str = "sealmark.bench/1";
 
-/// What one operation takes, in nanoseconds or in cycles: the median over processes and an interval for it.
+/// The duration of one operation in nanoseconds or cycles: the median over processes, with its interval.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Estimate {
-    /// The median over the processes, of which each gives the lower quartile of its passes.
+    /// The median over processes. Each process contributes the lower quartile of the passes in its quietest
+    /// rounds.
     pub median: f64,
     /// The interval's lower end.
     pub low: f64,
@@ -25,7 +26,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// From a sample of each process; `None` without any.
+    /// From one sample per process; `None` if there are none.
     pub(crate) fn of(samples: &[f64]) -> Option<Self> {
         Interval::of(samples).map(|i| Self { median: i.median, low: i.low, high: i.high })
     }
@@ -38,59 +39,59 @@ pub struct Row {
     pub workload: String,
     /// The operation: `seal`, `open`, `latency/seal`, `seal_batch`, `key`, `nonce`, `lookup`, ...
     pub op: String,
-    /// `aes-256-gcm` and the like, or what the operation works on.
+    /// The cipher, such as `aes-256-gcm`, or else the object of the operation, such as `record`.
     pub algorithm: String,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: u64,
-    /// Messages that go to the engine at once, or that a key seals; absent where each goes alone. An
-    /// operation is one of them.
+    /// Messages per call of a batch, or per key; absent where each message is a call of its own. One
+    /// operation is one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
-    /// The engine; `sealmark` where no cipher takes part.
+    /// The engine; `sealmark` where the operation uses no cipher.
     pub engine: String,
-    /// Nanoseconds for one operation. Absent when there is an error.
+    /// Nanoseconds per operation. Absent if there is an error.
     pub ns: Option<Estimate>,
-    /// Cycles of the core for one operation: its time in those of a chain of cycles that took its turn in
-    /// the same rounds. Absent when there is an error, and where an operation has all cores.
+    /// Core cycles per operation: its time divided by the length of a cycle, which is measured in the same
+    /// rounds. Absent if there is an error, and for operations on all cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<Estimate>,
-    /// The least that this CPU allows, and how near the median of the cycles comes to it. Absent where
-    /// nothing is known: no rounds of AES-GCM, no probes, no time.
+    /// The fewest cycles that this CPU allows, and how close the median comes to them. Absent where that is
+    /// unknown: the operation is not AES-GCM, the CPU was not probed, or there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
-    /// What the slowest of single operations take; absent where the workload does not ask for it.
+    /// Quantiles of single operations; absent where the workload does not ask for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tails: Option<Tails>,
-    /// Decimal gigabytes of message per second at the median; absent without a time or a message, and for a
-    /// latency.
+    /// Decimal gigabytes of message per second at the median. Absent without a time or a message, and for
+    /// latencies.
     pub gb_per_s: Option<f64>,
-    /// Threads that shared the work: one for each core, or as many as a quota of processor time allows.
-    /// Absent where the workload is of one thread by its nature.
+    /// Threads that shared the work: one per core, or as many as a CPU quota allows. Absent for
+    /// single-threaded workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
-    /// What one pass may be off by for the clock's sake, in parts of it: the worst of all processes. Absent
-    /// where that is at most 0.01.
+    /// The clock's error as a fraction of one pass, in the worst process. Absent where it is at most 0.01.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error: Option<f64>,
-    /// Fresh processes that the interval is over; 0 when there is an error.
+    /// Processes with a sample; 0 if there is an error.
     pub processes: u32,
-    /// Why further processes gave no sample: each died, and most did not. Where most did, that is the error.
+    /// Why the other processes gave no sample, one reason each. If most processes died, that is the error.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// Each process's lower quartile of its passes, in nanoseconds for one operation, in the order in which
-    /// the processes ran; none when there is an error.
+    /// One sample per process, in the order in which they ran: the lower quartile of the
+    /// passes in its quietest rounds, in
+    /// nanoseconds per operation. Empty if there is an error.
     pub samples: Vec<f64>,
-    /// Bytes of buffers that the operations walk through, and the cache level that holds them.
+    /// The buffers that the operations cycle through, and the cache level that holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
-    /// What the CPU really executed for one seal of that key size, long or short as the messages are.
+    /// What the CPU executed for one seal with that key size, short or long as the messages are.
     #[serde(default)]
     pub witness: Option<Witness>,
     /// Why there is no witness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_witness: Option<String>,
-    /// The probability with which the interval of this row covers the true median, where the row lost a
-    /// process and has fewer than the run's fullest; else it is the run's.
+    /// The probability that this row's interval covers the true median, for a row with fewer processes than
+    /// the fullest row. Otherwise the run's figure holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
     /// Why there is no time.
@@ -99,18 +100,18 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of an engine that is not measured on a workload, and why.
+    /// A row without a time, for an engine that is not measured on a workload, and why.
     pub fn refused(workload: &Workload, engine: &dyn Engine, why: String) -> Self {
         Self { error: Some(why), ..Self::empty(workload, engine.name()) }
     }
 
-    /// Whether its time is that of a call whose end the next one waits for. Bytes over such a time are no
+    /// Whether its time is a latency: each call waits for the one before, so bytes over time are not a
     /// throughput.
     pub fn is_latency(&self) -> bool {
         self.op.starts_with("latency/")
     }
 
-    /// The row of a workload and an engine of which nothing else is known.
+    /// An empty row of a workload and an engine.
     pub(in crate::measure) fn empty(workload: &Workload, engine: &str) -> Self {
         Self {
             workload: workload.path.clone(),
@@ -138,14 +139,13 @@ impl Row {
     }
 }
 
-/// How the times of single operations are distributed.
+/// The distribution of the times of single operations.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tails {
-    /// An operation takes less than 20 times what one reading of the clock may be off by: it cannot be timed
-    /// alone.
+    /// An operation takes less than 20 times the error of a clock reading, so it cannot be timed alone.
     BelowTheClock,
-    /// Nanoseconds, of some thousand operations in each process.
+    /// Nanoseconds, from some thousand operations in each process.
     Ns {
         /// Half of the operations take no longer.
         p50: Estimate,
@@ -156,33 +156,33 @@ pub enum Tails {
     },
 }
 
-/// How far an engine is from what its CPU can do.
+/// How close an engine comes to the limit of its CPU.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Limit {
-    /// The least that the operation can take.
+    /// The fewest cycles that the operation can take.
     pub bound: Bound,
-    /// The bound's cycles in percent of the measured ones: 100 is the limit itself.
+    /// The bound's cycles as a percentage of the measured ones: 100 is the limit itself.
     pub percent: f64,
 }
 
-/// The buffers that a workload walks through.
+/// The buffers that a workload cycles through.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Arena {
-    /// Their sum in bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// `L1`, `L2`: the cache level they are sized to.
+    /// The cache level they are sized for: `L1`, `L2`.
     pub level: String,
 }
 
 impl Arena {
-    /// What `count` operations of a workload walk through; `None` where it has no arena.
+    /// The arena of `count` operations of a workload; `None` where it has none.
     pub fn of(workload: &Workload, count: usize) -> Option<Self> {
         let bytes = workload.arena_len(count)?;
         Some(Self { bytes: bytes as u64, level: Level::holding(bytes).name().to_owned() })
     }
 }
 
-/// What `sealmark bench` measured: schema `sealmark.bench/1`.
+/// The result of `sealmark bench`: schema `sealmark.bench/1`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Run {
     /// [`SCHEMA`].
@@ -195,40 +195,52 @@ pub struct Run {
     pub host: Host,
     /// The suite, or the filter that chose the workloads.
     pub suite: String,
-    /// Whether the run ended, or was ended, before it was done: rows have fewer processes than planned, and
-    /// some are missing. A run in progress says so too.
+    /// Whether the run ended early. Rows then have fewer processes than planned, and some rows are missing.
+    /// Also true of a run in progress.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// The probability with which the interval of a row that lost no process covers the true median over
-    /// processes: 0.938 with five of them, 0.961 with twelve. A row that lost one says its own.
+    /// The probability that the interval of a row covers the true median over processes: 0.938 with five
+    /// processes, 0.961 with twelve. A row that lost a process states its own figure.
     pub coverage: f64,
-    /// How wide an interval may be, in parts of its median, before the run warns of noise.
+    /// The width of an interval, as a fraction of its median, above which it counts as noisy.
     #[serde(default = "usual_width")]
     pub within: f64,
+    /// The precision at which the run stops. Absent where the number of processes is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Precision>,
     /// Seed of the order of engines within a round.
     pub seed: u64,
     /// The compiler and build profile.
     pub build: String,
-    /// What the clock can tell; absent when no worker answered.
+    /// The clock, and the thread that read it. Absent if no worker answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockInfo>,
-    /// What this CPU can do at most, by backend, probed before the first process.
+    /// The limits of this CPU by backend, probed before the first process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limits>,
     /// Each engine's version.
     pub engines: Vec<EngineVersion>,
-    /// One for each workload and engine.
+    /// One row per workload and engine.
     pub rows: Vec<Row>,
-    /// How long it took.
+    /// How long the run took.
     pub seconds: f64,
 }
 
-/// How wide an interval may be, in parts of its median, unless a plan says otherwise.
+/// The width above which an interval counts as noisy, unless a plan says otherwise.
 pub const WITHIN: f64 = 0.10;
 
-/// What a run that does not say it was asked for.
+/// The width for files that do not state one.
 const fn usual_width() -> f64 {
     WITHIN
+}
+
+/// The precision at which a run stops: that of every ratio that decides on publication.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Precision {
+    /// How far an interval may reach from its median, as a fraction of the median.
+    pub within: f64,
+    /// The largest number of processes.
+    pub most: u32,
 }
 
 /// An engine and the version of the code behind it.
@@ -238,29 +250,29 @@ pub struct EngineVersion {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Why it was not measured; absent when it was.
+    /// Why it was not measured; absent if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
-    /// The environment variables that were set and change what it executes.
+    /// The environment variables that change what it executes and were set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<Variable>,
 }
 
-/// What the clock could tell, and whether the measuring thread kept to one core.
+/// The resolution of the clock, and whether the measuring thread was pinned to a core.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClockInfo {
-    /// The step in which it moves, in nanoseconds.
+    /// The clock's resolution in nanoseconds.
     pub grain_ns: f64,
-    /// What an empty timed pass appeared to take, in nanoseconds; taken off each pass.
+    /// The apparent duration of an empty pass, in nanoseconds. It is subtracted from each pass.
     pub overhead_ns: f64,
     /// `pinned to core 1`, or `not pinned: ` and why.
     pub pinning: String,
     /// Rounds in each process.
     pub rounds: u32,
-    /// Timed nanoseconds of each engine in a round.
+    /// Timed nanoseconds per engine and round.
     pub target_ns: f64,
-    /// The core's clock in GHz while each workload was measured: the slowest and the quickest of all
-    /// processes. Absent before the first workload is done.
+    /// The core's clock in GHz during the workloads: the lowest and the highest over all processes. Absent
+    /// before the first workload is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ghz: Option<[f64; 2]>,
 }

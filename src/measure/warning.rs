@@ -1,15 +1,15 @@
 //! What a run's own figures say against it: a machine too noisy, a clock that moved, a thread that was not
-//! kept on its core, a variable that changes what an engine executes. Each warning says what was seen, what
-//! it spoils and what to do.
+//! kept on its core, a variable that changes what an engine executes. Each warning is one line: what was seen
+//! and what it spoils. `sealmark bench --help` says what to do about them.
 
 use crate::host::environment;
 use crate::measure::{Row, Run};
 
-/// The share of rows whose intervals may be wider.
+/// The share of rows that may have noisy intervals.
 const EXCUSED: f64 = 0.10;
-/// What the clock may put a pass off by, in parts of it. Passes are aimed at half of that.
+/// The largest error of the clock, as a fraction of a pass. Passes are sized for half of that.
 const COARSE: f64 = 0.02;
-/// How far the slowest and the quickest clock of a run may be apart.
+/// How far apart the lowest and the highest clock of a run may be.
 const DRIFT: f64 = 0.05;
 
 /// The warnings of a run; none for a quiet machine.
@@ -20,28 +20,24 @@ pub fn warnings(run: &Run) -> Vec<String> {
     let count = timed.iter().filter(wide).count();
     if count as f64 > EXCUSED * timed.len() as f64 {
         found.push(format!(
-            "the machine was too noisy: {count} of {} intervals are wider than {:.0} % of their median. \
-             Ratios of engines within the run hold better than times: each pairs the samples of one process. \
-             Stop other work, or take more processes (--processes 20), or ask for less (--within {:.0}).",
+            "the machine was too noisy: {count} of {} intervals are wider than {:.0} %; trust ratios more \
+             than times.",
             timed.len(),
             100.0 * run.within,
-            200.0 * run.within,
         ));
     }
     if let Some([low, high]) = run.clock.as_ref().and_then(|clock| clock.ghz)
         && high / low > 1.0 + DRIFT
     {
         found.push(format!(
-            "the core's clock moved between {low:.2} and {high:.2} GHz: nanoseconds are of no one clock. \
-             Cycles, percent of the limit and ratios hold. Fix the clock where you may (on Linux: cpupower \
-             frequency-set -g performance, and turbo off), or let the machine cool."
+            "the core's clock moved between {low:.2} and {high:.2} GHz; trust cycles and ratios more than \
+             times."
         ));
     }
     let lost: Vec<&Row> = timed.iter().copied().filter(|row| !row.lost.is_empty()).collect();
     if let Some(worst) = lost.iter().max_by_key(|row| row.lost.len()) {
         found.push(format!(
-            "{} rows are of fewer processes than were started: {} on {} of {}, not {}, because {}. Look for \
-             what ends processes here; more of them (--processes) make up for it.",
+            "{} rows lost processes: {} on {} has {} of {} ({}).",
             lost.len(),
             worst.workload,
             worst.engine,
@@ -55,8 +51,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         && error > COARSE
     {
         found.push(format!(
-            "{} rows have passes that are short for this clock: on {} ({}) it may be off by {:.1} %. Their \
-             times are so much less certain than their intervals say. Run on a system with a finer clock.",
+            "{} rows are short for this clock: {} on {} may be off by {:.1} %.",
             coarse.count(),
             row.workload,
             row.engine,
@@ -64,10 +59,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         ));
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.pinning.starts_with("not pinned")) {
-        found.push(format!(
-            "the measuring thread was {}: it may have changed cores. Run on Linux or Windows for that.",
-            clock.pinning
-        ));
+        found.push(format!("the measuring thread was {}, so it may have changed cores.", clock.pinning));
     }
     let able = run.engines.iter().filter(|engine| engine.unavailable.is_none());
     found.extend(environment::warnings(
@@ -119,7 +111,7 @@ mod tests {
         assert_eq!(warnings(&run), Vec::<String>::new(), "as wide as was asked for");
         let row = run.rows.last_mut().unwrap();
         row.lost.push("it was killed".into());
-        assert!(warnings(&run)[0].contains("because it was killed"));
+        assert!(warnings(&run)[0].contains("(it was killed)"));
         run.rows.last_mut().unwrap().lost.clear();
         run.rows.last_mut().unwrap().clock_error = Some(0.015);
         assert_eq!(warnings(&run), Vec::<String>::new(), "noise of the first passes, which set the length");

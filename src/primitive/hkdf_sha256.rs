@@ -1,4 +1,4 @@
-//! HKDF with SHA-256 (RFC 5869), extract and expand in one call, by the crate `hkdf`.
+//! HKDF with SHA-256 (RFC 5869), extract and expand in one call, from the crate `hkdf`.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -8,7 +8,7 @@ use super::{Error, Function, Primitive};
 /// The most bytes that one call derives: 255 blocks of 32.
 pub const MAX_OUTPUT_LEN: usize = 255 * 32;
 
-/// The row of this file.
+/// This file's row in [`PRIMITIVES`](super::PRIMITIVES).
 pub const PRIMITIVE: Primitive = Primitive {
     name: "hkdf-sha-256",
     krate: "hkdf",
@@ -16,11 +16,11 @@ pub const PRIMITIVE: Primitive = Primitive {
     vectors: &["wycheproof/hkdf-sha-256"],
 };
 
-/// Fills `out` with key derived from key material, a salt and an info. An empty salt is the same as none,
-/// which is 32 zero bytes.
+/// Fills `out` with key bytes derived from key material, salt and info. An empty salt means no salt, which is
+/// 32 zero bytes.
 ///
 /// # Errors
-/// [`Error::OutputTooLong`] for more than [`MAX_OUTPUT_LEN`] bytes; `out` is then untouched.
+/// [`Error::OutputTooLong`] if `out` is longer than [`MAX_OUTPUT_LEN`] bytes; `out` is then unchanged.
 pub fn derive(material: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), Error> {
     let asked = out.len();
     let extracted = Hkdf::<Sha256>::new(Some(salt), material);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_example_of_rfc_5869_comes_out() {
+    fn the_first_example_of_rfc_5869_is_reproduced() {
         let salt: Vec<u8> = (0..13).collect();
         let info: Vec<u8> = (0xf0..0xfa).collect();
         let mut out = [0; 42];
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_more_than_there_is_is_refused_and_nothing_is_written() {
+    fn one_byte_past_the_limit_is_refused_and_nothing_is_written() {
         derive(b"material", b"", b"", &mut [0; MAX_OUTPUT_LEN]).unwrap();
         let mut out = [7; MAX_OUTPUT_LEN + 1];
         let refused = derive(b"material", b"", b"", &mut out).unwrap_err();

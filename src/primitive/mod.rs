@@ -1,43 +1,43 @@
-//! Primitives: what schemes need beside an AEAD, each function a thin call of one well-kept crate.
+//! Primitives: the cryptography that schemes need besides an AEAD, each a thin call into one well-maintained
+//! crate.
 //!
-//! This floor and `engine` alone name crates of cryptography. A function is one file and one row of
-//! [`PRIMITIVES`]; the row names its crate and the published vectors that judge it, which `sealmark verify
-//! --primitive` runs. Not here: protocols, formats, and what a result is used for.
+//! Only this floor and `engine` name cryptography crates. Each function is one file and one row of
+//! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which
+//! `sealmark verify --primitive` runs on it. Not here: protocols, formats, and the use of the results.
 
 #[cfg(feature = "cli")]
 pub mod hkdf_sha256;
 #[cfg(feature = "storage")]
 pub mod sha256;
 
-/// A function and what judges it.
+/// A function and the vectors that judge it.
 #[derive(Clone, Copy, Debug)]
 pub struct Primitive {
-    /// Its name, as `--primitive` takes it.
+    /// Its name, as given to `--primitive`.
     pub name: &'static str,
     /// The crate that does the work, as `use` spells it.
     pub krate: &'static str,
     /// The function itself.
     pub function: Function,
-    /// The sets of published vectors that it must pass, by their names in `vectors/index.toml`. At least
-    /// one.
+    /// The names in `vectors/index.toml` of the published vector sets that it must pass. At least one.
     pub vectors: &'static [&'static str],
 }
 
-/// Key material, salt, info, and the buffer that takes the derived key.
+/// Key material, salt, info, and the buffer that receives the derived key.
 pub type Kdf = fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>;
 
-/// The kinds of functions. Vectors of one kind have one form, whatever the function.
+/// The kinds of functions. All vectors for one kind have the same form.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Function {
-    /// A message to its digest.
+    /// Maps a message to its digest.
     Hash(fn(&[u8]) -> Vec<u8>),
-    /// Key material, salt and info to as many bytes of key as the buffer takes.
+    /// Derives as many key bytes as the buffer holds from key material, salt and info.
     Kdf(Kdf),
 }
 
 impl Function {
-    /// What the kind is called.
+    /// The name of the kind.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Hash(_) => "hash",
@@ -54,21 +54,21 @@ pub const PRIMITIVES: &[Primitive] = &[
     hkdf_sha256::PRIMITIVE,
 ];
 
-/// The primitive of that name.
+/// The primitive with this name.
 pub fn find(name: &str) -> Option<&'static Primitive> {
     PRIMITIVES.iter().find(|primitive| primitive.name == name)
 }
 
-/// Why a primitive was refused. Says nothing about secrets.
+/// Why a primitive was refused. Reveals nothing about secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More bytes were asked for than the function has.
-    #[error("{asked} bytes are more than this function derives: ask for at most {most}")]
+    /// More bytes were requested than the function can derive.
+    #[error("this function cannot derive {asked} bytes: request at most {most}")]
     OutputTooLong {
-        /// How many were asked for.
+        /// The number of bytes requested.
         asked: usize,
-        /// How many there are.
+        /// The largest number that it can derive.
         most: usize,
     },
 }
@@ -80,11 +80,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_found_by_its_name_and_names_vectors_of_its_own() {
+    fn every_row_is_found_by_its_name_and_has_its_own_vectors() {
         let mut seen = BTreeSet::new();
         for primitive in PRIMITIVES {
             assert!(find(primitive.name).is_some_and(|found| found.krate == primitive.krate));
-            assert!(!primitive.vectors.is_empty(), "{} is judged by no vectors", primitive.name);
+            assert!(!primitive.vectors.is_empty(), "{} has no vectors to judge it", primitive.name);
             for set in primitive.vectors {
                 assert!(seen.insert(set), "{set} judges two primitives");
             }

@@ -1,8 +1,8 @@
-//! What a report is made of: blocks, each a table with the figure above it.
+//! The blocks of a report, each a table with the figure above it.
 //!
 //! The page, the terminal and Markdown walk the same blocks. A number is rounded and worded once, when its
-//! cell is made; the formats only escape and align it. Words that came out of a file enter through [`Cell`]
-//! and [`Table`], which make control characters visible.
+//! cell is made; the formats only escape and align it. Words from a file enter through [`Cell`] and
+//! [`Table`], which make control characters visible.
 
 use super::figure::Figure;
 use super::number::plain;
@@ -12,9 +12,9 @@ use super::number::plain;
 pub(super) struct Block<'a> {
     /// Its numbers.
     pub table: Table,
-    /// What shows them as a picture, where something does.
+    /// The picture of them, if there is one.
     pub figure: Option<Figure<'a>>,
-    /// Whether the page folds it, because few will look at it.
+    /// Whether the page folds it, because few readers need it. The page never folds a table with a failure.
     pub folded: bool,
 }
 
@@ -35,17 +35,19 @@ impl<'a> Block<'a> {
     }
 }
 
-/// What a cell says about itself besides its words.
+/// How a cell is marked, besides its words.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Mark {
     /// Nothing.
     #[default]
     Plain,
-    /// There is nothing here, or nothing to look at.
+    /// Nothing to see: no value, or one of no interest.
     Quiet,
+    /// Every case that ran is right.
+    Right,
     /// Something is wrong.
     Bad,
-    /// The quickest of those it is compared with, and its interval stands clear of theirs.
+    /// The fastest of its column, where the run can tell it from all others.
     Best,
     /// A place on a scale from -3, far worse, over 0, level, to 3, far better.
     Heat(i8),
@@ -56,9 +58,9 @@ pub enum Mark {
 pub struct Cell {
     /// The number or word.
     pub text: String,
-    /// What belongs to it in smaller type: an interval, the rest of a tally. May be empty.
+    /// An addition in smaller type: an interval, the rest of a tally. May be empty.
     pub detail: String,
-    /// What it says besides.
+    /// Its mark.
     pub mark: Mark,
 }
 
@@ -68,12 +70,12 @@ impl Cell {
         Self { text: plain(text.as_ref()), detail: String::new(), mark: Mark::Plain }
     }
 
-    /// A cell for what does not exist.
+    /// A cell without a value, where none is expected.
     pub fn none() -> Self {
         Self::new("–").mark(Mark::Quiet)
     }
 
-    /// A cell for what has no result, though it should.
+    /// A cell without a value, where one is expected.
     pub fn error() -> Self {
         Self::new("error").mark(Mark::Bad)
     }
@@ -101,7 +103,7 @@ pub struct Column {
 /// A table: the first column names the rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Table {
-    /// What it is found by: `cases`, `seal-aes-256-gcm`. Lower-case letters, digits and dashes.
+    /// Its identifier: `cases`, `seal-aes-256-gcm`. Lower-case letters, digits and dashes.
     pub id: String,
     /// Its heading.
     pub title: String,
@@ -111,6 +113,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Its rows, each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
+    /// Whether the last row sums up the others, or is their yardstick: it stays last when a reader sorts.
+    pub footed: bool,
     /// Whether a terminal shows the cells' details too; the page and Markdown always do.
     pub details: bool,
 }
@@ -125,6 +129,7 @@ impl Table {
             note: String::new(),
             columns: columns.map(|(i, name)| Column { name: plain(name.as_ref()), number: i > 0 }).collect(),
             rows: Vec::new(),
+            footed: false,
             details: true,
         }
     }
@@ -145,13 +150,13 @@ impl Table {
     /// Adds a row.
     ///
     /// # Panics
-    /// When it is not as long as the columns.
+    /// When the row has more or fewer cells than there are columns.
     pub fn push(&mut self, row: Vec<Cell>) {
         assert_eq!(row.len(), self.columns.len(), "one cell for each column of {}", self.id);
         self.rows.push(row);
     }
 
-    /// Whether some cell has that mark.
+    /// Whether any cell has that mark.
     pub fn has(&self, mark: Mark) -> bool {
         self.rows.iter().flatten().any(|cell| cell.mark == mark)
     }

@@ -1,22 +1,22 @@
-//! What a format for programs walks: everything that a section holds, each thing once, with what is wrong
-//! with it.
+//! The entries of a section, for formats that programs read: everything that it holds, once, with its
+//! findings.
 //!
-//! A format that looked for failures itself would lose those that it does not think of. Here every finding is
-//! beside the thing that it is about, or stands alone, and a format matches on all of [`What`].
+//! A format that searched for failures itself would lose those that its author did not think of. Here every
+//! finding is attached to its subject or stands alone, and a format matches on all of [`What`].
 
 use super::finding::Finding;
 use super::section::Section;
 use crate::measure::{Row, Run};
 use crate::verify::{self, FileReport, SetReport, Tally};
 
-/// One thing, and what is wrong with it.
+/// A subject, and its finding if there is one.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<'a> {
     pub what: What<'a>,
     pub finding: Option<Finding>,
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Clone, Debug)]
 pub(super) enum What<'a> {
     /// A file of a folder of vectors.
@@ -25,9 +25,9 @@ pub(super) enum What<'a> {
     Tally(&'a verify::Report, &'a SetReport, &'a str, &'a Tally),
     /// A measurement.
     Row(&'a Run, &'a Row),
-    /// An engine, and why it took no part where it did not.
+    /// An engine, and why it took no part if it did not.
     Engine(&'a str, Option<String>),
-    /// A finding about none of these: a whole set, an engine that nobody knows, the run itself.
+    /// A finding about none of these: a whole set, an unknown engine, the run itself.
     Whole,
 }
 

@@ -1,11 +1,11 @@
-//! What can go wrong on this floor: a file that is not ours, a disk that is full, a marker that is missing.
+//! The errors of this floor: an unreadable or foreign file, a full disk, a missing marker.
 //!
-//! Each says which file and what about it, in one line; the command adds what it was doing.
+//! Each names the file and the problem in one line; the command adds what it was doing.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a result file could not be read or written, or a report not drawn.
+/// Why a result file could not be read or written, or a report could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,13 +18,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The file to write is named by a symbolic link.
-    #[error("{}: is a symbolic link, which writing would replace: name the file itself", path.display())]
+    #[error("{}: is a symbolic link, which writing would replace; name the file itself", path.display())]
     SymbolicLink {
         /// The link.
         path: PathBuf,
     },
     /// A folder without a result file.
-    #[error("{}: holds no .json file", path.display())]
+    #[error("{}: contains no .json file; name a folder that `sealmark run` has written", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum Error {
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The problem there.
         reason: String,
     },
     /// The file ends in the middle.
@@ -52,7 +52,7 @@ pub enum Error {
         column: usize,
     },
     /// JSON, but not one of our result files.
-    #[error("{}: not a result file: its schema is {schema}", path.display())]
+    #[error("{}: not a result file of sealmark: its schema is {schema}", path.display())]
     UnknownSchema {
         /// The file.
         path: PathBuf,
@@ -60,15 +60,15 @@ pub enum Error {
         schema: String,
     },
     /// A result file of a later version.
-    #[error("{}: {schema} was written by a newer Sealmark: upgrade", path.display())]
+    #[error("{}: {schema} was written by a newer sealmark; upgrade to read it", path.display())]
     NewerSchema {
         /// The file.
         path: PathBuf,
         /// Its schema.
         schema: String,
     },
-    /// A member is missing or of another type.
-    #[error("{}: not as {schema} says: line {line}, column {column}: {reason}", path.display())]
+    /// A member is missing or has the wrong type.
+    #[error("{}: does not match {schema}: line {line}, column {column}: {reason}", path.display())]
     WrongMember {
         /// The file.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum Error {
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// Which member, and what it should be.
+        /// The member, and what it should be.
         reason: String,
     },
     /// The folder or file cannot be written.
@@ -89,14 +89,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// No room for the file. Nothing was left under its name.
+    /// No room for the file. Nothing remains under its name.
     #[error("{}: the disk is full", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
     },
-    /// A format for programs has one place for each name, and two rows want it: one would hide the other.
-    #[error("{name} stands twice: {format} has one place for each name, so give it one run of each host")]
+    /// A format for programs has one place for each name, and two rows share it: one would hide the other.
+    #[error("{name} occurs twice, and {format} has one place per name; give it one run of each host")]
     NameTwice {
         /// The format.
         format: &'static str,

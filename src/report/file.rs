@@ -1,8 +1,8 @@
-//! Result files: read, told apart, written whole or not at all.
+//! Result files: read, distinguished, and written whole or not at all.
 //!
-//! A result file is one JSON object whose `schema` member says what it is: `sealmark.verify/1` or
-//! `sealmark.bench/1`. Everything in it was written by someone else as far as this module knows, so each way
-//! in which it can be wrong has its own error. Not here: whether the numbers make sense together.
+//! A result file is one JSON object whose `schema` member names its kind: `sealmark.verify/1` or
+//! `sealmark.bench/1`. This module trusts no file, so every way in which one can be malformed has its own
+//! error. Not here: whether the numbers are consistent.
 
 use std::ffi::OsString;
 use std::fs;
@@ -60,7 +60,7 @@ pub fn read_all(path: &Path) -> Result<Vec<File>, Error> {
     paths.iter().map(|path| read(path)).collect()
 }
 
-/// Tells a result file by its `schema` member, then reads the rest.
+/// Finds the kind of a result file by its `schema` member, then reads the rest.
 fn parse(path: &Path, text: &str) -> Result<File, Error> {
     #[derive(Deserialize)]
     struct Head {
@@ -105,7 +105,7 @@ fn is_newer(schema: &str) -> bool {
 
 fn json_error(path: &Path, schema: &str, e: &serde_json::Error) -> Error {
     let (path, line, column) = (path.to_owned(), e.line(), e.column());
-    // serde_json ends its message with the place, which we say ourselves.
+    // serde_json ends its message with the position, which our error states itself.
     let message = e.to_string();
     let reason = message.split(" at line ").next().unwrap_or(&message).to_owned();
     match e.classify() {
@@ -115,7 +115,7 @@ fn json_error(path: &Path, schema: &str, e: &serde_json::Error) -> Error {
     }
 }
 
-/// Writes a result as JSON: the whole file under its name, or nothing. Makes the folders that lack.
+/// Writes a result as JSON: the whole file under its name, or nothing. Creates missing folders.
 ///
 /// # Errors
 /// [`Error::Unwritable`], [`Error::DiskFull`].
@@ -126,12 +126,12 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write_text(path, &text)
 }
 
-/// Writes a text: the whole file under its name, or nothing. Makes the folders that lack.
+/// Writes a text: the whole file under its name, or nothing. Creates missing folders.
 ///
 /// The text goes to a temporary name in the same folder, is flushed to disk, then renamed.
 ///
 /// # Errors
-/// [`Error::SymbolicLink`] for a link, which the renaming would replace and not follow;
+/// [`Error::SymbolicLink`] for a link, which the renaming would replace rather than follow;
 /// [`Error::Unwritable`], [`Error::DiskFull`].
 pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
     let refused = |source| write_error(path, source);
@@ -155,7 +155,7 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
         })
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // The error that matters is the first; a temporary name that stays is never read as a result.
+        // The first error is the one that matters; a temporary file left behind is never read as a result.
         let _ = fs::remove_file(&temporary);
     }
     written.map_err(refused)
@@ -171,10 +171,21 @@ fn write_error(path: &Path, source: io::Error) -> Error {
 
 /// The folder for a run that starts now on the host with that fingerprint:
 /// `reports/runs/TIME-FINGERPRINT/` of Sealmark's checkout when the current folder is inside it, else
-/// `sealmark-report/TIME-FINGERPRINT/` here. It is not made yet.
+/// `sealmark-report/TIME-FINGERPRINT/` here. Does not create it.
 pub fn default_dir(fingerprint: &str) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     dir_for(&here, jiff::Timestamp::now(), fingerprint)
+}
+
+/// The folder for a baseline of the host with that fingerprint: `reports/baseline/FINGERPRINT/` of Sealmark's
+/// checkout when the current folder is inside it, else `sealmark-baseline/FINGERPRINT/` here. It is not made
+/// yet.
+pub fn baseline_dir(fingerprint: &str) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    match here.ancestors().find(|folder| is_checkout(folder)) {
+        Some(checkout) => checkout.join("reports").join("baseline").join(fingerprint),
+        None => here.join("sealmark-baseline").join(fingerprint),
+    }
 }
 
 fn dir_for(here: &Path, now: jiff::Timestamp, fingerprint: &str) -> PathBuf {
@@ -264,7 +275,10 @@ mod tests {
     #[test]
     fn a_newer_schema_asks_for_an_upgrade() {
         let e = refusal(r#"{"schema":"sealmark.bench/2","rows":"whatever"}"#);
-        assert_eq!(e.to_string(), "x.json: sealmark.bench/2 was written by a newer Sealmark: upgrade");
+        assert_eq!(
+            e.to_string(),
+            "x.json: sealmark.bench/2 was written by a newer sealmark; upgrade to read it"
+        );
     }
 
     #[test]

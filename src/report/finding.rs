@@ -1,9 +1,9 @@
-//! What in a section is not success: one list, which decides the command's exit code. `entry` puts each
-//! beside what it is about, and every format for programs walks that.
+//! Findings: everything in a section that is not success, in one list, which decides the command's exit code.
 //!
-//! A failing row that each format had to look for itself was lost in four of them. Here a finding is a wrong
-//! case, a set or an engine that failed, a row without a time, a run that ended early, or a run of nothing.
-//! An engine that this CPU cannot run is no finding: it is listed as absent.
+//! A finding is a wrong case, a failed set or engine, a row without a time, a run that ended early, or a run
+//! without results. `entry` attaches each to its subject for the formats that programs read: when each format
+//! searched for failing rows itself, four of them lost some. An engine that this CPU cannot run is absent,
+//! not a finding.
 
 use std::fmt;
 
@@ -16,15 +16,15 @@ use crate::verify;
 /// One thing that is not success.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// Its kind.
     pub kind: Kind,
     /// The set or the workload; empty for an engine, or for the whole run.
     pub place: String,
-    /// The engine; empty where none is to blame.
+    /// The engine; empty where it concerns none.
     pub engine: String,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub why: String,
-    /// Each failure behind it: `tc 92: a modified tag was accepted`.
+    /// Every failure that it counts: `tc 92: a modified tag was accepted`.
     pub details: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Finding {
         Self { kind, place: String::new(), engine: String::new(), why: why.to_owned(), details: Vec::new() }
     }
 
-    /// Where it is: `open/aes-256-gcm/4096 on ring`; empty for the whole run.
+    /// Its place: `open/aes-256-gcm/4096 on ring`; empty for the whole run.
     pub fn at(&self) -> String {
         match (self.place.as_str(), self.engine.as_str()) {
             (place, "") => place.to_owned(),
@@ -65,29 +65,29 @@ impl fmt::Display for Finding {
 }
 
 impl Section {
-    /// Everything in it that is not success, the verification's, then the measurement's; empty where all is
-    /// right and all was measured.
+    /// The findings of the verification, then of the measurement; empty where everything is right and
+    /// everything was measured.
     pub fn findings(&self) -> Vec<Finding> {
         let mut found = self.verify.as_ref().map(of_verification).unwrap_or_default();
         found.extend(self.bench.iter().flat_map(of_measurement));
         found
     }
 
-    /// Engines that took no part, each with the reason: they cannot run on that CPU, or have no row. That is
-    /// no finding: no CPU can run them all.
+    /// Engines that took no part, each with the reason: the CPU cannot run them, or they have no row. These
+    /// are no findings: no CPU can run every engine.
     pub fn absent(&self) -> Vec<(String, String)> {
         absent(self)
     }
 }
 
 impl Report {
-    /// Everything in it that is not success, section by section.
+    /// The findings of all sections.
     pub fn findings(&self) -> Vec<Finding> {
         self.sections().iter().flat_map(Section::findings).collect()
     }
 }
 
-/// One finding for each set and engine that something is wrong with.
+/// One finding for each failed pair of set and engine.
 fn of_verification(report: &verify::Report) -> Vec<Finding> {
     let mut keys: Vec<(&str, &str)> = Vec::new();
     for set in &report.sets {
@@ -105,7 +105,7 @@ fn of_verification(report: &verify::Report) -> Vec<Finding> {
         let why = format!("the file counts {} wrong and lists none of them", report.wrong);
         found.push(Finding::whole(Kind::Verification, &why));
     }
-    // Files from before the verification itself failed such an engine.
+    // Older files: today the verification itself fails such an engine.
     for engine in tally::idle(report) {
         if !found.iter().any(|finding| finding.engine == engine) {
             let finding = Finding::whole(Kind::Verification, "it ran no case of any set");
@@ -118,7 +118,7 @@ fn of_verification(report: &verify::Report) -> Vec<Finding> {
     found
 }
 
-/// What an engine got wrong in a set, or what is wrong with one of both.
+/// The finding about an engine in a set, or about one of the two.
 fn failed(report: &verify::Report, set: &str, engine: &str) -> Finding {
     let failures = report.failures.iter().filter(|failure| failure.set == set && failure.engine == engine);
     let words = |failure: &verify::Failure| match failure.case.as_str() {
@@ -149,7 +149,7 @@ fn failed(report: &verify::Report, set: &str, engine: &str) -> Finding {
     }
 }
 
-/// A row without a time, and what is wrong with the run as a whole.
+/// Rows without a time, and findings about the whole run.
 fn of_measurement(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
     if run.partial {

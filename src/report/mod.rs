@@ -1,11 +1,11 @@
 //! Reports: everything drawn from the result files of `sealmark verify` and `sealmark bench`.
 //!
-//! The way is one: [`read_all`] gives files, [`Report::build`] puts those of each host together as a
-//! [`Section`], and every format walks what a section holds. For people that is its blocks, each a table with
-//! its figure; `table` states their order once. For programs it is its entries, each a tally, a row or an
-//! engine with what is wrong with it. Nothing is measured, judged or fetched here, and nothing that a file
-//! says is taken for markup.
+//! [`read_all`] reads files, [`Report::build`] groups them by host into [`Section`]s, and every format walks
+//! a section. Formats for people walk its blocks, each a table with its figure; `table` states their order
+//! once. Formats for programs walk its entries, each a tally, a row or an engine with its findings. Nothing
+//! is measured, judged or fetched here, and no text from a file is taken for markup.
 
+mod answer;
 mod block;
 mod compare;
 mod curve;
@@ -29,9 +29,10 @@ pub mod trace;
 pub use block::{Cell, Column, Mark, Table};
 pub use compare::agree;
 pub use error::Error;
-pub use file::{File, default_dir, read, read_all, write, write_text};
+pub use file::{File, baseline_dir, default_dir, read, read_all, write, write_text};
+pub use format::columns::columns;
 pub use format::{FORMATS, Format, markdown, text};
 pub use number::plain;
 pub use section::{Report, Section};
-pub use splice::{markers, splice};
+pub use splice::{link, markers, splice};
 pub use table::limits;

@@ -1,9 +1,9 @@
-//! How numbers and other people's words are written in every page and format.
+//! The spelling of numbers, and of words from files, in every format.
 //!
-//! Three significant digits, thousands set apart, sizes in binary units, speeds in decimal ones. Here too is
-//! the one place where a text out of a file loses what a terminal would obey.
+//! Three significant digits, thousands separated, sizes in binary units, speeds in decimal ones. This is also
+//! the only place that removes control characters from a file's text.
 
-/// A whole number with its thousands set apart: `47,892`.
+/// A whole number with its thousands separated: `47,892`.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -30,7 +30,7 @@ pub(super) fn three(x: f64) -> String {
         return "0".to_owned();
     }
     // Rounded first: 9.996 has one decimal, not two.
-    let rounded: f64 = format!("{x:.2e}").parse().expect("what Rust prints as a float it reads");
+    let rounded: f64 = format!("{x:.2e}").parse().expect("Rust parses every float that it prints");
     let decimals = 2 - rounded.log10().floor() as i32;
     match decimals {
         ..=0 => count(x.round() as u64),
@@ -49,8 +49,8 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{} B", count(bytes))
 }
 
-/// The words with every control and direction-changing character made visible as `\u{FFFD}`, and line ends
-/// as spaces: such characters could move a terminal's cursor or turn a table around.
+/// The words with every control and direction-changing character replaced by `\u{FFFD}`, and line ends by
+/// spaces: such characters could move a terminal's cursor or reverse a table.
 pub fn plain(words: &str) -> String {
     let visible = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
@@ -62,7 +62,7 @@ pub fn plain(words: &str) -> String {
     words.chars().map(visible).collect()
 }
 
-/// The words as part of a file name or an anchor: small letters, digits and dashes.
+/// The words as part of a file name or an anchor: lower-case letters, digits and dashes.
 pub(super) fn slug(words: &str) -> String {
     let mut out = String::new();
     for c in words.chars().map(|c| c.to_ascii_lowercase()) {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_made_visible() {
+    fn control_characters_are_replaced() {
         assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d\u{9b}"), "a\u{fffd}[2Jb c\u{fffd}d\u{fffd}");
         assert_eq!(plain("opened “ä” → ok"), "opened “ä” → ok");
         assert_eq!(slug("../Seal aes-256-gcm/<x>"), "seal-aes-256-gcm-x");

@@ -1,8 +1,8 @@
-//! What a run's rows say: the time, the engines, what the workload is.
+//! Reading a run's rows: the time, the engines, the kind of workload.
 //!
-//! A row with an error has no time, whatever else it holds. What a workload is comes from the members of its
-//! row and from the catalog, never out of its path: this is the one place of the report that names
-//! operations. Not here: curves over message sizes, which are `curve`.
+//! A row with an error has no time, whatever else it holds. The kind of a workload comes from its row's
+//! members and from the catalog, never from its path; only this file of the report names operations. Not
+//! here: curves over message sizes, which are `curve`.
 
 use super::number::{count, three};
 use crate::host::environment;
@@ -10,32 +10,30 @@ use crate::measure::{self, Estimate, Row, Run, Scope, Workload};
 use crate::timing::interval::coverage;
 use crate::trace::{Seen, Width, Witness};
 
-/// The prefix of our own engines' names; every other engine is a peer.
-pub(super) const OWN: &str = "sealmark";
+pub(super) use crate::measure::ratio::OWN;
 
-/// Operations and what they work on, as rows name them, where a table is about these.
+/// Operations and their subjects, as rows name them, that have tables of their own.
 pub(super) const SEAL: &str = "seal";
+pub(super) const KEY: &str = "key";
 pub(super) const RECORD: &str = "record";
-/// The cipher of a record, and the bytes of additional data that it then has, with a user's key of 24 bytes.
+/// The cipher of a record, and its bytes of additional data with a user key of 24 bytes.
 pub(super) const RECORD_CIPHER: &str = "aes-256-gcm";
 pub(super) const RECORD_AAD: usize = 39;
 /// Operations on all cores, each with its twin on one.
 pub(super) const PARALLEL: [(&str, &str); 1] = [("parallel/seal", SEAL)];
 
-/// The workload that a row is of; none where the catalog has no such path: it is a user's, or of another
-/// version.
+/// The workload of a row; none where the catalog lacks its path: a user's, or one of another version.
 pub(super) fn workload(row: &Row) -> Option<&'static Workload> {
     measure::workloads().iter().find(|workload| workload.path == row.workload)
 }
 
-/// Whether a row may be part of a curve: it has a message and a cipher, and its operation in the usual
-/// circumstances.
+/// Whether a row may be part of a curve: it has a message and a cipher, and it is no variant.
 pub(super) fn is_usual(row: &Row) -> bool {
     let usual = |workload: &Workload| workload.variant.is_empty() && workload.scope() != Scope::CipherFree;
     row.bytes > 0 && workload(row).is_none_or(usual)
 }
 
-/// Whether bytes over its time are a throughput.
+/// Whether bytes divided by its time are a throughput.
 pub(super) fn has_throughput(row: &Row) -> bool {
     row.bytes > 0 && !row.is_latency()
 }
@@ -45,21 +43,21 @@ pub(super) fn operation(op: &str) -> String {
     op.replace("latency/", "latency of ").replace('_', " ")
 }
 
-/// A row's time: none where there is an error or the time is no positive number.
+/// A row's time: none where there is an error or the time is not a positive number.
 pub(super) fn time(row: &Row) -> Option<Estimate> {
     let usable = |x: f64| x.is_finite() && x > 0.0;
     row.ns.filter(|ns| row.error.is_none() && [ns.median, ns.low, ns.high].into_iter().all(usable))
 }
 
-/// What is said of a row that has neither a time nor an error.
+/// The reason given for a row with neither a time nor an error.
 pub(super) const NO_TIME: &str = "the file holds no time for it";
 
-/// Processes that a row's interval is over.
+/// The number of processes behind a row's interval.
 pub(super) fn replicas(row: &Row) -> u64 {
     if row.samples.is_empty() { row.processes.into() } else { row.samples.len() as u64 }
 }
 
-/// Processes of the rows with a time, each number once, the most first.
+/// The numbers of processes of the rows with a time, each once, the highest first.
 fn all_replicas(run: &Run) -> Vec<u64> {
     let timed = run.rows.iter().filter(|row| time(row).is_some());
     let mut found: Vec<u64> = timed.map(replicas).collect();
@@ -68,7 +66,7 @@ fn all_replicas(run: &Run) -> Vec<u64> {
     found
 }
 
-/// An interval in words: `8.00–12.5`, and of how many processes where the row lost one.
+/// An interval in words: `8.00–12.5`, with the number of processes where the row lost one.
 pub(super) fn interval(run: &Run, row: &Row, low: f64, high: f64) -> String {
     let lost = all_replicas(run).first().is_some_and(|&most| replicas(row) < most);
     let of = if lost { format!(", {}", counted_processes(replicas(row))) } else { String::new() };
@@ -79,9 +77,8 @@ fn counted_processes(n: u64) -> String {
     format!("{} process{}", count(n), if n == 1 { "" } else { "es" })
 }
 
-/// How sure the intervals of a run are: `93.8 %`, or `93.8 % (5 processes), 87.5 % (4 processes)` where rows
-/// lost some. The rows say it themselves: files from before each row had its own claim what the poorest row
-/// could.
+/// The coverage of a run's intervals: `93.8 %`, or `93.8 % (5 processes), 87.5 % (4 processes)` where rows
+/// lost some. Computed from the rows: older files give only the coverage of the worst row.
 pub(super) fn coverages(run: &Run) -> String {
     let percent = |n: u64| format!("{} %", three(100.0 * coverage(n as usize)));
     match all_replicas(run)[..] {
@@ -94,7 +91,7 @@ pub(super) fn coverages(run: &Run) -> String {
     }
 }
 
-/// Distinct values in the order in which they first appear.
+/// Distinct values in the order of their first appearance.
 pub(super) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut out = Vec::new();
     for value in values {
@@ -114,7 +111,7 @@ pub(super) fn engines_of<'a>(run: &'a Run, rows: &[&'a Row]) -> Vec<&'a str> {
         .collect()
 }
 
-/// Every engine that some run lists or has a row of: the order that chooses colours.
+/// Every engine that a run lists or has a row of, in the order that assigns colours.
 pub(super) fn all_engines<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<&'a str> {
     let names = |run: &'a Run| {
         let listed = run.engines.iter().map(|engine| engine.name.as_str());
@@ -123,14 +120,14 @@ pub(super) fn all_engines<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<&'
     distinct(runs.into_iter().flat_map(names))
 }
 
-/// Engines with at least one time. `sealmark` alone is what rows without a cipher are measured under.
+/// Engines with at least one time. Rows without a cipher are measured under `sealmark`.
 pub(super) fn engines(run: &Run) -> Vec<&str> {
     let timed: Vec<&Row> = run.rows.iter().filter(|row| time(row).is_some()).collect();
     let listed = |name: &str| run.engines.iter().any(|engine| engine.name == name);
     engines_of(run, &timed).into_iter().filter(|name| *name != OWN || listed(name)).collect()
 }
 
-/// Which variables changed what some of these engines executed: sentences to follow others, or nothing.
+/// The environment variables that changed the code of some of these engines: sentences to append, or nothing.
 pub(super) fn steered(run: &Run, names: &[&str]) -> String {
     let engines = run.engines.iter().filter(|engine| names.contains(&engine.name.as_str()));
     let engines = engines.map(|engine| (engine.name.as_str(), engine.environment.as_slice()));
@@ -146,19 +143,7 @@ pub(super) fn processes(run: &Run) -> String {
     }
 }
 
-/// The ratios of two rows, process by process; none where one of them lost a process. Two rows that lost one
-/// each have as many samples as the other, but not of the same processes, so each is held against the row
-/// that lost none. A run that ended early has its last process for some workloads only.
-pub(super) fn pairs(run: &Run, ours: &Row, peer: &Row) -> Option<Vec<f64>> {
-    let beside = run.rows.iter().filter(|row| !run.partial || row.workload == ours.workload);
-    let whole = beside.map(|row| row.samples.len()).max();
-    let ratios: Vec<f64> = ours.samples.iter().zip(&peer.samples).map(|(a, b)| a / b).collect();
-    let usable = [ours, peer].iter().all(|row| Some(row.samples.len()) == whole)
-        && ratios.iter().all(|x| x.is_finite() && *x > 0.0);
-    (usable && !ratios.is_empty()).then_some(ratios)
-}
-
-/// Peers that are not among those compared: `without graviola`; nothing where all have a time.
+/// The peers left out of a comparison: `without graviola`; nothing where all have a time.
 pub(super) fn without(peers: &[&Row]) -> String {
     let failed: Vec<&str> =
         peers.iter().filter(|row| time(row).is_none()).map(|row| row.engine.as_str()).collect();

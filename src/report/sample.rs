@@ -189,6 +189,7 @@ pub fn run() -> Run {
         partial: false,
         coverage: 0.75,
         within: measure::WITHIN,
+        until: None,
         seed: 20_261_103,
         build: "rustc 1.95.0, release".into(),
         clock: None,

@@ -1,6 +1,6 @@
-//! The result files of a report, put together by host.
+//! The result files of a report, grouped by host.
 //!
-//! Nothing is drawn here: what a section or a report says is added where it is drawn.
+//! Not here: tables, sentences and findings, each of which adds its own methods to these types.
 
 use super::file::File;
 use super::rows::distinct;
@@ -10,11 +10,11 @@ use crate::{measure, verify};
 /// A verification and a measurement on one host, or one of them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Section {
-    /// Where it ran.
+    /// The host.
     pub host: Host,
-    /// What was verified.
+    /// The verification.
     pub verify: Option<verify::Report>,
-    /// What was measured.
+    /// The measurement.
     pub bench: Option<measure::Run>,
 }
 
@@ -26,22 +26,22 @@ impl Section {
         distinct(verified.chain(measured).map(String::as_str))
     }
 
-    /// When its first file was begun.
+    /// The start of its first file.
     pub(super) fn started(&self) -> &str {
         let verify = self.verify.as_ref().map(|report| report.started.as_str());
         verify.or(self.bench.as_ref().map(|run| run.started.as_str())).unwrap_or_default()
     }
 }
 
-/// Result files put together by host, ready to be drawn.
+/// Result files grouped by host, ready to be drawn.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Report {
     sections: Vec<Section>,
 }
 
 impl Report {
-    /// Puts files together: hosts in the order in which they first appear, their runs by time; a measurement
-    /// joins the verification before it.
+    /// Groups files: hosts in the order of their first file, runs of a host by time. A measurement joins the
+    /// verification before it.
     pub fn build(files: Vec<File>) -> Self {
         let mut hosts: Vec<Vec<File>> = Vec::new();
         for file in files {

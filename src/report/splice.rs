@@ -1,9 +1,10 @@
-//! Tables of results inside a text that people write: between a pair of marker comments.
+//! Tables of results in a hand-written text, each between a pair of marker comments.
+
+use std::path::Path;
 
 use super::Error;
 
-/// Puts `table` between `<!-- sealmark:MARKER -->` and `<!-- /sealmark:MARKER -->`, in place of what is
-/// there.
+/// Replaces the text between `<!-- sealmark:MARKER -->` and `<!-- /sealmark:MARKER -->` by `table`.
 ///
 /// # Errors
 /// [`Error::NoMarker`] when the pair is not there, in that order.
@@ -16,15 +17,33 @@ pub fn splice(markdown: &str, marker: &str, table: &str) -> Result<String, Error
     found.ok_or_else(|| Error::NoMarker { marker: marker.to_owned() })
 }
 
-/// The markers of a text, in its order: what could be spliced into it.
+/// The markers of a text, in order.
 pub fn markers(markdown: &str) -> Vec<&str> {
     let rest = markdown.split("<!-- sealmark:").skip(1);
     rest.filter_map(|rest| rest.split_once(" -->")).map(|(marker, _)| marker).collect()
 }
 
+/// The link from a Markdown file to another file, both named from the same folder.
+pub fn link(markdown: &Path, file: &Path) -> String {
+    let folder: Vec<_> = markdown.parent().into_iter().flat_map(Path::components).collect();
+    let parts: Vec<_> = file.components().collect();
+    let shared = folder.iter().zip(&parts).take_while(|(one, other)| one == other).count();
+    let up = folder[shared..].iter().map(|_| "..".into());
+    let down = parts[shared..].iter().map(|part| part.as_os_str().to_string_lossy());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_starts_at_the_folder_of_its_page() {
+        let link = |page: &str, file: &str| link(Path::new(page), Path::new(file));
+        assert_eq!(link("README.md", "reports/run/seal.svg"), "reports/run/seal.svg");
+        assert_eq!(link("reports/README.md", "reports/run/seal.svg"), "run/seal.svg");
+        assert_eq!(link("pages/a/README.md", "reports/seal.svg"), "../../reports/seal.svg");
+    }
 
     #[test]
     fn a_table_is_spliced_between_its_markers() {

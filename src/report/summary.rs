@@ -1,10 +1,10 @@
-//! The sentences that say what a report found.
+//! Sentences that sum up a report.
 //!
-//! Each is put together from counts, so it is as true as the files. It calls an engine the fastest only where
-//! its interval stands clear of the next; else it names who is too close.
+//! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where the
+//! run can tell it from all others; otherwise it names the engines that are too close.
 
 use super::curve::{self, Curve};
-use super::number::{counted, size, three};
+use super::number::{counted, size};
 use super::rows::{self, SEAL};
 use super::section::{Report, Section};
 use super::tally;
@@ -14,20 +14,20 @@ use crate::measure::Run;
 const USUAL_SIZE: u64 = 16 * 1024;
 
 impl Section {
-    /// One true sentence on it.
+    /// One sentence that sums it up.
     pub fn sentence(&self) -> String {
         section(self)
     }
 }
 
 impl Report {
-    /// One plain sentence on all of it, for the end of a command and the head of the page.
+    /// One sentence on all sections, for the end of a command and the title of the page.
     pub fn sentence(&self) -> String {
         report(self.sections())
     }
 }
 
-/// On a whole report.
+/// The sentence on a whole report.
 fn report(sections: &[Section]) -> String {
     match sections {
         [] => "Nothing to report: no result file was given.".to_owned(),
@@ -58,7 +58,7 @@ fn report(sections: &[Section]) -> String {
     }
 }
 
-/// On one section.
+/// The sentence on one section.
 fn section(section: &Section) -> String {
     let mut parts = Vec::new();
     if let Some(report) = &section.verify {
@@ -87,7 +87,7 @@ fn section(section: &Section) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// What is missing in runs: times, rows, or their end.
+/// Parts that runs lack: times, rows, or their end.
 fn lacks<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<String> {
     let (mut errors, mut empty, mut partial) = (0, 0, 0);
     for run in runs {
@@ -126,30 +126,11 @@ fn fastest(run: &Run) -> Option<String> {
     let seal = |curve: &&Curve<'_>| curve.op == SEAL;
     let curve = curves.iter().filter(seal).find(|curve| curve.sizes.contains(&USUAL_SIZE));
     let curve = curve.or_else(|| curves.iter().find(seal))?;
-    let bytes = if curve.sizes.contains(&USUAL_SIZE) { USUAL_SIZE } else { *curve.sizes.last()? };
-    let (engine, speed, near) = curve.fastest(bytes)?;
-    let near = match near.as_slice() {
-        [] => String::new(),
-        [one] => format!(", too close to {one} to call"),
-        [one, rest @ ..] => {
-            format!(", too close to {one} and {} to call", counted(rest.len() as u64, "other"))
-        }
-    };
-    let failed: Vec<&str> =
-        curve.engines.iter().copied().filter(|engine| curve.has_failed(engine, bytes)).collect();
-    let without = match failed.as_slice() {
-        [] => String::new(),
-        failed => format!(" (no time of {})", failed.join(" and ")),
-    };
-    Some(format!(
-        "fastest {} seal at {}: {engine} at {} GB/s{near}{without}",
-        curve.algorithm,
-        size(bytes),
-        three(speed)
-    ))
+    let lead = curve.lead(curve.usual_size()?)?;
+    Some(format!("fastest {} seal at {}: {}", lead.algorithm, size(lead.bytes), lead.name_or_tie()))
 }
 
-/// Where and when the results come from.
+/// The origin of the results: host, time and version.
 pub(super) fn origin(section: &Section) -> String {
     let host = &section.host;
     let mut words = format!("{} (fingerprint {}, {}", host.cpu, host.fingerprint, machine(host.virtualised));
@@ -166,8 +147,8 @@ pub(super) fn origin(section: &Section) -> String {
     words + "."
 }
 
-/// What has changed on one machine between the files of a report, as far as the fingerprint does not show it:
-/// one sentence for each fingerprint.
+/// Changes on one machine between the files of a report that its fingerprint does not cover: one sentence for
+/// each fingerprint.
 pub(super) fn changes(sections: &[Section]) -> Vec<String> {
     let mut hosts: Vec<(&str, [Vec<&str>; 3])> = Vec::new();
     for section in sections {
@@ -203,7 +184,7 @@ pub(super) fn changes(sections: &[Section]) -> Vec<String> {
     hosts.iter().filter_map(changed).collect()
 }
 
-/// What is known of a hypervisor.
+/// Whether a hypervisor was detected, in words.
 pub(super) fn machine(virtualised: Option<bool>) -> &'static str {
     match virtualised {
         Some(true) => "virtual machine",

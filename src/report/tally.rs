@@ -1,14 +1,14 @@
-//! What the tallies of a verification add up to: who judged, who was idle, how many cases, how many wrong.
+//! Sums over the tallies of a verification: engines that ran cases, idle engines, cases, wrong cases.
 
 use super::rows::OWN;
 use crate::verify::{Report, SetReport, Tally};
 
-/// Whether a name stands for an engine: `sealmark` alone is what cases without a cipher are tallied under.
+/// Whether a name is an engine's: cases without a cipher are tallied under `sealmark`.
 pub fn is_engine(report: &Report, name: &str) -> bool {
     name != OWN || report.engines.iter().any(|engine| engine.name == name)
 }
 
-/// Names that have a tally: the engines in the order of the report, then what else was tallied.
+/// Names with a tally: the engines in the order of the report, then the others.
 pub fn columns(report: &Report) -> Vec<&str> {
     let tallied = |name: &str| report.sets.iter().any(|set| set.engines.contains_key(name));
     let mut names: Vec<&str> =
@@ -21,7 +21,7 @@ pub fn columns(report: &Report) -> Vec<&str> {
     names
 }
 
-/// Engines that judged at least one case.
+/// Engines that ran at least one case.
 pub fn engines(report: &Report) -> Vec<&str> {
     let judged = |name: &str| {
         let tallies = report.sets.iter().filter_map(|set| set.engines.get(name));
@@ -30,7 +30,7 @@ pub fn engines(report: &Report) -> Vec<&str> {
     columns(report).into_iter().filter(|name| is_engine(report, name) && judged(name)).collect()
 }
 
-/// Engines that could run and were put to sets, and ran no case of any.
+/// Engines that can run here and have tallies, but ran no case.
 pub fn idle(report: &Report) -> Vec<&str> {
     let tallies = |name: &str| {
         let tallies: Vec<&Tally> = report.sets.iter().filter_map(|set| set.engines.get(name)).collect();
@@ -46,7 +46,7 @@ pub fn cases(report: &Report) -> u64 {
     report.sets.iter().filter(ran).map(|set| set.declared).sum()
 }
 
-/// What came out wrong: as the report counts it, or as its tallies do, whichever is more.
+/// Wrong cases: the report's own count or the sum of its tallies, whichever is higher.
 pub fn wrong(report: &Report) -> u64 {
     let tallied = report.sets.iter().flat_map(|set| set.engines.values()).map(|t| t.wrong).sum();
     report.wrong.max(tallied)

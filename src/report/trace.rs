@@ -1,4 +1,5 @@
-//! The tables of what a workload executed, the sentence above them, and what several executed side by side.
+//! Traces: the tables of one workload's instructions, the sentence above them, and several traces side by
+//! side.
 
 use super::block::{Cell, Table};
 use super::number::{count, plain, size, three};
@@ -8,10 +9,10 @@ use crate::measure::trace::Traced;
 use crate::measure::{self, Workload};
 use crate::trace::{Change, Diff, Seen, Trace, Width};
 
-/// Rows of a table that may have hundreds.
+/// The most rows shown of a table that may have hundreds.
 const TOP: usize = 12;
 
-/// What was traced, how many instructions it took, and how one run is told from another.
+/// The workload traced, its number of instructions, and the digest that identifies their sequence.
 pub fn sentence(traced: &Traced) -> String {
     let trace = &traced.trace;
     let mut of = match (traced.bytes, traced.messages) {
@@ -20,13 +21,13 @@ pub fn sentence(traced: &Traced) -> String {
     };
     if let Some(declared) = traced.declared {
         let declared = amount(declared.bytes, declared.messages);
-        of += &format!(" (not {declared}: too long to be stepped through)");
+        of += &format!(" (instead of {declared}, which would take too long to step through)");
     }
     let own = match traced.harness {
         Some(harness) => {
             format!("{} of the engine and {} of the harness", count(traced.own()), count(harness))
         }
-        None => "no engine takes part".to_owned(),
+        None => "no engine involved".to_owned(),
     };
     let repeated = match trace.iterations {
         0 => String::new(),
@@ -35,7 +36,7 @@ pub fn sentence(traced: &Traced) -> String {
     let addresses = if trace.fixed_addresses {
         ""
     } else {
-        "\nAddress randomisation could not be turned off: counts may move from run to run."
+        "\nAddress randomisation could not be turned off: counts may vary from run to run."
     };
     let steered =
         environment::warnings([(traced.engine.as_str(), traced.environment.as_slice())].into_iter());
@@ -70,13 +71,13 @@ fn amount(bytes: u64, messages: u64) -> String {
 pub fn summary(all: &[Traced]) -> Table {
     let workloads = distinct(all.iter().map(|traced| traced.workload.as_str()));
     let known = |path: &str| measure::workloads().iter().find(|known| known.path == path);
-    // An operation as such, at some length.
+    // An operation at some length, and no variant of it.
     let kind = |workload: &Workload| {
         let usual = workload.bytes > 0 && workload.variant.is_empty();
         usual.then(|| format!("{}/{}", workload.op(), workload.algorithm))
     };
     let kinds = distinct(workloads.iter().map(|path| known(path).and_then(kind)));
-    // Where they differ in length only, the length is the column's name.
+    // Where they differ only in length, the length names the column.
     let (title, names) = match kinds.as_slice() {
         [Some(kind)] => {
             let name = |path: &&str| known(path).map_or_else(String::new, |known| size(known.bytes as u64));
@@ -89,9 +90,8 @@ pub fn summary(all: &[Traced]) -> Table {
     let steered = environment::warnings(distinct(steered).into_iter());
     let steered: String = steered.into_iter().map(|words| format!(" {words}")).collect();
     let mut table = Table::new("instructions", &title, columns).note(&format!(
-        "Instructions of the engine for each byte of a message, or for each operation where there is no \
-         message, single-stepped and without the harness around it. Beside it the widest registers of AES \
-         instructions.{steered}"
+        "Instructions of the engine per message byte, or per operation where there is no message, \
+         single-stepped, without the harness; and the widest registers of its AES instructions.{steered}"
     ));
     for engine in distinct(all.iter().map(|traced| traced.engine.as_str())) {
         let of = |workload: &str| all.iter().find(|t| t.workload == workload && t.engine == engine);
@@ -110,7 +110,7 @@ fn per_byte(traced: &Traced) -> Cell {
     Cell::new(three(each)).detail(format!("{aes}{}", cut.unwrap_or_default()))
 }
 
-/// Its tables: classes, mnemonics, symbols, loops, and what changed where it was compared.
+/// Its tables: classes, mnemonics, symbols, loops, and the changes if it was compared.
 pub fn tables(traced: &Traced) -> Vec<Table> {
     let trace = &traced.trace;
     let mut tables = vec![classes(trace), mnemonics(trace), symbols(trace)];
@@ -180,8 +180,8 @@ fn symbols(trace: &Trace) -> Table {
 fn loops(trace: &Trace) -> Table {
     let columns = ["loop", "from", "to", "turns", "length", "executed", "%"];
     let mut table = Table::new("loops", "Hottest loops", columns).note(
-        "From and to are bytes from the function's beginning. Turns are jumps back; length is the number of \
-         different instructions executed in it; an outer loop holds what its inner ones executed.",
+        "From and to are byte offsets in the function. Turns are backward jumps; length counts the distinct \
+         instructions; an outer loop includes its inner loops.",
     );
     for row in trace.loops.iter().take(TOP / 2) {
         table.push(vec![
@@ -197,11 +197,11 @@ fn loops(trace: &Trace) -> Table {
     table
 }
 
-/// What changed: by mnemonic and by symbol, each where something did.
+/// The changes, by mnemonic and by symbol.
 fn changes(diff: &Diff) -> Vec<Table> {
     let title = |of: &str| {
-        let way = if diff.same_digest { "the same way" } else { "not the same way" };
-        format!("Changes by {of}: {} instructions to {}, {way}", count(diff.before), count(diff.after))
+        let way = if diff.same_digest { "in the same sequence" } else { "in another sequence" };
+        format!("Changes by {of}: from {} instructions to {}, {way}", count(diff.before), count(diff.after))
     };
     let table = |id: &str, of: &str, changes: &[Change]| {
         let mut table = Table::new(id, &title(of), [of, "before", "after", "change"])
@@ -223,7 +223,7 @@ fn changes(diff: &Diff) -> Vec<Table> {
     ]
 }
 
-/// How many rows are not shown.
+/// The number of rows not shown, in words.
 fn rest(rows: usize, what: &str) -> String {
     match rows.saturating_sub(TOP) {
         0 => String::new(),

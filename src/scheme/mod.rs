@@ -1,12 +1,12 @@
-//! The schemes: whole designs built from records, each with the law that it keeps.
+//! Schemes: complete designs built from records, each with a law that it keeps.
 //!
-//! None names another. A scheme protects messages as pieces that are stored or sent, and a reader recovers
-//! them. The fault injector alters the pieces and checks the scheme's own [`Judgement`] of each [`Fault`];
-//! workloads time both directions. Life cycles (crashes, rotations) are histories in `verify::campaign`, not
-//! methods here.
+//! No scheme names another. A scheme protects messages as pieces that are stored or sent, and a reader
+//! recovers them. The fault injector alters the pieces and checks the scheme's own [`Judgement`] of each
+//! [`Fault`]; workloads time both directions. Life cycles (crashes, rotations) are histories in
+//! `verify::campaign`, not methods here.
 //!
-//! Adding a scheme is a folder here and a line in [`schemes`]. A user's own scheme goes to `sealmark::main`,
-//! and is verified, injected and measured like ours.
+//! To add a scheme, add a folder here and a line in [`schemes`]. A user's own scheme is passed to
+//! `sealmark::main`, and is then verified, attacked with faults and measured like the built-in ones.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::engine::{Engine, Shape};
 #[cfg(feature = "storage")]
 pub mod storage;
 
-/// Every scheme that was compiled in.
+/// Every scheme compiled in.
 pub fn schemes() -> Vec<&'static dyn Scheme> {
     vec![
         #[cfg(feature = "storage")]
@@ -23,24 +23,24 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
     ]
 }
 
-/// The scheme of that name.
+/// The scheme with that name.
 pub fn find(name: &str) -> Option<&'static dyn Scheme> {
     schemes().into_iter().find(|scheme| scheme.name() == name)
 }
 
-/// Why a session could not be made, or could not protect. Each scheme's own enum goes into it.
+/// Why a session could not start or could not protect a message. Each scheme wraps its own error enum in it.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a reader may give of the messages that were protected.
+/// Which of the protected messages a reader may return.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Law {
-    /// Each message, as it was and at its place.
+    /// Every message, unchanged and in its place.
     Each,
-    /// Any of the messages, in any order, each as it was and at most once.
+    /// Any of the messages, in any order, each unchanged and at most once.
     AtMostOnce,
-    /// All messages in their order, or none.
+    /// All messages in order, or none.
     AllOrNothing,
-    /// The first messages in their order, up to any of them.
+    /// A prefix of the messages, in order.
     Prefix,
 }
 
@@ -56,7 +56,7 @@ impl Law {
     }
 }
 
-/// An alteration of the pieces between writer and reader.
+/// An alteration of the pieces on their way from writer to reader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fault {
     /// One bit of a piece is flipped.
@@ -65,21 +65,21 @@ pub enum Fault {
     Cut,
     /// A piece has one more byte at its end.
     Extend,
-    /// Two pieces change places.
+    /// Two pieces trade places.
     Swap,
-    /// A piece stands in another's place as well.
+    /// A piece also appears in another's place.
     Copy,
-    /// A piece is gone.
+    /// A piece is missing.
     Drop,
-    /// A piece comes twice in a row.
+    /// A piece appears twice in a row.
     Repeat,
-    /// A piece of another session with the same long-term keys stands in a piece's stead.
+    /// A piece is replaced by one from another session with the same long-term keys.
     Splice,
-    /// The last pieces are gone: one of them, or more.
+    /// The last piece is missing, or several of them.
     Tail,
-    /// A piece of an earlier protect of the same session stands in a piece's stead.
+    /// A piece is replaced by one that the same session protected earlier.
     Older,
-    /// One bit of a piece is flipped, and its unkeyed checksums are made right by [`Session::forge`].
+    /// One bit of a piece is flipped, and [`Session::forge`] corrects its unkeyed checksums.
     Forge,
 }
 
@@ -117,70 +117,69 @@ impl Fault {
     }
 }
 
-/// What a scheme says of a fault. The injector checks it both ways: a fault that is judged too well fails,
-/// and so does one that is judged too badly.
+/// A scheme's claim about a fault. The injector checks it in both directions: claiming too much fails, and so
+/// does claiming too little.
 ///
-/// Where a removal is not seen and the law allows the loss ([`Law::AtMostOnce`], [`Law::Prefix`]), the scheme
-/// chooses between `Harmless` and `Blind`: whether its users count on the message.
+/// If a removal goes unnoticed and the law allows the loss ([`Law::AtMostOnce`], [`Law::Prefix`]), the scheme
+/// chooses between `Harmless` and `Blind`, depending on whether its users rely on the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Judgement {
-    /// Every trial is refused, by one of [`Scheme::refusals`], and what is given keeps the law.
+    /// Every trial is refused, with one of [`Scheme::refusals`], and what the reader does return keeps the
+    /// law.
     Caught,
     /// Nothing is refused, the law holds, and only removed messages are missing.
     Harmless,
-    /// Every trial passes unseen, for that reason, and gives other messages than were protected here, in
-    /// another order, or fewer; but none that was never protected.
+    /// Every trial goes unnoticed, for this reason. The reader returns other messages than this session
+    /// protected, or the same ones in another order, or fewer, but never one that no session protected.
     Blind(&'static str),
-    /// Every trial passes unseen, for that reason, and gives a message that was never protected.
+    /// Every trial goes unnoticed, for this reason, and the reader returns a message that was never
+    /// protected.
     Alters(&'static str),
-    /// It depends on chance, for that reason: trials are counted, and may come out either way.
+    /// The result depends on chance, for this reason: trials are counted and may go either way.
     Chance(&'static str),
 }
 
 /// A design built from records.
 pub trait Scheme: Send + Sync {
-    /// Its name, one for each of its modes: `snapshot/compat`. The family stands before the slash.
+    /// Its name, one per mode: `snapshot/compat`. The part before the slash is the family.
     fn name(&self) -> &'static str;
 
-    /// The part of the name before the slash, or all of it.
+    /// The part of the name before the slash, or the whole name.
     fn family(&self) -> &'static str {
         let name = self.name();
         name.split_once('/').map_or(name, |(family, _)| family)
     }
 
-    /// What its readers promise.
+    /// The law that its readers keep.
     fn law(&self) -> Law;
 
-    /// The calls that an engine must offer. `None`: no AEAD takes part, and the scheme is judged once.
+    /// The calls that an engine must offer. `None` means that the scheme uses no AEAD and is judged once.
     fn needs(&self) -> Option<Shape>;
 
-    /// The names by which its readers refuse an altered piece: those of its specification, where that has
-    /// them. Any other error of a reader, such as one of a disk or of an engine, is no refusal and fails the
-    /// trial.
+    /// The names of its readers' refusals of an altered piece, as its specification gives them. Any other
+    /// error from a reader, such as a disk error or an engine error, is not a refusal and fails the trial.
     fn refusals(&self) -> &'static [&'static str];
 
-    /// What it says of a fault done to that part of a piece, as [`Piece::parts`] names it; `""` is the whole
-    /// piece.
+    /// Its judgement of a fault in the named part of a piece (see [`Piece::parts`]); `""` is the whole piece.
     fn judge(&self, fault: Fault, part: &str) -> Judgement;
 
-    /// A new session. All sessions of a scheme have the same long-term keys, as two connections of the same
-    /// peers or two starts of one process have; what a session derives is its own.
+    /// Starts a session. All sessions of a scheme share the same long-term keys, like two connections between
+    /// the same peers or two starts of one process; each session derives its own keys from them.
     ///
     /// # Errors
-    /// The scheme's, where the engine does not let it begin.
+    /// The scheme's own, if the engine cannot serve it.
     fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, Error>;
 }
 
 /// A piece that was stored or sent: a row, a frame, a file, a blob.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Piece {
-    /// Where it lies: a key, a name; empty where only the order tells.
+    /// Its location: a key or a name; empty if only the order matters.
     pub place: Vec<u8>,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Named ranges of the bytes that [`Scheme::judge`] tells apart; the innermost one counts. A part that
-    /// spans the whole piece says which kind of piece it is, and faults done to whole pieces are judged by
-    /// it.
+    /// Named ranges of the bytes, for [`Scheme::judge`]; the innermost range counts. A part that spans the
+    /// whole piece names the kind of piece, and faults done to whole pieces are judged by it.
     pub parts: Vec<(&'static str, Range<usize>)>,
 }
 
@@ -195,46 +194,46 @@ impl Piece {
         self.parts.iter().find(|(_, range)| *range == (0..self.bytes.len())).map_or("", |(name, _)| name)
     }
 
-    /// The innermost part that holds the byte at `at`, or `""`.
+    /// The innermost part that contains the byte at `at`, or `""`.
     pub fn part_at(&self, at: usize) -> &'static str {
         let around = self.parts.iter().filter(|(_, range)| range.contains(&at));
         around.min_by_key(|(_, range)| range.len()).map_or("", |(name, _)| name)
     }
 }
 
-/// One use of a scheme by a writer.
+/// A writer's use of a scheme.
 pub trait Session {
-    /// Protects messages, in order. Another call goes on in the same session.
+    /// Protects messages, in order. Further calls continue the same session.
     ///
     /// # Errors
-    /// The scheme's.
+    /// The scheme's own.
     fn protect(&mut self, messages: &[Vec<u8>]) -> Result<Vec<Piece>, Error>;
 
-    /// A fresh reader: as the first piece of the last [`protect`](Self::protect) finds it.
+    /// A fresh reader, in the state in which the first piece of the last [`protect`](Self::protect) finds it.
     ///
     /// # Errors
-    /// The scheme's.
+    /// The scheme's own.
     fn reader(&self) -> Result<Box<dyn Reader>, Error>;
 
-    /// Makes the unkeyed checksums of an altered piece right, and says whether it has any.
+    /// Corrects the unkeyed checksums of an altered piece; returns `false` if it has none.
     fn forge(&self, _: &mut Piece) -> bool {
         false
     }
 }
 
-/// One use of a scheme by a reader.
+/// A reader's use of a scheme.
 pub trait Reader {
-    /// Recovers the messages that lie in the pieces.
+    /// Recovers the messages in the pieces.
     fn recover(&mut self, pieces: &[Piece]) -> Recovered;
 }
 
-/// What a reader made of some pieces.
+/// The result of reading some pieces.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Recovered {
-    /// The messages, in the order in which they were given, each with the number that the reader takes it
-    /// for: its place among the messages of the last [`Session::protect`], from 0.
+    /// The messages in the order returned, each with its index as the reader understands it: its position
+    /// among the messages of the last [`Session::protect`], from 0.
     pub given: Vec<(usize, Vec<u8>)>,
-    /// The scheme's names for what it refused, in order.
+    /// The scheme's names for its refusals, in order.
     pub refused: Vec<&'static str>,
 }
 
@@ -243,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_are_found_by_their_names_and_no_two_are_alike() {
+    fn schemes_are_found_by_name_and_names_are_unique() {
         let names: Vec<_> = schemes().iter().map(|scheme| scheme.name()).collect();
         let expected: &[&str] = if cfg!(feature = "storage") { &["storage"] } else { &[] };
         assert_eq!(names, expected);

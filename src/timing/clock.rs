@@ -1,8 +1,8 @@
-//! The clock, with its grain and the cost of reading it.
+//! The clock, its resolution and the cost of reading it.
 //!
-//! A timed pass is `now`, a compiler fence, the work, a compiler fence, `now`. The processor is kept from
-//! moving work across the readings by the clock itself (on x86_64 Linux it orders its counter read after what
-//! came before); the length of a pass hides what little is left.
+//! A timed pass is `now`, a compiler fence, the work, a compiler fence, `now`. The clock itself keeps the
+//! processor from moving work across the readings: on x86_64 Linux it orders its counter read after earlier
+//! instructions. A pass is long enough to hide the small remainder.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -12,23 +12,23 @@ use std::time::Instant;
 /// A calibrated clock.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Clock {
-    /// The step in which it moves, in nanoseconds: lengths that it shows are apart by this. [`Instant`]
-    /// counts whole nanoseconds, so a finer step shows as 1.
+    /// The step in which the clock advances, in nanoseconds: the difference between neighbouring lengths that
+    /// it can show. [`Instant`] counts whole nanoseconds, so a finer step shows as 1.
     pub grain_ns: f64,
-    /// What an empty timed pass appears to take: the median of many, in nanoseconds.
+    /// The time that an empty pass appears to take, in nanoseconds: the median of many.
     pub overhead_ns: f64,
 }
 
-/// Readings that a calibration makes.
+/// Readings in a calibration.
 const READINGS: usize = 4096;
 
 impl Clock {
-    /// Measures grain and overhead. Takes well under a millisecond.
+    /// Measures grain and overhead, in well under a millisecond.
     pub fn calibrate() -> Self {
         let mut lengths = Vec::with_capacity(READINGS);
         let mut last = now();
         for i in 0..READINGS {
-            // Work of many lengths, so that the clock shows many.
+            // Work of varying length, so that the readings differ.
             for k in 0..i % 64 {
                 black_box(k);
             }
@@ -38,34 +38,34 @@ impl Clock {
         }
         let mut empty: Vec<f64> = (0..READINGS).map(|_| raw(|| {})).collect();
         empty.sort_by(f64::total_cmp);
-        // A clock that never moved in so many readings is coarser than any of them: take a millisecond.
+        // A clock that did not move during all these readings is very coarse: assume a millisecond.
         Self { grain_ns: grain(&lengths).unwrap_or(1e6), overhead_ns: empty[READINGS / 2] }
     }
 
-    /// Nanoseconds that `work` takes, less the cost of an empty pass, never below zero.
+    /// Nanoseconds that `work` takes, minus the cost of an empty pass, never below zero.
     pub fn time(&self, work: impl FnOnce()) -> f64 {
         (raw(work) - self.overhead_ns).max(0.0)
     }
 
-    /// What one timed pass may be off by: a grain, or what reading the clock costs where that is more.
+    /// The possible error of one timed pass: the grain, or the cost of reading the clock if that is larger.
     pub fn error_ns(&self) -> f64 {
         self.grain_ns.max(self.overhead_ns)
     }
 
-    /// The shortest pass that is worth timing: 100 times what it may be off by, so that the sampler's own
-    /// cost, which is taken off, is below 1 % of it. A sample sums hundreds of such passes, each beginning
-    /// anywhere within a grain, so what one reading is off by averages out.
+    /// The shortest pass worth timing: 100 times its possible error, so that the overhead subtracted from it
+    /// is below 1 %. A sample sums hundreds of such passes, each starting at a random point within a grain,
+    /// so the errors of single readings average out.
     pub fn shortest_pass_ns(&self) -> f64 {
         100.0 * self.error_ns()
     }
 }
 
-/// The step of a clock that showed these lengths: the usual distance from one distinct length to the next,
-/// among the smallest. `None` where there is one length, and that is zero.
+/// The step of a clock that showed these lengths: the typical distance between neighbouring distinct lengths,
+/// among the smallest. `None` if every length is zero.
 ///
 /// A step that is not a whole number of nanoseconds shows as two neighbouring lengths, which count as one;
-/// three neighbours can only be steps of a nanosecond or so. Lengths seen once are left out if others remain:
-/// the system may set the clock at any time.
+/// three in a row can only come from a step of about a nanosecond. Lengths seen once are ignored if others
+/// remain, because the system may adjust the clock at any time.
 fn grain(lengths: &[u64]) -> Option<f64> {
     let mut seen = BTreeMap::from([(0, 2)]);
     for &length in lengths {
@@ -87,7 +87,7 @@ fn grain(lengths: &[u64]) -> Option<f64> {
         before = Some(middle);
     }
     let smallest = steps.iter().copied().min_by(f64::total_cmp)?;
-    // Each is off by up to a nanosecond; their median is not. The others are several steps.
+    // Each may be off by a nanosecond, but their median is not. Larger distances are several steps.
     steps.retain(|&step| step < 1.5 * smallest);
     super::interval::median(&steps)
 }
@@ -122,7 +122,7 @@ mod tests {
         assert!(clock.shortest_pass_ns() >= 100.0 * clock.grain_ns, "{clock:?}");
     }
 
-    /// What a clock of that step shows for work that takes from `from` to `to` nanoseconds.
+    /// The lengths that a clock with that step shows for work of `from` to `to` nanoseconds.
     fn shown(step_ns: f64, from: u32, to: u32) -> Vec<u64> {
         let mut now_ns = 0.25;
         let mut last = 0;
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grain_is_the_step_and_not_what_a_reading_costs() {
+    fn the_grain_is_the_step_and_not_the_cost_of_a_reading() {
         assert_eq!(grain(&shown(1.0, 36, 120)), Some(1.0));
         assert_eq!(grain(&shown(10.0, 36, 120)), Some(10.0));
         assert_eq!(grain(&shown(100.0, 20, 120)), Some(100.0), "a reading costs less than a grain");
@@ -150,27 +150,27 @@ mod tests {
     }
 
     #[test]
-    fn a_length_seen_once_does_not_make_a_grain() {
+    fn a_length_seen_once_does_not_change_the_grain() {
         let mut lengths = shown(10.0, 36, 120);
         lengths.push(43);
         assert_eq!(grain(&lengths), Some(10.0));
     }
 
     #[test]
-    fn a_clock_that_hardly_moves_has_a_bound_or_nothing() {
+    fn a_clock_that_hardly_moves_gives_a_bound_or_none() {
         assert_eq!(grain(&[0, 0, 15_625_000, 0]), Some(15_625_000.0));
         assert_eq!(grain(&[0; 100]), None);
         assert_eq!(grain(&[]), None);
     }
 
     #[test]
-    fn a_pass_is_long_against_the_grain_and_the_cost_of_reading() {
+    fn a_pass_is_long_compared_with_the_grain_and_the_cost_of_reading() {
         let clock = |grain_ns, overhead_ns| Clock { grain_ns, overhead_ns }.shortest_pass_ns();
         assert_eq!([clock(1.0, 36.0), clock(100.0, 36.0)], [3_600.0, 10_000.0]);
     }
 
     #[test]
-    fn a_pass_shorter_than_the_overhead_takes_nothing_rather_than_less() {
+    fn a_pass_shorter_than_the_overhead_takes_zero_not_less() {
         let clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
         assert_eq!(clock.time(|| {}), 0.0);
     }

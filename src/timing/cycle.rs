@@ -1,23 +1,23 @@
-//! The core's clock, by what it does: a chain of additions, each waiting for the one before.
+//! Counts core clock cycles with a chain of dependent additions.
 //!
-//! An addition of two registers takes one cycle on every 64-bit x86 and ARM core known to us, so the time of
-//! `n` of them is that of `n` cycles. The time-stamp counter is no such clock: it keeps its own rate while
-//! the core changes its. Additions of a constant are no such chain: some cores do those while renaming
-//! registers, in no time.
+//! A register-register addition has a latency of one cycle on every 64-bit x86 and ARM core known to us, so
+//! `n` dependent additions take `n` cycles. The time-stamp counter does not count core cycles: it ticks at a
+//! constant rate while the core changes its frequency. Additions of a constant would not work: some cores
+//! execute them in zero cycles, during register renaming.
 
 #![cfg_attr(
     any(target_arch = "x86_64", target_arch = "aarch64"),
     expect(unsafe_code, reason = "an addition that the compiler must neither fold nor merge with others")
 )]
 
-/// Additions in a turn of the loop. The loop's own two instructions run beside them, but now and then take an
-/// execution unit from one: with 64 the clock seemed up to half a percent slower.
+/// Additions per loop iteration. The loop's own two instructions run in parallel with them, but now and then
+/// take an execution unit from one: with 64 additions the clock appeared up to half a percent slower.
 const TURN: u64 = 256;
 
-/// Spends that many cycles of the core, rounded up to a multiple of 256 and at least 256; returns how many.
+/// Spends that many core cycles, rounded up to a multiple of 256 and at least 256; returns the number spent.
 ///
-/// On other CPUs than x86-64 and ARM's 64-bit ones it is the compiler's additions, and as many cycles only if
-/// it leaves them alone.
+/// On CPUs other than x86-64 and 64-bit ARM the additions are compiled code, so the count holds only if the
+/// compiler leaves them alone.
 pub fn spend_cycles(cycles: u64) -> u64 {
     let turns = cycles.div_ceil(TURN).max(1);
     chain(turns);
@@ -68,7 +68,7 @@ fn chain(turns: u64) {
 fn chain(turns: u64) {
     use std::hint::black_box;
 
-    // Sums and exclusive ors by turns, which no compiler known to us folds.
+    // Alternates additions and exclusive ors, which no compiler known to us folds.
     let (mut sum, step, mask) = (0usize, black_box(1usize), black_box(usize::MAX / 3));
     for _ in 0..turns {
         for _ in 0..TURN / 2 {

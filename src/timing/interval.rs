@@ -1,8 +1,9 @@
 //! An interval for a median from order statistics: no distribution is assumed.
 //!
-//! With n independent samples the number below the true median is binomial (n, 1/2), so the k-th smallest and
-//! the k-th largest hold it between them with a probability that only n and k decide (David and Nagaraja,
-//! Order Statistics, 7.1). Not here: a bootstrap, which at five or twelve samples promises more than it has.
+//! Of n independent samples, the number below the true median is binomial (n, 1/2). The median therefore lies
+//! between the k-th smallest and the k-th largest with a probability that depends only on n and k (David and
+//! Nagaraja, Order Statistics, 7.1). Not here: a bootstrap, which overstates its coverage at five or twelve
+//! samples.
 
 /// A median and the interval around it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -17,12 +18,12 @@ pub struct Interval {
     pub coverage: f64,
 }
 
-/// What an interval aims at.
+/// The coverage that an interval aims for.
 pub const WANTED: f64 = 0.95;
 
 impl Interval {
-    /// The narrowest symmetric pair of order statistics with a coverage of [`WANTED`], else smallest to
-    /// largest. `None` without samples.
+    /// The narrowest symmetric pair of order statistics with a coverage of at least [`WANTED`]; if no pair
+    /// reaches it, smallest to largest. `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let median = median(samples)?;
         let mut sorted = samples.to_vec();
@@ -56,7 +57,7 @@ pub fn coverage(n: usize) -> f64 {
     if n == 0 { 0.0 } else { pair_coverage(n, rank(n)) }
 }
 
-/// The largest k for which the k-th smallest and k-th largest of `n` reach [`WANTED`]; 1 where none does.
+/// The largest k for which the k-th smallest and k-th largest of `n` reach [`WANTED`]; 1 if none does.
 fn rank(n: usize) -> usize {
     (1..=n.div_ceil(2)).rev().find(|&k| pair_coverage(n, k) >= WANTED).unwrap_or(1)
 }
@@ -64,7 +65,7 @@ fn rank(n: usize) -> usize {
 /// The probability that the true median lies between the k-th smallest and the k-th largest of `n`:
 /// 1 - 2 P(binomial(n, 1/2) < k). Zero for a single sample.
 fn pair_coverage(n: usize, k: usize) -> f64 {
-    // Term i is C(n, i) / 2^n, each from the one before.
+    // Term i is C(n, i) / 2^n, computed from the previous one.
     let mut term = 0.5_f64.powi(i32::try_from(n).unwrap_or(i32::MAX));
     let mut below = 0.0;
     for i in 0..k {

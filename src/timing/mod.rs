@@ -1,11 +1,11 @@
-//! Timing: the one clock, the interleaved sampler, intervals for a median, and the core's cycles.
+//! Timing: the clock, the interleaved sampler, intervals for a median, and a counter of core cycles.
 //!
 //! Knows nothing of ciphers: it times whatever implements [`Timed`]. The clock is [`std::time::Instant`],
 //! whose grain and cost are measured and reported; on Linux it reads the time-stamp counter behind its own
-//! fence. A counter read by hand was left out: it would need `unsafe` and change no result, because what is
-//! timed is passes of many operations. What is to be had in cycles is timed beside a chain that takes a known
-//! number of them. Apart from all that, [`wall`] is the time that life cycles go by; it alone is there
-//! without the feature `cli`.
+//! fence. Reading the counter directly would need `unsafe` and change no result, because each pass contains
+//! many operations. A result in cycles comes from timing the work next to a chain of additions that takes a
+//! known number of cycles. [`wall`] is separate: the time of day and timeouts that life cycles follow. It is
+//! the only part compiled without the feature `cli`.
 
 #[cfg(feature = "cli")]
 mod clock;
@@ -16,7 +16,9 @@ pub mod interval;
 #[cfg(feature = "cli")]
 mod pin;
 #[cfg(feature = "cli")]
-mod sampler;
+pub mod sampler;
+#[cfg(feature = "cli")]
+pub mod stack;
 pub mod wall;
 
 #[cfg(feature = "cli")]
@@ -28,4 +30,4 @@ pub use interval::Interval;
 #[cfg(feature = "cli")]
 pub use pin::{Pinning, cores, parallelism, pin, pin_to};
 #[cfg(feature = "cli")]
-pub use sampler::{Sampler, Samples, Timed};
+pub use sampler::{Rounds, Sampler, Timed};

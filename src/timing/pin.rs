@@ -1,7 +1,7 @@
 //! Keeping the measuring thread on one core, on Linux.
 //!
-//! A thread that moves loses its caches and may meet a core at another speed. Elsewhere the system offers no
-//! binding call, or only a hint, and the result says that it was not pinned.
+//! A thread that migrates loses its caches and may land on a core with another clock rate. Other systems
+//! offer no call that binds a thread, or only a hint; there the result states that the thread was not pinned.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -12,9 +12,9 @@ use core_affinity::CoreId;
 /// Whether this thread stays on one core.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Pinning {
-    /// It does: on this one.
+    /// It stays on this core.
     Core(usize),
-    /// It may move, and why.
+    /// It may move, for this reason.
     Not(&'static str),
 }
 
@@ -27,43 +27,42 @@ impl fmt::Display for Pinning {
     }
 }
 
-/// The cores that the first thread that asked could use, which is before any is pinned: a pinned thread sees
-/// its own alone, and so do the threads that it starts.
+/// The cores available to the first thread that called this, before any thread was pinned: a pinned thread
+/// sees only its own core, and so do the threads that it starts.
 pub fn cores() -> &'static [CoreId] {
     static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
     CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
 }
 
-/// Threads that can run at once, when first asked, which is before any is pinned: one for each of the
-/// [`cores`], or fewer where a quota of processor time gives this process less. On Linux `std` reads both
-/// kinds of control groups and every group above this process's own; a quota of one core and a half is one
-/// thread.
+/// The number of threads that can run at once, determined at the first call, before any thread is pinned: one
+/// for each of the [`cores`], or fewer if a CPU quota allows this process less. On Linux `std` reads both
+/// versions of control groups and every ancestor group; a quota of 1.5 cores gives one thread.
 pub fn parallelism() -> usize {
     static PARALLELISM: OnceLock<usize> = OnceLock::new();
     *PARALLELISM.get_or_init(|| bounded(cores().len(), std::thread::available_parallelism().ok()))
 }
 
-/// The smaller of two counts of which either may be unknown; at least 1.
+/// The smaller of two counts, either of which may be unknown; at least 1.
 fn bounded(cores: usize, quota: Option<NonZeroUsize>) -> usize {
     let known = [NonZeroUsize::new(cores), quota];
     known.into_iter().flatten().min().map_or(1, usize::from)
 }
 
-/// Pins the calling thread to the last core that it may use; the first serves most interrupts.
+/// Pins the calling thread to the last core that it may use; the first core handles most interrupts.
 pub fn pin() -> Pinning {
     pin_to(0)
 }
 
 /// Pins the calling thread to a core that it may use: 0 is the last one, 1 the one before it, and so on,
-/// round and round.
+/// wrapping around.
 pub fn pin_to(nth: usize) -> Pinning {
-    // A pinned thread can no longer ask: it sees one core.
+    // Count before pinning: a pinned thread sees only one core.
     parallelism();
     if !cfg!(target_os = "linux") {
         return Pinning::Not("this system has no call that binds a thread to a core");
     }
     let Some(core) = cores().iter().rev().cycle().nth(nth).copied() else {
-        return Pinning::Not("the system does not say which cores this thread may use");
+        return Pinning::Not("the system does not report which cores this thread may use");
     };
     if core_affinity::set_for_current(core) {
         Pinning::Core(core.id)
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_thread_does_not_hide_the_others() {
+    fn a_pinned_thread_does_not_hide_the_other_cores() {
         let before = parallelism();
         std::thread::spawn(move || {
             pin();

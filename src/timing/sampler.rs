@@ -1,117 +1,210 @@
-//! The interleaved sampler: every contestant once in each round, in an order shuffled anew.
+//! The interleaved sampler: every contestant runs once per round, in a new random order.
 //!
-//! What slows the machine for a while slows all of them, so their ratio holds. A turn is as many passes as
-//! reach the target time; `reset` runs before each pass and is not timed. Where it takes far longer than the
-//! pass does, a turn is fewer passes.
+//! A temporary slowdown of the machine affects all contestants, so their ratios hold. A turn repeats passes
+//! until they reach the target time; `reset` runs before each pass and is not timed. If resets take far
+//! longer than passes, the turn ends early.
 //!
-//! Other work on the machine only ever adds to a pass, so what an operation takes when it is left alone is
-//! told by the quick ones. The lower quartile of all passes is the number: of two runs on a noisy host it
-//! gave ratios that moved a fifth as far as those of mean times did, within intervals a tenth as wide. Lower
-//! quantiles are no better, they hang on a few passes. What it leaves out, the slow calls, is what tails are
-//! for.
+//! Other work on the machine can only lengthen a pass, so the quick passes show the undisturbed cost of an
+//! operation. The result is the lower quartile of the passes in the quietest quarter of the rounds. A
+//! neighbour on the same core stays for seconds and can be there most of the time; it slows all contestants,
+//! so all of them together tell which rounds were quiet. The slow calls that this ignores appear in the
+//! latency tails.
 
 use std::time::Instant;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Clock;
+use super::interval::median;
+use super::{Clock, stack};
 
-/// How many times its timed nanoseconds a turn may last, resets and all.
+/// The longest turn, as a multiple of the target time, resets included.
 const PATIENCE: f64 = 10.0;
 
-/// Operations that are ready to be timed: [`reset`](Self::reset), then [`run`](Self::run), and so on; one
-/// pass is both.
+/// Operations ready to be timed. A pass is one [`reset`](Self::reset) followed by one [`run`](Self::run).
 pub trait Timed {
-    /// Puts the state back to what `run` starts from. Not timed.
+    /// Restores the state that `run` starts from. Not timed.
     fn reset(&mut self);
 
-    /// Does exactly [`count`](Self::count) operations and nothing else.
+    /// Performs exactly [`count`](Self::count) operations and nothing else.
     fn run(&mut self);
 
-    /// Operations in one run; at least one.
+    /// The number of operations in one run; at least one.
     fn count(&self) -> u64;
 
-    /// Compares what the last `run` left with what it must leave: every operation, so that one that was not
-    /// done, or done only for another, is found.
+    /// Moves the buffers to `offset` bytes after the start of a page; the next [`reset`](Self::reset) fills
+    /// them. Returns false, with nothing moved, if they cannot be moved.
+    fn move_to(&mut self, _offset: usize) -> bool {
+        false
+    }
+
+    /// Compares the output of every operation of the last `run` with the expected one, so that an operation
+    /// that was skipped or done on the wrong data is found.
     ///
     /// # Errors
-    /// What differs, for a person to read.
+    /// A human-readable description of the difference.
     fn check(&mut self) -> Result<(), String>;
 
-    /// Does the work on forged input, which must be refused. What opens nothing has nothing to refuse; what
-    /// times refusals opens authentic input instead.
+    /// Runs the operation on forged input, which must be refused. A workload that opens nothing has nothing
+    /// to refuse; a workload that times refusals opens authentic input instead.
     ///
     /// # Errors
-    /// What came instead, for a person to read.
+    /// A human-readable description of what happened instead.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// How often and how long.
+/// How many rounds to sample, and for how long.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sampler {
     /// The clock.
     pub clock: Clock,
-    /// Rounds; one turn of every contestant in each.
+    /// Rounds; every contestant takes one turn in each.
     pub rounds: usize,
-    /// Timed nanoseconds of a turn; one pass at least. A turn that lasts ten times as long, resets and all,
-    /// is over.
+    /// Timed nanoseconds per turn; at least one pass runs. A turn ends early once it has lasted ten times as
+    /// long, resets included.
     pub target_ns: f64,
-    /// Seed of the order within the rounds.
+    /// Seed for the order within the rounds.
     pub seed: u64,
 }
 
-/// The passes of one contestant, in their order.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Samples {
-    /// Nanoseconds for one operation.
-    pub ns: Vec<f64>,
+/// The passes of one contestant by round: nanoseconds per operation.
+type Turns = Vec<Vec<f64>>;
+
+/// The lower quartile; `None` without a value.
+fn quartile(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 4).copied()
 }
 
-impl Samples {
-    /// The lower quartile; `None` when there was no round.
-    pub fn quartile(&self) -> Option<f64> {
-        let mut sorted = self.ns.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted.get(sorted.len().saturating_sub(1) / 4).copied()
-    }
+/// The quietest quarter of the rounds: those in which the contestants took least time, each compared with its
+/// own fastest round. A round's rank is the median over contestants, so what happens to one of them, good or
+/// bad, does not choose its rounds.
+fn quiet_rounds(contestants: &[Turns]) -> Vec<usize> {
+    let rounds = contestants.iter().map(Vec::len).min().unwrap_or(0);
+    let slowness: Vec<Vec<f64>> = contestants
+        .iter()
+        .map(|turns| {
+            let times: Vec<f64> =
+                turns.iter().map(|passes| median(passes).unwrap_or(f64::INFINITY)).collect();
+            let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+            times.iter().map(|time| if *time > least { time / least } else { 1.0 }).collect()
+        })
+        .collect();
+    let of_round = |round: usize| {
+        let all: Vec<f64> = slowness.iter().map(|contestant| contestant[round]).collect();
+        median(&all).unwrap_or(f64::INFINITY)
+    };
+    let mut ranked: Vec<(f64, usize)> = (0..rounds).map(|round| (of_round(round), round)).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    ranked.truncate(rounds.div_ceil(4));
+    ranked.into_iter().map(|(_, round)| round).collect()
 }
 
 impl Sampler {
-    /// Warms every contestant up, then runs the rounds. The result is in the order of the contestants.
-    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Samples> {
-        let mut samples = vec![Samples::default(); contestants.len()];
-        let mut order: Vec<usize> = (0..contestants.len()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        for contestant in contestants.iter_mut() {
-            self.turn(&mut **contestant, self.target_ns / 2.0, &mut Vec::new());
-        }
+    /// Warms up every contestant, then runs the rounds. The [times](Rounds::times) are in the order of the
+    /// contestants.
+    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Option<f64>> {
+        let mut rounds = self.begin(contestants);
         for _ in 0..self.rounds {
-            order.shuffle(&mut rng);
-            for &i in &order {
-                self.turn(&mut *contestants[i], self.target_ns, &mut samples[i].ns);
-            }
+            rounds.run(contestants);
         }
-        samples
+        rounds.times()
     }
 
-    /// One turn: notes of each pass the nanoseconds for one operation.
-    fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, target_ns: f64, passes: &mut Vec<f64>) {
+    /// Warms up every contestant. The caller runs the rounds and may do other work between them.
+    pub fn begin<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Rounds {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let places = Places::draw(&mut rng);
+        for contestant in contestants.iter_mut() {
+            self.turn(&mut **contestant, &places, self.target_ns / 2.0, &mut Vec::new());
+        }
+        Rounds {
+            sampler: *self,
+            turns: vec![Turns::new(); contestants.len()],
+            order: (0..contestants.len()).collect(),
+            rng,
+        }
+    }
+
+    /// Runs one turn and records the nanoseconds per operation of each pass.
+    fn turn<P: Timed + ?Sized>(
+        &self,
+        contestant: &mut P,
+        places: &Places,
+        target_ns: f64,
+        passes: &mut Vec<f64>,
+    ) {
         let mut spent_ns = 0.0;
+        let mut stacks = places.stacks.clone();
+        contestant.move_to(places.arena);
         let began = Instant::now();
         loop {
             contestant.reset();
-            let ns = self.clock.time(|| contestant.run());
+            let (offset, mut ns) = (stack::STEP * stacks.random_range(0..stack::LIMIT / stack::STEP), 0.0);
+            stack::lowered(offset, &mut || ns = self.clock.time(|| contestant.run()));
             passes.push(ns / contestant.count().max(1) as f64);
-            // A pass that takes nothing must not run for ever: it counts as what it may be off by.
+            // Passes that appear to take no time must not repeat forever: each counts as at least the clock's
+            // error.
             spent_ns += ns.max(self.clock.error_ns());
             if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
                 return;
             }
         }
+    }
+}
+
+/// Where the contestants of a round have their buffers and stacks. It is the same for all of them, and drawn
+/// anew for each round: how far a stack lies from a buffer, modulo a page, can change a time by a third.
+#[derive(Clone, Debug)]
+struct Places {
+    /// Bytes from the start of a page to the first buffer.
+    arena: usize,
+    /// Draws the offset of the stack for each pass.
+    stacks: ChaCha8Rng,
+}
+
+/// The granularity of a buffer's place: a cache line.
+pub const ARENA_STEP: u32 = 64;
+
+impl Places {
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let arena = ARENA_STEP * rng.random_range(0..stack::LIMIT / ARENA_STEP);
+        Self { arena: arena as usize, stacks: ChaCha8Rng::seed_from_u64(rng.random()) }
+    }
+}
+
+/// Rounds over the same contestants, run one at a time.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    sampler: Sampler,
+    /// The passes so far, in the order of the contestants.
+    turns: Vec<Turns>,
+    order: Vec<usize>,
+    rng: ChaCha8Rng,
+}
+
+impl Rounds {
+    /// Runs one more round of the contestants that the rounds began with.
+    pub fn run<P: Timed + ?Sized>(&mut self, contestants: &mut [Box<P>]) {
+        self.order.shuffle(&mut self.rng);
+        let places = Places::draw(&mut self.rng);
+        for &i in &self.order {
+            let mut passes = Vec::new();
+            self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns, &mut passes);
+            self.turns[i].push(passes);
+        }
+    }
+
+    /// Nanoseconds per operation of each contestant: the lower quartile of its passes in the quietest quarter
+    /// of the rounds. `None` if there were no rounds.
+    pub fn times(&self) -> Vec<Option<f64>> {
+        let quiet = quiet_rounds(&self.turns);
+        let of = |turns: &Turns| quartile(quiet.iter().flat_map(|&round| turns[round].iter().copied()));
+        self.turns.iter().map(of).collect()
     }
 }
 
@@ -149,9 +242,9 @@ mod tests {
         let log = Rc::new(RefCell::new(Vec::new()));
         let mut contestants: Vec<_> = (0..4).map(|name| Box::new(Noted { name, log: log.clone() })).collect();
         let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
-        let samples = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
-        assert_eq!(samples.len(), 4);
-        assert!(samples.iter().all(|s| s.ns.len() == rounds && s.quartile().is_some()));
+        let times = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
+        assert_eq!(times.len(), 4);
+        assert!(times.iter().all(Option::is_some));
         log.take()
     }
 
@@ -193,15 +286,32 @@ mod tests {
         }
         let clock = Clock { grain_ns: 10.0, overhead_ns: 1e12 };
         let sampler = Sampler { clock, rounds: 3, target_ns: 1000.0, seed: 0 };
-        let samples = sampler.sample(&mut [Box::new(Nothing)]);
-        assert_eq!(samples[0].ns, [0.0; 3]);
+        let mut contestants = [Box::new(Nothing)];
+        let mut rounds = sampler.begin(&mut contestants);
+        (0..3).for_each(|_| rounds.run(&mut contestants));
+        assert_eq!(rounds.turns, [[[0.0], [0.0], [0.0]]]);
+        assert_eq!(rounds.times(), [Some(0.0)]);
     }
 
     #[test]
     fn three_slow_passes_of_four_do_not_move_the_quartile() {
-        let ns = |ns: &[f64]| Samples { ns: ns.to_vec() }.quartile();
+        let ns = |ns: &[f64]| quartile(ns.iter().copied());
         assert_eq!(ns(&[9.0, 1.0, 7.0, 8.0, 1.0]), Some(1.0));
         assert_eq!(ns(&[5.0, 4.0, 3.0, 2.0, 1.0]), Some(2.0));
         assert_eq!((ns(&[3.0]), ns(&[])), (Some(3.0), None));
+    }
+
+    #[test]
+    fn the_quiet_rounds_are_those_of_all_contestants_and_not_of_one() {
+        let turns = |times: &[f64]| -> Turns { times.iter().map(|time| vec![*time, 9.0 * time]).collect() };
+        // Rounds 1 and 4 are quiet for two of three. The third has its best in round 2, and a bad round 4.
+        let contestants = [
+            turns(&[9.0, 1.0, 8.0, 7.0, 1.1, 7.0, 9.0, 9.0]),
+            turns(&[90.0, 11.5, 80.0, 70.0, 10.0, 99.0, 80.0, 70.0]),
+            turns(&[300.0, 210.0, 100.0, 400.0, 500.0, 300.0, 300.0, 300.0]),
+        ];
+        assert_eq!(quiet_rounds(&contestants), [4, 1]);
+        assert_eq!(quiet_rounds(&[turns(&[3.0, 1.0, 2.0])]), [1]);
+        assert!(quiet_rounds(&[]).is_empty() && quiet_rounds(&[Turns::new()]).is_empty());
     }
 }

@@ -1,29 +1,30 @@
-//! The time that life cycles go by: when a key lapses, when a peer has been silent for too long, what to
-//! write in a log.
+//! The time that life cycles follow: when a key expires, when a peer has been silent for too long, and the
+//! timestamps in a log.
 //!
-//! Two readings, as the system has two: the wall clock, which people set and which may jump either way, and
-//! the monotonic one, which only rises and says how long something took. A deadline that must hold over a
-//! restart goes by the wall, a timeout by the monotonic time. What decides by either takes a [`Clock`], so
-//! that a test can let years pass. Not here: measuring (that is the rest of `timing`), and waiting.
+//! There are two readings, as in the operating system: the wall clock, which people set and which may jump
+//! either way, and the monotonic clock, which only rises and measures how long something took. A deadline
+//! that must survive a restart uses the wall clock; a timeout uses the monotonic clock. Code that depends on
+//! either takes a [`Clock`], so that a test can let years pass. Not here: measuring (the rest of `timing`)
+//! and waiting.
 
 use std::fmt;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A source of time. Any number of threads share it.
+/// A source of time. Any number of threads may share it.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time of day.
     fn now(&self) -> SystemTime;
 
-    /// How long it is since a moment that is the same for every reading of this clock. It never falls.
+    /// The time since a fixed moment, the same for every reading of this clock. It never decreases.
     fn monotonic(&self) -> Duration;
 }
 
-/// The operating system's.
+/// The operating system's clock.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct System;
 
-/// When this process first asked.
+/// The moment of this process's first reading.
 static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock for System {
@@ -37,28 +38,28 @@ impl Clock for System {
     }
 }
 
-/// A clock that stands still until it is told otherwise, for tests and simulations. It begins at the wall
-/// time given and at a monotonic time of zero.
+/// A clock that moves only when a test or simulation moves it. It starts at the given wall time and at a
+/// monotonic time of zero.
 #[derive(Debug)]
 pub struct Manual(Mutex<(SystemTime, Duration)>);
 
 impl Manual {
-    /// A clock at that time of day.
+    /// A clock that shows this time of day.
     pub const fn at(now: SystemTime) -> Self {
         Self(Mutex::new((now, Duration::ZERO)))
     }
 
-    /// Lets time pass, on both.
+    /// Advances both readings.
     ///
     /// # Panics
-    /// Past the end of what a [`SystemTime`] or a [`Duration`] holds.
+    /// The result exceeds the range of [`SystemTime`] or [`Duration`].
     pub fn advance(&self, by: Duration) {
         let mut both = self.both();
         let (now, monotonic) = *both;
         *both = (now + by, monotonic + by);
     }
 
-    /// Sets the time of day, as a person or a time server does; the monotonic time does not notice.
+    /// Sets the time of day, as a person or a time server does; the monotonic time is unaffected.
     pub fn set(&self, now: SystemTime) {
         self.both().0 = now;
     }
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_passes_only_as_told_and_a_set_wall_leaves_the_monotonic_time_alone() {
+    fn a_manual_clock_moves_only_when_moved_and_setting_the_wall_leaves_the_monotonic_time_alone() {
         let clock = Manual::default();
         let both = |clock: &dyn Clock| {
             (
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_monotonic_time_never_falls_and_is_of_one_beginning() {
+    fn the_systems_monotonic_time_never_decreases_and_has_one_origin_for_all_threads() {
         let early = System.monotonic();
         let late = std::thread::spawn(|| System.monotonic()).join().unwrap();
         assert!(early <= late && late <= System.monotonic());

@@ -1,20 +1,20 @@
-//! Instructions of aarch64: a small table of those that matter here, after the Arm Architecture Reference
-//! Manual (DDI 0487, C4.1, "A64 instruction set encoding").
+//! Decodes aarch64 instructions with a small table of those that matter here, after the Arm Architecture
+//! Reference Manual (DDI 0487, C4.1, "A64 instruction set encoding").
 //!
-//! What no row names is called by its group. The text is the instruction word in hex, without the bits that
-//! hold an address. Checked on instruction words only: `ptrace` does not run under user-mode emulation, and
-//! no hardware of this kind was at hand.
+//! An instruction without a row of its own takes the name of its group. The text is the instruction word in
+//! hex, without the bits that hold an address. Tested only on instruction words: `ptrace` does not work under
+//! user-mode emulation, and no such hardware was available.
 
 use super::decode::{Class, Instruction, Width};
 
-/// Bytes of the longest instruction, which are those of every one.
+/// Length of every instruction in bytes.
 #[cfg(target_arch = "aarch64")]
 pub(super) const LONGEST: usize = 4;
-/// Bytes of [`mark`](super::mark)'s breakpoint that the instruction pointer is behind when it has trapped.
+/// How far the instruction pointer is past the start of [`mark`](super::mark)'s breakpoint when it traps.
 #[cfg(target_arch = "aarch64")]
 pub(super) const BREAKPOINT_LEN: u64 = 0;
 
-/// A row: the word, masked, is this value.
+/// A row matches if the masked word equals the value.
 struct Row {
     mask: u32,
     value: u32,
@@ -37,7 +37,7 @@ const V: Option<Width> = Some(Width::V);
 const Z: Option<Width> = Some(Width::Z);
 const IMM19: u32 = 0x00ff_ffe0;
 
-/// The first row that fits is the one.
+/// The first row that matches decides.
 const ROWS: &[Row] = &[
     row(0xffff_fc00, 0x4e28_4800, "aese", Class::Aes, V),
     row(0xffff_fc00, 0x4e28_5800, "aesd", Class::Aes, V),
@@ -64,20 +64,20 @@ const ROWS: &[Row] = &[
     row(0xffff_fc1f, 0xd63f_0000, "blr", Class::Branch, None),
     row(0xffff_fc1f, 0xd65f_0000, "ret", Class::Branch, None),
     row(0xfe00_0000, 0xd600_0000, "branch", Class::Branch, None),
-    // What is relative to the instruction's address
+    // Operands relative to the instruction's address
     relative(0x9f00_0000, 0x1000_0000, "adr", Class::Other, 0x60ff_ffe0),
     relative(0x9f00_0000, 0x9000_0000, "adrp", Class::Other, 0x60ff_ffe0),
     Row { width: V, ..relative(0x3f00_0000, 0x1c00_0000, "ldr", Class::Load, IMM19) },
     relative(0xff00_0000, 0xd800_0000, "prfm", Class::Other, IMM19),
     relative(0x3f00_0000, 0x1800_0000, "ldr", Class::Load, IMM19),
-    // Loads and stores of vector registers: several, a pair, one
+    // Loads and stores of vector registers: several, pairs, single
     row(0xbe40_0000, 0x0c40_0000, "ld1", Class::Load, V),
     row(0xbe40_0000, 0x0c00_0000, "st1", Class::Store, V),
     row(0x3e40_0000, 0x2c40_0000, "ldp", Class::Load, V),
     row(0x3e40_0000, 0x2c00_0000, "stp", Class::Store, V),
     row(0x3e40_0000, 0x3c40_0000, "ldr", Class::Load, V),
     row(0x3e40_0000, 0x3c00_0000, "str", Class::Store, V),
-    // Of general registers
+    // Loads and stores of general registers
     row(0x3e40_0000, 0x2840_0000, "ldp", Class::Load, None),
     row(0x3e40_0000, 0x2800_0000, "stp", Class::Store, None),
     row(0x3f40_0000, 0x0840_0000, "load-exclusive", Class::Load, None),
@@ -87,7 +87,7 @@ const ROWS: &[Row] = &[
     row(0xfee0_0c00, 0xf8a0_0800, "prfm", Class::Other, None),
     row(0x3ec0_0000, 0x3800_0000, "str", Class::Store, None),
     row(0x3e00_0000, 0x3800_0000, "ldr", Class::Load, None),
-    // Vectors, by name where it says something of AES-GCM, then by group
+    // Vector instructions: by name if they matter to AES-GCM, then by group
     row(0xffe0_8000, 0xce00_0000, "eor3", Class::Vector, V),
     row(0xbfe0_fc00, 0x2e20_1c00, "eor", Class::Vector, V),
     row(0xbfe0_8400, 0x2e00_0000, "ext", Class::Vector, V),
@@ -98,10 +98,10 @@ const ROWS: &[Row] = &[
     row(0, 0, "other", Class::Other, None),
 ];
 
-/// The instruction of these bytes, of which there may be more than it takes.
+/// Decodes the instruction at the start of these bytes; there may be more bytes than it needs.
 pub(super) fn decode(_: u64, bytes: &[u8]) -> Instruction {
     let word = bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-    let row = ROWS.iter().find(|row| word & row.mask == row.value).expect("the last row fits every word");
+    let row = ROWS.iter().find(|row| word & row.mask == row.value).expect("the last row matches every word");
     Instruction {
         mnemonic: row.mnemonic.to_owned(),
         text: format!("{} {:08x}", row.mnemonic, word & !row.address),
@@ -116,7 +116,7 @@ pub(super) fn decode(_: u64, bytes: &[u8]) -> Instruction {
 mod tests {
     use super::*;
 
-    /// What an assembler makes of the comment, and what is said of it: mnemonic, class, width.
+    /// The word that an assembler makes of the comment, and its expected mnemonic, class and width.
     #[rustfmt::skip]
     const WORDS: &[(u32, &str, Class, Option<Width>)] = &[
         (0x4e28_4820, "aese", Class::Aes, V),             // aese v0.16b, v1.16b
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_an_assembler_are_what_they_are() {
+    fn assembled_words_have_their_mnemonic_class_and_width() {
         assert_eq!(WORDS.len(), 64);
         for &(word, mnemonic, class, width) in WORDS {
             let got = of(word);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_no_part_of_the_text_and_registers_are() {
+    fn the_text_has_registers_but_no_addresses() {
         assert_eq!(of(0x54ff_ffc1).text, of(0x5400_0101).text, "b.ne to two places");
         assert_ne!(of(0x5400_0101).text, of(0x5400_0100).text, "b.ne and b.eq");
         assert_eq!(of(0x9400_0004).text, of(0x9400_1234).text, "bl to two places");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_and_returns_do_not_jump() {
+    fn calls_and_returns_are_not_jumps() {
         assert!([0x1400_0002, 0x54ff_ffc1, 0xb400_0043, 0xd61f_0060].iter().all(|&word| of(word).jumps));
         assert!([0x9400_0004, 0xd63f_0060, 0xd65f_03c0, 0xd503_201f].iter().all(|&word| !of(word).jumps));
     }

@@ -1,4 +1,4 @@
-//! From addresses in order to a trace: decoded, named, counted.
+//! Turns the recorded addresses into a trace: decoded, named and counted.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::step::Recording;
 use super::symbols::{Place, Symbols};
 use super::{ByClass, ByMnemonic, BySymbol, Class, Error, Executed, Loop, Seen, Trace, Witness, isa};
 
-/// Loops that are kept.
+/// How many loops a trace keeps.
 const LOOPS: usize = 12;
 
-/// A distinct instruction of a recording.
+/// A distinct instruction in a recording.
 struct Line {
     address: u64,
     instruction: Instruction,
@@ -20,7 +20,7 @@ struct Line {
     count: u64,
 }
 
-/// Makes a trace of a recording.
+/// Makes a trace from a recording.
 pub(super) fn count(recording: &Recording) -> Result<Trace, Error> {
     let symbols = Symbols::load(&recording.maps, recording.code.iter().map(|(address, _)| *address))?;
     let line = |(address, bytes): &(u64, Vec<u8>)| Line {
@@ -60,15 +60,15 @@ pub(super) fn count(recording: &Recording) -> Result<Trace, Error> {
     })
 }
 
-/// What going through the instructions in order tells.
+/// The results of one pass over the instructions in order.
 struct Walk {
     iterations: u64,
     digest: String,
-    /// Jumps back: from where they go to and where they stand, to how often they were taken.
+    /// Backward jumps: (target, jump), and how often each was taken.
     back: BTreeMap<(usize, usize), u64>,
 }
 
-/// Goes through the instructions in order and counts each.
+/// Walks the instructions in order and counts each.
 fn walk(lines: &mut [Line], order: &[usize]) -> Walk {
     let mut hash = Sha256::new();
     let mut back = BTreeMap::new();
@@ -97,7 +97,7 @@ fn walk(lines: &mut [Line], order: &[usize]) -> Walk {
     Walk { iterations, digest: hex::encode(hash.finalize()), back }
 }
 
-/// The widest instructions of a class, and the function with most of them.
+/// The widest instructions of a class, and the function that holds most of them.
 fn seen(lines: &[Line], class: Class) -> Option<Seen> {
     let of_class = || lines.iter().filter(|line| line.instruction.class == class);
     let width = of_class().map(|line| line.instruction.width).max()?;
@@ -160,7 +160,7 @@ fn by_symbol(lines: &[Line]) -> Vec<BySymbol> {
     rows
 }
 
-/// Loops by where they begin: several jumps back to one place are one loop.
+/// Loops by start address: several backward jumps to the same target are one loop.
 fn loops(lines: &[Line], back: &BTreeMap<(usize, usize), u64>) -> Vec<Loop> {
     let mut merged = BTreeMap::<usize, (usize, u64)>::new();
     for (&(first, last), &turns) in back {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_sees_the_way_and_the_iterations_and_no_address() {
+    fn the_digest_covers_path_and_iterations_but_no_address() {
         let digest = |order: &[usize], moved: u64| {
             let mut lines = program();
             lines.iter_mut().for_each(|line| line.address += moved);

@@ -1,10 +1,10 @@
-//! What a decoder says of an instruction. Each architecture has its own: `x86` and `arm`.
+//! The result of decoding an instruction. Each architecture has its own decoder: `x86` and `arm`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What an instruction is for. Each has one class: the first of these that fits.
+/// What an instruction does. Each has one class: the first of these that fits.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -16,18 +16,18 @@ pub enum Class {
     Multiply,
     /// A jump, a call, a return.
     Branch,
-    /// It writes memory.
+    /// A write to memory.
     Store,
-    /// It only brings memory into a register, or reads memory and is not for vectors.
+    /// A plain load into a register, or any other instruction that reads memory and uses no vector register.
     Load,
-    /// It works on vector registers.
+    /// Any other instruction that uses vector registers.
     Vector,
     /// Anything else.
     Other,
 }
 
 impl Class {
-    /// Every class, in the order in which they are shown.
+    /// Every class, in display order.
     pub const ALL: [Self; 7] =
         [Self::Aes, Self::Multiply, Self::Vector, Self::Load, Self::Store, Self::Branch, Self::Other];
 
@@ -51,7 +51,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// The widest vector register that an instruction names.
+/// The widest vector register that an instruction uses.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -65,7 +65,7 @@ pub enum Width {
     Zmm,
     /// 128 bits, aarch64.
     V,
-    /// As many bits as the CPU has, aarch64 with SVE.
+    /// The CPU's own vector length, aarch64 with SVE.
     Z,
 }
 
@@ -73,7 +73,7 @@ impl Width {
     /// Every width.
     const ALL: [Self; 5] = [Self::Xmm, Self::Ymm, Self::Zmm, Self::V, Self::Z];
 
-    /// The width of that [`name`](Self::name).
+    /// The width with that [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|width| width.name() == name)
     }
@@ -96,21 +96,21 @@ impl fmt::Display for Width {
     }
 }
 
-/// One instruction, as far as counting goes.
+/// A decoded instruction, with the details that counting needs.
 #[cfg(any(test, all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Instruction {
     /// `vaesenc`.
     pub mnemonic: String,
-    /// Mnemonic and operands without addresses: registers and displacements stay, targets of branches and
-    /// what is relative to the instruction's own address go.
+    /// Mnemonic and operands without addresses: registers and displacements stay; branch targets and operands
+    /// relative to the instruction's own address are left out.
     pub text: String,
-    /// What it is for.
+    /// Its class.
     pub class: Class,
-    /// The widest vector register that it names.
+    /// The widest vector register that it uses.
     pub width: Option<Width>,
-    /// Whether it is a string instruction with a prefix that repeats it, which traps for every iteration.
+    /// Whether it is a string instruction with a repeat prefix, which traps once per iteration.
     pub repeats: bool,
-    /// Whether it is a jump: not a call and not a return.
+    /// Whether it is a jump, as opposed to a call or a return.
     pub jumps: bool,
 }

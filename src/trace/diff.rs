@@ -1,4 +1,4 @@
-//! What changed from one trace to another, by mnemonic and by symbol.
+//! The differences between two traces, by mnemonic and by symbol.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::Trace;
 
-/// What changed from one trace to another.
+/// The differences between two traces.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Diff {
     /// Instructions in the earlier trace.
     pub before: u64,
     /// Instructions in the later one.
     pub after: u64,
-    /// Whether both took the same way through the same code: their digests are equal.
+    /// Whether both took the same path through the same code: their digests are equal.
     pub same_digest: bool,
-    /// By mnemonic and width (`vaesenc zmm`), the greatest change first; those that changed.
+    /// Changed counts by mnemonic and width (`vaesenc zmm`), largest change first.
     pub mnemonics: Vec<Change>,
-    /// By symbol, the greatest change first; those that changed.
+    /// Changed counts by symbol, largest change first.
     pub symbols: Vec<Change>,
 }
 
 /// A count that changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
-    /// Of what.
+    /// The mnemonic or symbol.
     pub name: String,
     /// In the earlier trace.
     pub before: u64,
@@ -33,7 +33,7 @@ pub struct Change {
 }
 
 impl Diff {
-    /// What changed from `before` to `after`.
+    /// The changes from `before` to `after`.
     pub fn between(before: &Trace, after: &Trace) -> Self {
         let mnemonics = |trace: &Trace| {
             let name = |row: &super::ByMnemonic| match row.width {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_is_named_and_what_did_not_is_left_out() {
+    fn changed_counts_are_listed_and_unchanged_ones_left_out() {
         let counts = |list: &[(&str, u64)]| list.iter().map(|&(n, c)| (n.to_owned(), c)).collect::<Vec<_>>();
         let found = changes(
             counts(&[("mov", 10), ("aesenc xmm", 14), ("ret", 1), ("f", 2), ("f", 3)]),

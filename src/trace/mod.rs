@@ -1,14 +1,14 @@
-//! What the CPU really executes between two marks in a program: every instruction, one at a time.
+//! Records what the CPU really executes between two marks in a program: every instruction, one at a time.
 //!
-//! The program is started anew under `ptrace`, as a single thread, with address randomisation off and with
+//! The program is restarted under `ptrace`, as a single thread, with address randomisation off and with
 //! arguments, environment and input of fixed sizes, so that each run executes the same instructions at the
-//! same addresses. Between its two calls of [`mark`] it is single-stepped. That takes no performance counter
-//! and no privilege, and the program sees the CPU as it is: what is counted is what runs in production, wide
-//! kernels included.
+//! same addresses. Between its two calls of [`mark`] it is single-stepped. This needs no performance counter
+//! and no privilege, and the program sees the real CPU: the trace counts the code that runs in production,
+//! wide kernels included.
 //!
-//! Not here: what the instructions cost, other threads, and what the kernel does on the program's behalf. On
-//! aarch64 a loop over exclusive loads and stores never ends while it is single-stepped; the cap ends it. On
-//! other systems than Linux on x86-64 and aarch64 nothing can be traced, and [`record`] says so.
+//! Not here: the cost of instructions, other threads, and kernel code that runs on the program's behalf. On
+//! aarch64 a loop over exclusive loads and stores never ends under single-stepping; the cap ends it. Tracing
+//! works only on Linux, on x86-64 and aarch64; elsewhere [`record`] returns [`Error::Unsupported`].
 
 use std::ffi::OsString;
 
@@ -21,7 +21,7 @@ mod count;
 mod decode;
 mod diff;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-#[expect(unsafe_code, reason = "floor 2: a breakpoint, and what a child does before it becomes the program")]
+#[expect(unsafe_code, reason = "floor 2: a breakpoint, and the child's calls between fork and exec")]
 mod step;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod symbols;
@@ -36,19 +36,19 @@ use x86 as isa;
 pub use decode::{Class, Width};
 pub use diff::{Change, Diff};
 
-/// The most steps that a trace takes: about a minute of them.
+/// The maximum number of steps in a trace: about a minute's worth.
 pub const MAX_STEPS: u64 = 2_000_000;
 
-/// What is executed: this program itself, anew.
+/// How to run the traced program, which is this program itself, started again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Program<'a> {
-    /// Its arguments, which should not depend on what is traced: their length moves the stack.
+    /// Its arguments. They should not depend on the traced work, because their length moves the stack.
     pub arguments: &'a [&'a str],
-    /// Its whole environment, whose size moves the stack too.
+    /// Its complete environment, whose size also moves the stack.
     pub environment: &'a [(OsString, OsString)],
-    /// The most steps between its marks.
+    /// The maximum number of steps between its marks.
     pub cap: u64,
-    /// Whether more steps than that are an error; else the trace ends there, and the program runs on freely.
+    /// Whether exceeding the cap is an error; if not, the trace ends there and the program runs on freely.
     pub whole: bool,
 }
 
@@ -56,66 +56,66 @@ pub struct Program<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Tracing exists on Linux on x86-64 and aarch64.
+    /// Tracing works only on Linux, on x86-64 and aarch64.
     #[error(
-        "nothing can be traced on {} on {}: only on Linux on x86-64 and aarch64",
+        "tracing is not supported on {} on {}: it needs Linux on x86-64 or aarch64",
         std::env::consts::OS,
         std::env::consts::ARCH
     )]
     Unsupported,
-    /// The system does not let one process trace another, whatever its reason.
+    /// The system does not allow one process to trace another, for whatever reason.
     #[error(
-        "the system does not let a process be traced: {what} ({how}); see ptrace(2): seccomp or Yama in a \
-         container, \
-         an emulator or another tracer may stand in the way"
+        "the system does not allow tracing: {what} ({how}); see ptrace(2): seccomp or Yama in a \
+         container, an emulator or another tracer may prevent it"
     )]
     Refused {
-        /// What it does not let us do.
+        /// The action that was refused.
         what: &'static str,
-        /// What it said, or how the process ended.
+        /// The system's answer, or how the process ended.
         how: String,
     },
-    /// The process could not be started or spoken to.
-    #[error("a process to be traced could not be started or spoken to")]
+    /// Starting the process or communicating with it failed.
+    #[error("starting the process to be traced, or communicating with it, failed")]
     Process(#[source] std::io::Error),
-    /// It ended before its first mark.
+    /// The process ended before its first mark.
     #[error("the traced process ended before its first mark ({how})")]
     NoMark {
-        /// How.
+        /// How it ended.
         how: Ending,
-        /// What it wrote to its standard output.
+        /// Its standard output.
         output: Vec<u8>,
     },
-    /// It ended between its marks, or badly after them.
-    #[error("the traced process ended between its marks, or badly after them ({0})")]
+    /// The process ended between its marks, or failed after them.
+    #[error("the traced process ended between its marks, or failed after them ({0})")]
     Ended(Ending),
-    /// The work is done on several threads.
-    #[error("it is done on several threads, of which only one can be stepped")]
+    /// The work runs on several threads.
+    #[error("the work runs on several threads, and only one can be single-stepped")]
     Threads,
-    /// There are more instructions between the marks than may be stepped.
+    /// The cap is too low for the instructions between the marks.
     #[error("more than {cap} steps between the marks")]
     TooLong {
-        /// The most steps.
+        /// The maximum number of steps.
         cap: u64,
     },
-    /// A file that code came from is not an ELF file.
-    #[error("{file}: its symbols cannot be read: {reason}")]
+    /// A mapped file with executed code is not a valid ELF file.
+    #[error("cannot read the symbols of {file}: {reason}")]
     Symbols {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// Why its symbols cannot be read.
         reason: String,
     },
 }
 
 impl Error {
-    /// Whether it lies in this system, and not in what was to be traced: nothing else can be traced either.
+    /// Whether the cause is this system rather than the traced work, so that nothing else can be traced
+    /// either.
     pub fn is_of_the_system(&self) -> bool {
         matches!(self, Self::Unsupported | Self::Refused { .. } | Self::Process(_))
     }
 
-    /// Whether the program is to blame: it crashed of itself. A process that was killed, or that a filter of
-    /// system calls ended, was not.
+    /// Whether the program itself crashed. A process that was killed, or stopped by a system-call filter, did
+    /// not crash.
     pub fn is_a_crash(&self) -> bool {
         match self {
             Self::NoMark { how, .. } | Self::Ended(how) => how.is_a_crash(),
@@ -127,16 +127,17 @@ impl Error {
 /// How a process ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// With this status; 0 says that all is well.
+    /// With this status; 0 means success.
     Status(i32),
-    /// By a signal of this name.
+    /// By the signal with this name.
     Signal(&'static str),
 }
 
 impl Ending {
-    /// Whether it crashed of itself: a panic, an abort, a bad access, an instruction that this CPU lacks.
+    /// Whether this is a crash: a panic, an abort, an invalid memory access, or an instruction that this CPU
+    /// lacks.
     pub fn is_a_crash(&self) -> bool {
-        /// What a Rust program that has panicked ends with.
+        /// The exit status of a Rust program that panicked.
         const PANICKED: i32 = 101;
         match self {
             Self::Status(code) => *code == PANICKED,
@@ -154,63 +155,63 @@ impl std::fmt::Display for Ending {
     }
 }
 
-/// What was executed between the marks.
+/// The code executed between the marks.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trace {
-    /// Instructions. One that repeats itself (`rep movsb`) counts once.
+    /// Instructions. A repeated string instruction (`rep movsb`) counts once.
     pub instructions: u64,
     /// Iterations of such instructions beyond the first.
     pub iterations: u64,
     /// SHA-256 over the text of every instruction in order: mnemonics and operands without addresses, and
-    /// how often one repeats itself. Two runs with equal digests took the same way through the code.
+    /// repeat counts. Two runs with equal digests took the same path through the code.
     pub digest: String,
-    /// Whether address randomisation was off. Where it stays on, counts may move from run to run.
+    /// Whether address randomisation was off. If it was on, counts may vary from run to run.
     pub fixed_addresses: bool,
     /// Single steps taken.
     pub steps: u64,
-    /// How long they took.
+    /// Seconds that the steps took.
     pub seconds: f64,
-    /// Which instructions did the work of AES-GCM, in short.
+    /// The instructions that did the work of AES-GCM, in summary.
     pub witness: Witness,
-    /// By class and width, in the order of [`Class::ALL`], widest first.
+    /// Counts by class and width, in the order of [`Class::ALL`], widest first.
     pub classes: Vec<ByClass>,
-    /// By mnemonic and width, the most frequent first.
+    /// Counts by mnemonic and width, most frequent first.
     pub mnemonics: Vec<ByMnemonic>,
-    /// By symbol, the one with the most instructions first.
+    /// Counts by symbol, largest first.
     pub symbols: Vec<BySymbol>,
-    /// What was gone through again by jumping back, the most instructions first; some of the hottest.
+    /// The hottest loops, most instructions first.
     pub loops: Vec<Loop>,
-    /// Each instruction that was executed, by file and address: what the run covers.
+    /// Each distinct instruction that was executed, by file and address: the coverage of the run.
     pub executed: Vec<Executed>,
 }
 
-/// What the CPU really executed, in short: the widest instructions for AES and the widest carry-less
+/// A summary of what the CPU really executed: the widest AES instructions and the widest carry-less
 /// multiplies.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Witness {
-    /// For AES; absent where no instruction was, as in portable code.
+    /// The AES instructions; absent if there were none, as in portable code.
     pub aes: Option<Seen>,
-    /// For GHASH; absent where there was no carry-less multiply.
+    /// The multiplies of GHASH; absent if there was no carry-less multiply.
     pub multiply: Option<Seen>,
 }
 
-/// The widest instructions of a class, and where most of them are.
+/// The widest instructions of a class, and the function that holds most of them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Seen {
     /// The vector register.
     pub width: Option<Width>,
     /// The function.
     pub symbol: String,
-    /// How many of that width were executed, anywhere.
+    /// How many of that width were executed, in all functions.
     pub count: u64,
 }
 
 /// Instructions of one class and width.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ByClass {
-    /// What they are for.
+    /// Their class.
     pub class: Class,
-    /// The widest vector register that each names; absent where it names none.
+    /// The widest vector register that they use; absent if they use none.
     pub width: Option<Width>,
     /// How many were executed.
     pub count: u64,
@@ -221,9 +222,9 @@ pub struct ByClass {
 pub struct ByMnemonic {
     /// `vaesenc`.
     pub mnemonic: String,
-    /// What they are for.
+    /// Their class.
     pub class: Class,
-    /// The widest vector register that each names; absent where it names none.
+    /// The widest vector register that they use; absent if they use none.
     pub width: Option<Width>,
     /// How many were executed.
     pub count: u64,
@@ -232,43 +233,43 @@ pub struct ByMnemonic {
 /// Instructions of one function.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BySymbol {
-    /// Its name; that of the file, in brackets, where the file has no symbol for it.
+    /// Its name; the file's name in brackets if the file has no symbol for it.
     pub symbol: String,
-    /// The file that it is in.
+    /// The file that contains it.
     pub file: String,
     /// How many were executed.
     pub count: u64,
-    /// How many of them are for AES.
+    /// How many of them are AES instructions.
     pub aes: u64,
     /// How many of them are carry-less multiplies.
     pub multiplies: u64,
-    /// The widest vector register that one of those names; absent where there are none.
+    /// The widest vector register that one of those uses; absent if there are none.
     pub width: Option<Width>,
 }
 
-/// A loop: from where a jump goes back to, to that jump.
+/// A loop: the code from the target of a backward jump to that jump.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Loop {
-    /// The function that it is in.
+    /// The function that contains it.
     pub symbol: String,
-    /// Bytes from the function's beginning to the loop's.
+    /// Bytes from the start of the function to the start of the loop.
     pub start: u64,
-    /// Bytes from the function's beginning to the last jump back.
+    /// Bytes from the start of the function to the last backward jump.
     pub end: u64,
-    /// How often it was jumped back.
+    /// How many backward jumps were taken.
     pub turns: u64,
-    /// Different instructions in it that were executed.
+    /// Distinct instructions in the loop that were executed.
     pub length: u64,
-    /// How many were executed in it, inner loops and all.
+    /// How many instructions were executed in it, inner loops included.
     pub count: u64,
 }
 
 /// An instruction that was executed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Executed {
-    /// The function that it is in.
+    /// The function that contains it.
     pub symbol: String,
-    /// Bytes from the function's beginning.
+    /// Bytes from the start of the function.
     pub offset: u64,
     /// Mnemonic and operands, without addresses.
     pub text: String,
@@ -277,21 +278,20 @@ pub struct Executed {
 }
 
 impl Trace {
-    /// Instructions of a class, of any width.
+    /// How many instructions of a class were executed, at any width.
     pub fn count_of(&self, class: Class) -> u64 {
         self.classes.iter().filter(|row| row.class == class).map(|row| row.count).sum()
     }
 
-    /// The widest register of a class of instructions; `None` where there are none, or none of vectors.
+    /// The widest register that instructions of a class used; `None` if none used a vector register.
     pub fn widest(&self, class: Class) -> Option<Width> {
         self.classes.iter().filter(|row| row.class == class).filter_map(|row| row.width).max()
     }
 }
 
-/// Marks a place in a program that is being traced: the trace begins behind the first mark and ends before
-/// the second.
+/// Marks a place in a traced program: the trace begins after the first mark and ends before the second.
 ///
-/// In a program that is not traced it is a breakpoint that nobody expects, and ends the process; see
+/// In a program that is not traced, this is a breakpoint without a debugger and ends the process; see
 /// [`is_traced`].
 #[inline(never)]
 pub fn mark() {
@@ -300,12 +300,12 @@ pub fn mark() {
 }
 
 impl Witness {
-    /// Whether it is what code for vectors of this width leaves: AES and carry-less multiplies of that width
-    /// and none wider. Where the message does not fill such vectors, narrower ones are right too. `None`
-    /// is code without such instructions.
+    /// Checks that the witness matches code for vectors of this width: AES instructions and carry-less
+    /// multiplies of that width and none wider. If the message does not fill such vectors, narrower ones are
+    /// accepted too. `None` means code without such instructions.
     ///
     /// # Errors
-    /// What was executed instead, for a person to read.
+    /// A human-readable description of what was executed instead.
     pub fn confirm(&self, claimed: Option<Width>, fills: bool) -> Result<(), String> {
         let words = |width: Option<Width>| width.map_or("none", Width::name);
         for (what, seen) in [("AES instructions", &self.aes), ("carry-less multiplies", &self.multiply)] {
@@ -313,7 +313,7 @@ impl Witness {
             let fits = if fills { width == claimed } else { width <= claimed };
             if !fits || seen.is_some() != claimed.is_some() {
                 let place = seen.as_ref().map_or(String::new(), |seen| format!(" in {}", seen.symbol));
-                return Err(format!("{what}: {}{place}, and not {}", words(width), words(claimed)));
+                return Err(format!("{what}: {}{place}, expected {}", words(width), words(claimed)));
             }
         }
         Ok(())
@@ -327,19 +327,19 @@ pub fn is_traced() -> bool {
     tracer.is_some_and(|pid| pid.trim() != "0")
 }
 
-/// Runs the program with this input and records what it executes between its marks; and what it wrote.
+/// Runs the program with this input; returns what it executed between its marks, and its output.
 ///
-/// The calling thread is the tracer and is held until the program has ended.
+/// The calling thread is the tracer and blocks until the program has ended.
 ///
 /// # Errors
-/// [`Error`]; the process is then gone.
+/// [`Error`]; the process has then ended.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub fn record(program: &Program<'_>, input: &[u8]) -> Result<(Trace, Vec<u8>), Error> {
     let recording = step::record(program, input)?;
     Ok((count::count(&recording)?, recording.output))
 }
 
-/// Says that nothing can be traced here.
+/// Reports that tracing is not supported here.
 ///
 /// # Errors
 /// [`Error::Unsupported`].

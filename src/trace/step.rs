@@ -1,9 +1,9 @@
 //! Single-stepping a program between its two marks, with `ptrace` on Linux.
 //!
-//! The child asks to be traced before it becomes the program, so no other process is touched and no
-//! capability is needed. It runs freely to its first mark; from there on each step costs two switches between
-//! processes and three system calls here, of which one reads the instruction pointer alone. What the code was
-//! is read once, at the end.
+//! The child asks to be traced before it executes the program, so no other process is affected and no
+//! capability is needed. It runs freely to its first mark; from there each step costs two context switches
+//! and three system calls here, one of which reads only the instruction pointer. The code itself is read
+//! once, at the end.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,19 +21,19 @@ use nix::unistd::Pid;
 
 use super::{Ending, Error, Program, isa};
 
-/// What was executed, before anything is made of it.
+/// The raw recording of a run.
 pub(super) struct Recording {
-    /// The address of every instruction, in order; one that repeats stands there for every iteration.
+    /// The address of every instruction, in order; a repeated string instruction appears once per iteration.
     pub addresses: Vec<u64>,
-    /// Where files are mapped: the text of `/proc/PID/maps`.
+    /// The mapped files: the text of `/proc/PID/maps`.
     pub maps: String,
-    /// Each address once, in order, and the bytes from there on.
+    /// Each distinct address, in ascending order, with the bytes that start there.
     pub code: Vec<(u64, Vec<u8>)>,
     /// Whether address randomisation was off.
     pub fixed_addresses: bool,
-    /// How long the stepping took.
+    /// Seconds that the stepping took.
     pub seconds: f64,
-    /// What the program wrote to its standard output.
+    /// The program's standard output.
     pub output: Vec<u8>,
 }
 
@@ -54,13 +54,13 @@ pub(super) fn record(program: &Program<'_>, input: &[u8]) -> Result<Recording, E
     Ok(Recording { addresses, maps, code, fixed_addresses, seconds, output })
 }
 
-/// Each address once, in order, and the bytes from there on.
+/// Each distinct address, in ascending order, with the bytes that start there.
 fn code(memory: &File, addresses: &[u64]) -> io::Result<Vec<(u64, Vec<u8>)>> {
     let mut distinct = addresses.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     let read = |address| {
-        // Fewer than asked for at the end of a mapping.
+        // The read is short at the end of a mapping.
         let mut bytes = vec![0; isa::LONGEST];
         let len = memory.read_at(&mut bytes, address)?;
         bytes.truncate(len);
@@ -69,7 +69,7 @@ fn code(memory: &File, addresses: &[u64]) -> io::Result<Vec<(u64, Vec<u8>)>> {
     distinct.into_iter().map(read).collect()
 }
 
-/// A traced process, which ends with this value.
+/// A traced process, killed when this value is dropped.
 struct Tracee {
     child: Child,
     pid: Pid,
@@ -79,7 +79,7 @@ struct Tracee {
 impl Drop for Tracee {
     fn drop(&mut self) {
         if !self.ended {
-            // It may be gone already; either way there is nothing more to do about it.
+            // The process may have ended already; in either case there is nothing more to do.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -87,7 +87,7 @@ impl Drop for Tracee {
 }
 
 impl Tracee {
-    /// Starts the program; it stops before its first instruction, then waits for its input.
+    /// Starts the program, which stops before its first instruction, and writes its input.
     fn start(program: &Program<'_>, input: &[u8]) -> Result<Self, Error> {
         let mut command = crate::host::program().map_err(Error::Process)?;
         command
@@ -100,13 +100,13 @@ impl Tracee {
         // calls and allocates nothing.
         unsafe { command.pre_exec(prepare) };
         let child = command.spawn().map_err(|e| refused(ASKS, e))?;
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process numbers are positive i32"));
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("process IDs are positive i32"));
         let mut tracee = Self { child, pid, ended: false };
         match tracee.wait()? {
             Stop::Signal(Signal::SIGTRAP) => {}
-            Stop::Signal(signal) => return Err(refused(ASKS, format!("it got {signal} instead"))),
-            // A filter of system calls may end it for asking; and where asking has no effect it runs, and
-            // gives up.
+            Stop::Signal(signal) => return Err(refused(ASKS, format!("it received {signal} instead"))),
+            // A system-call filter may kill it for asking. If asking has no effect, the program runs untraced
+            // and exits.
             Stop::Ended(how) => return Err(refused(ASKS, how)),
         }
         ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL).map_err(forbidden)?;
@@ -116,7 +116,7 @@ impl Tracee {
         Ok(tracee)
     }
 
-    /// Lets it run to a mark; the address of the breakpoint.
+    /// Lets it run to a mark; returns the address of the breakpoint.
     fn run_to_mark(&mut self) -> Result<u64, Error> {
         let mut signal = None;
         loop {
@@ -132,7 +132,7 @@ impl Tracee {
         Ok(mark)
     }
 
-    /// Steps until the next instruction is at `end`: the address of each one executed.
+    /// Steps until the next instruction is at `end`; returns the address of each one executed.
     fn step_to(&mut self, end: u64, program: &Program<'_>) -> Result<Vec<u64>, Error> {
         let mut addresses = Vec::new();
         let mut at = pc(self.pid)?;
@@ -147,7 +147,7 @@ impl Tracee {
             ptrace::step(self.pid, signal.take()).map_err(forbidden)?;
             match self.wait()? {
                 Stop::Signal(Signal::SIGTRAP) => addresses.push(at),
-                // It came before the instruction was executed: hand it over and step again.
+                // The signal came before the instruction was executed: deliver it and step again.
                 Stop::Signal(other) => signal = Some(other),
                 Stop::Ended(how) => return Err(Error::Ended(how)),
             }
@@ -156,7 +156,7 @@ impl Tracee {
         Ok(addresses)
     }
 
-    /// Lets it run to its end, over the mark that it stands before or comes to; what it wrote.
+    /// Lets it run to its end, past the mark where it stopped or the next one; returns its output.
     fn finish(mut self) -> Result<Vec<u8>, Error> {
         let mut signal = None;
         let mut passed = false;
@@ -174,7 +174,7 @@ impl Tracee {
         }
     }
 
-    /// What it wrote, when it has ended.
+    /// Its output, read after it has ended.
     fn output(&mut self) -> Result<Vec<u8>, Error> {
         let mut output = Vec::new();
         if let Some(mut stdout) = self.child.stdout.take() {
@@ -189,11 +189,11 @@ impl Tracee {
         bits & Persona::ADDR_NO_RANDOMIZE.bits() as u64 != 0
     }
 
-    /// Reads from one of its files in `/proc`.
+    /// Reads one of its files in `/proc`.
     fn file<T>(&self, name: &str, read: impl FnOnce(File) -> io::Result<T>) -> Result<T, Error> {
         File::open(format!("/proc/{}/{name}", self.pid))
             .and_then(read)
-            .map_err(|e| refused("a traced process may not be read", e))
+            .map_err(|e| refused("reading the files of a traced process", e))
     }
 
     fn wait(&mut self) -> Result<Stop, Error> {
@@ -211,29 +211,29 @@ impl Tracee {
     }
 }
 
-/// Why it stands still.
+/// Why the process stopped.
 enum Stop {
-    /// It is about to get this signal; a trap is one, too.
+    /// It is about to receive this signal; a trap counts as one.
     Signal(Signal),
-    /// It is no more.
+    /// It has ended.
     Ended(Ending),
 }
 
-/// What the child does before it becomes the program.
+/// Runs in the child between fork and exec.
 fn prepare() -> io::Result<()> {
     ptrace::traceme()?;
-    // Where this is refused, as in some containers, addresses move from run to run, and the result says so.
+    // If this is refused, as in some containers, addresses differ from run to run, and the result says so.
     let _ = personality::get().and_then(|persona| personality::set(persona | Persona::ADDR_NO_RANDOMIZE));
     Ok(())
 }
 
-/// What failed where the process did not come as far as its first instruction.
-const ASKS: &str = "a process may not be started that asks to be traced";
+/// The refused action if the process does not reach its first instruction.
+const ASKS: &str = "starting a process that asks to be traced";
 
-/// Whatever `ptrace` says: a filter may answer with any number, an emulator with `EIO`. None of them is a
-/// word about the program.
+/// Any error of `ptrace`: a system-call filter may return any error number, and an emulator returns `EIO`.
+/// None of them says anything about the program.
 fn forbidden(errno: Errno) -> Error {
-    refused("a process may not be stopped, stepped or read", io::Error::from(errno))
+    refused("stopping, stepping or reading a process", io::Error::from(errno))
 }
 
 fn refused(what: &'static str, how: impl std::fmt::Display) -> Error {
@@ -243,7 +243,7 @@ fn refused(what: &'static str, how: impl std::fmt::Display) -> Error {
 /// The address of the next instruction.
 #[cfg(target_arch = "x86_64")]
 fn pc(pid: Pid) -> Result<u64, Error> {
-    /// Where `struct user` has it: the seventeenth of its registers.
+    /// Its offset in `struct user`: the seventeenth register.
     const RIP: usize = 16 * 8;
     let rip = ptrace::read_user(pid, std::ptr::without_provenance_mut(RIP)).map_err(forbidden)?;
     Ok(rip.cast_unsigned())
@@ -255,13 +255,13 @@ fn pc(pid: Pid) -> Result<u64, Error> {
     Ok(ptrace::getregs(pid).map_err(forbidden)?.pc)
 }
 
-/// The instruction pointer is behind the breakpoint already.
+/// The instruction pointer is already past the breakpoint.
 #[cfg(target_arch = "x86_64")]
 fn skip_breakpoint(_: Pid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts the instruction pointer behind the breakpoint, which has trapped without moving it.
+/// Moves the instruction pointer past the breakpoint, which traps without advancing it.
 #[cfg(target_arch = "aarch64")]
 fn skip_breakpoint(pid: Pid) -> Result<(), Error> {
     let mut registers = ptrace::getregs(pid).map_err(forbidden)?;
@@ -273,8 +273,7 @@ fn skip_breakpoint(pid: Pid) -> Result<(), Error> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn breakpoint() {
-    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the
-    // caller.
+    // SAFETY: it changes neither registers nor memory. The caller checks that a tracer catches the signal.
     unsafe { std::arch::asm!("int3", options(nostack)) }
 }
 
@@ -282,8 +281,7 @@ pub(super) fn breakpoint() {
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
 pub(super) fn breakpoint() {
-    // SAFETY: it changes neither registers nor memory. That a tracer takes the signal is checked by the
-    // caller.
+    // SAFETY: it changes neither registers nor memory. The caller checks that a tracer catches the signal.
     unsafe { std::arch::asm!("brk #0", options(nostack)) }
 }
 
@@ -292,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_answer_of_ptrace_is_a_word_about_the_program() {
+    fn an_error_of_ptrace_never_blames_the_program() {
         use Errno::{EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOSYS, EPERM, ESRCH};
         for errno in [EPERM, EACCES, ENOSYS, EIO, EINVAL, ESRCH, EFAULT, EBUSY] {
             let error = forbidden(errno);

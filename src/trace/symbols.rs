@@ -1,7 +1,7 @@
-//! Which function an address is in: the ELF symbols of every file that is mapped there.
+//! Finds the function that contains an address, from the ELF symbols of every mapped file.
 //!
-//! Where a file was stripped of the symbol, its name stands in brackets. Code without a file (the kernel's
-//! `[vdso]`) has the name of its mapping. Not here: lines of source, and functions that were inlined into
+//! If the symbol was stripped from the file, the file's name in brackets replaces it. Code without a file
+//! (the kernel's `[vdso]`) takes the name of its mapping. Not here: source lines, and functions inlined into
 //! others.
 
 use std::path::Path;
@@ -11,23 +11,23 @@ use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolKind, elf}
 
 use super::Error;
 
-/// This program, also when its file was replaced.
+/// This program, even if its file was replaced.
 const ITSELF: &str = "/proc/self/exe";
-/// What the system adds to the path of a file that is gone.
+/// The suffix that the system adds to the path of a deleted file.
 const DELETED: &str = " (deleted)";
 
-/// Where an address is.
+/// The function and file of an address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Place {
     /// The function.
     pub symbol: String,
-    /// The file that it is in, without its folder.
+    /// The file that contains it, without its folder.
     pub file: String,
-    /// Bytes from the function's beginning, or from the file's in memory.
+    /// Bytes from the start of the function, or of the file in memory if there is no symbol.
     pub offset: u64,
 }
 
-/// A range of memory.
+/// A mapped range of memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Map {
     start: u64,
@@ -44,26 +44,26 @@ struct Symbol {
     name: String,
 }
 
-/// A mapped range and what the file behind it says.
+/// A mapped range and the symbols of its file.
 struct Mapped {
     map: Map,
     file: String,
-    /// What to add to an address in memory for the one in the file.
+    /// Added to an address in memory, gives the address in the file.
     shift: u64,
     symbols: Arc<[Symbol]>,
 }
 
-/// Every function of the files that some addresses are in.
+/// Every function of the files that contain the recorded addresses.
 pub(super) struct Symbols(Vec<Mapped>);
 
 impl Symbols {
-    /// Reads the files that the addresses are in. `maps` is the text of `/proc/PID/maps`.
+    /// Reads the files that contain the addresses. `maps` is the text of `/proc/PID/maps`.
     pub fn load(maps: &str, addresses: impl Iterator<Item = u64> + Clone) -> Result<Self, Error> {
         let used = |map: &Map| addresses.clone().any(|address| (map.start..map.end).contains(&address));
         maps.lines().filter_map(parse).filter(used).map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Where an address is.
+    /// Finds the function and file of an address.
     pub fn place(&self, address: u64) -> Place {
         let Some(mapped) = self.0.iter().find(|m| (m.map.start..m.map.end).contains(&address)) else {
             return Place { symbol: "[?]".into(), file: "?".into(), offset: address };
@@ -80,17 +80,17 @@ impl Symbols {
     }
 }
 
-/// The function that holds an address: the last that begins before it and does not end before it. One of no
-/// size, as hand-written assembly may have, reaches to the next.
+/// The function that contains an address: the last one that starts at or before it and ends after it. A
+/// function without a size, as in hand-written assembly, extends to the next one.
 fn find(symbols: &[Symbol], address: u64) -> Option<&Symbol> {
-    /// Aliases and nested functions that may stand between a function and its end.
+    /// The most aliases and nested functions between a function's start and its end.
     const NESTED: usize = 16;
     let behind = symbols.partition_point(|symbol| symbol.address <= address);
     let mut before = symbols[..behind].iter().rev().take(NESTED);
     before.find(|symbol| symbol.size == 0 || address - symbol.address < symbol.size)
 }
 
-/// A line of `/proc/PID/maps` for code.
+/// Parses a line of `/proc/PID/maps`, if it maps code.
 fn parse(line: &str) -> Option<Map> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
@@ -100,7 +100,7 @@ fn parse(line: &str) -> Option<Map> {
         start: hex(start)?,
         end: hex(end)?,
         offset: hex(words.next()?)?,
-        // Behind device and inode; it may hold spaces.
+        // Follows device and inode; it may contain spaces.
         path: line.find(['/', '[']).map_or(String::new(), |at| line[at..].to_owned()),
     };
     executable.then_some(map)
@@ -111,8 +111,8 @@ fn read(map: Map) -> Result<Mapped, Error> {
     let file =
         Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into());
     let file = file.trim_matches(['[', ']']).to_owned();
-    // A file that is gone, or no file at all, has no symbols to read; another one may stand in its place.
-    // This program itself can be read even so.
+    // A deleted file, or a mapping without a file, has no symbols to read; another file may have taken its
+    // path. This program itself can be read even then.
     let itself = std::fs::read_link(ITSELF).is_ok_and(|link| link.as_os_str() == map.path.as_str());
     let table = if itself { this_program() } else { Table::read(&map.path) };
     let Some(table) = table else {
@@ -121,32 +121,32 @@ fn read(map: Map) -> Result<Mapped, Error> {
     };
     let bad = |reason: String| Error::Symbols { file: file.clone(), reason };
     let table = table.map_err(&bad)?;
-    // A mapping begins at a page, which may hold the end of another segment too.
+    // A mapping starts at a page boundary, and that page may also hold the end of another segment.
     let len = map.end - map.start;
     let segment = table
         .code
         .iter()
         .find(|segment| segment.at < map.offset + len && map.offset < segment.at + segment.size);
-    let segment = segment.ok_or_else(|| bad("no segment of code is where it is mapped".into()))?;
+    let segment = segment.ok_or_else(|| bad("it has no code segment at the mapped offset".into()))?;
     let shift = segment.address.wrapping_sub(segment.at).wrapping_add(map.offset).wrapping_sub(map.start);
     Ok(Mapped { map, file, shift, symbols: table.symbols })
 }
 
-/// The table of this program, which is large and is read once.
+/// The table of this program, which is large and therefore read only once.
 fn this_program() -> Option<Result<Table, String>> {
     static TABLE: OnceLock<Option<Result<Table, String>>> = OnceLock::new();
     TABLE.get_or_init(|| Table::read(ITSELF)).clone()
 }
 
-/// What an ELF file says of its code.
+/// The code segments and symbols of an ELF file.
 #[derive(Clone, Debug)]
 struct Table {
     code: Vec<Segment>,
-    /// In the order of their addresses.
+    /// Sorted by address.
     symbols: Arc<[Symbol]>,
 }
 
-/// A segment: where it is in the file, and at which address the file wants it.
+/// A segment: its place in the file, and the address that the file assigns to it.
 #[derive(Clone, Debug)]
 struct Segment {
     at: u64,
@@ -155,7 +155,7 @@ struct Segment {
 }
 
 impl Table {
-    /// `None` where there is no such file; an error where it is not an ELF file.
+    /// `None` if there is no such file; an error if it is not an ELF file.
     fn read(path: &str) -> Option<Result<Self, String>> {
         let data = std::fs::read(path).ok()?;
         Some(object::File::parse(&*data).map(|program| Self::of(&program)).map_err(|e| e.to_string()))
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_code_are_read_with_their_file() {
+    fn mappings_of_code_are_read_with_their_file() {
         let line = "555555558000-555555560000 r-xp 00004000 08:01 1234    /a folder/sealmark";
         let map = parse(line).unwrap();
         assert_eq!((map.start, map.end, map.offset), (0x5555_5555_8000, 0x5555_5556_0000, 0x4000));
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(name(0x0f), None);
         assert_eq!([name(0x10), name(0x27), name(0x28)], [Some("outer"), Some("inner"), Some("outer")]);
         assert_eq!([name(0x50), name(0x7f), name(0x8f)], [None, Some("open end"), Some("last")]);
-        assert_eq!(name(0x90), Some("open end"), "what has no end reaches where nothing else does");
+        assert_eq!(name(0x90), Some("open end"), "an open end reaches past the last one");
     }
 
     #[test]

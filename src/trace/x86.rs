@@ -1,4 +1,4 @@
-//! Instructions of x86-64, as `iced-x86` decodes them.
+//! Decodes x86-64 instructions with `iced-x86`.
 
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter, Instruction as Decoded, InstructionInfoFactory,
@@ -7,12 +7,12 @@ use iced_x86::{
 
 use super::decode::{Class, Instruction, Width};
 
-/// Bytes of the longest instruction.
+/// Length of the longest instruction in bytes.
 pub(super) const LONGEST: usize = 15;
-/// Bytes of [`mark`](super::mark)'s breakpoint, which the instruction pointer is behind when it has trapped.
+/// How far the instruction pointer is past the start of [`mark`](super::mark)'s breakpoint when it traps.
 pub(super) const BREAKPOINT_LEN: u64 = 1;
 
-/// The instruction of these bytes, of which there may be more than it takes.
+/// Decodes the instruction at the start of these bytes; there may be more bytes than it needs.
 pub(super) fn decode(address: u64, bytes: &[u8]) -> Instruction {
     let decoded = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE).decode();
     let mut formatter = IntelFormatter::new();
@@ -45,7 +45,7 @@ fn is_near_branch(decoded: &Decoded) -> bool {
     matches!(decoded.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
 }
 
-/// As if what is relative to the instruction pointer were at the next instruction.
+/// Replaces every address relative to the instruction pointer by that of the next instruction.
 fn without_addresses(decoded: &Decoded) -> Decoded {
     let mut plain = *decoded;
     if plain.is_ip_rel_memory_operand() {
@@ -114,14 +114,14 @@ fn is_aes(mnemonic: Mnemonic) -> bool {
     )
 }
 
-/// Whether it takes what it reads into a register as it is: `movdqu`, `vmovdqu64`, `vbroadcasti32x4`.
+/// Whether it moves its source into a register unchanged: `movdqu`, `vmovdqu64`, `vbroadcasti32x4`.
 fn only_moves(mnemonic: Mnemonic) -> bool {
     let name = format!("{mnemonic:?}").to_ascii_lowercase();
     let name = name.strip_prefix('v').unwrap_or(&name);
     ["mov", "broadcast", "pbroadcast", "lddqu"].iter().any(|start| name.starts_with(start))
 }
 
-/// Whether it works on the mask registers of AVX-512.
+/// Whether it uses a mask register of AVX-512.
 fn uses_mask(decoded: &Decoded) -> bool {
     (0..decoded.op_count()).any(|i| decoded.op_kind(i) == OpKind::Register && decoded.op_register(i).is_k())
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_no_part_of_the_text_and_displacements_are() {
+    fn the_text_has_displacements_but_no_addresses() {
         for bytes in [&[0x75, 0xf0][..], &[0xe8, 1, 2, 3, 4], &[0xf3, 0x0f, 0x6f, 0x05, 1, 2, 3, 4]] {
             assert_eq!(at(0x1000, bytes).text, at(0x7f00_1234_5678, bytes).text);
         }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn string_instructions_repeat_with_a_prefix_only_and_calls_do_not_jump() {
+    fn string_instructions_repeat_only_with_a_prefix_and_calls_are_not_jumps() {
         assert!(at(0, &[0xf3, 0xa4]).repeats);
         assert!(!at(0, &[0xa4]).repeats);
         assert!(!at(0, &[0xf3, 0xc3]).repeats, "a return with the prefix, as old compilers emit it");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decoded_is_counted_as_other() {
+    fn undecodable_bytes_count_as_other() {
         let got = at(0, &[0x06]);
         assert_eq!((got.class, got.width), (Class::Other, None));
     }

@@ -1,9 +1,9 @@
-//! One published AEAD vector, judged on one engine.
+//! Judges one published AEAD vector on one engine.
 //!
-//! Valid: seal gives the ciphertext and the (truncated) tag, open gives the message. Invalid: open refuses,
-//! the buffer holds what the engine declares and nothing else, and the same key then seals and opens.
-//! Whether the engine offers the call its [`Engine::supports`] says; an empty IV is put to every engine that
-//! takes IVs of other lengths than 96 bits, for it must refuse it.
+//! Valid: seal must produce the ciphertext and the (truncated) tag, and open the message. Invalid: open must
+//! refuse, the buffer must then hold exactly what the engine declares, and the same key must still seal and
+//! open. [`Engine::supports`] says whether the engine offers the call. An empty IV is tried on every engine
+//! that takes IVs of other lengths than 96 bits, since such an engine must refuse it.
 
 use super::Outcome::{Agree, Stricter, Unsupported};
 use super::model::Model;
@@ -11,21 +11,21 @@ use super::{Check, Outcome};
 use crate::aead::{Aead, Alg, Error, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::{Engine, Residue, Shape};
 
-/// The rule under which an engine may refuse what the publisher calls acceptable.
+/// The rule by which an engine may refuse a case that the publisher calls acceptable.
 pub const RULE_ACCEPTABLE: &str = "acceptable-refused";
 
-/// What the publisher says of a case.
+/// The publisher's verdict on a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Expect {
     /// Must seal and open.
     Valid,
-    /// May be refused, and must be right if it is not.
+    /// May be refused, but must be right if it is not.
     Acceptable,
     /// Must be refused.
     Invalid,
 }
 
-/// A published AEAD vector. No tag is longer than 16 bytes, no key of another length than its algorithm's.
+/// A published AEAD vector. No tag is longer than 16 bytes, and every key has its algorithm's length.
 #[derive(Clone, Debug)]
 pub(super) struct AeadCase {
     pub alg: Alg,
@@ -38,10 +38,10 @@ pub(super) struct AeadCase {
     pub expect: Expect,
 }
 
-/// An outcome that is not agreement, so that `?` ends a check.
+/// `Err` holds an outcome other than agreement, so `?` ends a check.
 pub(super) type Judged = Result<(), Outcome>;
 
-/// [`Outcome::Wrong`] with a sentence.
+/// [`Outcome::Wrong`] with a message.
 pub(super) fn wrong(what: impl Into<String>) -> Outcome {
     Outcome::Wrong { what: what.into() }
 }
@@ -110,7 +110,7 @@ impl AeadCase {
         for (call, result) in [("seal", sealed), ("open", opened)] {
             match result {
                 Err(Error::IvLength | Error::Unsupported) => {}
-                // Of two faults an engine may name either.
+                // With two faults, an engine may report either.
                 Err(Error::TagLength) if call == "open" && self.tag.len() < TAG_LEN => {}
                 Err(e) => return Err(wrong(format!("{call} refused an empty IV for another reason: {e}"))),
                 Ok(()) => return Err(wrong(format!("{call} accepted an empty IV"))),
@@ -126,12 +126,12 @@ impl AeadCase {
     }
 }
 
-/// A key of an engine that has said that it supports the algorithm.
+/// A key from an engine that claims to support the algorithm.
 pub(super) fn key(engine: &dyn Engine, alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Outcome> {
     engine.key(alg, bytes).map_err(|e| wrong(format!("the key was refused: {e}")))
 }
 
-/// Seals through the call that a user would choose for that IV.
+/// Seals with the call that a user would choose for that IV.
 pub(super) fn seal(
     key: &dyn Aead,
     iv: &[u8],
@@ -145,7 +145,7 @@ pub(super) fn seal(
     }
 }
 
-/// Opens through the call that a user would choose for that IV and tag length.
+/// Opens with the call that a user would choose for that IV and tag length.
 pub(super) fn open(
     key: &dyn Aead,
     iv: &[u8],
@@ -160,7 +160,7 @@ pub(super) fn open(
     }
 }
 
-/// Checks what a refused open left in the buffer against what the engine declares.
+/// Checks the buffer after a refused open against the engine's declaration.
 pub(super) fn residue(
     engine: &dyn Engine,
     ciphertext: &[u8],
@@ -178,15 +178,15 @@ pub(super) fn residue(
     Err(wrong(format!("after a refusal the buffer does not hold {declared}, as the engine declares")))
 }
 
-/// Checks the buffer of a call that was refused before the cipher ran: as it was, or wiped.
+/// Checks the buffer of a call that was refused before the cipher ran: it must be unchanged or wiped.
 pub(super) fn untouched(call: &str, before: &[u8], left: &[u8]) -> Judged {
     if left == before || left.iter().all(|&b| b == 0) {
         return Ok(());
     }
-    Err(wrong(format!("after {call} was refused the buffer holds neither what was given nor zeros")))
+    Err(wrong(format!("after {call} was refused the buffer holds neither its input nor zeros")))
 }
 
-/// Checks that a key that has refused still seals and opens.
+/// Checks that a key still seals and opens after a refusal.
 pub(super) fn usable(key: &dyn Aead) -> Judged {
     const MESSAGE: [u8; 21] = *b"a message of our own.";
     let nonce = [0x5a; NONCE_LEN];
@@ -204,7 +204,7 @@ pub(super) fn usable(key: &dyn Aead) -> Judged {
     Ok(())
 }
 
-/// Where two byte strings first differ, in words.
+/// Describes where two byte strings first differ.
 pub(super) fn differ(what: &str, seen: &[u8], expected: &[u8]) -> String {
     match seen.iter().zip(expected).position(|(a, b)| a != b) {
         Some(i) => format!("{what} differs at byte {i}: {:02x}, expected {:02x}", seen[i], expected[i]),
@@ -218,7 +218,7 @@ mod tests {
     use crate::verify::double::{LEAVES_A_BYTE, SPOILS_ON_OPEN, SPOILS_ON_SEAL};
 
     #[test]
-    fn what_the_refusal_of_an_empty_iv_leaves_is_checked() {
+    fn the_buffer_after_a_refused_empty_iv_is_checked() {
         let case = AeadCase {
             alg: Alg::Aes128Gcm,
             key: vec![1; 16],

@@ -1,10 +1,10 @@
-//! Which sets there are: those of the index, those that are generated, and those of each scheme.
+//! The sets that exist: those in the index, the generated ones, and those of each scheme.
 
 use super::vectors::index;
 use super::{Set, campaign, contract, differential, fault};
 use crate::scheme::{Scheme, schemes};
 
-/// The sets over some schemes: those that were compiled in, and a user's own.
+/// The sets of some schemes: the built-in ones and a user's own.
 #[derive(Clone, Copy)]
 pub struct Catalog<'a>(pub &'a [&'static dyn Scheme]);
 
@@ -15,7 +15,7 @@ impl std::fmt::Debug for Catalog<'_> {
 }
 
 impl Catalog<'_> {
-    /// The names of all sets: those of the index, then those that are generated.
+    /// The names of all sets: those in the index, then the generated ones.
     pub fn names(&self) -> Vec<String> {
         let generated = [differential::NAME, contract::NAME].map(str::to_owned);
         let faults = self.0.iter().map(|scheme| fault::name(*scheme));
@@ -29,8 +29,8 @@ impl Catalog<'_> {
             .collect()
     }
 
-    /// The names of the sets about a scheme, or about all modes of a family. The vectors and the campaign of
-    /// a family are about each of its modes. `None` where there is no such scheme.
+    /// The names of the sets for a scheme, or for all modes of a family. A family's vectors and campaign
+    /// apply to each of its modes. `None` if there is no such scheme.
     pub fn of_scheme(&self, name: &str) -> Option<Vec<String>> {
         let modes: Vec<_> =
             self.0.iter().filter(|scheme| scheme.name() == name || scheme.family() == name).collect();
@@ -47,7 +47,7 @@ impl Catalog<'_> {
         )
     }
 
-    /// The set of that name, read, hashed and counted; generated cases are drawn from `seed`.
+    /// The set with that name: read, hashed and counted. Generated cases are drawn from `seed`.
     pub fn set(&self, name: &str, seed: u64) -> Option<Set> {
         if let Some(of) = name.strip_prefix(fault::PREFIX) {
             return self.0.iter().find(|scheme| scheme.name() == of).map(|scheme| fault::set(*scheme, seed));
@@ -63,12 +63,12 @@ impl Catalog<'_> {
     }
 }
 
-/// [`Catalog::names`] over the schemes that were compiled in.
+/// [`Catalog::names`] for the built-in schemes.
 pub fn built_in_names() -> Vec<String> {
     Catalog(&schemes()).names()
 }
 
-/// [`Catalog::set`] over the schemes that were compiled in.
+/// [`Catalog::set`] for the built-in schemes.
 pub fn built_in(name: &str, seed: u64) -> Option<Set> {
     Catalog(&schemes()).set(name, seed)
 }
@@ -79,7 +79,7 @@ mod tests {
     use crate::engine::{Engine, Shape};
     use crate::scheme::{Error, Fault, Judgement, Law, Session};
 
-    /// A scheme of which only the name is asked.
+    /// A scheme with a name and nothing else.
     struct Named(&'static str);
 
     impl Scheme for Named {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_set_that_is_named_is_there_under_its_name() {
+    fn every_listed_set_exists_under_its_name() {
         for name in built_in_names().into_iter().filter(|name| !name.starts_with("nist/")) {
             assert_eq!(built_in(&name, 1).map(|set| set.name), Some(name));
         }

@@ -1,7 +1,7 @@
-//! What every engine owes its callers whatever the message: the promises of `aead::Aead` and
-//! `engine::Engine`, one case each.
+//! An engine's duties to its callers for any message: the promises of `aead::Aead` and `engine::Engine`, one
+//! case each.
 //!
-//! Not here: the longest message and AAD (2^36 bytes and more do not fit a test machine's memory).
+//! Not here: the longest message and AAD, because 2^36 bytes and more do not fit in a test machine's memory.
 
 use super::aead_case::{Judged, key, residue, untouched, usable, wrong};
 use super::vectors::index;
@@ -9,10 +9,10 @@ use super::{Case, Check, Outcome, Set};
 use crate::aead::{Alg, Error, Message, NONCE_LEN, TAG_LEN, Tag};
 use crate::engine::{Engine, Shape};
 
-/// The name that the contract is reported under.
+/// The name of this set in reports.
 pub const NAME: &str = "contract";
 
-/// Lengths that are no key's, or another algorithm's.
+/// Lengths that no key has, and those of the other algorithms' keys.
 const KEY_LENS: [usize; 12] = [0, 1, 15, 16, 17, 23, 24, 25, 31, 32, 33, 64];
 /// Tag lengths that `open_iv` must refuse.
 const TAG_LENS: [usize; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 17];
@@ -20,7 +20,7 @@ const MESSAGE_LENS: [usize; 9] = [0, 1, 15, 16, 17, 130, 257, 1_025, 5_000];
 const NONCE: [u8; NONCE_LEN] = [0x24; NONCE_LEN];
 const AAD: &[u8] = b"header of the contract";
 
-/// The promises, for each algorithm.
+/// The promises, once for each algorithm.
 pub fn set() -> Set {
     let declared = index::generated(NAME);
     let mut cases = Vec::new();
@@ -93,7 +93,7 @@ impl Check for Clause {
     }
 }
 
-/// A message of that length that no cipher would give by chance.
+/// A message of that length that no cipher would produce by chance.
 fn message(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 7 + i / 251) as u8 ^ 0x3c).collect()
 }
@@ -163,9 +163,9 @@ impl Clause {
         usable(&*key)?;
         opening.copy_from_slice(&ciphertext);
         let opened = key.open(&NONCE, AAD, &mut opening, &tag);
-        opened.map_err(|e| wrong(format!("after the refusal of an empty IV open refused: {e}")))?;
+        opened.map_err(|e| wrong(format!("after the refusal of an empty IV, open refused: {e}")))?;
         if opening != message(40) {
-            return Err(wrong("after the refusal of an empty IV open gives another message"));
+            return Err(wrong("after the refusal of an empty IV, open gives another message"));
         }
         Ok(())
     }
@@ -180,14 +180,15 @@ impl Clause {
             return Err(wrong("seal_iv and seal differ"));
         }
         let opened = key.open_iv(&NONCE, AAD, &mut buffer, &tag.0);
-        opened.map_err(|e| wrong(format!("open_iv refused what seal sealed: {e}")))?;
+        opened.map_err(|e| wrong(format!("open_iv refused the output of seal: {e}")))?;
         if buffer != message(333) {
             return Err(wrong("open_iv gives another message"));
         }
         Ok(())
     }
 
-    /// Seals and opens messages of every length together; the one at `forged` has a flipped tag bit.
+    /// Seals and opens messages of every length in one batch; the one at index `forged` has a flipped tag
+    /// bit.
     fn batch(&self, engine: &dyn Engine, forged: Option<usize>) -> Judged {
         let key = self.key(engine)?;
         let mut buffers: Vec<_> = MESSAGE_LENS.map(message).to_vec();
@@ -233,7 +234,7 @@ impl Clause {
         m.tag.0[3] ^= 1;
         key.open_batch(&mut batch[i..=i], &mut verdicts[..1]);
         if verdicts[0] != Ok(()) || *batch[i].in_out != message(MESSAGE_LENS[i]) {
-            return Err(wrong(format!("open_batch, message {i} as it was sealed: {:?}", verdicts[0])));
+            return Err(wrong(format!("open_batch, message {i} without the forgery: {:?}", verdicts[0])));
         }
         Ok(())
     }
@@ -245,12 +246,12 @@ impl Clause {
             for _ in 0..20 {
                 let mut buffer = ciphertext.clone();
                 let opened = key.open(&NONCE, AAD, &mut buffer, &tag);
-                opened.map_err(|e| wrong(format!("open refused beside other threads: {e}")))?;
+                opened.map_err(|e| wrong(format!("open refused while other threads used the key: {e}")))?;
                 let mut again = Tag::default();
                 let sealed = key.seal(&NONCE, AAD, &mut buffer, &mut again);
-                sealed.map_err(|e| wrong(format!("seal refused beside other threads: {e}")))?;
+                sealed.map_err(|e| wrong(format!("seal refused while other threads used the key: {e}")))?;
                 if buffer != ciphertext || again.0 != tag.0 {
-                    return Err(wrong("seal beside other threads gives something else"));
+                    return Err(wrong("seal gives another result while other threads use the key"));
                 }
             }
             Ok(())
@@ -268,7 +269,7 @@ mod tests {
     use crate::engine::{engines, find};
     use crate::verify::double::{LEAVES_A_BYTE, SPOILS_ON_OPEN, SPOILS_ON_SEAL, STAYS_SHUT};
 
-    /// The cases of that name that a faulty engine gets wrong, one for each algorithm, and why.
+    /// The reasons why a faulty engine fails the cases with that name, one case for each algorithm.
     fn wrong_in(name: &str, double: &'static dyn Engine) -> Vec<String> {
         let cases = set().cases.into_iter().filter(|case| case.id.ends_with(name));
         let outcomes = cases.map(|case| case.check.run(double));
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_forged_message_of_a_batch_leaves_is_checked_and_the_key_opens_afterwards() {
+    fn the_buffer_of_a_forged_message_in_a_batch_is_checked_and_the_key_opens_afterwards() {
         let name = "one forged message of a batch is refused alone";
         let told = wrong_in(name, LEAVES_A_BYTE);
         assert!(told.len() == 3 && told.iter().all(|what| what.contains("declares")), "{told:?}");
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_refusal_of_an_empty_iv_leaves_is_checked() {
+    fn the_buffer_after_a_refused_empty_iv_is_checked() {
         let name = "an empty IV is refused";
         for (double, call) in [(SPOILS_ON_SEAL, "after seal"), (SPOILS_ON_OPEN, "after open")] {
             let told = wrong_in(name, double);
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_declared_count_is_what_comes_out() {
+    fn the_set_has_the_declared_count() {
         let set = set();
         assert_eq!(set.cases.len() as u64, set.declared);
     }

@@ -1,4 +1,4 @@
-//! Engines with one fault each, for tests of the checks: sound in all else, and stated to leave zeros.
+//! Engines with one fault each, for tests of the checks. They are sound otherwise and claim to leave zeros.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ pub(super) static LEAVES_A_BYTE: &dyn Engine = &faulty().with_calls(&|sound, cal
     opened
 });
 
-/// The refusal of an empty IV comes after a byte of the buffer was changed, sealing.
+/// While sealing, changes a byte of the buffer before it refuses an empty IV.
 pub(super) static SPOILS_ON_SEAL: &dyn Engine = &faulty().with_calls(&|sound, call| {
     if let Call::Seal { iv: [], in_out: [first, ..], .. } = call {
         *first ^= 0xff;
@@ -25,7 +25,7 @@ pub(super) static SPOILS_ON_SEAL: &dyn Engine = &faulty().with_calls(&|sound, ca
     call.run(sound)
 });
 
-/// The same, opening.
+/// The same while opening.
 pub(super) static SPOILS_ON_OPEN: &dyn Engine = &faulty().with_calls(&|sound, call| {
     if let Call::Open { iv: [], in_out: [first, ..], .. } = call {
         *first ^= 0xff;
@@ -33,7 +33,7 @@ pub(super) static SPOILS_ON_OPEN: &dyn Engine = &faulty().with_calls(&|sound, ca
     call.run(sound)
 });
 
-/// After a refused open the key opens nothing more.
+/// After a refused open, the key opens nothing any more.
 pub(super) static STAYS_SHUT: &dyn Engine = &faulty().with_keys(&|alg, bytes| {
     let refused = AtomicBool::new(false);
     Ok(altered(aead::key(alg, bytes)?, move |sound, call| {

@@ -1,7 +1,7 @@
-//! A naive AES-GCM, written straight from FIPS 197 and SP 800-38D: the first of three judges.
+//! A naive AES-GCM, written directly from FIPS 197 and SP 800-38D: the first of three judges.
 //!
-//! The S-box is computed from the inverse in GF(2^8); GHASH goes bit by bit. It is slow and its time depends
-//! on its secrets: for verification only, never for a secret of anyone's.
+//! The S-box is computed from the inverse in GF(2^8), and GHASH works bit by bit. It is slow, and its time
+//! depends on its secrets: for verification only, never for real secrets.
 
 use std::sync::LazyLock;
 
@@ -25,12 +25,12 @@ impl Model {
     /// Expands a key of 16, 24 or 32 bytes.
     ///
     /// # Panics
-    /// With a key of another length.
+    /// If the key has another length.
     pub fn new(key: &[u8]) -> Self {
         Self::with_rcon(key, &RCON)
     }
 
-    /// The same with other round constants: what a wrong one does is for verification to notice.
+    /// The same with other round constants, for a planted defect that verification must notice.
     pub(super) fn with_rcon(key: &[u8], rcon: &[u8; 10]) -> Self {
         assert!(matches!(key.len(), 16 | 24 | 32), "an AES key has 16, 24 or 32 bytes");
         let mut model = Self { round_keys: expand(key, rcon), h: 0 };
@@ -59,27 +59,27 @@ impl Model {
         multiply(y ^ bits(iv), self.h)
     }
 
-    /// The 16-byte IV with that pre-counter block: GHASH undone by division, so that the counter wraps on
-    /// demand.
+    /// The 16-byte IV for that pre-counter block. Division undoes GHASH, so a test can make the counter wrap
+    /// at will.
     pub fn iv_for_j0(&self, j0: u128) -> [u8; 16] {
         let inverse = invert(self.h);
         let y = multiply(j0, inverse) ^ 128;
         multiply(y, inverse).to_be_bytes()
     }
 
-    /// Seals: ciphertext and tag (SP 800-38D, 7.1).
+    /// Seals, returning ciphertext and tag (SP 800-38D, 7.1).
     pub fn seal(&self, iv: &[u8], aad: &[u8], message: &[u8]) -> (Vec<u8>, [u8; 16]) {
         let ciphertext = self.decrypt(iv, message);
         let tag = self.tag(iv, aad, &ciphertext);
         (ciphertext, tag)
     }
 
-    /// Opens, for a tag of any length that it is given (SP 800-38D, 7.2).
+    /// Opens with a tag of any length (SP 800-38D, 7.2).
     pub fn open(&self, iv: &[u8], aad: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
         self.tag(iv, aad, ciphertext).starts_with(tag).then(|| self.decrypt(iv, ciphertext))
     }
 
-    /// The counter mode alone: what an unauthenticated open leaves (SP 800-38D, 6.5).
+    /// Counter mode alone: the result of opening without authentication (SP 800-38D, 6.5).
     pub fn decrypt(&self, iv: &[u8], data: &[u8]) -> Vec<u8> {
         let mut counter = self.j0(iv);
         let mut out = Vec::with_capacity(data.len());

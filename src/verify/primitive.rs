@@ -1,35 +1,36 @@
-//! How the functions beside AEADs came out: a row for each function and each set of vectors that judges it.
+//! The results of the functions other than AEADs: a row for each function and each set of vectors that judges
+//! it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{SetReport, Tally};
 use crate::primitive::{PRIMITIVES, Primitive};
 
-/// A primitive on one of its sets of published vectors.
+/// A primitive's result on one of its sets of published vectors.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PrimitiveReport {
     /// The function's name.
     pub primitive: String,
-    /// Which kind of function it is.
+    /// Its kind of function.
     pub kind: String,
     /// The crate that does the work.
     #[serde(rename = "crate")]
     pub krate: String,
     /// The set, by its name in `vectors/index.toml`.
     pub set: String,
-    /// Cases that the set holds.
+    /// Number of cases in the set.
     pub declared: u64,
-    /// Cases that came out as published.
+    /// Cases with the published result.
     pub agree: u64,
-    /// Cases that did not.
+    /// Cases with another result.
     pub wrong: u64,
 }
 
-/// The rows of the primitives whose sets were run, in the order of [`PRIMITIVES`].
+/// The rows of the primitives whose sets ran, in the order of [`PRIMITIVES`].
 pub(super) fn reports(sets: &[SetReport]) -> Vec<PrimitiveReport> {
     let of = |primitive: &Primitive, name: &str| {
         let set = sets.iter().find(|set| set.set == name)?;
-        // No engine takes part, so there is one tally at most.
+        // These sets use no engine, so there is at most one tally.
         let tally = set.engines.values().copied().next().unwrap_or_default();
         let Tally { agree, wrong, .. } = tally;
         Some(PrimitiveReport {
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_not_the_declared_one_is_a_failure() {
+    fn a_count_other_than_the_declared_one_is_a_failure() {
         let mut set = built_in("nist/cavp-sha-256-short", 1).expect("the index has it");
         set.cases.pop();
         let report = run(&Plan::new(engines(), Sets::Given(vec![set]), 1), &|_| {});

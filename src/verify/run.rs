@@ -1,6 +1,6 @@
-//! A run: every case of every set on every engine that takes part, tallied.
+//! Runs every case of every set on every engine that takes part, and tallies the outcomes.
 //!
-//! It decides no exit code and prints nothing; what went wrong is in the report.
+//! It decides no exit code and prints nothing; the report lists the failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -16,28 +16,29 @@ use crate::engine::{Engine, Witnesses, find};
 use crate::host::Host;
 use crate::scheme::{Scheme, schemes};
 
-/// What to verify.
+/// The engines, cases and requirements of a run.
 pub struct Plan {
-    /// The engines that are asked for; one that this CPU cannot run takes no part.
+    /// The requested engines; one that this CPU cannot run does not take part.
     pub engines: Vec<&'static dyn Engine>,
-    /// The schemes that can be verified: those that were compiled in, and a user's own.
+    /// The schemes to verify: the built-in ones and a user's own.
     pub schemes: Vec<&'static dyn Scheme>,
     /// The cases.
     pub sets: Sets,
-    /// Engines or families that must take part and run a case: one that does not is a failure.
+    /// Engines or families that must take part and run a case; one that does not is a failure.
     pub require: Vec<String>,
-    /// Engines that were asked for by name: one that takes part and runs no case is a failure, even where
-    /// the sets use no engine.
+    /// Engines requested by name: one that takes part but runs no case is a failure, even if the sets use no
+    /// engine.
     pub named: Vec<String>,
-    /// The seed of everything that is drawn at random.
+    /// The seed for all random choices.
     pub seed: u64,
-    /// What the engines were seen to execute; one that they refute takes no part, and that is a failure.
+    /// The code that the engines were seen to execute. An engine whose name it refutes does not take part,
+    /// which is a failure.
     pub witnesses: Witnesses,
 }
 
 impl Plan {
-    /// These engines on these cases, and the schemes that were compiled in: no engine is required, and none
-    /// has a witness.
+    /// Runs these engines on these cases, with the built-in schemes; no engine is required, and none has a
+    /// witness.
     pub fn new(engines: Vec<&'static dyn Engine>, sets: Sets, seed: u64) -> Self {
         let (require, named, witnesses) = (Vec::new(), Vec::new(), Witnesses::default());
         Self { engines, schemes: schemes(), sets, require, named, seed, witnesses }
@@ -51,19 +52,19 @@ impl std::fmt::Debug for Plan {
     }
 }
 
-/// Which cases a run is over.
+/// The cases of a run.
 #[derive(Debug)]
 pub enum Sets {
-    /// All that come with Sealmark.
+    /// All sets that come with Sealmark.
     BuiltIn,
-    /// These and no others.
+    /// These sets only.
     Given(Vec<Set>),
-    /// The files of a folder. An engine must run a case of any of them, not of each.
+    /// The files of a folder. An engine must run a case of at least one of them, not of each.
     Folder(Folder),
 }
 
 impl Sets {
-    /// Whether an engine takes part in any of the cases.
+    /// Whether any of the cases uses an engine.
     pub fn use_engines(&self) -> bool {
         let use_one = |set: &Set| set.cases.iter().any(|case| case.check.uses_engine());
         match self {
@@ -74,32 +75,31 @@ impl Sets {
     }
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
     /// The set that is running.
     pub set: &'a str,
-    /// The engine that it runs on.
+    /// The engine that the set is running on.
     pub engine: &'a str,
     /// Cases of the set on that engine.
     pub cases: u64,
 }
 
-/// Why an engine has failed a set.
-const RAN_NONE: &str = "no case of this set ran: the engine offers no call of these shapes";
+/// Why an engine failed a set.
+const RAN_NONE: &str = "no case of this set ran: the engine supports none of their IV, tag and key lengths";
 
-/// Why an engine has failed the whole run.
-const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine offers no call of these shapes, so \
-    nothing is \
-    known of it; leave it out with --engine, or add vectors that it can run";
+/// Why an engine failed the whole run.
+const RAN_NONE_AT_ALL: &str = "no case of any set ran: the engine supports none of their IV, tag and key \
+    lengths, so nothing is known about it; leave it out with --engine, or add vectors that it can run";
 
-/// Failures that are written out for one set on one engine; the tallies count the rest.
+/// Failures listed for one set on one engine; the tallies count the rest.
 const MAX_FAILURES: usize = 10;
 
-/// The name that cases without a cipher are reported under.
+/// The engine name that reports use for cases without a cipher.
 const OWN_NAME: &str = "sealmark";
 
-/// Verifies everything that is planned; `progress` is told before each set on each engine.
+/// Runs the plan; calls `progress` before each set on each engine.
 pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     let started = jiff::Timestamp::now().to_string();
     let clock = Instant::now();
@@ -109,7 +109,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         Sets::BuiltIn => {
             let catalog = Catalog(&plan.schemes);
             for name in catalog.names() {
-                tallies.add(&catalog.set(&name, plan.seed).expect("it was just named"), Rule::Each);
+                tallies.add(&catalog.set(&name, plan.seed).expect("the catalog just listed it"), Rule::Each);
             }
         }
         Sets::Folder(folder) => {
@@ -124,7 +124,7 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
         let name = fault::name(**scheme);
         tallies.sets.iter().any(|set| set.set == name)
     };
-    // A scheme that says nothing of itself has broken its set.
+    // A scheme without a report has already failed its set.
     let schemes: Vec<SchemeReport> = plan
         .schemes
         .iter()
@@ -148,12 +148,12 @@ pub fn run(plan: &Plan, progress: &dyn Fn(Progress<'_>)) -> Report {
     }
 }
 
-/// Of what an engine must run a case.
+/// The sets of which an engine must run at least one case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// Of each set, unless the index declares 0.
+    /// Each set, unless the index declares 0.
     Each,
-    /// Of any set of the run.
+    /// Any set of the run.
     Any,
 }
 
@@ -164,11 +164,11 @@ struct Tallies<'a> {
     sets: Vec<SetReport>,
     failures: Vec<Failure>,
     wrong: u64,
-    /// Cases that were put to any engine, in all sets.
+    /// Cases that ran on any engine, in all sets.
     ran: u64,
-    /// Cases that were put to each engine and used it.
+    /// Cases that ran on each engine and used it.
     exercised: BTreeMap<String, u64>,
-    /// Engines that a failure already accuses of having run nothing.
+    /// Engines for which a failure already says that they ran nothing.
     idle: BTreeSet<String>,
 }
 
@@ -199,21 +199,21 @@ impl<'a> Tallies<'a> {
             if !tallies.able.iter().any(|engine| engine.name() == name || engine.family() == name) {
                 let found = tallies.infos.iter().find(|info| info.name == *name);
                 let why = found.and_then(|info| info.unavailable.clone().or(plan.witnesses.refute(name)));
-                let why = why.unwrap_or_else(|| "no engine of that name was asked for".into());
-                tallies.fail("", name, format!("required, and did not take part: {why}"));
+                let why = why.unwrap_or_else(|| "no engine of that name was requested".into());
+                tallies.fail("", name, format!("required, but did not take part: {why}"));
             }
         }
         tallies
     }
 
-    /// Counts a failure of a set, an engine or the run as a whole.
+    /// Counts a failure of a set, an engine or the whole run.
     fn fail(&mut self, set: &str, engine: &str, what: impl Into<String>) {
         self.wrong += 1;
         let (set, engine, case) = (set.into(), engine.into(), String::new());
         self.failures.push(Failure { set, engine, case, what: what.into() });
     }
 
-    /// Runs a set on every engine that takes part, or once where its cases use no cipher.
+    /// Runs a set on every engine that takes part, or once if its cases use no cipher.
     fn add(&mut self, set: &Set, rule: Rule) {
         for what in &set.broken {
             self.fail(&set.name, "", what);
@@ -225,7 +225,7 @@ impl<'a> Tallies<'a> {
                 let declared = set.must_run.get(engine.family());
                 if exercised == 0 && rule == Rule::Each && declared.is_none_or(|&cases| cases > 0) {
                     self.idle.insert(engine.name().to_owned());
-                    // A declared count that was missed has already been told.
+                    // A missed declared count has already been reported.
                     if declared.is_none_or(|&cases| cases == tally.ran()) {
                         self.fail(&set.name, engine.name(), RAN_NONE);
                     }
@@ -240,17 +240,18 @@ impl<'a> Tallies<'a> {
         }
         let ran: u64 = tallies.values().map(Tally::ran).sum();
         self.ran += ran;
-        // The index says how many must run on whom; elsewhere a set that nobody could run was not verified.
+        // For a set in the index, the index says how many cases must run on which engine. Any other set that
+        // no engine could run was not verified.
         if set.cases.is_empty() && set.broken.is_empty() {
             self.fail(&set.name, "", "nothing ran: there are no cases in this set");
         } else if ran == 0 && set.must_run.is_empty() {
-            self.fail(&set.name, "", "nothing ran: no engine that takes part offers calls of these shapes");
+            self.fail(&set.name, "", "nothing ran: no engine supports these IV, tag and key lengths");
         }
         let (name, source) = (set.name.clone(), set.source.clone());
         self.sets.push(SetReport { set: name, source, declared: set.declared, engines: tallies });
     }
 
-    /// Runs a set on one engine. Also says how many cases ran that use the engine.
+    /// Runs a set on one engine. Also returns the number of cases that used the engine and ran.
     fn tally(&mut self, set: &Set, engine: &'static dyn Engine, name: &str, family: &str) -> (Tally, u64) {
         (self.progress)(Progress { set: &set.name, engine: name, cases: set.cases.len() as u64 });
         let outcomes: Vec<_> = set.cases.par_iter().map(|case| judge(case, engine)).collect();
@@ -315,7 +316,7 @@ impl<'a> Tallies<'a> {
             let told = names.iter().any(|name| self.idle.contains(*name));
             if !names.is_empty() && !names.iter().any(ran) && !told {
                 self.idle.insert(name.clone());
-                self.fail("", name, "asked for, and not verified: the cases that ran use no engine");
+                self.fail("", name, "requested, but not verified: the cases that ran use no engine");
             }
         }
         if self.sets.is_empty() {

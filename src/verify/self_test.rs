@@ -1,4 +1,4 @@
-//! Does verification notice? Defects are planted on purpose, in vectors and in engines, and must be found.
+//! Tests verification itself: plants defects in vectors and in engines, all of which must be found.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,14 +9,14 @@ use crate::aead::{Aead, Error, Nonce, TAG_LEN, Tag};
 use crate::engine::double::{Call, FaultyEngine};
 use crate::engine::{Engine, find};
 
-/// A defect that was planted, and whether it was found.
+/// A planted defect, and whether it was found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Planted {
     /// The defect.
     pub what: String,
-    /// Whether verification found it, and found nothing that was not planted.
+    /// Whether verification found it, and found nothing else.
     pub caught: bool,
-    /// The set and case that found it: the first ten.
+    /// The sets and cases that found it: the first ten.
     pub by: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub fn self_test(seed: u64) -> Vec<Planted> {
     planted
 }
 
-/// Runs a set on an engine that offers no call: it must fail the set, though no case of it is wrong.
+/// Runs a set on an engine that offers no call: it must fail the set, although no case is wrong.
 fn idle_engine(set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
     let report = super::run(&Plan::new(vec![&IDLE, sound], Sets::Given(vec![set]), seed), &|_| {});
@@ -51,8 +51,8 @@ fn idle_engine(set: Set, seed: u64) -> Planted {
 /// An engine that supports nothing.
 static IDLE: FaultyEngine = FaultyEngine::new("planted/idle").with_shapes(|_| false);
 
-/// The engine `planted/round-constant`, with one wrong AES round constant: give it to [`crate::main`] to see
-/// a wrong engine end the command with 1, its cases named, and get no time.
+/// The engine `planted/round-constant`, with one wrong AES round constant. Pass it to [`crate::main`] to see
+/// a wrong engine end the command with 1, with its cases listed and no time measured.
 #[doc(hidden)]
 pub fn wrong_engine() -> &'static dyn Engine {
     &DOUBLES[0].engine
@@ -62,7 +62,7 @@ fn row(name: &str) -> Row {
     index::rows().into_iter().find(|row| row.name == name).expect("the index has this set")
 }
 
-/// Flips one bit of the first tag in an embedded file: exactly its case must come out wrong.
+/// Flips one bit of the first tag in an embedded file: that tag's case, and no other, must come out wrong.
 fn flipped_vector(row: &Row, before: &[u8]) -> Planted {
     let mut bytes = row.bytes().expect("a test loads every embedded file");
     let start = bytes.windows(before.len()).position(|w| w == before).expect("the file has a tag");
@@ -81,7 +81,7 @@ fn flipped_vector(row: &Row, before: &[u8]) -> Planted {
     }
 }
 
-/// Runs a set on an engine with a defect: cases must come out wrong, and none on an engine without it.
+/// Runs a set on an engine with a defect: cases must come out wrong there, and none on a sound engine.
 fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
     let sound = find("sealmark").expect("the engine of our own choice always exists");
     let engines: Vec<&'static dyn Engine> = vec![&double.engine, sound];
@@ -90,7 +90,7 @@ fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
         report.sets.iter().filter_map(|set| set.engines.get(name)).copied().collect()
     };
     let wrong = |name: &str| tallies(name).iter().map(|tally| tally.wrong).sum::<u64>();
-    // A sound engine that ran nothing would be no measure.
+    // A sound engine that ran nothing would prove nothing.
     let sound_agrees = tallies(sound.name()).iter().any(|t| t.agree > 0) && wrong(sound.name()) == 0;
     let named = report.failures.iter().filter(|f| f.engine == double.engine.name() && !f.case.is_empty());
     let by: Vec<_> = named.map(|f| format!("{}: {}", f.set, f.case)).collect();
@@ -105,7 +105,7 @@ fn faulty_engine(double: &'static Double, set: Set, seed: u64) -> Planted {
 struct Double {
     engine: FaultyEngine,
     what: &'static str,
-    /// Only the sweep can find it: published vectors are too short.
+    /// Only the sweep can find it, because published vectors are too short.
     in_sweep: bool,
 }
 
@@ -161,7 +161,7 @@ static DOUBLES: [Double; 4] = [
     },
 ];
 
-/// The plaintext whatever the tag (counter mode is its own inverse), and the right tag.
+/// The plaintext regardless of the tag (counter mode is its own inverse), and the right tag.
 fn decrypt(sound: &dyn Aead, iv: &[u8], aad: &[u8], ciphertext: &[u8]) -> Result<(Vec<u8>, Tag), Error> {
     let (mut message, mut tag) = (ciphertext.to_vec(), Tag::default());
     sound.seal_iv(iv, aad, &mut message, &mut tag)?;
@@ -195,10 +195,10 @@ mod tests {
     use crate::aead::{self, Alg};
 
     #[test]
-    fn the_doubles_are_sound_but_for_their_defect() {
+    fn the_doubles_are_sound_except_for_their_defect() {
         let (key, nonce) = ([9; 16], [1; 12]);
         let reference = aead::key(Alg::Aes128Gcm, &key).unwrap();
-        // The first has another key schedule, so nothing that it seals is right.
+        // The first one has another key schedule, so nothing that it seals is right.
         for double in &DOUBLES[1..] {
             let name = double.engine.name();
             let (mut a, mut b) = (*b"short", *b"short");

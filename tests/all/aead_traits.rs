@@ -1,4 +1,5 @@
-//! Through the traits of the crate `aead`, our kernels and RustCrypto's cipher are one: same bytes, same refusals.
+//! Behind the traits of the crate `aead`, our kernels and RustCrypto's cipher agree: same bytes, same
+//! refusals.
 
 use aead::inout::InOutBuf;
 use aead::{AeadInOut, Key, KeyInit, Nonce, Tag};
@@ -14,7 +15,7 @@ fn sealed<C: AeadInOut>(cipher: &C, nonce: &Nonce<C>, aad: &[u8], message: &[u8]
     (text, tag)
 }
 
-/// One cipher against another of the same sizes; how many messages went both ways.
+/// Compares two ciphers of the same sizes; returns the number of messages that went both ways.
 fn agree<Ours, Theirs>() -> usize
 where
     Ours: AeadInOut<NonceSize = U12, TagSize = U16> + KeyInit,
@@ -29,7 +30,7 @@ where
         let (text, tag) = sealed(&ours, &nonce, b"header", &message);
         assert_eq!((text.clone(), tag), sealed(&theirs, &nonce, b"header", &message), "{len}");
 
-        // Into another buffer: the input stays.
+        // Into another buffer: the input is unchanged.
         let mut apart = vec![0xee; len];
         let buffer = InOutBuf::new(&message, &mut apart).expect("as long");
         assert_eq!(ours.encrypt_inout_detached(&nonce, b"header", buffer), Ok(tag));

@@ -1,4 +1,4 @@
-//! The envelope floor as a whole: what any record, any altered record, and any number of threads may do.
+//! The envelope floor as a whole: any record, any altered record, any number of threads.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ fn cipher_of(engine: &'static dyn Engine) -> Cipher {
     Arc::new(keystore).into()
 }
 
-/// What a record of the tests is sealed from.
+/// The inputs of one sealed record.
 #[derive(Clone, Debug)]
 struct Sample {
     flag: u8,
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_sealed_opens_by_every_call(sample in samples()) {
+    fn a_sealed_record_opens_with_every_call(sample in samples()) {
         let cipher = cipher_of(sealmark());
         let mut record = vec![0; sample.plaintext.len() + OVERHEAD];
         let len = cipher.seal_into(&sample.header(), &sample.aad(), &sample.plaintext, &mut record);
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_of_the_record_or_of_what_it_is_bound_to_is_refused(
+    fn any_flipped_bit_of_the_record_or_its_aad_is_refused(
         sample in samples(), at: prop::sample::Index, bit in 0..8,
     ) {
         let cipher = cipher_of(sealmark());
@@ -174,7 +174,7 @@ fn keys_longer_than_the_stack_buffer_seal_and_open_too() {
     }
 }
 
-/// An engine that leaves the unauthenticated plaintext behind, and cannot seal messages that begin with `!`.
+/// An engine that leaves unauthenticated plaintext behind, and cannot seal messages that begin with `!`.
 static LEAKY: FaultyEngine =
     FaultyEngine::new("leaky").with_residue(Residue::Plaintext).with_calls(&|sound, call| {
         let ciphertext = call.in_out().to_vec();
@@ -257,7 +257,7 @@ fn a_batch_that_runs_out_of_nonces_leaves_no_record() {
 }
 
 #[test]
-fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
+fn no_nonce_repeats_across_threads_or_follows_the_last() {
     for (left, before) in [(4000, u64::MAX - 4000), (u64::MAX, 0), (u64::MAX, (1 << 63) - 2001)] {
         let source = NonceSource::after(3, 4, before);
         let issued: Vec<Nonce> = thread::scope(|scope| {
@@ -267,7 +267,8 @@ fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
                         let mut refused = false;
                         let mut nonces = Vec::new();
                         for turn in 0..1000 {
-                            // Every other turn takes a run, which may be cut short at the middle or the end.
+                            // Every other turn takes a run of nonces, which may stop in the middle or at the
+                            // end.
                             let run = NonZeroU32::new(1 + turn % 2 * 2).expect("never 0");
                             match source.take(run) {
                                 Ok(run) => {
@@ -305,7 +306,7 @@ fn no_nonce_comes_twice_over_threads_and_none_after_the_last() {
     }
 }
 
-/// The one data key that the writers of the test below ever set under that id.
+/// The only data key that the writers of the test below set under that id.
 fn dek_of(id: u32) -> [u8; 32] {
     [id as u8; 32]
 }
@@ -361,7 +362,7 @@ fn readers_see_whole_keys_while_writers_set_and_delete() {
 }
 
 #[test]
-fn of_threads_that_set_one_id_to_different_bytes_one_succeeds() {
+fn exactly_one_thread_can_set_an_id_to_its_bytes() {
     for _ in 0..50 {
         let keystore = Keystore::new(sealmark());
         let results: Vec<_> = thread::scope(|scope| {

@@ -1,12 +1,18 @@
-//! The ordinary tests of the whole program, linked as one: each binary of its own costs as much to link as it does to
-//! compile. Tests with an allocator, a main or an emulated CPU of their own stay beside this folder.
+//! The ordinary tests of the whole program, linked as one binary, because linking another costs as much as
+//! compiling it. Tests that need their own allocator, main or emulated CPU are beside this folder.
 
 #[cfg(all(feature = "aead-traits", feature = "peers"))]
 mod aead_traits;
 #[cfg(feature = "cli")]
+mod baseline;
+#[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", feature = "peers", unix))]
+mod commands;
 mod envelope;
 mod floors;
+#[cfg(feature = "cli")]
+mod help;
 #[cfg(feature = "cli")]
 mod manifest;
 #[cfg(feature = "cli")]

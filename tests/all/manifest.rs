@@ -1,10 +1,10 @@
-//! What the package asks of those who take it as a library.
+//! The package's demands on users of the library: its dependencies and features.
 
 use toml::{Table, Value};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 
-/// The dependencies of a section that no feature has to turn on.
+/// The dependencies of a section that need no feature.
 fn always(section: &Table) -> Vec<&str> {
     let Some(Value::Table(all)) = section.get("dependencies") else { return Vec::new() };
     let optional = |value: &Value| value.get("optional").and_then(Value::as_bool).unwrap_or(false);
@@ -22,9 +22,9 @@ fn without_features_the_library_has_five_dependencies_on_every_system() {
     }
 }
 
-/// A feature that the documentation does not tell of is one that nobody finds.
+/// Nobody finds a feature that the documentation does not mention.
 #[test]
-fn every_feature_is_told_of_on_the_first_page_of_the_documentation() {
+fn the_first_page_of_the_documentation_mentions_every_feature() {
     let manifest: Table = MANIFEST.parse().expect("cargo reads it too");
     let features = manifest["features"].as_table().expect("there are features");
     let page = include_str!("../../src/lib.rs");

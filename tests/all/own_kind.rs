@@ -1,5 +1,5 @@
-//! A kind of workload is one file and one line: this file, and its line in `KINDS`. It is declared like ours, measured
-//! with them, reported, and found out where it leaves its work undone.
+//! A kind of workload is one file and one line: this file, and its line in `KINDS`. It is declared, measured
+//! and reported like ours, and it is detected if it leaves work undone.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ suite = "quick"
 why = "What binding a header costs that is not encrypted."
 "#;
 
-/// Computes the tag of a header that no ciphertext follows.
+/// Computes the tag of a header without a ciphertext.
 struct Mac {
     lazy: bool,
 }
@@ -64,12 +64,12 @@ struct Macs {
     header: Vec<u8>,
     tags: Vec<Tag>,
     passes: u64,
-    /// Whether only the first operation of a pass is done.
+    /// Whether a pass does only its first operation.
     lazy: bool,
 }
 
 impl Macs {
-    /// Of each operation of each pass another.
+    /// A different one for each operation of each pass.
     fn nonce(&self, operation: usize) -> Nonce {
         let mut nonce = [0; 12];
         nonce[..8].copy_from_slice(&self.passes.to_be_bytes());
@@ -112,7 +112,7 @@ impl Timed for Macs {
 }
 
 #[test]
-fn a_kind_of_ones_own_is_measured_and_reported_and_one_that_is_lazy_gets_no_time() {
+fn a_users_own_kind_is_measured_and_reported_and_a_lazy_one_gets_no_time() {
     let catalog = Catalog::read(&[("own.toml", ROWS)], KINDS, &[]).expect("it reads");
     let plan = Plan {
         catalog: Arc::new(catalog),

@@ -1,4 +1,4 @@
-//! The sources of this package as text, for the tests that hold its structure.
+//! The sources and pages of this package as text, for the tests of its structure.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,34 +8,54 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The files below a folder with that extension, without hidden files and those of builds and runs.
+fn files_below(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    const IGNORED: [&str; 5] = ["target", "runs", "sealmark-report", "corpus", "artifacts"];
     for entry in fs::read_dir(folder).expect("the folder is there") {
         let path = entry.expect("its entries can be read").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || IGNORED.contains(&&*name) {
+            continue;
+        }
         if path.is_dir() {
-            files_below(&path, found);
-        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            files_below(&path, extension, found);
+        } else if path.extension().is_some_and(|ext| ext == extension) {
             found.push(path);
         }
     }
 }
 
+/// A file's path from the root.
+fn name_of(path: &Path) -> String {
+    path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/")
+}
+
+/// Every handwritten page in Markdown, by its path from the root: not the tables of a committed run.
+pub fn pages() -> Vec<String> {
+    let mut found = Vec::new();
+    files_below(root(), "md", &mut found);
+    let mut pages: Vec<String> = found.iter().map(|path| name_of(path)).collect();
+    pages.retain(|page| !page.starts_with("reports/baseline/"));
+    pages.sort();
+    assert!(pages.len() > 10, "{pages:?}: is this the right folder?");
+    pages
+}
+
 /// Every source file below `src`: its path from the root, and its text without comments.
 pub fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    files_below(&root().join("src"), &mut found);
+    files_below(&root().join("src"), "rs", &mut found);
     assert!(found.len() > 30, "{} files: is this the right folder?", found.len());
     found
         .into_iter()
         .map(|path| {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
-            let name =
-                path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
-            (name, without_comments(&text))
+            (name_of(&path), without_comments(&text))
         })
         .collect()
 }
 
-/// A text without what follows `//` where that begins a line or stands behind a space: not in a URL.
+/// A source without its comments: `//` at the start of a line or after a space, so not in a URL.
 fn without_comments(text: &str) -> String {
     let code = |line: &str| match line.trim_start() {
         comment if comment.starts_with("//") => String::new(),
@@ -44,7 +64,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// The text with leading `super::` resolved to `crate::` and the modules above the file.
+/// The source with each leading `super::` resolved to `crate::` and the modules above the file.
 pub fn resolved(file: &str, code: &str) -> String {
     let mut modules: Vec<&str> = file.trim_start_matches("src/").trim_end_matches(".rs").split('/').collect();
     if modules.last() == Some(&"mod") {

@@ -1,5 +1,5 @@
-//! What `sealmark trace` says of every engine on this CPU. Where the system forbids tracing, each test says so and
-//! passes. Longer, with ten runs of ten beside a busy core: `ci/deep trace`.
+//! `sealmark trace` on every engine on this CPU. If the system forbids tracing, each test says so and passes.
+//! `ci/deep trace` is the long version, with ten runs each beside a busy core.
 
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ fn sealmark_with(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     command.envs(variables.iter().copied()).args(arguments).output().expect("the command can be run")
 }
 
-/// A trace as JSON; `None`, loudly, where nothing can be traced.
+/// A trace as JSON; `None`, with a loud line, if nothing can be traced.
 fn trace(workload: &str, engine: &str, more: &[&str]) -> Option<Value> {
     trace_with(&[], workload, engine, more)
 }
@@ -29,7 +29,7 @@ fn trace_with(variables: &[(&str, &str)], workload: &str, engine: &str, more: &[
     let output = sealmark_with(variables, &arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(3) {
-        // Past the test's own capture of what it prints.
+        // Bypasses the capture of the test's output.
         let _ = writeln!(std::io::stderr(), "!!!!!!!! NOT TRACED: {engine} {workload}: {errors}");
         return None;
     }
@@ -49,11 +49,11 @@ fn widths(trace: &Value, class: &str) -> Vec<String> {
     of_class.map(|row| row["width"].as_str().unwrap_or("none").to_owned()).collect()
 }
 
-/// Steps that a test may take for one trace; those that need more are left to `ci/deep trace`.
+/// Steps that a test may take for one trace; `ci/deep trace` takes the longer ones.
 const STEPS: u64 = 60_000;
 
 #[test]
-fn the_way_is_the_same_each_time_whatever_key_nonce_and_message() {
+fn the_path_is_the_same_for_every_key_nonce_and_message() {
     let mut seen = 0;
     for engine in available() {
         for op in ["seal", "open"] {
@@ -121,7 +121,7 @@ fn a_trace_adds_up() {
 }
 
 #[test]
-fn what_changed_is_told_from_a_saved_trace() {
+fn a_saved_trace_shows_what_changed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("before.json");
     let path = file.to_str().expect("test paths are UTF-8");
@@ -173,7 +173,7 @@ fn a_workload_without_a_cipher_has_no_harness() {
 }
 
 #[test]
-fn several_stand_side_by_side_and_are_spliced() {
+fn several_traces_are_shown_side_by_side_and_spliced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("README.md");
     let path = file.to_str().expect("test paths are UTF-8");
@@ -258,7 +258,7 @@ fn a_variable_that_masks_the_cpu_masks_it_for_the_trace_too() {
 }
 
 #[test]
-fn the_way_is_the_same_whatever_the_callers_environment() {
+fn the_path_does_not_depend_on_the_callers_environment() {
     let filler = "x".repeat(100_000);
     let once = |variables: &[(&str, &str)]| {
         let trace = trace_with(variables, "seal/aes-256-gcm/1024", "sealmark", &[])?;
@@ -271,7 +271,7 @@ fn the_way_is_the_same_whatever_the_callers_environment() {
     }
 }
 
-/// Where a filter on system calls forbids tracing, as in many containers.
+/// A filter on system calls forbids tracing, as in many containers.
 #[cfg(target_os = "linux")]
 mod forbidden {
     use std::io;
@@ -284,7 +284,7 @@ mod forbidden {
 
     const TRACEME: u32 = 0;
 
-    /// What `ptrace` is asked for, with the numbers of `sys/ptrace.h`: by the child, and then by its tracer.
+    /// The requests to `ptrace`, with the numbers of `sys/ptrace.h`: the child's, and then its tracer's.
     const ASKS: &[(&str, u32)] = &[
         ("TRACEME", TRACEME),
         ("SETOPTIONS", 0x4200),
@@ -300,13 +300,15 @@ mod forbidden {
         libc::SECCOMP_RET_ERRNO | errno as u32
     }
 
-    /// From here on this process and its children get `answer` when they ask `ptrace` for this, and no help of it.
+    /// From here on `ptrace` answers this request of this process and its children with `answer`, and does
+    /// nothing.
     fn refuse_ptrace(request: u32, answer: u32) -> io::Result<()> {
         let line = |code: u32, jf, k| libc::sock_filter { code: code as u16, jt: 0, jf, k };
         let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
         let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         let filter = [
-            // The number of the call, then its first argument: is it `ptrace`, asked for this? All else is allowed.
+            // Compares the number of the call, then its first argument: is it this request to `ptrace`?
+            // Allows everything else.
             line(load, 0, 0),
             line(equal, 3, libc::SYS_ptrace as u32),
             line(load, 0, 16),
@@ -334,18 +336,18 @@ mod forbidden {
         command.args(arguments).output().expect("a process may give up what it is allowed")
     }
 
-    /// What each answer is called in the reason.
+    /// The name of each answer in the reason.
     fn answers() -> Vec<(u32, String)> {
         use Errno::{EACCES, EBUSY, EINVAL, EIO, ENOSYS, EPERM, ESRCH};
         let all = [EPERM, EACCES, EIO, EINVAL, ESRCH, ENOSYS, EBUSY];
         all.map(|answer| (errno(answer), io::Error::from(answer).to_string())).to_vec()
     }
 
-    /// Of all engines: it is said once.
+    /// For all engines together: it is said once.
     fn could_not_tell(what: &str, output: &Output, reason: &str) {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{what}: {errors}");
-        assert!(errors.contains("the system does not let a process be traced"), "{what}: {errors}");
+        assert!(errors.contains("the system does not allow tracing"), "{what}: {errors}");
         assert!(errors.contains(reason) && errors.contains("ptrace(2)"), "{what}: {errors}");
         assert_eq!(errors.matches("no trace of").count(), 1, "{what}: once, not for each engine: {errors}");
         assert!(output.stdout.is_empty(), "{what}");
@@ -362,7 +364,7 @@ mod forbidden {
     }
 
     #[test]
-    fn a_process_that_is_killed_for_asking_leaves_the_question_open() {
+    fn a_process_killed_for_asking_proves_nothing() {
         for (answer, name) in [(libc::SECCOMP_RET_KILL_PROCESS, "kill"), (libc::SECCOMP_RET_TRAP, "trap")] {
             let output = sealmark(TRACEME, answer, &["trace", "seal/aes-256-gcm/16"]);
             could_not_tell(name, &output, "killed by SIGSYS");
@@ -370,8 +372,8 @@ mod forbidden {
     }
 
     #[test]
-    fn a_program_that_may_ask_in_vain_leaves_the_question_open() {
-        // Answered with "done", and nothing is: as an emulator may.
+    fn a_refused_or_ignored_request_proves_nothing() {
+        // Answers "done" without doing anything, as an emulator may.
         let output = sealmark(TRACEME, libc::SECCOMP_RET_ERRNO, &["trace", "seal/aes-256-gcm/16"]);
         could_not_tell("nothing was done", &output, "exit status 2");
     }
@@ -382,13 +384,13 @@ mod forbidden {
             assert!(of.as_object().expect("an object").contains_key("witness"), "{of}");
             assert!(of["witness"].is_null(), "{of}");
             assert!(
-                of["no_witness"].as_str().is_some_and(|why| why.contains("does not let a process be traced")),
+                of["no_witness"].as_str().is_some_and(|why| why.contains("does not allow tracing")),
                 "{of}"
             );
         };
         let once = |output: &Output| {
             let errors = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(errors.matches("does not let a process be traced").count(), 1, "{errors}");
+            assert_eq!(errors.matches("does not allow tracing").count(), 1, "{errors}");
         };
         let workload = "seal/aes-256-gcm/1024";
         for answer in [errno(Errno::EPERM), errno(Errno::EIO), libc::SECCOMP_RET_KILL_PROCESS] {
@@ -410,6 +412,6 @@ mod forbidden {
         }
         let text = sealmark(TRACEME, errno(Errno::EIO), &["verify", "--set", "contract"]);
         let text = String::from_utf8_lossy(&text.stdout);
-        assert_eq!(text.matches("not traced:").count(), 1, "once, not for each engine: {text}");
+        assert_eq!(text.matches("does not allow tracing").count(), 1, "once, not for each engine: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! The whole of `verify`: declared counts hold on every engine, and what is planted is found.
+//! `verify` as a whole: declared counts hold on every engine, and planted defects are found.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn own() -> &'static dyn Engine {
     engine::find("sealmark").expect("it always exists")
 }
 
-/// All but the crash campaigns, which have tests of their own and use no engine.
+/// Every set except the crash campaigns, which have their own tests and use no engine.
 #[test]
 fn every_engine_agrees_with_every_built_in_set_and_the_counts_add_up() {
     let names = verify::built_in_names().into_iter().filter(|name| !name.starts_with("campaign/"));
@@ -136,7 +136,7 @@ fn a_required_engine_that_is_absent_is_a_failure() {
     assert_eq!(require("sealmark").wrong, 0);
 }
 
-/// What a run accuses an engine of, by set.
+/// A run's failures of an engine, by set.
 fn accused(report: &Report, engine: &str) -> Vec<(String, String)> {
     let of_it = report.failures.iter().filter(|f| f.engine == engine && f.case.is_empty());
     of_it.map(|f| (f.set.clone(), f.what.clone())).collect()
@@ -160,7 +160,7 @@ fn a_run_that_checked_nothing_is_a_failure() {
 
 #[test]
 fn an_engine_that_runs_no_case_of_a_set_fails_it_whatever_others_ran() {
-    // Of another family than the index names, on sets of every origin, one of them with cases that use no engine.
+    // Its family is not in the index; the sets are of every origin, and one has cases that use no engine.
     let names =
         ["wycheproof/aes-gcm", "interop/ek-raft-envelope", "differential", "contract", "faults/storage"];
     let sets = names.map(|name| verify::built_in(name, SEED).expect("it is built in"));
@@ -179,7 +179,7 @@ fn an_engine_that_runs_no_case_of_a_folder_fails_and_one_that_runs_any_does_not(
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].0.is_empty() && told[0].1.starts_with("no case of any set ran"), "{told:?}");
     assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (1, 1));
-    // The second file is of a key size that the engine lacks.
+    // The second file uses a key size that the engine lacks.
     let folder = tempfile::tempdir().unwrap();
     let invalid = ONE_CASE.replace("acceptable", "invalid");
     fs::write(folder.path().join("128"), &invalid).unwrap();
@@ -207,7 +207,7 @@ fn an_engine_that_is_required_or_named_must_run_a_case() {
     };
     for report in [asked(&["refuses"], &[]), asked(&[], &["refuses"]), asked(&["refuses"], &["refuses"])] {
         let told = accused(&report, "refuses");
-        assert!(told[0].1.starts_with("asked for, and not verified"), "{told:?}");
+        assert!(told[0].1.starts_with("requested, but not verified"), "{told:?}");
     }
     assert_eq!(asked(&["sealmark"], &["sealmark"]).wrong, 0, "the cases are judged under its name");
     let require = vec!["ring".to_owned()];
@@ -231,7 +231,7 @@ fn a_file_that_could_not_be_read_is_a_failure_of_the_report() {
     assert_eq!(states, [Read, Unreadable, SetAside]);
 }
 
-/// An engine of the family that lacks AES-192: its usual calls are there, and sound.
+/// An engine of a family without AES-192. Its usual calls exist and are sound.
 static LACKS_192: FaultyEngine = FaultyEngine::new("ring/of-ours")
     .with_shapes(|shape| shape == Shape::usual(shape.alg) && shape.alg != Alg::Aes192Gcm);
 
@@ -265,7 +265,7 @@ fn a_peer_that_runs_fewer_generated_cases_than_declared_is_a_failure() {
     }
 }
 
-/// An engine of ours whose counts are forgotten in `vectors/index.toml` could run fewer cases than it should, unseen.
+/// If `vectors/index.toml` forgot the counts of one of our engines, it could silently run too few cases.
 #[test]
 fn the_index_counts_the_cases_of_every_engine_in_every_set_that_it_runs() {
     let mut seen = 0;
@@ -283,7 +283,7 @@ fn the_index_counts_the_cases_of_every_engine_in_every_set_that_it_runs() {
     assert!(seen >= 10, "{seen} sets");
 }
 
-/// An engine that states only what it must, and leaves the ciphertext when it refuses.
+/// An engine that implements only the required methods, and leaves the ciphertext when it refuses.
 struct Silent;
 
 impl Engine for Silent {
@@ -352,7 +352,11 @@ fn a_folder_runs_its_good_files_and_names_its_bad_ones() {
     let unread: Vec<_> = read.unread.iter().map(ToString::to_string).collect();
     assert_eq!(unread.len(), 2);
     assert!(unread[0].contains("cut: line 3, column"), "{}", unread[0]);
-    assert!(unread[1].contains("typed: testGroups[0].tests[0].tcId: a whole number"), "{}", unread[1]);
+    assert!(
+        unread[1].contains("typed: testGroups[0].tests[0].tcId: expected a whole number"),
+        "{}",
+        unread[1]
+    );
     let report = run(vec![own()], Sets::Given(read.sets));
     assert_eq!((report.wrong, report.sets[0].engines["sealmark"].agree), (0, 1));
 }

@@ -1,11 +1,11 @@
-//! The worker protocol as another program meets it: lines to `sealmark worker`, lines from it.
+//! The worker protocol as another program sees it: lines to `sealmark worker`, and lines from it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A worker process, spoken to line by line.
+/// A worker process, driven line by line.
 struct Worker {
     child: Child,
     input: ChildStdin,
@@ -108,7 +108,7 @@ fn hidden_verbs_are_found_before_arguments_are_parsed_and_only_alone() {
     };
     assert_eq!(run(&["worker"]), (Some(0), String::new()));
     let (code, said) = run(&["step"]);
-    assert!(code == Some(2) && said.contains("this verb is for `sealmark trace` itself"), "{said}");
+    assert!(code == Some(2) && said.contains("only for internal use by `sealmark trace`"), "{said}");
     for arguments in [&["worker", "now"], &["step", "--help"]] {
         let (code, said) = run(arguments);
         assert!(code == Some(2) && said.contains("unrecognized subcommand"), "{arguments:?}: {said}");

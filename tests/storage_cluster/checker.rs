@@ -1,4 +1,4 @@
-//! The checker, which sees every nonce and every record, and what holds of a member's disk at the end.
+//! The checker, which sees every nonce and every record, and the promises about a member's disk at the end.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Checker {
     }
 }
 
-/// That a member opens its records and its log with what is on its disk.
+/// Checks that a member opens its records and its log with the data on its disk.
 pub fn check(id: u64, disk: &Recorder, checker: &Checker) -> Outcome<()> {
     let text = |error: sealmark::scheme::storage::Error| format!("member {id}: {error}");
     let sidecar = Sidecar::read(disk, Path::new(SIDECAR)).map_err(text)?;
@@ -49,7 +49,7 @@ pub fn check(id: u64, disk: &Recorder, checker: &Checker) -> Outcome<()> {
             return Err(format!("member {id}: a record reads as another"));
         }
     }
-    // Its process has the log open still.
+    // Its process still has the log open.
     let log = Log::open(&disk.after_restart()).map_err(|error| error.to_string())?;
     for entry in log.entries().map_err(|error| error.to_string())? {
         if let openraft::EntryPayload::Normal(data) = &entry.payload {

@@ -15,7 +15,7 @@ use sealmark::scheme::storage::guards::LogScanner;
 
 use crate::Types;
 
-/// A database of the log: entries under their index, and what else must last.
+/// A database of the log: entries under their index, and the other durable state.
 #[derive(Clone, Debug)]
 pub struct Log(Arc<Redb>);
 

@@ -1,11 +1,12 @@
-//! Three replicated members under openraft: bootstrap, registration, rotation and both cut-overs go through its log,
-//! members are stopped, lose power and are cut off at random, and are started again from their disks. At the end every
-//! member opens every record that it wrote and every entry of its log, and a checker that saw every nonce ever issued
-//! finds none twice.
+//! Three replicated members under openraft. Bootstrap, registration, rotation and both cut-overs go through
+//! its log. Members are stopped, lose power and are cut off at random, and are restarted from their disks. At
+//! the end every member opens every record that it wrote and every entry of its log, and a checker that saw
+//! every nonce finds no repetition.
 //!
-//! What a cluster must do that the scheme alone cannot: before a rotation is proposed every member is registered under
-//! the new key, since a member that stops between a rotation and its own registration may not start again; and entries
-//! are proposed one after the other by a leader that has applied all before, so that none is in clear behind the cut-over.
+//! The cluster has two duties that the scheme alone cannot fulfil. It registers every member under the new
+//! key before it proposes a rotation, because a member that stops between a rotation and its registration may
+//! not start again. And a leader that has applied all earlier entries proposes them one at a time, so that
+//! none is in clear after the cut-over.
 
 #![expect(clippy::unwrap_used, reason = "a lock that is poisoned is a schedule that has failed already")]
 #![expect(clippy::result_large_err, reason = "openraft's errors are large, and its traits ask for them")]
@@ -109,12 +110,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops a member: as asked, or by cutting its power at one of its next steps.
+    /// Stops a member in an orderly way, or by cutting its power at one of its next steps.
     async fn stop(&mut self, id: u64, power: bool) {
         if power {
             let member = &self.members[&id];
             member.disk.plan(member.disk.steps().len() + self.rng.random_range(0..16), Fault::Power);
-            // It must be doing something to be cut off in it.
+            // The power cut needs some activity to interrupt.
             let _ = self.propose(&|_| vec![VALUE], 3).await;
         }
         let member = self.members.get_mut(&id).expect("a member");
@@ -143,7 +144,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// A member that leads and has applied all that was committed.
+    /// A leader that has applied all committed entries.
     async fn leader(&self) -> Option<(Raft<Types>, Shared)> {
         let cut_off = self.net.cut_off.lock().unwrap().clone();
         for (id, member) in &self.members {
@@ -157,7 +158,7 @@ impl Cluster {
         None
     }
 
-    /// Has an entry made by the leader committed and applied there; its index.
+    /// Makes an entry on the leader, and has it committed and applied there. Returns its index.
     async fn propose(&mut self, entry: &(dyn Fn(Identity) -> Vec<u8> + Sync), tries: usize) -> Outcome<u64> {
         for _ in 0..tries {
             if let Some((raft, machine)) = self.leader().await {
@@ -218,7 +219,7 @@ impl Cluster {
         self.propose(&enable, TRIES).await.map(drop)
     }
 
-    /// One random operation. At most one member is away at a time: two must be there to commit.
+    /// One random operation. At most one member is away at a time, because a commit needs two.
     async fn operate(&mut self) -> Outcome<()> {
         let away = self.members.iter().find(|(_, member)| member.running.is_none()).map(|(id, _)| *id);
         let cut_off = self.net.cut_off.lock().unwrap().iter().next().copied();
@@ -244,7 +245,7 @@ impl Cluster {
         }
     }
 
-    /// Brings everybody back, waits until all have applied a last entry, and checks the promises.
+    /// Brings all members back, waits until all have applied a last entry, and checks the promises.
     async fn end(mut self) -> Outcome<(usize, usize)> {
         self.net.cut_off.lock().unwrap().clear();
         let away: Vec<u64> = MEMBERS.into_iter().filter(|id| self.members[id].running.is_none()).collect();
@@ -273,7 +274,7 @@ impl Cluster {
     }
 }
 
-/// Tries for an entry before a schedule is given up.
+/// Attempts at an entry before a schedule gives up.
 const TRIES: usize = 200;
 
 async fn within<T>(ms: u64, work: impl Future<Output = T>) -> Option<T> {
@@ -289,7 +290,7 @@ async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> 
     cluster.end().await
 }
 
-/// Schedules, four at a time, up to the first that breaks a promise; their nonces and restarts.
+/// Runs schedules, four at a time, up to the first that breaks a promise. Returns their nonces and restarts.
 fn schedules(count: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();

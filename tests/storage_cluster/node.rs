@@ -28,7 +28,7 @@ pub const SIDECAR: &str = "/data/keys.json";
 /// The opcode of an entry that writes a value.
 pub const VALUE: u8 = 0x10;
 
-/// The members' whole ids: their low 16 bits differ.
+/// The members' full ids, whose low 16 bits differ.
 pub fn full_node_id(id: u64) -> u64 {
     0x5ea1_0000_0000_0000 | id
 }
@@ -37,16 +37,16 @@ pub fn kek() -> Arc<dyn Kek> {
     Arc::new(LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key"))
 }
 
-/// What can be planted in the members, to show that it is found.
+/// Defects that can be planted in the members, and that must be found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Defect {
     /// The nonces of values carry epoch 0 in every process, which no guard can see.
     EpochLeftOut,
-    /// The raised epoch is used and not kept.
+    /// The raised epoch is used but not stored.
     BumpForgotten,
 }
 
-/// What a member seals with, and who watches it.
+/// A member's means of sealing, and the checker that watches it.
 struct Member {
     id: u64,
     sealer: Sealer,
@@ -65,7 +65,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts from a disk: guards, replay of what was applied from anywhere in it, guards.
+    /// Starts from a disk: guards, a replay of the applied entries from a random point, guards.
     pub fn start(
         id: u64,
         disk: &Recorder,
@@ -122,7 +122,7 @@ impl Machine {
         self.member.file.find().ok().flatten()
     }
 
-    /// What goes into the log: sealed, once this member has applied the cut-over.
+    /// The bytes for the log: sealed once this member has applied the cut-over.
     pub fn proposal(&self, entry: &[u8]) -> Vec<u8> {
         let Member { proposals, checker, .. } = &self.member;
         let data = proposals.seal(0, entry).expect("the key is loaded");
@@ -135,7 +135,7 @@ impl Machine {
 }
 
 impl Member {
-    /// Applies one entry: the scheme's, or a value, which every member seals for itself.
+    /// Applies one entry: one of the scheme's, or a value, which every member seals for itself.
     fn apply(&self, applier: &mut Applier, index: u64, data: &[u8]) -> Result<(), String> {
         let entry = self.proposals.open(index, data).map_err(|e| e.to_string())?;
         if entry.first() != Some(&VALUE) {
@@ -167,7 +167,7 @@ fn forget_bump(file: &SidecarFile) -> Result<(), sealmark::scheme::storage::Erro
     })
 }
 
-/// A member's machine, which the harness looks into as well.
+/// A member's state machine, which the harness inspects too.
 #[derive(Clone)]
 pub struct Shared(pub Arc<Mutex<Machine>>);
 
@@ -194,7 +194,7 @@ impl RaftStateMachine<Types> for Shared {
             } else if let Some(data) = payload(&entry)
                 && let Err(why) = member.apply(applier, entry.log_id.index, data)
             {
-                // A cut wire to the disk halts a member; anything else must not.
+                // A cut connection to the disk halts a member; nothing else may.
                 if disk.exists(Path::new(SIDECAR)).is_ok() {
                     let halt = format!("member {} halts: {why}", member.id);
                     member.checker.lock().unwrap().broken.push(halt);
@@ -229,7 +229,7 @@ impl RaftStateMachine<Types> for Shared {
     }
 }
 
-/// Logs are short here, and never compacted.
+/// Logs are short here, so they are never compacted.
 pub struct NoSnapshot;
 
 impl RaftSnapshotBuilder<Types> for NoSnapshot {

@@ -1,4 +1,4 @@
-//! AES-NI and PCLMULQDQ on 128-bit vectors: any x86-64 CPU since 2010 that has both.
+//! AES-NI and PCLMULQDQ on 128-bit vectors, for any x86-64 CPU with both (since 2010).
 
 use core::arch::x86_64::*;
 
@@ -63,7 +63,7 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn load_part(from: *const u8, start: usize, end: usize) -> __m128i {
-        // SAFETY: as above; the slice is the part asked for.
+        // SAFETY: as above; the slice is the requested part.
         unsafe {
             match (start, end) {
                 (0, 16) => Self::load(from),
@@ -75,7 +75,7 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: __m128i) {
-        // SAFETY: as above; the slice is the part asked for.
+        // SAFETY: as above; the slice is the requested part.
         unsafe {
             match (start, end) {
                 (0, 16) => Self::store(to, v),
@@ -89,7 +89,7 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn keep(v: __m128i, start: usize, end: usize) -> __m128i {
-        // A mask of `end` bytes of ones is read from a table at a public offset.
+        // Reads a mask with `end` bytes of ones from a table at a public offset.
         const ONES_THEN_ZEROS: [u8; 32] = {
             let mut table = [0; 32];
             let mut i = 0;
@@ -110,7 +110,7 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does nothing to four equal columns, so a last round with a zero key is SubWord.
+        // ShiftRows does not change four equal columns, so a last round with a zero key is SubWord.
         // SAFETY: as above.
         unsafe {
             let columns = _mm_set1_epi32(word.cast_signed());
@@ -239,7 +239,7 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
-        // Without the sums, which are not there yet while the powers are being made.
+        // Does not use the sums, which do not exist yet while the powers are being computed.
         // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
@@ -328,7 +328,7 @@ impl Doubling for AesNi {
     }
 }
 
-/// A product of 256 bits, reduced.
+/// Reduces a product of 256 bits.
 ///
 /// Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
 #[inline]
@@ -341,18 +341,18 @@ pub(super) fn fold(low: __m128i, high: __m128i) -> __m128i {
     _mm_xor_si128(_mm_xor_si128(high, folded), _mm_shuffle_epi32::<0x4e>(low))
 }
 
-/// The sum of three.
+/// The sum of three vectors.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn add3(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
     _mm_xor_si128(a, _mm_xor_si128(b, c))
 }
 
-/// An `asm!` with vector operands needs a function that carries the features itself.
+/// A separate function, because `asm!` with vector operands needs the features on its own function.
 #[inline]
 #[target_feature(enable = "sse2")]
 unsafe fn fence(s: &mut __m128i, sum: &mut Product) {
-    // SAFETY: no instruction; the values come out as they went in.
+    // SAFETY: emits no instruction and leaves the values unchanged.
     unsafe {
         core::arch::asm!(
             "/* {0} {1} {2} {3} */", inout(xmm_reg) *s, inout(xmm_reg) sum.low,

@@ -1,8 +1,9 @@
-//! AES and PMULL on 128-bit NEON vectors: 64-bit ARM with the cryptographic extension, little-endian.
+//! AES and PMULL on 128-bit NEON vectors, for 64-bit little-endian ARM with the cryptographic extension.
 //!
-//! Two rows from this file: `armv8`, and `armv8-sha3` for CPUs that have EOR3 as well (Armv8.2 SHA-3: Apple
-//! M1, Neoverse V1 and later), in which sums of three are one instruction. A big-endian target gets the
-//! portable backend alone. Run under emulation only, so far: correct there, and no speed is claimed.
+//! This file supplies two rows: `armv8`, and `armv8-sha3` for CPUs that also have EOR3 (Armv8.2 SHA-3: Apple
+//! M1, Neoverse V1 and later), which adds three vectors with one instruction. A big-endian target has only
+//! the portable backend. So far this code has run only under emulation: it is correct there, and no speed is
+//! claimed.
 
 use core::arch::aarch64::*;
 
@@ -10,7 +11,7 @@ use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
 use crate::aead::{Alg, Tag, block, kernel};
 
-/// The lanes; with `EOR3` where sums of three are one instruction.
+/// The lanes; with `EOR3` if one instruction adds three vectors.
 #[derive(Clone, Copy)]
 pub(super) struct Armv8<const EOR3: bool>;
 
@@ -23,8 +24,8 @@ unsafe impl Plain for uint8x16_t {}
 /// A block inside AES, and the round key that it still lacks.
 ///
 /// AESE adds its key before SubBytes, so each round of FIPS 197 leaves its key to the next instruction.
-/// Carried beside the block, the key costs nothing: AESE and AESMC stand next to each other, as cores that
-/// fuse them want.
+/// Carrying the key with the block costs nothing: AESE and AESMC stay adjacent, as cores that fuse them
+/// require.
 #[derive(Clone, Copy)]
 pub(super) struct State {
     block: uint8x16_t,
@@ -72,7 +73,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn load_part(from: *const u8, start: usize, end: usize) -> uint8x16_t {
-        // SAFETY: as above; the slice is the part asked for.
+        // SAFETY: as above; the slice is the requested part.
         unsafe {
             match (start, end) {
                 (0, 16) => Self::load(from),
@@ -84,7 +85,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn store_part(to: *mut u8, start: usize, end: usize, v: uint8x16_t) {
-        // SAFETY: as above; the slice is the part asked for.
+        // SAFETY: as above; the slice is the requested part.
         unsafe {
             match (start, end) {
                 (0, 16) => Self::store(to, v),
@@ -108,7 +109,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does nothing to four equal columns, so AESE with a zero key is SubWord.
+        // ShiftRows does not change four equal columns, so AESE with a zero key is SubWord.
         // SAFETY: as above.
         unsafe {
             let columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
@@ -222,7 +223,7 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn multiply_one(sum: Product, x: uint8x16_t, h: *const Block) -> Product {
-        // Without the sums, which are not there yet while the powers are being made.
+        // Does not use the sums, which do not exist yet while the powers are being computed.
         // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
@@ -316,19 +317,19 @@ impl<const EOR3: bool> Doubling for Armv8<EOR3> {
 }
 
 impl<const EOR3: bool> Armv8<EOR3> {
-    /// The sum of three.
+    /// The sum of three vectors.
     ///
     /// # Safety
-    /// As [`Lanes`].
+    /// As for [`Lanes`].
     #[inline(always)]
     unsafe fn add3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
-        // SAFETY: the contract of `Lanes`; EOR3 is part of `sha3`, a feature of the row whose lanes these
-        // are.
+        // SAFETY: the contract of `Lanes`; EOR3 belongs to `sha3`, a feature of the row that uses these
+        // lanes.
         unsafe { if EOR3 { eor3(a, b, c) } else { veorq_u8(veorq_u8(a, b), c) } }
     }
 }
 
-// Intrinsics beyond NEON are called from functions that carry their feature: the compiler asks it of them.
+// Intrinsics beyond NEON are called from functions that carry their feature, as the compiler requires.
 
 /// AddRoundKey, SubBytes, ShiftRows, MixColumns.
 #[inline]
@@ -344,7 +345,7 @@ fn last_round(block: uint8x16_t, key: uint8x16_t) -> uint8x16_t {
     vaeseq_u8(block, key)
 }
 
-/// The sum of three.
+/// The sum of three vectors.
 #[inline]
 #[target_feature(enable = "sha3")]
 fn eor3(a: uint8x16_t, b: uint8x16_t, c: uint8x16_t) -> uint8x16_t {
@@ -366,12 +367,12 @@ fn high_product(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
     vreinterpretq_u8_p128(vmull_high_p64(vreinterpretq_p64_u8(a), vreinterpretq_p64_u8(b)))
 }
 
-/// An `asm!` with vector operands needs a function that carries the features itself. The pending key stays
-/// free.
+/// A separate function, because `asm!` with vector operands needs the features on its own function. The
+/// pending key is not constrained.
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn fence(s: &mut State, sum: &mut Product) {
-    // SAFETY: no instruction; the values come out as they went in.
+    // SAFETY: emits no instruction and leaves the values unchanged.
     unsafe {
         core::arch::asm!("/* {0:v} {1:v} {2:v} {3:v} */", inout(vreg) s.block, inout(vreg) sum.low,
             inout(vreg) sum.middle, inout(vreg) sum.high, options(nomem, nostack, preserves_flags));

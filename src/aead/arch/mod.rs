@@ -1,4 +1,4 @@
-//! One file for each backend, and the table of them. Intrinsics appear nowhere else.
+//! The backends, one file each, and their table. Intrinsics appear nowhere else.
 
 use super::edge::Edge;
 use super::gcm::AesGcm;
@@ -14,7 +14,7 @@ mod vaes256;
 #[cfg(target_arch = "x86_64")]
 mod vaes512;
 
-/// Every backend that was compiled in, quickest last. A static, so that the kernels are compiled here and
+/// Every backend that was compiled in, fastest last. A static, so that the kernels are compiled here and
 /// nowhere else.
 pub static BACKENDS: &[Backend] = &[
     portable::BACKEND,
@@ -30,7 +30,7 @@ pub static BACKENDS: &[Backend] = &[
     armv8::BACKEND_SHA3,
 ];
 
-/// The row of a backend.
+/// The table row of a backend.
 const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> Backend {
     Backend {
         name,
@@ -40,7 +40,8 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
         detect: L::detected,
         make: |alg, bytes| {
             assert!(L::detected() && bytes.len() == alg.key_len(), "checked by Backend::key");
-            // SAFETY: both were asserted; the rounds are the algorithm's (FIPS 197, table 3).
+            // SAFETY: both conditions were asserted; the number of rounds is the algorithm's (FIPS 197, table
+            // 3).
             unsafe {
                 match alg {
                     Alg::Aes128Gcm => AesGcm::<L, 10>::boxed(alg, bytes),
@@ -52,7 +53,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
         probe: if L::INTERLEAVES {
             Some(|probe, turns| {
                 assert!(L::detected(), "checked by Backend::probe");
-                // SAFETY: it was asserted.
+                // SAFETY: the features were asserted.
                 unsafe { L::probe(probe, turns) }
             })
         } else {
@@ -61,7 +62,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
     }
 }
 
-/// The entry points of a backend carrying the listed features.
+/// Implements the entry points of a backend, with the listed features.
 macro_rules! edge {
     ($lanes:ty, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
         impl $crate::aead::edge::Edge for $lanes {
@@ -209,7 +210,8 @@ macro_rules! edge {
 }
 use edge;
 
-/// The one list of a backend's features: its row's list, the run-time check and the attribute come from it.
+/// Declares a backend's features once: the row's list, the run-time check and the attribute are generated
+/// from it.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_backend {
     ($lanes:ty, $name:literal, $batch:ident, [$($feature:tt),+]) => {
@@ -223,7 +225,7 @@ macro_rules! x86_backend {
 #[cfg(target_arch = "x86_64")]
 use x86_backend;
 
-/// As `x86_backend`, for ARM; the row's name comes first, since one file may hold two.
+/// Like `x86_backend`, for ARM; the row's name comes first, because one file may hold two rows.
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 macro_rules! arm_backend {
     ($row:ident, $lanes:ty, $name:literal, [$($feature:tt),+]) => {

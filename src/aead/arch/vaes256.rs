@@ -1,4 +1,5 @@
-//! VAES and VPCLMULQDQ on 256-bit vectors: CPUs with both and no AVX-512 (Alder Lake, Zen 3 and later).
+//! VAES and VPCLMULQDQ on 256-bit vectors, for CPUs with both but without AVX-512 (Alder Lake, Zen 3 and
+//! later).
 
 use core::arch::x86_64::*;
 
@@ -192,7 +193,7 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
-        // One after the other: with 16 registers, what they would share costs more than it saves.
+        // One after the other: with 16 registers, sharing work between them costs more than it saves.
         // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
         unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
@@ -282,7 +283,7 @@ impl Doubling for Vaes256 {
     }
 }
 
-/// The low and the high half of each lane's product: the middle part goes to both.
+/// The low and the high half of each lane's product; the middle part is added to both.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn halves(sum: Product) -> [__m256i; 2] {
@@ -300,11 +301,11 @@ fn add_lanes(v: __m256i) -> __m128i {
     _mm_xor_si128(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v))
 }
 
-/// An `asm!` with vector operands needs a function that carries the features itself.
+/// A separate function, because `asm!` with vector operands needs the features on its own function.
 #[inline]
 #[target_feature(enable = "avx")]
 unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
-    // SAFETY: no instruction; the values come out as they went in.
+    // SAFETY: emits no instruction and leaves the values unchanged.
     unsafe {
         core::arch::asm!(
             "/* {0} {1} {2} {3} */", inout(ymm_reg) *s, inout(ymm_reg) sum.low,
@@ -430,7 +431,7 @@ impl ManyLanes for Vaes256 {
     }
 }
 
-/// Adds the lane-wise products of `x` and `h`, beside which stand the sums of its halves.
+/// Adds the lane-wise products of `x` and `h`; `sums` holds the sums of the halves of `h`.
 #[inline]
 #[target_feature(enable = "avx2,vpclmulqdq")]
 fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
@@ -442,14 +443,14 @@ fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
     }
 }
 
-/// One lane after the other.
+/// Joins two lanes into a vector.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn join(lanes: [__m128i; 2]) -> __m256i {
     _mm256_set_m128i(lanes[1], lanes[0])
 }
 
-/// The lanes.
+/// Splits a vector into its lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn split(v: __m256i) -> [__m128i; 2] {

@@ -1,4 +1,4 @@
-//! VAES and VPCLMULQDQ on 512-bit vectors: CPUs with AVX-512 and both (Ice Lake, Zen 4 and later).
+//! VAES and VPCLMULQDQ on 512-bit vectors, for CPUs with both and AVX-512 (Ice Lake, Zen 4 and later).
 
 use core::arch::x86_64::*;
 
@@ -271,14 +271,14 @@ impl Doubling for Vaes512 {
     }
 }
 
-/// Ones for the bytes `start..end`.
+/// A mask with ones for the bytes `start..end`.
 #[inline]
 #[target_feature(enable = "bmi2")]
 fn mask(start: usize, end: usize) -> u64 {
     _bzhi_u64(u64::MAX << start, end as u32)
 }
 
-/// The low and the high half of each lane's product: the middle part goes to both.
+/// The low and the high half of each lane's product; the middle part is added to both.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn halves(sum: Product) -> [__m512i; 2] {
@@ -297,11 +297,11 @@ fn add_lanes(v: __m512i) -> __m128i {
     _mm_xor_si128(_mm256_castsi256_si128(two), _mm256_extracti128_si256::<1>(two))
 }
 
-/// An `asm!` with vector operands needs a function that carries the features itself.
+/// A separate function, because `asm!` with vector operands needs the features on its own function.
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
-    // SAFETY: no instruction; the values come out as they went in.
+    // SAFETY: emits no instruction and leaves the values unchanged.
     unsafe {
         core::arch::asm!(
             "/* {0} {1} {2} {3} */", inout(zmm_reg) *s, inout(zmm_reg) sum.low,
@@ -449,7 +449,7 @@ impl ManyLanes for Vaes512 {
     }
 }
 
-/// Adds the lane-wise products of `x` and `h`, beside which stand the sums of its halves.
+/// Adds the lane-wise products of `x` and `h`; `sums` holds the sums of the halves of `h`.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 fn multiply(sum: Product, x: __m512i, h: __m512i, sums: __m512i) -> Product {
@@ -461,7 +461,7 @@ fn multiply(sum: Product, x: __m512i, h: __m512i, sums: __m512i) -> Product {
     }
 }
 
-/// [`multiply`] for two vectors: their middle factors share a vector, as those of the powers do.
+/// [`multiply`] for two vectors, whose middle factors share one vector, as those of the powers do.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 fn multiply_two(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -> Product {
@@ -486,7 +486,7 @@ fn multiply_two(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -
     }
 }
 
-/// One lane after the other.
+/// Joins four lanes into a vector.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn join(lanes: [__m128i; 4]) -> __m512i {
@@ -494,7 +494,7 @@ fn join(lanes: [__m128i; 4]) -> __m512i {
     _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), _mm256_set_m128i(lanes[3], lanes[2]))
 }
 
-/// The lanes.
+/// Splits a vector into its lanes.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn split(v: __m512i) -> [__m128i; 4] {
@@ -507,7 +507,7 @@ fn split(v: __m512i) -> [__m128i; 4] {
     ]
 }
 
-/// Ones for the first `len` bytes of a lane.
+/// A mask with ones for the first `len` bytes of a lane.
 #[inline]
 fn ones(len: usize) -> u16 {
     ((1u32 << len) - 1) as u16

@@ -1,4 +1,4 @@
-//! A file of the recorder: its bytes as they are read, as they are on the medium, and what lies between.
+//! A file of the recorder: its bytes as read, its bytes on the medium, and the changes between the two.
 
 use std::path::PathBuf;
 
@@ -7,21 +7,21 @@ use super::image::Image;
 
 #[derive(Clone, Default, Debug)]
 pub(super) struct File {
-    /// The name that it was made under.
+    /// The name under which it was created.
     pub(super) path: PathBuf,
-    /// As it is read.
+    /// The content that readers see.
     pub(super) now: Image,
-    /// As it is on the medium for certain.
+    /// The content that is certainly on the medium.
     pub(super) synced: Image,
-    /// What lies between the two.
+    /// The changes between the two.
     pub(super) unsynced: Vec<Edit>,
-    /// A sync failed: no later one helps.
+    /// Whether a sync failed, after which no later sync helps.
     pub(super) lost: bool,
-    /// Its medium keeps every state that it was in.
+    /// Whether its medium keeps every earlier state of the file.
     pub(super) keeps: bool,
-    /// Those states, where the medium does.
+    /// Those states, if the medium keeps them.
     pub(super) kept: Vec<Image>,
-    /// Somebody has it open in place.
+    /// Whether it is open for writing in place.
     pub(super) held: bool,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum Edit {
 }
 
 impl File {
-    /// Changes what is read, and maybe the medium.
+    /// Changes the content that readers see, and possibly the medium.
     pub(super) fn edit(&mut self, edit: Edit) {
         if self.keeps {
             self.kept.push(self.now.clone());
@@ -41,7 +41,7 @@ impl File {
         self.unsynced.push(edit);
     }
 
-    /// Whatever became of a write: all of it, half or nothing.
+    /// Performs a write as its fault allows: all of it, half or nothing.
     pub(super) fn write(&mut self, at: usize, bytes: &[u8], fault: Option<Fault>) {
         let done = match fault {
             None => bytes,

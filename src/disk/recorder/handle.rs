@@ -1,4 +1,4 @@
-//! Files of the recorder that somebody has open.
+//! Open files of the recorder.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Takes a step, and lets it do to the file what its fault, if any, lets it do.
+    /// Takes a step and applies it to the file as far as its fault, if any, allows.
     fn step(
         &self,
         step: impl FnOnce(PathBuf) -> Step,
@@ -42,13 +42,13 @@ impl NewFile for New {
     }
 }
 
-/// Let go of when it is dropped.
+/// An exclusively opened file, released when dropped.
 #[derive(Debug)]
 pub(super) struct Held(pub(super) Handle);
 
-/// A place or length of a file as one of this machine's memory.
+/// Converts an offset or length in a file to a `usize`.
 fn place(at: u64) -> io::Result<usize> {
-    usize::try_from(at).map_err(|_| failure(ErrorKind::FileTooLarge, "more than this machine's memory"))
+    usize::try_from(at).map_err(|_| failure(ErrorKind::FileTooLarge, "larger than the address space"))
 }
 
 impl OpenFile for Held {
@@ -64,7 +64,7 @@ impl OpenFile for Held {
         if state.files[self.0.file].now.read(place(at)?, out) {
             Ok(())
         } else {
-            Err(failure(ErrorKind::UnexpectedEof, "the file ends before"))
+            Err(failure(ErrorKind::UnexpectedEof, "the file is too short"))
         }
     }
 

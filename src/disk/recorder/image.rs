@@ -1,24 +1,24 @@
-//! The bytes of a file, in pages that its copies share until one of them is written.
+//! The bytes of a file, in pages that copies share until one of them is written.
 
 use std::sync::{Arc, LazyLock};
 
-/// As large as a database's pages: a copy that differs by one of them owns one.
+/// The size of a database page, so that a copy that differs in one page owns only one.
 const PAGE_LEN: usize = 4096;
 
 type Page = Arc<[u8; PAGE_LEN]>;
 
 static ZEROS: LazyLock<Page> = LazyLock::new(|| Arc::new([0; PAGE_LEN]));
 
-/// Bytes. What the last page has behind them is zeros.
+/// A file's bytes. The rest of the last page is zeros.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Image {
     len: usize,
     pages: Vec<Page>,
-    /// What was cut off at its end, and where: no longer read, and still on the medium.
+    /// Bytes truncated from its end, with their offsets: no longer readable, but still on the medium.
     cut_off: Vec<(usize, Arc<[u8]>)>,
 }
 
-/// As they are read: what was cut off is no part of a file.
+/// Compares what readers see: truncated bytes are not part of a file.
 impl PartialEq for Image {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.pages == other.pages
@@ -30,12 +30,12 @@ impl Image {
         self.len
     }
 
-    /// What was cut off at its end, and where.
+    /// Bytes truncated from its end, with their offsets.
     pub(super) fn cut_off(&self) -> &[(usize, Arc<[u8]>)] {
         &self.cut_off
     }
 
-    /// Fills `out` from there on; not, where the file ends before.
+    /// Fills `out` with the bytes that start at `at`; returns false if the file is too short.
     #[must_use]
     pub(super) fn read(&self, at: usize, out: &mut [u8]) -> bool {
         let inside = at.checked_add(out.len()).is_some_and(|end| end <= self.len);
@@ -55,7 +55,7 @@ impl Image {
         bytes
     }
 
-    /// Puts bytes there, if there are any; a gap before them is zeros.
+    /// Writes bytes at `at`, if there are any; a gap before them is filled with zeros.
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -71,7 +71,7 @@ impl Image {
         });
     }
 
-    /// Cuts it to that length, or lengthens it by zeros.
+    /// Truncates it to this length, or extends it with zeros.
     pub(super) fn set_len(&mut self, len: usize) {
         if len < self.len {
             let mut tail = vec![0; self.len - len];
@@ -88,7 +88,8 @@ impl Image {
     }
 }
 
-/// Cuts a range of a file at its pages: each with its page, its place in that, and its part of the range.
+/// Splits a range of a file at page boundaries; calls `each` with the page, the offset in it, and the part of
+/// the range.
 fn pieces(at: usize, len: usize, mut each: impl FnMut(usize, usize, std::ops::Range<usize>)) {
     let mut done = 0;
     while done < len {

@@ -1,14 +1,15 @@
-//! A disk in memory that records every step, fails where it is told to, and knows what a power loss may
+//! A disk in memory that records every step, fails on request, and computes every state that a power loss may
 //! leave.
 //!
-//! POSIX promises little. What was written and not synced may be there in part, in full, as zeros or not at
-//! all, and of the names changed since their folder was synced any may have changed and any not, each rename
-//! as a whole. So each unsynced change of a file is lost, there by half, there, or, where it lengthened the
-//! file, zeros; a change of its length is lost or there; and a change of a name is.
-//! [`Recorder::some_after_power_loss`] draws from all of these, [`Recorder::after_power_loss`] lists them
-//! within a bound: the last six changes of names and the last three of each file that still has a name vary,
-//! those before them were made. [`Recorder::remanence`] is what the medium holds that nobody reads any more.
-//! Not here: bytes that rot, sectors that tear in more than two, folders that are made or removed.
+//! POSIX guarantees little. After a power loss, unsynced writes may be present in part, in full, as zeros or
+//! not at all, and any subset of the name changes since the last sync of their folder may have taken effect,
+//! each rename as a whole. So in this model each unsynced write is lost, half done, done or, if it extended
+//! the file, zeros; each unsynced change of length or name is lost or done.
+//! [`Recorder::some_after_power_loss`] samples all combinations. [`Recorder::after_power_loss`] lists them
+//! within a bound: the last six name changes and the last three changes of each file that still has a name
+//! vary, and earlier ones were done. [`Recorder::remanence`] lists the bytes that the medium still holds
+//! although no file contains them any more. Not here: bit rot, sectors that tear into more than two parts,
+//! creation or removal of folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -29,9 +30,9 @@ mod image;
 mod remanence;
 mod step;
 
-/// Unsynced changes of names that vary in the list: 2^6 subsets.
+/// Unsynced name changes that vary in the list: 2^6 subsets.
 const FREE_NAMES: usize = 6;
-/// Unsynced changes of each file that do: at most 4^3 outcomes.
+/// Unsynced changes of each file that vary in the list: at most 4^3 outcomes.
 const FREE_EDITS: usize = 3;
 
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ impl NameChange {
 #[derive(Default, Debug)]
 struct State {
     dirs: BTreeSet<PathBuf>,
-    /// Shared with the disks that a power loss left, until one of them changes.
+    /// Shared with the disks left by a power loss until one of them changes.
     files: Vec<Arc<File>>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
@@ -75,11 +76,11 @@ struct State {
     plan: Option<(usize, Fault)>,
     dead: bool,
     medium: Medium,
-    /// Files that had no name when the power came back: nobody reads them, and their bytes are there.
+    /// Files without a name when the power came back: nobody can read them, but their bytes are still there.
     ghosts: Vec<Arc<File>>,
 }
 
-/// A disk that remembers. Clones share it.
+/// A disk in memory that records every step. Clones share the same disk.
 #[derive(Clone, Default, Debug)]
 pub struct Recorder(Arc<Mutex<State>>);
 
@@ -88,7 +89,7 @@ fn failure(kind: ErrorKind, what: &'static str) -> io::Error {
 }
 
 impl State {
-    /// Records a step, and what becomes of it.
+    /// Records a step and returns its fault, if one is planned.
     fn begin(&mut self, step: Step) -> io::Result<Option<Fault>> {
         self.alive()?;
         let at = self.steps.len();
@@ -114,7 +115,7 @@ impl State {
         self.names.get(path).copied().ok_or_else(|| failure(ErrorKind::NotFound, "no such file"))
     }
 
-    /// Adds a file as it is, its name synced.
+    /// Adds a file with its name synced.
     fn add(&mut self, mut file: File) {
         file.keeps = self.medium == Medium::CopyOnWrite;
         let at = self.files.len();
@@ -138,13 +139,12 @@ fn fail(fault: Option<Fault>) -> io::Result<()> {
 }
 
 impl Recorder {
-    /// An empty disk with that one folder and the one that it is in, which are there for good.
+    /// An empty disk with this folder and its parent, which are permanent.
     pub fn with_dir(dir: impl Into<PathBuf>) -> Self {
         Self::with_files(dir, [])
     }
 
-    /// A disk with that folder, the one that it is in, and these files, synced, in it or in folders of their
-    /// own.
+    /// A disk with this folder, its parent, and these files, synced, in it or in folders of their own.
     pub fn with_files(dir: impl Into<PathBuf>, files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
         let (recorder, dir) = (Self::default(), dir.into());
         let mut state = recorder.state();
@@ -163,12 +163,13 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was asked of it so far.
+    /// The steps requested so far.
     pub fn steps(&self) -> Vec<Step> {
         self.state().steps.clone()
     }
 
-    /// Lets the step of that number fail, counted from 0 and from the disk's beginning; one fault at a time.
+    /// Plans a fault for the step with this number, counted from 0 since the disk was created. Only one fault
+    /// is planned at a time.
     pub fn plan(&self, step: usize, fault: Fault) {
         self.state().plan = Some((step, fault));
     }
@@ -178,12 +179,13 @@ impl Recorder {
         self.state().names.keys().cloned().collect()
     }
 
-    /// Every disk within the bound, none twice, that may be found when the power comes back, without faults
-    /// and without history.
+    /// Every distinct disk within the bound that may be found when the power comes back, without faults and
+    /// without history.
     pub fn after_power_loss(&self) -> Vec<Self> {
         let state = self.state();
         let mut found = Vec::new();
-        // What was chosen of how many, at each of the choices of a disk: counted up until all were.
+        // For each choice on the way to a disk, the chosen outcome and the number of outcomes; counts up like
+        // an odometer.
         let mut choices: Vec<(usize, usize)> = Vec::new();
         loop {
             let mut at = 0;
@@ -208,9 +210,9 @@ impl Recorder {
         found.into_iter().map(|files| Self::holding(&state, files)).collect()
     }
 
-    /// Up to `most` of the disks that may be found, none twice: that on which everything unsynced is lost,
-    /// that on which it is there, and others by `draw`, which is given a number of outcomes and says which
-    /// one it is to be.
+    /// Up to `most` distinct disks that may be found after a power loss: one on which everything unsynced is
+    /// lost, one on which all of it is present, and others chosen by `draw`, which receives a number of
+    /// outcomes and returns the index of one.
     pub fn some_after_power_loss(&self, most: usize, mut draw: impl FnMut(usize) -> usize) -> Vec<Self> {
         let state = self.state();
         let mut found = Vec::new();
@@ -225,7 +227,7 @@ impl Recorder {
         found.into_iter().map(|files| Self::holding(&state, files)).collect()
     }
 
-    /// A disk with these contents, and with what its medium held before.
+    /// A disk with these contents whose medium also holds the earlier bytes.
     fn holding(before: &State, contents: Files) -> Self {
         let named: BTreeSet<usize> = contents.values().map(|(file, _)| *file).collect();
         let nameless = before.files.iter().enumerate().filter(|(file, _)| !named.contains(file));
@@ -240,8 +242,7 @@ impl Recorder {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// The same disk as a reboot without a power loss would find it: everything is there, no fault is
-    /// planned.
+    /// The same disk after a reboot without a power loss: everything is present and no fault is planned.
     pub fn after_restart(&self) -> Self {
         let state = self.state();
         let of = |file: usize| (file, state.files[file].now.clone());
@@ -250,10 +251,10 @@ impl Recorder {
     }
 }
 
-/// A disk's files by their names: which each was, and what it now holds.
+/// A disk's files by name: the index of each file before, and its content now.
 type Files = BTreeMap<PathBuf, (usize, Image)>;
 
-/// Adds a disk unless one that reads alike is there.
+/// Adds a disk unless an equal one is already listed.
 fn push_new(found: &mut Vec<Files>, files: Files) {
     let reads_alike = |other: &Files| {
         let mut names = other.iter().zip(&files);
@@ -265,8 +266,8 @@ fn push_new(found: &mut Vec<Files>, files: Files) {
 }
 
 impl State {
-    /// What is left after a power loss, when so many last changes vary as chosen, each from `0`, lost, to the
-    /// last, there.
+    /// The files left by a power loss if the last `names` name changes and the last `edits` edits of each
+    /// file vary by `choose`: outcome 0 is lost, the last outcome is done.
     fn left(&self, names: usize, edits: usize, choose: &mut dyn FnMut(usize) -> usize) -> Files {
         let mut left = self.synced_names.clone();
         let (made, varying) = self.unsynced.split_at(self.unsynced.len().saturating_sub(names));
@@ -299,7 +300,7 @@ impl Disk for Recorder {
         if !state.dirs.contains(dir) {
             return Err(failure(ErrorKind::NotFound, "no such folder"));
         }
-        // Its own folder is what `parent` says of a path without one.
+        // `parent` returns the folder itself for a path without one.
         let inside = |path: &&PathBuf| parent(path) == dir && path.as_path() != dir;
         let paths = state.names.keys().chain(&state.dirs).filter(inside);
         let names: BTreeSet<OsString> = paths.filter_map(|path| Some(path.file_name()?.to_owned())).collect();
@@ -314,7 +315,7 @@ impl Disk for Recorder {
             return Err(failure(ErrorKind::NotFound, "no such folder"));
         }
         if state.names.contains_key(path) {
-            return Err(failure(ErrorKind::AlreadyExists, "the file is there"));
+            return Err(failure(ErrorKind::AlreadyExists, "the file exists"));
         }
         let file = state.files.len();
         let keeps = state.medium == Medium::CopyOnWrite;
@@ -328,7 +329,7 @@ impl Disk for Recorder {
         state.alive()?;
         let file = state.file(path)?;
         if std::mem::replace(&mut Arc::make_mut(&mut state.files[file]).held, true) {
-            return Err(failure(ErrorKind::WouldBlock, "another has it open"));
+            return Err(failure(ErrorKind::WouldBlock, "another holder has it open"));
         }
         Ok(Box::new(Held(Handle { disk: self.clone(), file })))
     }

@@ -1,11 +1,10 @@
-//! What the medium still holds: the bytes of files that lost their names, of lengths cut off, of writes that
-//! came later.
+//! Bytes that the medium still holds after they were removed, truncated or overwritten.
 //!
-//! A name that is taken away erases nothing, a shorter length neither, and an overwriting only once it is
-//! synced. So a secret is gone from an in-place medium when each of its places was overwritten and synced; on
-//! one that copies on write (some file systems, every journal of data, all flash) it never is. Where it
-//! cannot be told whether a write reached the medium, both are held. Not here: blocks that another file is
-//! given, which would erase by chance.
+//! Removing a name or truncating a file erases nothing; overwriting erases only once it is synced. So a
+//! secret is gone from an in-place medium when every place that held it has been overwritten and synced; on a
+//! copy-on-write medium (some file systems, every data journal, all flash) it is never gone. If it is
+//! uncertain whether a write reached the medium, both old and new bytes count as held. Not here: reuse of
+//! freed blocks by other files, which may erase bytes by chance.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,40 +13,40 @@ use super::Recorder;
 use super::file::File;
 use super::image::Image;
 
-/// What becomes of bytes that are written over.
+/// What happens to overwritten bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Medium {
-    /// They are gone once the new ones are synced.
+    /// They are gone once the new bytes are synced.
     #[default]
     InPlace,
-    /// They stay for good, elsewhere on the medium.
+    /// They remain elsewhere on the medium for good.
     CopyOnWrite,
 }
 
 /// Bytes that the medium holds, or may hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remnant {
-    /// The name of the file that they were written to: that it was made under, or had at the last power
+    /// The name of the file that they were written to: its name when it was created, or at the last power
     /// loss.
     pub path: PathBuf,
-    /// Whether that file still has a name. Its bytes are held all the same.
+    /// Whether that file still has a name. Its bytes are held in either case.
     pub named: bool,
-    /// Where in the file they began.
+    /// Their offset in the file.
     pub at: usize,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
 impl Remnant {
-    /// Whether these bytes stand in it in a row. An empty search is in everything.
+    /// Whether it contains these bytes contiguously. Every remnant contains the empty sequence.
     pub fn holds(&self, bytes: &[u8]) -> bool {
         bytes.is_empty() || self.bytes.windows(bytes.len()).any(|window| window == bytes)
     }
 }
 
 impl File {
-    /// Every state of the file that the medium may hold: as it was synced, after each change since, and each
-    /// that a medium which copies on write keeps.
+    /// Every state of the file that the medium may hold: as last synced, after each change since, and every
+    /// earlier state kept by a copy-on-write medium.
     pub(super) fn held_images(&self) -> Vec<Image> {
         let mut images = self.kept.clone();
         let mut image = self.synced.clone();
@@ -61,7 +60,7 @@ impl File {
     }
 }
 
-/// The bytes of these states, and what was cut off their ends, each but once.
+/// The bytes of these states and those truncated from their ends, without duplicates.
 fn remnants(path: &Path, named: bool, images: &[Image], found: &mut Vec<Remnant>) {
     let first = found.len();
     let mut add = |at: usize, bytes: Vec<u8>| {
@@ -77,7 +76,7 @@ fn remnants(path: &Path, named: bool, images: &[Image], found: &mut Vec<Remnant>
 }
 
 impl Recorder {
-    /// The same disk on another medium, from now on.
+    /// Moves the disk to another kind of medium from now on.
     #[must_use]
     pub fn on(self, medium: Medium) -> Self {
         let mut state = self.state();
@@ -88,8 +87,8 @@ impl Recorder {
         self
     }
 
-    /// Everything that somebody who reads the medium itself may find, whole states of files among it: of
-    /// those that have a name, those that lost it, and of what was before.
+    /// Everything that a reader of the raw medium may find, including complete states of files: of files with
+    /// a name, of files that lost theirs, and of earlier contents.
     pub fn remanence(&self) -> Vec<Remnant> {
         let state = self.state();
         let mut found = Vec::new();
@@ -103,7 +102,7 @@ impl Recorder {
         found
     }
 
-    /// Whether the medium may still hold these bytes in a row.
+    /// Whether the medium may still hold these bytes contiguously.
     pub fn still_holds(&self, bytes: &[u8]) -> bool {
         self.remanence().iter().any(|remnant| remnant.holds(bytes))
     }
@@ -142,7 +141,7 @@ mod tests {
                 (holding[0].named, holding[0].at, holding[0].bytes.len()),
                 (false, 0, 200 + KEY.len())
             );
-            // Neither a power loss nor a restart takes it away.
+            // Neither a power loss nor a restart erases it.
             let after = disk.after_power_loss().into_iter().chain([disk.after_restart()]);
             for left in after.flat_map(|left| [left.after_restart(), left]) {
                 assert!(left.still_holds(KEY));
@@ -151,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn an_overwriting_in_place_takes_it_away_once_it_is_synced() {
+    fn overwriting_in_place_erases_once_it_is_synced() {
         let disk = with_key();
         let file = disk.open(path()).unwrap();
         file.write_at(100, &[0; KEY.len()]).unwrap();
         assert!(!disk.read(path()).unwrap().windows(KEY.len()).any(|window| window == KEY));
-        assert!(disk.still_holds(KEY), "it may not have reached the medium");
+        assert!(disk.still_holds(KEY), "the write may not have reached the medium");
         file.sync().unwrap();
         assert!(!disk.still_holds(KEY));
         assert!(disk.still_holds(&[2; 100]), "the rest is there");
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overwriting_of_a_part_leaves_the_rest() {
+    fn overwriting_a_part_leaves_the_rest() {
         let disk = with_key();
         let file = disk.open(path()).unwrap();
         file.write_at(100, &[0; 10]).unwrap();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_cut_leaves_what_was_behind_it_and_growing_again_does_not_erase_it() {
+    fn truncated_bytes_remain_and_extending_the_file_again_does_not_erase_them() {
         let disk = with_key();
         let file = disk.open(path()).unwrap();
         file.set_size(50).unwrap();
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_power_loss_during_an_overwriting_leaves_what_the_disk_then_reads_and_no_more() {
+    fn a_power_loss_while_overwriting_leaves_only_what_the_disk_then_reads() {
         let disk = with_key();
         disk.open(path()).unwrap().write_at(100, &[0; KEY.len()]).unwrap();
         let (mut old, mut new) = (0, 0);
@@ -207,7 +206,7 @@ mod tests {
             assert_eq!(left.still_holds(KEY), reads);
             old += usize::from(reads);
             new += usize::from(!reads);
-            // The next process overwrites it again, and then it is gone.
+            // The next process overwrites the key again, and then it is gone.
             let file = left.open(path()).unwrap();
             file.write_at(100, &[0; KEY.len()]).unwrap();
             file.sync().unwrap();
@@ -225,7 +224,7 @@ mod tests {
         assert!(disk.still_holds(KEY));
         drop(file);
         let after = disk.after_restart();
-        assert!(after.still_holds(KEY), "a restart neither");
+        assert!(after.still_holds(KEY), "a restart does not erase it either");
         let file = after.open(path()).unwrap();
         file.write_at(0, &[9; 5]).unwrap();
         file.sync().unwrap();

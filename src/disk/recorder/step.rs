@@ -1,37 +1,37 @@
-//! The steps of a disk, and how each may fail.
+//! The steps of a disk, and the ways in which each may fail.
 
 use std::path::PathBuf;
 
-/// What was asked of the disk, done or not.
+/// A request to the disk, whether it succeeded or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// A file was made.
+    /// Create a file.
     Create(PathBuf),
-    /// So many bytes were put behind those it had.
+    /// Append this many bytes.
     Write(PathBuf, usize),
-    /// So many bytes were put at that place.
+    /// Write this many bytes at this offset.
     WriteAt(PathBuf, u64, usize),
-    /// It was cut or lengthened to that.
+    /// Truncate or extend the file to this length.
     SetSize(PathBuf, u64),
-    /// Its bytes were synced.
+    /// Sync the file's bytes.
     Sync(PathBuf),
-    /// It was given another name.
+    /// Rename the file.
     Rename(PathBuf, PathBuf),
-    /// Its name was taken away.
+    /// Remove the file's name.
     Remove(PathBuf),
-    /// A folder's names were synced.
+    /// Sync a folder's names.
     SyncDir(PathBuf),
 }
 
 /// How a step fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// The power is gone: this and all that follows is not done, nor anything read.
+    /// The power is gone: this step and all later ones fail, including reads.
     Power,
-    /// The disk is full: this step fails, a write half done.
+    /// The disk is full: this step fails, and a write is half done.
     NoSpace,
-    /// The medium fails this step; a sync that fails has lost its bytes for good, as on Linux.
+    /// The medium fails this step; a failed sync loses its bytes for good, as on Linux.
     Io,
-    /// From this step on nothing can be changed.
+    /// From this step on the disk is read-only.
     ReadOnly,
 }

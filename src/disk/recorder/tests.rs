@@ -1,4 +1,4 @@
-//! What a power loss leaves, and how each fault fails.
+//! The states that a power loss leaves, and the effect of each fault.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn found(disk: &Recorder, path: &str) -> BTreeSet<Option<Vec<u8>>> {
 }
 
 #[test]
-fn unsynced_bytes_may_be_absent_halved_zeros_or_there() {
+fn unsynced_bytes_may_be_absent_halved_zeros_or_complete() {
     let disk = Recorder::with_dir("/d");
     let mut file = write(&disk, "/d/a", b"1234");
     disk.sync_dir(Path::new("/d")).unwrap();
@@ -33,7 +33,7 @@ fn a_synced_file_in_an_unsynced_folder_may_have_no_name() {
 }
 
 #[test]
-fn names_change_one_without_the_other() {
+fn names_change_independently_of_each_other() {
     let disk = Recorder::with_dir("/d");
     for name in ["/d/a", "/d/b"] {
         write(&disk, name, b"1").sync().unwrap();
@@ -49,7 +49,7 @@ fn names_change_one_without_the_other() {
 }
 
 #[test]
-fn each_fault_fails_as_it_says() {
+fn each_fault_fails_as_documented() {
     let disk = Recorder::with_dir("/d");
     disk.plan(1, Fault::NoSpace);
     let mut file = disk.create(Path::new("/d/a")).unwrap();

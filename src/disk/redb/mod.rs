@@ -1,22 +1,23 @@
-//! A store in a redb database: one file, a B-tree, copy on write, every commit on the medium when it returns.
+//! A store in a redb database: one file with a copy-on-write B-tree, in which every commit is durable when it
+//! returns.
 //!
-//! redb because it needs no C compiler, has a stable file format and frequent releases, and lets its file be
-//! ours: it runs over any [`Disk`], so that the recorder sees each of its steps. Not taken: `sled` (no stable
-//! release), `fjall` (durable only on request), `rusqlite` (C). What we add to redb, because power cuts asked
-//! for it:
+//! redb needs no C compiler, has a stable file format and frequent releases, and accepts our own file
+//! backend: it runs on any [`Disk`], so that the recorder sees each of its steps. Rejected: `sled` (no stable
+//! release), `fjall` (durable only on request), `rusqlite` (C). Our tests with power cuts required four
+//! additions:
 //!
-//! - A new database is put there whole. redb lays out a new file in steps, and does not open one of which it
-//!   was stopped in the midst.
-//! - Every commit is in two phases. In one, a page that the disk lost after its sync, or that rots, takes
-//!   redb back to the commit before without a word, and a registry that forgets an epoch is what repeats a
-//!   nonce; in two, redb refuses to start. Nor does what is taken for whole rest on a hash that is not
-//!   cryptographic, over values that others choose. The price is a second sync.
-//! - A file that was lengthened is synced before anything else is written. redb's header may otherwise be on
-//!   the medium before the length that it speaks of, on which redb panics.
-//! - It is not closed but only ever stopped, so that it starts in one way: every page in use is read, its
-//!   checksum compared, and the free ones are found anew. A database that was closed properly redb opens
-//!   without a look at them. The price is a start that reads what is in use, which is little in a registry
-//!   and much in a large table.
+//! - A new database is created atomically. redb lays out a new file in steps, and cannot open a file whose
+//!   creation was interrupted.
+//! - Every commit has two phases. With one-phase commits, if a page rots or the disk loses it after a sync,
+//!   redb silently goes back to the previous commit, and a registry that forgets an epoch repeats nonces.
+//!   With two phases, redb refuses to start. Two phases also avoid deciding whether a commit is complete by a
+//!   non-cryptographic hash over values that others choose. The price is a second sync.
+//! - An extended file is synced before anything else is written. Otherwise redb's header may reach the medium
+//!   before the length that it refers to, and redb panics.
+//! - It is never closed, only stopped, so that there is only one way to start: redb reads every page in use,
+//!   compares its checksum, and rebuilds the list of free pages. It would open a properly closed database
+//!   without these checks. The price is a start that reads all pages in use: few for a registry, many for a
+//!   large table.
 
 use std::fmt;
 use std::io;
@@ -33,26 +34,26 @@ use super::durable::io_error;
 use super::{Change, Disk, Error, OpenFile, Recorder, Row, Store, durable_write};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-/// Pages of the database in memory, at most.
+/// The maximum size of the page cache.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Rows of one database file.
+/// The rows of one database file.
 pub struct Redb {
     database: Database,
     path: PathBuf,
-    /// From then on the file is not touched.
+    /// Once set, the file is no longer changed.
     stopped: Arc<AtomicBool>,
-    /// A commit failed, and may or may not be on the disk: only opening it anew can tell.
+    /// A commit failed and may or may not be on the disk: only reopening the database can tell.
     unsure: AtomicBool,
-    /// Held for a commit: one that waits for another must see that it failed, on which redb would panic.
+    /// Held during a commit: a commit that waits for a failing one must see the failure, or redb would panic.
     committing: Mutex<()>,
 }
 
 impl Redb {
-    /// Opens the database of that file, or makes an empty one where there is none. Two processes that both
-    /// make one lose one of the two: the caller sees to that. One that is there is held until it is dropped.
-    /// It is changed in place, so that a link to it is followed; one that leads nowhere is refused, and no
-    /// database made in its place.
+    /// Opens the database in this file, or creates an empty one if there is none. If two processes create one
+    /// at the same time, one of the two is lost; the caller must prevent that. An existing file is held
+    /// exclusively until the store is dropped. The file is changed in place, so a link to it is followed; a
+    /// dangling link is refused, and no database is created in its place.
     ///
     /// # Errors
     /// [`Error::InUse`], [`Error::Damaged`], [`Error::Database`], [`Error::Io`], and those of
@@ -66,7 +67,7 @@ impl Redb {
             _ => io_error("opening", path)(reason),
         })?;
         if file.size().map_err(io_error("opening", path))? == 0 {
-            // redb would make this a new database.
+            // redb would turn this into a new database.
             return Err(Error::Damaged { path: path.into(), why: "it is empty".into() });
         }
         let stopped = Arc::<AtomicBool>::default();
@@ -100,10 +101,10 @@ impl Redb {
     }
 }
 
-/// Opens what that file holds; an empty one becomes a database.
+/// Opens the database in this file; an empty file becomes a new database.
 fn database(file: Box<dyn OpenFile>, stopped: Arc<AtomicBool>, path: &Path) -> Result<Database, Error> {
     let backend = Backend { file, stopped };
-    // Parts of the header redb does not check but assert.
+    // redb asserts some parts of the header instead of checking them.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)
     }));
@@ -111,7 +112,7 @@ fn database(file: Box<dyn OpenFile>, stopped: Arc<AtomicBool>, path: &Path) -> R
     opened.map_err(damaged)?.map_err(|error| refused("opening", path, error.into()))
 }
 
-/// The bytes of a database without rows, made on a disk in memory.
+/// The bytes of a database without rows, created on a disk in memory.
 fn empty(path: &Path) -> Result<Vec<u8>, Error> {
     let (disk, name) = (Recorder::with_dir("/"), Path::new("/new"));
     let failed = |reason| io_error("making", path)(reason);
@@ -123,7 +124,7 @@ fn empty(path: &Path) -> Result<Vec<u8>, Error> {
     disk.read(name).map_err(failed)
 }
 
-/// Whether the rows were as they were seen, and the changes made.
+/// Makes the changes if the rows in `seen` still have the same values; returns whether it did.
 fn write(database: &Database, seen: &[Row], changes: &[Change]) -> Result<bool, ::redb::Error> {
     let mut begun = database.begin_write()?;
     begun.set_two_phase_commit(true);
@@ -150,7 +151,7 @@ fn refused(doing: &'static str, path: &Path, error: ::redb::Error) -> Error {
     use ::redb::Error as Redb;
     match error {
         Redb::Io(reason) if reason.kind() == io::ErrorKind::InvalidData => {
-            Error::Damaged { path: path.into(), why: "it does not begin as a database".into() }
+            Error::Damaged { path: path.into(), why: "it does not start like a redb database".into() }
         }
         Redb::Io(reason) => io_error(doing, path)(reason),
         Redb::Corrupted(why) => Error::Damaged { path: path.into(), why },
@@ -204,7 +205,7 @@ impl fmt::Debug for Redb {
     }
 }
 
-/// The file as redb asks for it.
+/// The file, behind redb's backend trait.
 #[derive(Debug)]
 struct Backend {
     file: Box<dyn OpenFile>,
@@ -214,7 +215,7 @@ struct Backend {
 impl Backend {
     fn running(&self) -> io::Result<()> {
         if self.stopped.load(Ordering::Acquire) {
-            return Err(io::Error::other("it is only ever stopped"));
+            return Err(io::Error::other("the database is stopped, never closed"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The database where the power is cut, the disk fails, and bytes rot.
+//! The database under power cuts, disk faults and bit rot.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,7 +19,7 @@ fn put(key: u8, value: &[u8]) -> Change {
     (vec![key], Some(value.to_vec()))
 }
 
-/// Numbers below those that it is given, always the same ones.
+/// A deterministic source of numbers below the given one.
 fn drawing(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;
     move |of| {
@@ -29,7 +29,7 @@ fn drawing(seed: u64) -> impl FnMut(usize) -> usize {
 }
 
 #[test]
-fn a_database_behaves_and_is_there_when_it_is_opened_again() {
+fn a_database_behaves_and_keeps_its_rows_when_reopened() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::with_dir("/data");
     for (disk, path) in [(&Os as &dyn Disk, &*folder.path().join("rows")), (&recorder, Path::new(FILE))] {
@@ -42,7 +42,7 @@ fn a_database_behaves_and_is_there_when_it_is_opened_again() {
 }
 
 #[test]
-fn a_new_database_is_put_there_whole() {
+fn a_new_database_is_created_atomically() {
     let disk = Recorder::with_dir("/data");
     open(&disk).unwrap();
     let steps = disk.steps();
@@ -51,7 +51,7 @@ fn a_new_database_is_put_there_whole() {
     assert!(!steps[..6].iter().any(in_place) && steps[6..].iter().any(in_place), "{steps:?}");
 }
 
-/// Commits of which one makes the file longer and later ones make it shorter.
+/// Commits, one of which extends the file while later ones shrink it.
 fn stages() -> Vec<Vec<Change>> {
     let large = vec![7; 1024 * 1024];
     let mut stages =
@@ -60,7 +60,7 @@ fn stages() -> Vec<Vec<Change>> {
     stages
 }
 
-/// Makes them; how many were acknowledged.
+/// Makes these commits; returns how many were acknowledged.
 fn commits(disk: &Recorder) -> (usize, Result<(), Error>) {
     let mut done = 0;
     let result = (|| {
@@ -74,7 +74,7 @@ fn commits(disk: &Recorder) -> (usize, Result<(), Error>) {
     (done, result)
 }
 
-/// That after that many acknowledged commits the rows are those after them, or those after one more.
+/// Asserts that the rows match the acknowledged commits, or those and the next one.
 fn check(store: &Redb, done: usize) {
     let seen = store.scan(b"", None, 9).unwrap();
     let after = |commits: usize| {
@@ -105,7 +105,7 @@ fn a_power_cut_at_any_step_leaves_all_changes_of_a_commit_or_none() {
         let (done, result) = commits(&disk);
         assert_eq!(result.is_ok(), cut == steps.len());
         for left in disk.some_after_power_loss(6, &mut draw) {
-            // A start is stopped as well, somewhere.
+            // The start itself is interrupted somewhere, too.
             left.plan(draw(12), Fault::Power);
             drop(open(&left));
             for left in left.some_after_power_loss(3, &mut draw) {
@@ -119,7 +119,7 @@ fn a_power_cut_at_any_step_leaves_all_changes_of_a_commit_or_none() {
 }
 
 #[test]
-fn after_a_failed_step_the_store_says_nothing_until_it_is_opened_again() {
+fn after_a_failed_step_the_store_refuses_every_call_until_reopened() {
     let whole = Recorder::with_dir("/data");
     commits(&whole).1.unwrap();
     let mut failed = HashSet::new();
@@ -148,10 +148,10 @@ fn after_a_failed_step_the_store_says_nothing_until_it_is_opened_again() {
         }
         check(&open(&disk.after_restart()).unwrap(), done);
     }
-    assert_eq!(failed.len(), stages().len(), "each of the commits fails somewhere");
+    assert_eq!(failed.len(), stages().len(), "every commit fails at some step");
 }
 
-/// A file whose syncs take long and then fail.
+/// A file whose syncs take a long time and then fail.
 #[derive(Debug)]
 struct Failing(Box<dyn OpenFile>, Arc<AtomicBool>);
 
@@ -182,7 +182,7 @@ impl OpenFile for Failing {
 }
 
 #[test]
-fn commits_that_wait_for_one_that_fails_fail() {
+fn commits_that_wait_for_a_failing_commit_also_fail() {
     let disk = Recorder::with_dir("/data");
     drop(open(&disk).unwrap());
     let (path, stopped, failing) = (Path::new(FILE), Arc::default(), Arc::<AtomicBool>::default());
@@ -200,15 +200,15 @@ fn commits_that_wait_for_one_that_fails_fail() {
 }
 
 #[test]
-fn a_flipped_bit_is_refused_or_was_in_nothing_that_counts() {
+fn a_flipped_bit_is_refused_or_does_not_affect_the_rows() {
     let disk = Recorder::with_dir("/data");
     let store = open(&disk).unwrap();
     store.commit(&[put(1, &[0xab; 100])]).unwrap();
     drop(store);
     let good = disk.read(Path::new(FILE)).unwrap();
     let (mut refused, mut passed) = (0, 0);
-    // The header, the row, and some of the rest. Of the sizes in the header, which redb asserts, one byte
-    // each: a panic that is caught takes its time to be printed.
+    // The header, the row, and some of the rest. redb asserts the sizes in the header, so only one byte of
+    // each is tried: printing a caught panic is slow.
     let sizes = (12..32).filter(|at| at % 4 != 0);
     let some = |at: &usize| *at < 320 || good[*at] == 0xab || at.is_multiple_of(1_021);
     for at in (0..good.len()).filter(|at| some(at) && !sizes.clone().any(|size| size == *at)) {
@@ -229,7 +229,8 @@ fn a_flipped_bit_is_refused_or_was_in_nothing_that_counts() {
     assert!(refused > 200, "{refused} refused, {passed} passed");
 }
 
-/// What a power loss would leave, if a commit were written before the length that it needs is on the medium.
+/// The state that a power loss would leave if a commit were written before the length that it needs is on the
+/// medium.
 #[test]
 fn a_file_shorter_than_its_header_says_is_refused() {
     let disk = Recorder::with_dir("/data");
@@ -243,7 +244,7 @@ fn a_file_shorter_than_its_header_says_is_refused() {
 
 #[test]
 #[cfg(unix)]
-fn a_linked_database_is_changed_where_it_lies_and_a_link_that_leads_nowhere_is_refused() {
+fn a_linked_database_is_changed_in_place_and_a_dangling_link_is_refused() {
     use crate::disk::Os;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -260,12 +261,12 @@ fn a_linked_database_is_changed_where_it_lies_and_a_link_that_leads_nowhere_is_r
 }
 
 #[test]
-fn what_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     for bytes in [&b""[..], b"no database", &[0; 4096]] {
         let disk = Recorder::with_dir("/data");
         durable_write(&disk, Path::new(FILE), bytes).unwrap();
         let error = open(&disk).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
-        assert_eq!(disk.read(Path::new(FILE)).unwrap(), bytes, "it is left as it was");
+        assert_eq!(disk.read(Path::new(FILE)).unwrap(), bytes, "the file is unchanged");
     }
 }

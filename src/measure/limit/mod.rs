@@ -1,4 +1,4 @@
-//! What this CPU can do at most: probed rates, and the bound that they put on a workload.
+//! The limit of this CPU: probed rates, and the bound that they set for a workload.
 
 pub mod probe;
 pub mod roofline;

@@ -1,77 +1,76 @@
-//! What this CPU can do at most: every backend's probes, timed beside a chain of core cycles.
+//! The peak rates of this CPU: every backend's probes, timed next to a chain of core cycles.
 //!
-//! A core changes its clock at any moment, and a virtual machine does not say to what. So every probe is
-//! timed in short slices, each right after a slice of cycles (`timing::spend_cycles`), and backends take
-//! turns; operations per cycle are the median of the slices' ratios. Not here: the bound of a message, which
-//! needs its loads, its stores and its end.
+//! A core may change its clock at any moment, and a virtual machine does not say to which frequency. So every
+//! probe is timed in short slices, each right after a slice of cycles (`timing::spend_cycles`), and backends
+//! take turns. Operations per cycle are the median of the slices' ratios. Not here: the bound of a message.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aead::{BACKENDS, Backend, Probe};
 use crate::timing::{Clock, interval, spend_cycles};
 
-/// What one backend can do at most on this CPU. Operations are on whole vectors.
+/// The peak rates of one backend on this CPU. Operations are on whole vectors.
 ///
-/// A vector under AES-128, 192 or 256 needs 10, 12 or 14 rounds and at least 3 multiplies. Where rounds and
-/// multiplies have execution units of their own, the slower of both kinds is the bound; where they share one,
-/// their sum. The mixes, which are AES-256's, tell the two apart.
+/// A vector under AES-128, 192 or 256 needs 10, 12 or 14 rounds and at least 3 multiplies. If rounds and
+/// multiplies have separate execution units, the slower of the two is the bound; if they share one, the sum
+/// is. The mixes, which are those of AES-256, tell the two cases apart.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Limits {
     /// The backend's name.
     pub backend: String,
     /// Blocks in a vector, 16 bytes each.
     pub blocks: u64,
-    /// The core's clock while this backend was probed, estimated: cycles in a nanosecond, the median.
+    /// The core's clock while this backend was probed, an estimate: the median of cycles per nanosecond.
     pub clock_ghz: f64,
     /// AES rounds, as many at once as registers allow.
     pub rounds: Figure,
-    /// AES rounds, one after the other: an operation takes a round's latency.
+    /// AES rounds in a dependent chain: one operation takes a round's latency.
     pub round_latency: Figure,
     /// Carry-less multiplies, as many at once as registers allow.
     pub multiplies: Figure,
-    /// Carry-less multiplies, one after the other: an operation takes a multiply's latency.
+    /// Carry-less multiplies in a dependent chain: one operation takes a multiply's latency.
     pub multiply_latency: Figure,
-    /// 14 rounds and 4 multiplies for a vector: AES-256-GCM without Karatsuba.
+    /// 14 rounds and 4 multiplies per vector: AES-256-GCM without Karatsuba.
     pub mix_of_four: Figure,
-    /// 14 rounds and 3 multiplies for a vector: AES-256-GCM with Karatsuba.
+    /// 14 rounds and 3 multiplies per vector: AES-256-GCM with Karatsuba.
     pub mix_of_three: Figure,
 }
 
-/// How fast one kind of operation is.
+/// The rate of one kind of operation.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Figure {
-    /// Operations in a cycle of the core, the median.
+    /// Operations per core cycle, the median.
     pub per_cycle: f64,
-    /// Nanoseconds for one operation, at [`Limits::clock_ghz`].
+    /// Nanoseconds per operation, at [`Limits::clock_ghz`].
     pub ns: f64,
 }
 
 impl Figure {
-    /// Cycles for one operation.
+    /// Cycles per operation.
     pub fn cycles(&self) -> f64 {
         1.0 / self.per_cycle
     }
 }
 
 impl Limits {
-    /// Decimal gigabytes per second at one vector for each operation: the bound that a mix sets at
+    /// Decimal gigabytes per second at one vector per operation: the bound that a mix sets at
     /// [`clock_ghz`](Self::clock_ghz).
     pub fn gb_per_s(&self, mix: Figure) -> f64 {
         16.0 * self.blocks as f64 / mix.ns
     }
 }
 
-/// Visits to each backend, by turns with the others, so that all meet the same clocks.
+/// Visits to each backend. Backends alternate, so that all see the same clock frequencies.
 const VISITS: usize = 4;
-/// Slices of each of its probes in a visit.
+/// Slices per probe and visit.
 const SLICES: usize = 8;
-/// What a visit begins with: a core may change its clock when it meets wide vectors, and takes a while to.
+/// The warm-up of a visit: a core may change its clock for wide vectors, and takes a while to do so.
 const WARM_UP_NS: f64 = 1_000_000.0;
-/// The least that a slice takes, of a probe as of cycles: short against the system's time slices and the
-/// moments between which a clock changes.
+/// The minimum length of a slice of a probe or of cycles: short compared with the scheduler's time slices and
+/// with the intervals between clock changes.
 const SLICE_NS: f64 = 100_000.0;
 
-/// Probes every backend that has probes and can run here, in about a quarter of a second on an x86-64 server.
+/// Probes every backend that has probes and can run here. Takes about 0.25 s on an x86-64 server.
 pub fn limits(clock: &Clock) -> Vec<Limits> {
     let slice_ns = SLICE_NS.max(clock.shortest_pass_ns());
     let available = BACKENDS.iter().filter(|backend| backend.available() && backend.has_probes());
@@ -95,7 +94,7 @@ pub fn limits(clock: &Clock) -> Vec<Limits> {
     backends.iter().map(limits_of).collect()
 }
 
-/// One probe of one backend, and its slices so far.
+/// One probe of one backend, with its slices so far.
 struct Probed {
     backend: &'static Backend,
     probe: Probe,
@@ -123,7 +122,7 @@ impl Slice {
 }
 
 impl Probed {
-    /// With as many turns of the loop as take a slice.
+    /// Finds the number of loop turns that fill a slice.
     fn new(backend: &'static Backend, probe: Probe, clock: &Clock, slice_ns: f64) -> Self {
         let mut one = Self { backend, probe, turns: 16, slices: Vec::with_capacity(VISITS * SLICES) };
         while one.time(clock).1 < slice_ns {
@@ -132,7 +131,7 @@ impl Probed {
         one
     }
 
-    /// The operations of its turns, and nanoseconds for them.
+    /// The operations of its turns, and the nanoseconds that they take.
     fn time(&self, clock: &Clock) -> (u64, f64) {
         let mut operations = 0;
         let ns = clock.time(|| {
@@ -150,7 +149,7 @@ impl Probed {
     }
 }
 
-/// As many cycles as take a slice.
+/// The number of cycles that fill a slice.
 fn cycles_of(clock: &Clock, slice_ns: f64) -> u64 {
     let mut cycles = 1024;
     while clock.time(|| _ = spend_cycles(cycles)) < slice_ns {
@@ -159,7 +158,7 @@ fn cycles_of(clock: &Clock, slice_ns: f64) -> u64 {
     cycles
 }
 
-/// What one backend's slices say.
+/// The rates from one backend's slices.
 fn limits_of(probed: &[Probed; Probe::ALL.len()]) -> Limits {
     let median = |of: &mut dyn Iterator<Item = f64>| {
         interval::median(&of.collect::<Vec<_>>()).expect("every probe has its slices")

@@ -1,22 +1,22 @@
 //! The least that an operation can take on this CPU: its roofline.
 //!
-//! Made of what the probes measured of the AES round and the carry-less multiply, and of nothing else. For
-//! calls that do not wait for each other: the rounds of every block and three multiplies for every block that
-//! is hashed, on whole vectors where a call is a message, and on shares of vectors where a batch is one. For
-//! a call whose nonce depends on the last tag, also the latency of what follows from one another in it: one
-//! block's rounds, the multiply of its ciphertext, and the two multiplies that reduce the product. The lowest
-//! bound of all backends of this CPU counts, for every engine alike.
+//! It rests on the probed rates of the AES round and the carry-less multiply, and on nothing else. For
+//! independent calls it is the throughput bound: the rounds of every block, and three multiplies for every
+//! hashed block, on whole vectors for single messages and on shares of vectors for batches. For a call whose
+//! nonce depends on the previous tag, it is at least the latency of the dependent chain: one block's rounds,
+//! the multiply of its ciphertext, and the two multiplies that reduce the product. The lowest bound of all
+//! backends of this CPU holds for every engine alike.
 //!
-//! Left out, so that no kernel reaches it: loads, stores, byte shuffles and additions, the reduction (but for
-//! its latency), the tail of a message, the call, and memory. And one thing may undercut it: a kernel that
-//! does not do all rounds, because some counter blocks share what the first of them do.
+//! It leaves out loads, stores, byte shuffles, additions, the reduction (except for its latency), the tail of
+//! a message, the call, and memory, so no kernel that does all rounds reaches it. A kernel that shares the
+//! first rounds between counter blocks does fewer and may exceed it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::aead::Alg;
 use crate::measure::limit::probe::Limits;
 
-/// What an operation asks of a CPU.
+/// The work of one operation.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Work {
     /// Rounds of the key size.
@@ -25,12 +25,12 @@ pub struct Work {
     pub encrypted: u32,
     /// Blocks that are hashed: AAD, message and lengths.
     pub hashed: u32,
-    /// How it meets others.
+    /// How it overlaps with other operations.
     pub overlap: Overlap,
 }
 
 impl Work {
-    /// What sealing or opening one message with AES-GCM asks.
+    /// The work of sealing or opening one message with AES-GCM.
     pub fn of_message(alg: Alg, bytes: usize, aad: usize, overlap: Overlap) -> Self {
         let rounds = match alg {
             Alg::Aes128Gcm => 10,
@@ -43,7 +43,7 @@ impl Work {
     }
 }
 
-/// How an operation meets those before and after it.
+/// How an operation overlaps with those before and after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overlap {
     /// Calls overlap, but no two share a vector.
@@ -54,33 +54,33 @@ pub enum Overlap {
     Dependent,
 }
 
-/// The least that one operation can take.
+/// The fewest cycles that one operation can take.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Bound {
-    /// Cycles of the core.
+    /// Core cycles.
     pub cycles: f64,
-    /// What sets it: `throughput` of rounds and multiplies, or `latency` of a chain of them.
+    /// What sets the bound: the `throughput` of rounds and multiplies, or the `latency` of a chain of them.
     pub by: By,
-    /// The backend whose vectors make it the least.
+    /// The backend whose vectors give the lowest bound.
     pub backend: String,
 }
 
-/// What a bound is set by.
+/// What sets a bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// How many rounds and multiplies can begin in a cycle.
+    /// The number of rounds and multiplies that can start per cycle.
     Throughput,
-    /// How long rounds and multiplies take that wait for each other.
+    /// The duration of rounds and multiplies that depend on each other.
     Latency,
 }
 
-/// Multiplies for a vector: Karatsuba's three.
+/// Multiplies per vector: Karatsuba's three.
 const MULTIPLIES: f64 = 3.0;
-/// Rounds of the mixes that were probed.
+/// Rounds of the probed mixes.
 const PROBED_ROUNDS: f64 = 14.0;
 
-/// The lowest of the backends' bounds; `None` where no backend has probes.
+/// The lowest bound of any backend; `None` if no backend has probes.
 pub fn bound(limits: &[Limits], work: &Work) -> Option<Bound> {
     limits.iter().map(|one| of_backend(one, work)).min_by(|a, b| a.cycles.total_cmp(&b.cycles))
 }
@@ -105,8 +105,8 @@ pub fn of_backend(limits: &Limits, work: &Work) -> Bound {
     }
 }
 
-/// How much of the quicker kind's time adds to the slower kind's: 0 where rounds and multiplies have
-/// execution units of their own, 1 where they share one. The probed mix of both tells.
+/// The share of the faster kind's time that adds to the slower kind's: 0 if rounds and multiplies have
+/// separate execution units, 1 if they share one. It follows from the probed mix.
 fn shared(limits: &Limits) -> f64 {
     let rounds = PROBED_ROUNDS * limits.rounds.cycles();
     let multiplies = MULTIPLIES * limits.multiplies.cycles();

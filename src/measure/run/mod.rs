@@ -1,44 +1,68 @@
-//! Carries a plan out: fresh processes that each measure every workload, and the rows of what they say.
+//! Carries out a plan: starts fresh processes that each measure every workload, and turns their answers into
+//! rows.
 //!
-//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. They
-//! are this program itself, as it is executed, and not what its path names by now.
+//! Fresh processes differ by more than the rounds within one, so the process is the unit of replication. Each
+//! is this very program, even if another file has replaced it under its path since.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
 use crate::engine::Engine;
 use crate::host::{Host, environment};
+use crate::measure::Precision;
 use crate::measure::limit::probe;
-use crate::measure::plan::ROUNDS;
 use crate::measure::trace::witness;
 use crate::measure::worker::child::sample_here;
 use crate::measure::worker::collector::Collector;
-use crate::measure::worker::fresh::{self, Note, fresh_process};
+use crate::measure::worker::fresh::{self, Event, Note, Process};
 use crate::measure::worker::known::Known;
 use crate::measure::worker::parent;
 use crate::measure::worker::protocol::Job;
-use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage};
+use crate::measure::worker::sample::reports;
+use crate::measure::{EngineVersion, Error, Plan, Run, SCHEMA, Workload, coverage, publication};
 use crate::timing::Clock;
 
 #[cfg(test)]
 mod tests;
 
 /// How far a run is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Progress<'a> {
-    /// The process that runs, from 1.
+    /// The current process, counted from 1.
     pub process: u32,
-    /// Processes in all.
+    /// The number of processes, or the largest number where the run stops at a precision.
     pub processes: u32,
-    /// The workload that was finished.
+    /// The precision at which the run stops.
+    pub until: Option<Precision>,
+    /// Ratios that were less precise after the last whole process; `None` while there are too few processes
+    /// to stop.
+    pub wide: Option<usize>,
+    /// The workload that is running, or was just finished.
     pub workload: &'a str,
-    /// Workloads finished, in all processes.
+    /// Steps so far, over all processes: rounds of workloads, and what comes before and after them.
     pub done: usize,
-    /// Workloads in all processes.
+    /// All steps.
     pub total: usize,
 }
 
-/// Measures. When `stop` becomes true, the run ends with what was finished, and is marked partial.
+impl Progress<'_> {
+    /// The state in words: `process 2 of 5`; `process 13 of at most 30, 3 ratios wider than ±3 %`.
+    pub fn state(&self) -> String {
+        let Self { process, processes, .. } = self;
+        let Some(until) = self.until else { return format!("process {process} of {processes}") };
+        let wide = self.wide.map_or_else(String::new, |wide| {
+            let ratios = if wide == 1 { "ratio" } else { "ratios" };
+            format!(", {wide} {ratios} wider than ±{:.0} %", 100.0 * until.within)
+        });
+        format!("process {process} of at most {processes}{wide}")
+    }
+}
+
+/// Measures. When `stop` becomes true, the run ends early, keeps what is finished, and is marked partial.
 ///
 /// Processes are this program with the argument `worker`, which must call
 /// [`worker_main`](crate::measure::worker_main).
@@ -53,11 +77,11 @@ pub fn run(
     run_and_keep(plan, stop, progress, &mut |_| {})
 }
 
-/// How often a run in progress is handed out, at most. After each process it is in any case.
+/// How often, at most, a run in progress is handed out within a process. It always is after each process.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Measures as [`run`], and hands what is finished to `keep` as it comes, marked partial: so that it can be
-/// on disk before something ends this process.
+/// Measures as [`run`] does, and passes the run so far, marked partial, to `keep`. The caller can write it to
+/// disk before something ends this process.
 ///
 /// # Errors
 /// As [`run`].
@@ -83,41 +107,66 @@ pub fn run_and_keep(
     let patience = fresh::patience(&job);
     let mut collector = Collector::default();
     let mut kept = Instant::now();
-    let processes = plan.processes.max(1);
+    let processes = plan.most_processes();
+    let (mut wide, mut enough) = (None, false);
     let total = workloads.len() * processes as usize;
-    let mut all_done = 0;
-    for process in 1..=processes {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let job = without_hung(
-            Job { seed: job.seed.wrapping_add(u64::from(process) << 32), ..job.clone() },
-            &mut collector,
-        );
-        let before = workloads.len() * (process as usize - 1);
-        let mut finished = 0;
-        let mut note = |collector: &Collector, workload: &str| {
+    let steps = workloads.len() * reports(plan.rounds);
+    let (mut started, mut step, mut finished) = (0, vec![0; processes as usize], 0);
+    let abreast = plan.abreast();
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    while started < processes && !enough && !stop.load(Ordering::Relaxed) {
+        let batch = started..(started + abreast).min(processes);
+        started = batch.end;
+        let mut note = |process: u32, collector: &Collector, event: Event<'_>| {
+            let (Event::Round(workload) | Event::Finished(workload)) = event;
+            let own = &mut step[process as usize];
+            // More than planned where a worker is started again.
+            *own = (*own + 1).min(steps);
+            let (done, total) = (step.iter().sum(), steps * processes as usize);
+            let process = process + 1;
+            progress(Progress { process, processes, until: plan.until, wide, workload, done, total });
+            let Event::Finished(_) = event else { return };
             finished += 1;
-            progress(Progress { process, processes, workload, done: before + finished, total });
             if kept.elapsed() >= KEEP_EVERY {
                 keep(making.run(collector, true));
                 kept = Instant::now();
             }
         };
+        let seeded =
+            |process: u32| Job { seed: job.seed.wrapping_add(u64::from(process + 1) << 32), ..job.clone() };
         if plan.processes == 0 {
-            in_process(&job, plan, &mut collector, stop, &mut note)?;
-        } else if !job.workloads.is_empty() && !job.engines.is_empty() {
-            fresh_process(job, &parent::spawn, patience, &mut collector, stop, &mut note)?;
+            in_process(&seeded(0), plan, &mut collector, stop, &mut |c, event| note(0, c, event))?;
+        } else {
+            let fresh = |process| Process::new(seeded(process), &parent::spawn, patience, stop);
+            let mut all: Vec<_> = batch.map(|process| (process, fresh(process))).collect();
+            while !all.is_empty() && !stop.load(Ordering::Relaxed) {
+                // In a fixed order, a neighbour that comes at regular times would meet the same ones.
+                all.shuffle(&mut rng);
+                for (process, worker) in &mut all {
+                    if !worker.has_begun() {
+                        worker.leave_out_hung(&mut collector);
+                    }
+                    if !worker.is_done() && !stop.load(Ordering::Relaxed) {
+                        worker.turn(&mut collector, &mut |c, event| note(*process, c, event))?;
+                    }
+                }
+                all.retain(|(_, worker)| !worker.is_done());
+            }
         }
-        all_done += finished;
         keep(making.run(&collector, true));
+        let stopped = stop.load(Ordering::Relaxed);
+        if let Some(until) = plan.until.filter(|_| started >= plan.processes && !stopped) {
+            let left = publication::left(&making.run(&collector, false), until.within);
+            wide = Some(left);
+            enough = left == 0;
+        }
     }
-    // Workloads that died are not done either, but nobody stopped them.
-    let partial = stop.load(Ordering::Relaxed) && all_done < total;
+    // Workloads whose process died are not finished either, but that is no early end.
+    let partial = stop.load(Ordering::Relaxed) && finished < total && !enough;
     Ok(making.run(&collector, partial))
 }
 
-/// A run in the making: what is known of it besides what the workers say.
+/// A run in the making: everything but the workers' answers.
 struct Making<'a> {
     plan: &'a Plan,
     workloads: &'a [&'a Workload],
@@ -128,7 +177,7 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// The run as far as it is.
+    /// The run so far.
     fn run(&self, collector: &Collector, partial: bool) -> Run {
         let plan = self.plan;
         let mut rows = collector.rows(self.workloads, &plan.engines, &self.limits);
@@ -143,6 +192,7 @@ impl Making<'_> {
             partial,
             coverage,
             within: plan.within,
+            until: plan.until,
             seed: plan.seed,
             build: env!("SEALMARK_BUILD").into(),
             clock: collector.clock.clone(),
@@ -154,28 +204,16 @@ impl Making<'_> {
     }
 }
 
-/// What the workers of a plan are asked.
+/// The job of each worker.
 fn job(plan: &Plan, workloads: &[&Workload]) -> Job {
     Job {
         workloads: workloads.iter().map(|w| w.path.clone()).collect(),
         engines: plan.engines.iter().map(|e| e.name().to_owned()).collect(),
         seed: plan.seed,
-        rounds: ROUNDS,
+        rounds: plan.rounds,
         target_ns: plan.target_ns(workloads),
+        turns: false,
     }
-}
-
-/// A job without the engines and workloads that made an earlier process hang: each would cost its patience
-/// again.
-fn without_hung(mut job: Job, collector: &mut Collector) -> Job {
-    job.workloads.retain(|workload| !collector.failures.contains_key(workload));
-    job.engines.retain(|engine| !collector.hung.contains(engine));
-    for engine in collector.hung.clone() {
-        for workload in &job.workloads {
-            collector.lose(workload, Some(&engine), "this engine hung in an earlier process".into());
-        }
-    }
-    job
 }
 
 fn version(engine: &dyn Engine) -> EngineVersion {
@@ -200,9 +238,7 @@ fn in_process(
             stopped = true;
             return Err(Error::Worker(std::io::ErrorKind::Interrupted.into()));
         }
-        if let Some(workload) = collector.take(answer) {
-            note(collector, &workload);
-        }
+        fresh::collect(collector, answer, note);
         Ok(())
     });
     if stopped { Ok(()) } else { result }

@@ -20,7 +20,8 @@ fn a_tiny_workload_gives_a_row_for_each_engine() {
     let plan = plan("seal/*-256-gcm/64", engines());
     let result = run(&plan, &AtomicBool::new(false), &mut |p| seen.push((p.done, p.total)));
     let result = result.unwrap();
-    assert_eq!(seen, [(1, 1)]);
+    let steps = reports(plan.rounds);
+    assert!(seen.iter().copied().eq((1..=steps).map(|step| (step, steps))), "{seen:?}");
     let can: Vec<_> =
         engines().into_iter().filter(|e| e.available().is_ok()).map(|e| e.name().to_owned()).collect();
     let rows: Vec<_> = result.rows.iter().map(|row| row.engine.clone()).collect();
@@ -100,7 +101,9 @@ fn nothing_to_measure_is_an_error() {
 fn a_run_that_was_stopped_keeps_what_was_finished() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-    let result = run(&plan, &stop, &mut |p| stop.store(p.done == 2, Ordering::Relaxed)).unwrap();
+    // All workloads but for their check and end, then these of two of them.
+    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
+    let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }
 
@@ -119,17 +122,50 @@ fn a_run_in_progress_is_handed_out_as_partial_and_ends_whole() {
     assert_eq!(serde_json::to_value(last).unwrap()["partial"], true);
 }
 
+/// Runs a plan, and collects the states that its progress reports.
+fn states(plan: &Plan) -> (Run, Vec<String>) {
+    let mut states = Vec::new();
+    let result = run(plan, &AtomicBool::new(false), &mut |progress| states.push(progress.state())).unwrap();
+    (result, states)
+}
+
 #[test]
-fn what_hung_is_not_asked_again_and_its_other_rows_do_not_pass_as_whole() {
+fn a_run_in_this_process_is_one_process_whatever_the_precision() {
+    let plan = plan("seal/aes-256-gcm/6?", vec![engine::find("sealmark").unwrap()]);
+    let until = Precision { within: 0.0, most: 30 };
+    let plan = Plan { until: Some(until), ..plan };
+    assert_eq!(plan.most_processes(), 1);
+    let (run, states) = states(&plan);
+    assert!(!states.is_empty() && states.iter().all(|state| state == "process 1 of at most 1"));
+    assert_eq!((run.until, run.partial, run.rows[0].processes), (Some(until), false, 1));
+    assert_eq!(Plan { processes: 12, ..plan.clone() }.most_processes(), 30);
+    assert_eq!(Plan { processes: 12, until: None, ..plan }.most_processes(), 12);
+}
+
+#[test]
+fn a_run_that_was_stopped_is_partial_whatever_its_precision() {
+    let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-    let mut collector = Collector::default();
-    collector.hung.push("slow".into());
-    collector.fail("seal/aes-256-gcm/64", None, "it hung".into());
-    let mut job = job(&plan, &plan.workloads());
-    job.engines.push("slow".into());
-    let left = without_hung(job, &mut collector);
-    assert_eq!(left.engines.len(), 1);
-    assert!(!left.workloads.iter().any(|path| path == "seal/aes-256-gcm/64"));
-    assert_eq!(collector.cells.len(), left.workloads.len());
-    assert!(collector.cells.values().all(|cell| cell.lost[0].contains("hung in an earlier process")));
+    let plan = Plan { until: Some(Precision { within: 0.03, most: 30 }), ..plan };
+    // All workloads but for their check and end, then these of two of them.
+    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
+    let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
+    assert_eq!((result.rows.len(), result.partial), (2, true));
+}
+
+#[test]
+fn progress_says_how_many_ratios_are_still_too_wide() {
+    let progress = Progress {
+        process: 13,
+        processes: 30,
+        until: Some(Precision { within: 0.03, most: 30 }),
+        wide: Some(3),
+        workload: "nonce",
+        done: 1,
+        total: 2,
+    };
+    assert_eq!(progress.state(), "process 13 of at most 30, 3 ratios wider than ±3 %");
+    assert!(Progress { wide: Some(1), ..progress }.state().ends_with("30, 1 ratio wider than ±3 %"));
+    assert_eq!(Progress { wide: None, ..progress }.state(), "process 13 of at most 30");
+    assert_eq!(Progress { until: None, ..progress }.state(), "process 13 of 30");
 }

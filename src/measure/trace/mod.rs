@@ -1,20 +1,20 @@
-//! What a workload executes on an engine: one call of it, single-stepped in a process of its own.
+//! The instructions that a workload executes on an engine: one call, single-stepped in a process of its own.
 //!
-//! The process prepares the workload's batch for one call, runs and checks it three times to be warm, and is
-//! then stepped through a fourth run, which is checked like the others. The same batch with an engine whose
-//! calls do nothing tells what is the harness': the loop over messages, the call through the trait, an
-//! envelope around it. A workload too long to be stepped is traced at a smaller size, which the result names.
+//! The process prepares the workload's batch for one call, runs and checks it three times to warm up, and is
+//! then stepped through a fourth run, which is checked like the others. The same batch on an engine whose
+//! calls do nothing gives the cost of the harness: the loop over messages, the call through the trait, an
+//! envelope around it. A workload too long to step is traced at a smaller size, which the result states.
 //!
-//! The traced process should execute what a measured one does. Both are this program, with pipes as standard
-//! input and output, the caller's folder, limits and signal mask, and the same environment
-//! (`host::environment`). They differ in this, and it does not change the code that an engine chooses:
-//! - Addresses: fixed here, random there. Engines choose by what `cpuid` and the environment say, not by
-//!   addresses. A copy may take another way where a buffer lies otherwise; that is counted as it falls here.
+//! The traced process should execute the same code as a measured one. Both are this program, with pipes as
+//! standard input and output, the caller's folder, limits and signal mask, and the same environment
+//! (`host::environment`). They differ as follows, and none of it changes the code path of an engine:
+//! - Addresses: fixed here, random there. Engines choose by `cpuid` and the environment, not by addresses. A
+//!   copy may take another path for another alignment; the count is that of the addresses here.
 //! - Core and thread: the traced process is bound to one core before it starts and works on its first thread;
 //!   a measured one binds a second thread. Engines choose once, for the process.
 //! - The argument: a verb of this program, which no engine reads.
-//! - Being traced: `ptrace` keeps every register as it is, and no engine asks whether it is traced.
-//! - The amount: one call after three to be warm, not thousands.
+//! - Tracing: `ptrace` preserves every register, and no engine checks for it.
+//! - The amount: one call after three to warm up, not thousands.
 
 pub mod witness;
 
@@ -30,14 +30,14 @@ use crate::measure::{Catalog, Error, Scope, Workload};
 use crate::timing::pin_to;
 use crate::trace::{self, Diff, MAX_STEPS, Program, Trace};
 
-/// The name and version of the JSON that a [`Traced`] is written as.
+/// The name and version of the JSON schema of a [`Traced`].
 pub const SCHEMA: &str = "sealmark.trace/1";
 
 /// The hidden verb that is traced.
 #[doc(hidden)]
 pub const VERB: &str = "step";
 
-/// What `sealmark trace` found: schema `sealmark.trace/1`.
+/// The result of `sealmark trace`: schema `sealmark.trace/1`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Traced {
     /// [`SCHEMA`].
@@ -63,23 +63,23 @@ pub struct Traced {
     pub bytes: u64,
     /// Messages of the call.
     pub messages: u64,
-    /// What the workload declares, where that is too much to be stepped through.
+    /// The size that the workload declares, where that is too long to step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Size>,
-    /// What keys, nonces and messages were drawn from.
+    /// The seed of keys, nonces and messages.
     pub seed: u64,
     /// Instructions of the same call on an engine that does nothing: the loop, the call, an envelope. Absent
-    /// where no engine takes part.
+    /// for workloads that use no engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harness: Option<u64>,
-    /// What was executed, the harness included.
+    /// The executed instructions, harness included.
     pub trace: Trace,
     /// What changed since an earlier trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
 }
 
-/// How much a call works on.
+/// The size of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Size {
     /// Bytes of each message; 0 where there is no message.
@@ -89,8 +89,8 @@ pub struct Size {
 }
 
 impl Size {
-    /// Halved until its steps are within the cap, if `known` took so many: its messages' length first, then
-    /// their number.
+    /// Halves the size until its steps, estimated from those of `known`, are within the cap: first the length
+    /// of its messages, then their number.
     fn within(mut self, known: Self, steps: u64, cap: u64) -> Self {
         let per_byte = steps as f64 / (known.bytes.max(1) * known.messages) as f64;
         let too_long = |size: Self| per_byte * (size.bytes.max(1) * size.messages) as f64 > cap as f64;
@@ -111,7 +111,7 @@ impl Traced {
     }
 }
 
-/// What the traced process is asked.
+/// The job of the traced process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Job {
     workload: String,
@@ -121,10 +121,9 @@ struct Job {
     seed: u64,
 }
 
-/// Bytes of a job on its way: filled up with spaces, so that no buffer's size depends on it.
+/// The length of an encoded job: padded with spaces, so that no buffer's size depends on its content.
 const JOB_LEN: usize = 1024;
-/// What is always traced as it is. For a larger call the steps are estimated from this one, before they are
-/// taken.
+/// The size that is always traced in full. The steps of a larger call are estimated from it first.
 const SMALL: Size = Size { bytes: 1024, messages: 1 };
 
 /// Traces one call of a workload on an engine, with keys, nonces and messages drawn from a seed.
@@ -175,8 +174,8 @@ pub fn trace(workload: &Workload, engine: &dyn Engine, seed: u64) -> Result<Trac
     })
 }
 
-/// Runs on a thread that stays on one core, as the process that it starts then does: what changes places at
-/// every step should not have to change cores. Each thread of the pool has a core of its own.
+/// Runs on a pinned thread, and the traced process inherits its core. Tracer and tracee alternate at every
+/// step and should not have to change cores for it. Each thread of the pool has a core of its own.
 fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let nth = rayon::current_thread_index().unwrap_or(0);
@@ -188,7 +187,7 @@ fn on_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// The beginning of one call: at most `steps` of it.
+/// Traces the first `steps` steps of one call.
 pub(in crate::measure) fn beginning(
     workload: &Workload,
     engine: &dyn Engine,
@@ -220,7 +219,7 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
     }
 }
 
-/// What the hidden verb [`VERB`] does: reads a job, makes its call ready, and marks one run of it.
+/// The hidden verb [`VERB`]: reads a job, prepares its call, and marks one run of it.
 ///
 /// # Errors
 /// [`Error::Protocol`] where standard input is not a job; [`Error::Worker`] where the parent is gone or does
@@ -228,7 +227,9 @@ fn one(job: &Job, cap: u64, whole: bool) -> Result<Trace, Error> {
 #[doc(hidden)]
 pub fn step_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(), Error> {
     if !trace::is_traced() {
-        return Err(Error::Worker(std::io::Error::other("nobody traces this process")));
+        return Err(Error::Worker(std::io::Error::other(
+            "nobody traces this process: `step` is for internal use",
+        )));
     }
     let mut text = String::with_capacity(2 * JOB_LEN);
     std::io::stdin().read_to_string(&mut text)?;
@@ -247,7 +248,7 @@ pub fn step_main(engines: &[&'static dyn Engine], catalog: &Catalog) -> Result<(
     Ok(std::io::stdout().write_all(serde_json::to_string(&result)?.as_bytes())?)
 }
 
-/// One call between marks, after three to get warm; each of them `checked`, unless the engine does nothing.
+/// One call between marks, after three to warm up. Each is `checked`, unless the engine does nothing.
 fn marked(
     workload: &Workload,
     messages: usize,
@@ -269,8 +270,8 @@ fn marked(
     if checked { batch.check() } else { Ok(()) }
 }
 
-/// An engine whose calls do nothing, and say that all is well: what is left is the harness. No double, for
-/// what stands between the harness and the call would be counted.
+/// An engine whose calls do nothing and report success, so that only the harness remains. It is no wrapper
+/// around another engine: the wrapper's own instructions would be counted.
 struct Nothing;
 
 impl Engine for Nothing {

@@ -1,8 +1,8 @@
-//! Taking witnesses: what the CPU really executes when an engine seals.
+//! Takes witnesses: what the CPU really executes when an engine seals.
 //!
-//! The beginning of one seal is traced for each engine, key size and range of lengths, apart from all timing.
-//! Opening and batches have no witness of their own: they are told by that of the seal. Where nothing can be
-//! traced, the witnesses say so, and what they would have stood beside goes on without.
+//! The beginning of one seal is traced for each engine, key size and range of lengths, separately from all
+//! timing. Opens and batches have no witness of their own and carry the seal's. Where tracing is impossible,
+//! the witnesses say why, and verification and measurement go on without them.
 
 use rayon::prelude::*;
 
@@ -14,11 +14,11 @@ use crate::measure::workload::catalog;
 use crate::measure::{Catalog, Error, Row, Scope};
 use crate::trace::Witness;
 
-/// Steps of a trace: wide kernels are through with a message by then, and narrow ones have shown what they
-/// are.
+/// Steps of a trace: enough for a wide kernel to finish a message, and for a narrow one to show its
+/// registers.
 const STEPS: u64 = 20_000;
 
-/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. `progress` is told
+/// Takes the witnesses of every engine that can run, with these key sizes, on all cores. Calls `progress`
 /// before each.
 ///
 /// Processes are this program with the argument [`trace::VERB`], which must call [`trace::step_main`].
@@ -32,7 +32,7 @@ pub fn take(engines: &[&'static dyn Engine], algs: &[Alg], progress: &(dyn Fn(&s
         progress(engine.name());
         one(engine, alg, length)
     };
-    // The first one alone: where the system does not let it be traced, nor does it any other.
+    // The first one runs alone: if the system refuses to trace it, it refuses the others too.
     let Some((first, others)) = all.split_first() else { return Witnesses::default() };
     let found = match one(first) {
         Err(Error::Trace(error)) if error.is_of_the_system() => vec![Err(error.to_string()); all.len()],
@@ -56,14 +56,14 @@ fn one(engine: &dyn Engine, alg: Alg, length: Length) -> Result<Witness, Error> 
     trace::beginning(seal, engine, length.sealed(), STEPS).map(|trace| trace.witness)
 }
 
-/// Gives each row its witness or the reason why it has none, and takes the time from every row of an engine
-/// that is not what its name claims.
+/// Gives each row its witness or the reason for its absence, and removes the time of every engine that does
+/// not execute what its name claims.
 pub fn attach(rows: &mut [Row], catalog: &Catalog, witnesses: &Witnesses) {
     for row in rows {
         let cipher = catalog.find(&row.workload).filter(|workload| workload.scope() == Scope::EveryEngine);
         let found = match cipher {
             Some(workload) => witnesses.find(&row.engine, workload.needs(), row.bytes),
-            None => Err("no cipher takes part"),
+            None => Err("the workload uses no cipher"),
         };
         row.no_witness = found.err().map(str::to_owned);
         row.witness = found.ok().cloned();
@@ -129,7 +129,7 @@ mod tests {
         let mut rows = [row("seal/aes-256-gcm/16384", "sealmark"), row("nonce", "sealmark")];
         attach(&mut rows, Catalog::ours(), &witnesses("sealmark", Err("forbidden".into())));
         let reasons: Vec<_> = rows.iter().map(|row| row.no_witness.as_deref()).collect();
-        assert_eq!(reasons, [Some("forbidden"), Some("no cipher takes part")]);
+        assert_eq!(reasons, [Some("forbidden"), Some("the workload uses no cipher")]);
         assert!(rows.iter().all(|row| row.ns.is_some() && row.witness.is_none() && row.error.is_none()));
     }
 

@@ -1,4 +1,4 @@
-//! What the workers have said, gathered into rows.
+//! Gathers the answers of workers into rows.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::measure::limit::roofline;
 use crate::measure::worker::protocol::{Answer, Measured, Quantiles};
 use crate::measure::{Arena, ClockInfo, Estimate, Limit, Row, Tails, Workload};
 
-/// What is known of one workload on one engine.
+/// The answers about one workload on one engine.
 #[derive(Clone, Default)]
 pub(in crate::measure) struct Cell {
     pub samples: Vec<f64>,
@@ -17,27 +17,27 @@ pub(in crate::measure) struct Cell {
     pub arena: Option<Arena>,
     pub threads: Option<u32>,
     pub clock_error: Option<f64>,
-    /// Why there is no time, whatever other processes say: a wrong result, a crash, a hang.
+    /// Why there is no time, whatever other processes report: a wrong result, a crash, a hang.
     pub error: Option<String>,
-    /// Why single processes gave no sample.
+    /// Why individual processes gave no sample.
     pub lost: Vec<String>,
 }
 
-/// Everything that the workers have said.
+/// The answers of all workers.
 #[derive(Default)]
 pub(in crate::measure) struct Collector {
     pub clock: Option<ClockInfo>,
     pub cells: BTreeMap<(String, String), Cell>,
-    /// Workloads that have no time on any engine, and why.
+    /// Workloads without a time on any engine, and why.
     pub failures: BTreeMap<String, String>,
-    /// Workloads that single processes gave no sample of, on any engine, and why.
+    /// Workloads for which individual processes gave no sample on any engine, and why.
     pub lost: BTreeMap<String, Vec<String>>,
-    /// Engines that hung: no further process is asked for them.
+    /// Engines that hung. No further process runs them.
     pub hung: Vec<String>,
 }
 
 impl Collector {
-    /// Takes an answer; the workload that it finishes.
+    /// Records an answer; returns the workload that it finishes.
     pub fn take(&mut self, answer: Answer) -> Option<String> {
         match answer {
             Answer::Clock(clock) => {
@@ -75,7 +75,7 @@ impl Collector {
         self.cells.entry((workload.to_owned(), engine.to_owned())).or_default()
     }
 
-    /// Notes why a workload has no time, on one engine or on all.
+    /// Records why a workload has no time, on one engine or on all.
     pub fn fail(&mut self, workload: &str, engine: Option<&str>, how: String) {
         match engine {
             Some(engine) => self.cell(workload, engine).error = Some(how),
@@ -83,7 +83,7 @@ impl Collector {
         }
     }
 
-    /// Notes why one process gave no sample of a workload, on one engine or on all.
+    /// Records why one process gave no sample of a workload, on one engine or on all.
     pub fn lose(&mut self, workload: &str, engine: Option<&str>, how: String) {
         match engine {
             Some(engine) => self.cell(workload, engine).lost.push(how),
@@ -91,7 +91,7 @@ impl Collector {
         }
     }
 
-    /// One row for each workload and engine of which something is known, in the order of the plan.
+    /// One row per workload and engine with an answer, in the order of the plan.
     pub fn rows(
         &self,
         workloads: &[&Workload],
@@ -115,14 +115,15 @@ impl Collector {
     }
 }
 
-/// What is wrong with a cell of which most processes gave no sample.
+/// The error of a cell for which most processes gave no sample.
 fn mostly_lost(cell: &Cell) -> Option<String> {
     let (lost, all) = (cell.lost.len(), cell.lost.len() + cell.samples.len());
     let first = cell.lost.first().filter(|_| 2 * lost > all)?;
     Some(format!("{lost} of {all} processes gave no time: {first}"))
 }
 
-/// Of every process's quantiles. One process in which an operation was too short to be timed alone decides.
+/// Combines the quantiles of all processes. If an operation was too short to be timed alone in one process,
+/// the row says so.
 fn tails(processes: &[Quantiles]) -> Option<Tails> {
     let mut ns: [Vec<f64>; 3] = Default::default();
     for quantiles in processes {
@@ -135,7 +136,7 @@ fn tails(processes: &[Quantiles]) -> Option<Tails> {
 
 fn row(workload: &Workload, engine: &str, cell: Cell, limits: &[Limits]) -> Row {
     let mut row = Row { arena: cell.arena, error: cell.error, ..Row::empty(workload, engine) };
-    // What a wrong engine took in the processes before is no time either.
+    // The samples of a wrong engine from earlier processes do not count either.
     if row.error.is_some() {
         return row;
     }
@@ -145,7 +146,7 @@ fn row(workload: &Workload, engine: &str, cell: Cell, limits: &[Limits]) -> Row 
     row.processes = cell.samples.len() as u32;
     row.samples = cell.samples;
     (row.threads, row.clock_error, row.lost) = (cell.threads, cell.clock_error, cell.lost);
-    // Bytes for each nanosecond are decimal gigabytes for each second.
+    // Bytes per nanosecond are decimal gigabytes per second.
     let speed = |ns: Estimate| (ns.median > 0.0).then(|| row.bytes as f64 / ns.median);
     row.gb_per_s = row.ns.filter(|_| row.bytes > 0 && !row.is_latency()).and_then(speed);
     row.limit = row.cycles.filter(|cycles| cycles.median > 0.0).and_then(|cycles| {

@@ -1,11 +1,11 @@
-//! The contestant that every workload has besides its engines: cycles of the core.
+//! A cycle counter that takes a turn in every round, like an engine.
 //!
-//! It takes its turn in each round like the others, so what an engine's sample is divided by was measured
-//! within the same milliseconds. A clock that changes during a run then moves nanoseconds, and no cycles.
+//! The cycle length that divides an engine's sample is therefore measured within the same milliseconds. A
+//! clock that changes during a run then changes nanoseconds, but not cycles.
 
 use crate::timing::{Clock, Timed, spend_cycles};
 
-/// What its passes are aimed at, in nanoseconds.
+/// The intended length of a pass, in nanoseconds.
 const PASS_NS: f64 = 20e3;
 
 /// One pass is `count` cycles; one operation is a cycle.
@@ -15,7 +15,7 @@ pub(in crate::measure) struct Cycles {
 }
 
 impl Cycles {
-    /// As many as take long enough to be timed.
+    /// Enough cycles to be timed.
     pub fn new(clock: &Clock) -> Self {
         let wanted = PASS_NS.max(clock.shortest_pass_ns());
         let mut count = 1024;

@@ -1,30 +1,33 @@
-//! What becomes of workers that do not finish, and whether the code that they ran is to blame.
+//! Why a worker did not finish, and whether the code that it ran is to blame.
 
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::measure::worker::protocol::{Fault, Misfit};
 
-/// What became of a worker.
+/// How a worker failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Nothing: the driver was told to stop.
+    /// It did not: the driver was told to stop.
     #[error("stopped")]
     Stopped,
+    /// It could not be started.
+    #[error("a worker process could not be started ({0})")]
+    Start(#[source] std::io::Error),
     /// It ended before it was told to.
     #[error("a worker process died ({0})")]
     Died(ExitStatus),
-    /// It was ended for its silence.
-    #[error("a worker process said nothing for {} s and was ended", .0.as_secs())]
+    /// It did not answer in time and was killed.
+    #[error("a worker process said nothing for {} s and was killed", .0.as_secs())]
     Silent(Duration),
-    /// It sent something that no answer is, or not this one.
-    #[error("a worker process said what its parent does not understand ({0})")]
+    /// It sent something that is not an answer, or not the expected one.
+    #[error("a worker process sent an answer that its parent does not understand ({0})")]
     Garbled(String),
-    /// It is another version.
-    #[error("a worker process does not fit: {0}")]
+    /// It is an incompatible version.
+    #[error("a worker process is not compatible: {0}")]
     Misfit(#[from] Misfit),
-    /// It did not carry out a command.
+    /// It refused a command.
     #[error("a worker process refused a command: {why}")]
     Refused {
         /// Whose fault that is.
@@ -37,11 +40,11 @@ pub enum Failure {
 /// Why a worker did not finish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cause {
-    /// It did what only wrong code does: a fault of memory, an instruction that the CPU lacks, an abort.
+    /// It crashed as only wrong code does: a memory fault, an illegal instruction, an abort.
     Crash,
-    /// It said nothing for too long.
+    /// It did not answer for too long.
     Hang,
-    /// Something else, perhaps from outside: a lack of memory, an operator, another version.
+    /// Another cause, perhaps external: out of memory, an operator, an incompatible version.
     Other,
 }
 
@@ -51,7 +54,9 @@ impl Failure {
         match self {
             Self::Died(status) => Cause::of(*status),
             Self::Silent(_) => Cause::Hang,
-            Self::Stopped | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => Cause::Other,
+            Self::Stopped | Self::Start(_) | Self::Garbled(_) | Self::Misfit(_) | Self::Refused { .. } => {
+                Cause::Other
+            }
         }
     }
 }
@@ -72,7 +77,7 @@ impl Cause {
         if status.signal().is_some_and(|signal| OWN.contains(&signal)) { Self::Crash } else { Self::Other }
     }
 
-    /// Windows ends a process that faults with the exception's number, whose two highest bits are set.
+    /// Windows ends a faulting process with the exception's number, whose two highest bits are set.
     #[cfg(not(unix))]
     fn of(status: ExitStatus) -> Self {
         if status.code().is_some_and(|code| code as u32 >> 30 == 3) { Self::Crash } else { Self::Other }

@@ -1,9 +1,9 @@
-//! What a worker's commands can name.
+//! The names that a worker's commands may use.
 
 use crate::engine::{self, Engine};
 use crate::measure::{Catalog, Workload};
 
-/// The engines that are compiled in and the caller's own, and the caller's workloads.
+/// The compiled-in engines, the caller's own engines, and the caller's workloads.
 #[derive(Clone, Copy)]
 pub(in crate::measure) struct Known<'a> {
     pub engines: &'a [&'static dyn Engine],
@@ -17,7 +17,7 @@ impl<'a> Known<'a> {
         Self { engines, catalog: Catalog::ours() }
     }
 
-    /// The engine of that name: the caller's own before others.
+    /// The engine of that name. The caller's own take precedence.
     pub fn engine(&self, name: &str) -> Option<&'static dyn Engine> {
         self.engines.iter().copied().find(|engine| engine.name() == name).or_else(|| engine::find(name))
     }

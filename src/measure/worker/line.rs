@@ -4,11 +4,11 @@ use std::io::{self, BufRead, Read, Write};
 
 use serde::Serialize;
 
-/// The most bytes that a line may have. A job of every workload takes a hundredth of it; a peer that sends no
-/// line at all must not fill the memory.
+/// The maximum length of a line in bytes: a hundred times that of a job with every workload. It keeps a peer
+/// that sends no line feed from filling the memory.
 pub const LINE_LEN: u64 = 1024 * 1024;
 
-/// Reads a line into `line`, in the place of what is there; `false` at the end of the input. A last line may
+/// Reads a line into `line` and overwrites its content; `false` at the end of the input. The last line may
 /// lack its line feed.
 ///
 /// # Errors

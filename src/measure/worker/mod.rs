@@ -1,9 +1,8 @@
-//! Where workloads run: worker processes, the protocol that drives them, and what is collected of their
-//! answers.
+//! Worker processes, in which workloads run, and the protocol that drives them.
 //!
-//! A driver ([`parent`]) sends [`protocol`] commands to a worker ([`child`]) and gets answers. A bench starts
-//! fresh workers (`fresh`) that each sample every workload (`sample`), and collects their rows
-//! (`collector`).
+//! A driver ([`parent`]) sends [`protocol`] commands to a worker ([`child`]) and receives answers. A bench
+//! starts fresh workers (`fresh`) that each sample every workload (`sample`), and turns their answers into
+//! rows (`collector`).
 
 pub mod child;
 pub(in crate::measure) mod collector;
@@ -15,5 +14,4 @@ pub mod line;
 pub mod parent;
 pub mod protocol;
 pub(in crate::measure) mod sample;
-pub mod stack;
 mod tail;

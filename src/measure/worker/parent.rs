@@ -1,8 +1,8 @@
 //! A driver's end of the worker protocol: one worker process, from its `hello` to its end.
 //!
-//! A worker is not trusted to work: what it says is bounded, what it may leave unsaid for how long is stated,
-//! and a [`Failure`] says what became of it. After a failure it is no longer spoken to, and ended with this
-//! value.
+//! A worker is not trusted to work: the length of its answers is bounded, it must answer in time, and a
+//! [`Failure`] says how it failed. After a failure nothing more is sent to it, and it is killed when its
+//! [`Worker`] is dropped.
 
 use std::io::{self, BufReader};
 use std::process::{Child, ChildStdin, Stdio};
@@ -18,12 +18,12 @@ use crate::measure::worker::protocol::{Answer, Command, Hello};
 /// The hidden verb that makes this program a worker.
 pub const VERB: &str = "worker";
 
-/// How often a conversation looks whether it is to stop.
+/// How often a conversation checks whether to stop.
 pub(in crate::measure) const TICK: Duration = Duration::from_millis(100);
-/// How long a worker that was told to end may take.
+/// The time allowed for a worker to end.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// Starts this program once more, as a worker.
+/// Starts another process of this program, as a worker.
 ///
 /// # Errors
 /// Those of the system.
@@ -42,8 +42,8 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// Greets a process that was started with pipes as standard input and output. It must have these
-    /// capabilities, and say so within `patience`.
+    /// Greets a process that was started with pipes as standard input and output. It must answer within
+    /// `patience` and have these capabilities.
     ///
     /// # Errors
     /// [`Failure`], after which the process is ended.
@@ -64,26 +64,26 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// What the worker said of itself.
+    /// The worker's greeting.
     pub fn hello(&self) -> &Hello {
         &self.hello
     }
 
-    /// Sends a command. Whether it arrived shows in what is [heard](Self::hear).
+    /// Sends a command. Errors show when an answer is [awaited](Self::hear).
     pub fn tell(&mut self, command: &Command) {
         self.process.tell(command);
     }
 
-    /// The next answer. An `error` is one.
+    /// Waits for the next answer. An `error` is an answer too.
     ///
     /// # Errors
-    /// [`Failure`], after which the worker is of no use.
+    /// [`Failure`], after which the worker is unusable.
     pub fn hear(&mut self, patience: Duration) -> Result<Answer, Failure> {
         self.process.hear(patience, self.stop)
     }
 
     /// Sends a command and returns its first answer. An `error` is a [`Failure::Refused`], after which the
-    /// worker can still be used.
+    /// worker is still usable.
     ///
     /// # Errors
     /// [`Failure`].
@@ -95,8 +95,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Tells the worker to end, and waits for it. One that does not is killed: everything that matters has
-    /// been said.
+    /// Tells the worker to end, and waits for it. If it does not, it is killed: its results have arrived.
     pub fn end(mut self) {
         self.tell(&Command::End);
         self.process.input = None;
@@ -105,13 +104,13 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// What an answer that nobody asked for makes of its worker.
+/// The failure of a worker that sent an unexpected answer.
 pub(in crate::measure) fn unexpected(answer: &Answer) -> Failure {
     let text = serde_json::to_string(answer).unwrap_or_else(|error| error.to_string());
-    Failure::Garbled(format!("this answer was not asked for: {}", beginning(&text)))
+    Failure::Garbled(format!("unexpected answer: {}", beginning(&text)))
 }
 
-/// As much of a line as a message has room for.
+/// The beginning of a line, short enough for a message.
 fn beginning(text: &str) -> String {
     const ROOM: usize = 120;
     match text.char_indices().nth(ROOM) {
@@ -120,7 +119,7 @@ fn beginning(text: &str) -> String {
     }
 }
 
-/// A process with its pipes; it ends with this value.
+/// A process with its pipes. Dropping it kills the process.
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -130,7 +129,7 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may be gone already; killing a dead one is refused, harmlessly.
+        // It may have ended already; killing it then fails harmlessly.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -140,7 +139,7 @@ impl Process {
     fn new(mut child: Child) -> Self {
         let (send, lines) = mpsc::channel();
         if let Some(output) = child.stdout.take() {
-            // It ends with the pipe, with a line that is too long, or with the first line that nobody takes.
+            // The thread ends at the end of the pipe, at a line that is too long, or when nobody receives.
             std::thread::spawn(move || {
                 let mut output = BufReader::new(output);
                 let mut text = Vec::new();
@@ -161,7 +160,7 @@ impl Process {
     }
 
     fn tell(&mut self, command: &Command) {
-        // A process that is already dead, or reads no more, shows by its answers.
+        // A process that has ended or no longer reads shows when an answer is awaited.
         if self.input.as_mut().is_some_and(|input| line::write(input, command).is_err()) {
             self.input = None;
         }
@@ -188,29 +187,31 @@ impl Process {
         }
     }
 
-    /// It has closed its output, so it is dead or will not be understood again.
+    /// It has closed its output, so it has ended or can send no further answer.
     fn ended(&mut self) -> Failure {
         let _ = self.child.kill();
         match self.child.wait() {
             Ok(status) => Failure::Died(status),
-            Err(error) => Failure::Garbled(format!("and the system does not say how it ended: {error}")),
+            Err(error) => Failure::Garbled(format!("it ended, and the system does not say how: {error}")),
         }
     }
 }
 
-/// Shell scripts in the place of workers.
+/// Shell scripts in place of workers.
 #[cfg(test)]
 #[cfg(unix)]
 pub(in crate::measure) mod testing {
     use super::*;
 
-    /// What a worker that samples says of itself.
-    pub const HELLO: &str =
-        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","capabilities":["sample","run"]}"#;
+    /// The greeting of a worker that samples.
+    pub const HELLO: &str = concat!(
+        r#"{"answer":"hello","major":1,"minor":0,"program":"a script","#,
+        r#""capabilities":["sample","turns","run"]}"#
+    );
 
     /// Long enough on a busy machine.
     pub const LONG: Duration = Duration::from_secs(60);
-    /// Long enough for a script to begin, and not too long to wait for one that hangs.
+    /// Long enough for a script to start, and short enough to wait for one that hangs.
     pub const SHORT: Duration = Duration::from_secs(3);
 
     /// Starts a script.
@@ -231,7 +232,7 @@ mod tests {
     use super::testing::{HELLO, LONG, SHORT, answer, script};
     use super::*;
     use crate::measure::worker::failure::Cause;
-    use crate::measure::worker::protocol::{Fault, Misfit, PREPARE, RUN, Slice};
+    use crate::measure::worker::protocol::{Fault, MAJOR, MINOR, Misfit, PREPARE, RUN, Slice};
 
     static GO: AtomicBool = AtomicBool::new(false);
     const RAN: &str = r#"{"answer":"ran","slot":0,"operations":3,"ns":12.5}"#;
@@ -298,11 +299,9 @@ mod tests {
                 matches!(&failure, Failure::Misfit(Misfit::Major { major: theirs, .. }) if *theirs == major)
             );
             let words = failure.to_string();
-            assert!(
-                words.contains(&format!(
-                    "speaks version {major}.0 of the worker protocol, and this program 1.0"
-                ))
-            );
+            assert!(words.contains(&format!(
+                "speaks version {major}.0 of the worker protocol, and this program {MAJOR}.{MINOR}"
+            )));
         }
     }
 
@@ -311,14 +310,14 @@ mod tests {
         for (said, reason) in [
             ("echo hello", "hello"),
             ("echo '{\"answer\":\"fly\"}'", "unknown variant `fly`"),
-            ("echo '{\"answer\":\"ended\"}'", "this answer was not asked for: {\"answer\":\"ended\"}"),
+            ("echo '{\"answer\":\"ended\"}'", "unexpected answer: {\"answer\":\"ended\"}"),
             ("printf '\\377\\n'", "expected value"),
             ("yes | tr -d '\\n'", "more than 1048576 bytes"),
         ] {
             let failure = greet(&format!("{said}; exec sleep 1000"), &[RUN]).unwrap_err();
             let Failure::Garbled(why) = &failure else { panic!("{said}: {failure}") };
             assert!(why.contains(reason), "{said}: {why}");
-            assert!(failure.to_string().contains("what its parent does not understand"));
+            assert!(failure.to_string().contains("that its parent does not understand"));
             assert_eq!(failure.cause(), Cause::Other);
         }
     }

@@ -1,9 +1,9 @@
-//! How long the slowest of single operations take: quantiles of operations that are timed one by one.
+//! Tail latencies: quantiles of operations that are timed one by one.
 //!
-//! One reading of the clock is off by its grain and by what reading costs, so an operation must last 20 times
-//! that to be timed alone; a shorter one is said to be below the clock, which is no figure. What interrupts
-//! the machine is in these figures, as it is in what a user sees. Each operation finds the buffers of the one
-//! before, in the caches.
+//! A clock reading is off by the clock's grain and by the cost of reading, so an operation must last 20 times
+//! as long to be timed alone. A shorter one is reported as below the clock, without a figure. Interruptions
+//! of the machine are part of these figures, as they are of a user's latencies. Each operation reuses the
+//! buffers of the one before, so it finds them in the caches.
 
 use hdrhistogram::Histogram;
 
@@ -12,15 +12,15 @@ use crate::measure::Workload;
 use crate::measure::worker::protocol::Quantiles;
 use crate::timing::Clock;
 
-/// Operations that are timed: enough for the quantile 0.999 to be one of several.
+/// Timed operations: enough for several to lie beyond the quantile 0.999.
 const OPERATIONS: u64 = 4000;
-/// The fewest, when they take long.
+/// The minimum, for long operations.
 const FEWEST: u64 = 1000;
-/// When no more than the fewest are made, in nanoseconds.
+/// The time after which no more than the minimum are timed, in nanoseconds.
 const ENOUGH_NS: f64 = 50e6;
-/// How many times what a reading may be off by an operation must last.
+/// The minimum length of an operation, as a multiple of the error of a reading.
 const VISIBLE: f64 = 20.0;
-/// What counts as that long if it took longer: a minute.
+/// The longest time that the histogram holds, a minute. Longer ones count as that.
 const LONGEST_NS: u64 = 60_000_000_000;
 /// Significant digits of the histogram.
 const DIGITS: u8 = 3;
@@ -28,7 +28,7 @@ const DIGITS: u8 = 3;
 /// Times operations one by one.
 ///
 /// # Errors
-/// What is wrong with the engine, for a person to read.
+/// What is wrong with the engine, in words.
 pub(in crate::measure) fn quantiles(
     workload: &Workload,
     engine: &'static dyn Engine,

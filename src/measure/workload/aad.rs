@@ -1,7 +1,7 @@
-//! `record/aad`: composing what the tag of a record binds.
+//! `record/aad`: composing the AAD of a record.
 //!
-//! Each operation leaves the key id out of the AAD that it composed; a reset leaves zeros. Leaving the whole
-//! would time a copy as long as the composing.
+//! Each operation stores the key id read from the AAD that it composed; a reset stores zeros. Storing the
+//! whole AAD would add a copy that takes as long as composing it.
 
 use std::hint::black_box;
 

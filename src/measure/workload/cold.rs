@@ -1,10 +1,10 @@
-//! `cold/seal`: seals whose keys and messages are in no cache near the core: the first call after something
-//! else.
+//! `cold/seal`: seals whose keys and messages are in no cache near the core, as for a first call after other
+//! work.
 //!
-//! Before each pass as much memory is read as pushes everything else out of the first two levels of cache.
-//! Then every call meets a key and a message that it must fetch. The code of the engine is fetched by the
-//! first call of a pass and stays for the others. Each call leaves a ciphertext and a tag under a nonce that
-//! no pass had before, in its own slot.
+//! Before each pass, a read of enough memory evicts everything else from the first two levels of cache. Every
+//! call then has to fetch its key and its message. The engine's code is fetched by the first call of a pass
+//! and stays cached for the others. Each call writes a ciphertext and a tag, under a nonce that no earlier
+//! pass used, to its own slot.
 
 use std::hint::black_box;
 
@@ -16,12 +16,12 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Bytes that are read: four times the second-level cache of today's large cores.
+/// Bytes read: four times the second-level cache of today's large cores.
 const EVICTED: usize = 8 * 1024 * 1024;
 /// A cache line.
 const LINE: usize = 64;
 
-/// Seals a message with a key and a buffer that are in no cache but the last.
+/// Seals a message with a key and a buffer that are at most in the last-level cache.
 pub(super) struct ColdSeal;
 
 impl Kind for ColdSeal {

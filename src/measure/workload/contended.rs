@@ -1,7 +1,7 @@
-//! `contended/lookup`: finding a key while another thread changes the keystore without pause.
+//! `contended/lookup`: finding a key while another thread keeps changing the keystore.
 //!
-//! Each operation leaves the address of the key of its own id; a reset leaves no address. A check waits until
-//! the writer has changed the keystore once more.
+//! Each operation stores the address of the key with its own id; a reset stores no address. A check waits
+//! until the writer has changed the keystore once more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::measure::workload::lookup::{Lookups, dek};
 use crate::timing::{self, Timed};
 
-/// Finds a key by its number while another thread changes the keystore without pause.
+/// Finds a key by its number while another thread keeps changing the keystore.
 pub(super) struct ContendedLookup;
 
 impl Kind for ContendedLookup {
@@ -45,7 +45,7 @@ impl Kind for ContendedLookup {
     }
 }
 
-/// Lookups while a writer is at work. Fields are dropped in their order: the writer ends first.
+/// Lookups while a writer is running. Fields are dropped in order, so the writer ends first.
 struct Contended {
     writer: Writer,
     lookups: Lookups,
@@ -58,7 +58,7 @@ impl Contended {
     }
 }
 
-/// A thread that changes a keystore without pause, on another core than this one where there is one.
+/// A thread that keeps changing a keystore, on another core if there is one.
 struct Writer {
     stop: Arc<AtomicBool>,
     changes: Arc<AtomicU64>,
@@ -66,13 +66,13 @@ struct Writer {
 }
 
 impl Writer {
-    /// Even, as no other id is.
+    /// The only even id.
     const KEY_ID: u32 = 2;
 
     fn start(keystore: &Arc<Keystore>) -> Result<Self, Error> {
         let (stop, changes) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (keystore, stopped, changed) = (Arc::clone(keystore), Arc::clone(&stop), Arc::clone(&changes));
-        // Measuring threads are on the last core.
+        // The measuring thread is on the last core.
         let core = timing::cores().first().copied();
         let thread = std::thread::Builder::new().spawn(move || {
             core.map(core_affinity::set_for_current);
@@ -87,7 +87,7 @@ impl Writer {
         Ok(Self { stop, changes, thread: Some(thread) })
     }
 
-    /// Waits until it has changed the keystore once more: it is at work.
+    /// Waits until it has changed the keystore once more, which proves that it is running.
     fn works(&self) -> Result<(), String> {
         let before = self.changes.load(Ordering::Relaxed);
         while self.changes.load(Ordering::Relaxed) == before {
@@ -104,7 +104,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It is over either way.
+            // The thread has ended either way.
             let _ = thread.join();
         }
     }

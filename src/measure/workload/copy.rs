@@ -1,6 +1,6 @@
 //! `record/copy`: copying the message of a record from one buffer to another.
 //!
-//! Each operation leaves the message in its own slot; a reset leaves zeros.
+//! Each operation writes the message to its own slot; a reset writes zeros.
 
 use std::hint::black_box;
 
@@ -50,7 +50,7 @@ struct Copies {
     copied: Slots,
 }
 
-/// `count` copies of messages of `bytes` bytes.
+/// `count` copies, each of a message of `bytes` bytes.
 fn copies(bytes: usize, count: usize) -> Box<dyn Timed> {
     let mut rng = ChaCha8Rng::seed_from_u64(bytes as u64);
     let mut plain = Slots::new(count, bytes);

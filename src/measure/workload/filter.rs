@@ -1,7 +1,7 @@
-//! Which workloads a filter chooses, by their paths.
+//! Filters that choose workloads by path.
 
-/// Whether a filter chooses a path: `*` stands for any characters and `?` for one; without either, any part
-/// of the path will do. Of several filters, with commas between them, one must choose it.
+/// Whether a filter chooses a path. `*` stands for any characters and `?` for one; without either, the filter
+/// may match any part of the path. Of several filters, separated by commas, at least one must match.
 pub fn chooses(filters: &str, path: &str) -> bool {
     filters.split(',').any(|filter| one_chooses(filter, path))
 }
@@ -12,7 +12,7 @@ fn one_chooses(filter: &str, path: &str) -> bool {
     }
     let (filter, path): (Vec<char>, Vec<char>) = (filter.chars().collect(), path.chars().collect());
     let (mut f, mut p) = (0, 0);
-    // After the last `*`: the place behind it, and the first character of the path that it may yet swallow.
+    // The place after the last `*`, and the next character of the path that this `*` may absorb.
     let mut star = None;
     while p < path.len() {
         match filter.get(f) {

@@ -1,7 +1,7 @@
 //! `record/header`: writing the header of a record.
 //!
-//! With the nonce, the key lookup, the AAD, a copy and the bare AEAD it is what sealing a record is made of.
-//! Each operation leaves its whole header; a reset leaves zeros.
+//! Sealing a record consists of this, the nonce, the key lookup, the AAD, a copy and the bare AEAD. Each
+//! operation writes its whole header; a reset writes zeros.
 
 use crate::engine::Engine;
 use crate::envelope::record::{HEADER_LEN, Header, VERSION};

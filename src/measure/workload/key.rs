@@ -1,9 +1,9 @@
-//! `key`: making keys: the schedule, the powers of H, the allocation, and dropping it all again.
+//! `key`: key setup: the schedule, the powers of H, the allocation, and the drop.
 //!
-//! Each operation makes one key and drops one: the key that the same place got in the pass before. So a pass
-//! leaves every key that it made, and `check` compares them all. Their bytes are new in every pass, else a
-//! key of an earlier one would do. Before, an operation dropped the key that the one before it made, and only
-//! the last of a pass was compared.
+//! Each operation makes one key and drops one: the key that the previous pass stored in the same place. A
+//! pass therefore leaves every key that it made, and `check` compares them all. The key bytes are new in
+//! every pass, so a key left over from an earlier pass does not match. If each operation dropped the key of
+//! the operation before it, only the last key of a pass would be left to compare.
 
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ use crate::measure::workload::fixture::reference::reference;
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Makes the object that holds a key, and drops the one before.
+/// Makes a key object, and drops one of the previous pass.
 pub(super) struct MakeKey;
 
 impl Kind for MakeKey {
@@ -50,11 +50,11 @@ struct Keys {
     alg: Alg,
     bytes: Vec<Vec<u8>>,
     made: Vec<Option<Box<dyn Aead>>>,
-    /// Passes that were made ready.
+    /// The number of prepared passes.
     passes: u64,
 }
 
-/// `count` keys made from as many different strings of bytes.
+/// `count` keys, each from different bytes.
 fn keys(engine: &'static dyn Engine, alg: Alg, count: usize, seed: u64) -> Result<Box<dyn Timed>, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(content_seed(count, seed));
     let mut bytes = vec![vec![0; alg.key_len()]; count];
@@ -65,7 +65,7 @@ fn keys(engine: &'static dyn Engine, alg: Alg, count: usize, seed: u64) -> Resul
     Ok(Box::new(Keys { engine, alg, bytes, made, passes: 0 }))
 }
 
-/// Gives each key bytes that no other key of any pass has: in front, the pass and its place.
+/// Gives each key unique bytes, which begin with its pass and its place.
 pub(in crate::measure) fn renew(keys: &mut [Vec<u8>], pass: u64) {
     for (place, bytes) in (0_u32..).zip(keys) {
         bytes[..8].copy_from_slice(&pass.to_be_bytes());
@@ -81,7 +81,7 @@ impl Timed for Keys {
 
     fn run(&mut self) {
         for (bytes, made) in self.bytes.iter().zip(&mut self.made) {
-            // The key that was here is dropped now, within the operation.
+            // The key that was here is dropped now, as part of the operation.
             *made = black_box(self.engine.key(self.alg, black_box(bytes))).ok();
         }
     }

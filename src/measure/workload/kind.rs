@@ -1,9 +1,9 @@
-//! What a workload does: the trait that every kind of workload implements.
+//! The trait that every kind of workload implements.
 //!
-//! A kind is a file of this folder, or of a scheme's folder in it, and a line in that folder's table. The
-//! file's `//!` says what proves that every operation of a timed pass was done, and done for itself. Results
-//! cannot show an engine that opens a message in an earlier pass and remembers it, nor a sidecar that is
-//! hydrated once and remembered, because each pass has the same input: the trace of a call counts such work.
+//! A kind is a file in this folder, or in a scheme's folder within it, and a line in that folder's table. The
+//! file's `//!` says how the results prove that every operation of a timed pass was really done. Results
+//! cannot expose an engine that caches an opened message, or a cached hydration of a sidecar, because each
+//! pass has the same input. Tracing a call counts that work.
 
 use crate::aead::Alg;
 use crate::engine::Engine;
@@ -12,15 +12,15 @@ use crate::measure::limit::roofline::Work;
 use crate::measure::workload::Workload;
 use crate::timing::Timed;
 
-/// A kind of workload: what one operation does, and how to make some of them ready for an engine.
+/// A kind of workload: its operation, and how to prepare operations for an engine.
 pub trait Kind: Send + Sync {
     /// Its name in paths, rows and the workload files: `seal`, `latency/seal`.
     fn name(&self) -> &'static str;
 
-    /// What its operations work on. Two kinds of one name work on different things.
+    /// The subject of its operations. Two kinds of the same name have different subjects.
     fn subject(&self) -> Subject;
 
-    /// Makes `count` operations of a workload ready to be timed on `engine`.
+    /// Prepares `count` operations of a workload to be timed on `engine`.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Envelope`] or [`Error::Scheme`] where a key or a message is refused.
@@ -31,67 +31,66 @@ pub trait Kind: Send + Sync {
         count: usize,
     ) -> Result<Box<dyn Timed>, Error>;
 
-    /// The engines that it is measured on.
+    /// The engines on which it is measured.
     fn scope(&self) -> Scope {
         Scope::EveryEngine
     }
 
-    /// What the size at the end of its paths counts.
+    /// The unit of the size at the end of its paths.
     fn size(&self) -> Size {
         Size::Bytes
     }
 
-    /// Bytes of buffers that one operation walks through; `None` where it walks through none, so that it has
-    /// no arena.
+    /// Bytes of buffers per operation; `None` where it uses no buffers and so has no arena.
     fn slot_len(&self, _: &Workload) -> Option<usize> {
         None
     }
 
-    /// Operations of one pass, where no arena says how many there is room for.
+    /// Operations per pass for workloads without an arena, which would determine the number.
     fn default_count(&self, _: &Workload) -> usize {
         512
     }
 
-    /// What one operation asks of a CPU; `None` where that is not known, or not on one core.
+    /// The work of one operation; `None` where it is unknown, or spread over several cores.
     fn work(&self, _: &Workload) -> Option<Work> {
         None
     }
 
-    /// Whether one core alone works, so that its operations take cycles of that core and can be traced.
+    /// Whether it runs on a single core, so that its operations can be traced and counted in core cycles.
     fn single_core(&self) -> bool {
         true
     }
 
-    /// Threads that share the work, where it is not one alone.
+    /// Threads that share the work, where there are several.
     fn threads(&self) -> Option<u32> {
         None
     }
 
-    /// Whether its operations open what was sealed: then [`Timed::refuse_forgery`] must find an engine that
+    /// Whether its operations open sealed messages. [`Timed::refuse_forgery`] must then detect an engine that
     /// opens forgeries.
     fn opens(&self) -> bool {
         false
     }
 }
 
-/// What operations work on, and where that stands in a path.
+/// The subject of an operation, and its place in a path.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Subject {
     /// Messages, with AES-GCM of some key size: `seal/aes-256-gcm/16384`.
     Cipher,
-    /// One thing of that name: `seal/record/1024`.
+    /// An object of that name: `seal/record/1024`.
     One(&'static str),
-    /// The same, for work that is a part of what is done with it: `record/header`.
+    /// A part of the work on such an object: `record/header`.
     Part(&'static str),
-    /// Any scheme, a user's too: `protect/storage/1024`.
+    /// Any scheme, a user's own included: `protect/storage/1024`.
     Scheme,
-    /// Nothing that has a name: `nonce`.
+    /// Nothing with a name of its own: `nonce`.
     Nothing,
 }
 
 impl Subject {
-    /// Whether this is what a workload file calls by that name. Schemes are not named there: all of them are
-    /// meant.
+    /// Whether a workload file means this subject by that name. Files do not name schemes: such an entry
+    /// covers all of them.
     pub fn is(self, name: &str) -> bool {
         match self {
             Self::Cipher => Alg::from_name(name).is_some(),
@@ -101,20 +100,20 @@ impl Subject {
     }
 }
 
-/// Which engines a kind of workload is measured on.
+/// The engines on which a kind of workload is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
-    /// Each that is asked for.
+    /// Every requested engine.
     EveryEngine,
-    /// `sealmark` alone: the cipher takes no part, or none that is of interest.
+    /// `sealmark` alone: the operation does not use the cipher, or its speed does not matter.
     CipherFree,
 }
 
-/// What the size of a workload counts.
+/// The unit of a workload's size.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Size {
     /// Bytes of a message.
     Bytes,
-    /// Things that are not bytes, such as the keys of a sidecar.
+    /// Items other than bytes, such as the keys of a sidecar.
     Items,
 }

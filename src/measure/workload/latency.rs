@@ -1,12 +1,12 @@
-//! `latency/seal`: seals that wait for each other, because each takes its nonce from the tag of the one
-//! before.
+//! `latency/seal`: dependent seals, each with a nonce taken from the tag of the one before.
 //!
-//! A processor works on the next call before the last one ends, so `seal` times how often a call can end.
-//! Here a call cannot begin its key stream before the tag is there, and what is timed is how long one takes.
-//! **For timing only.** A tag is no nonce: that no two of a key begin alike is likely and not guaranteed, and
-//! one repeated nonce gives the key of the tags away. SP 800-38D (8.2) says how nonces are made.
+//! `seal` measures throughput, because a processor starts the next call before the last one ends. Here a call
+//! cannot begin its key stream before the previous tag is ready, so the time is the latency of one call.
+//! **For timing only.** A tag is not a nonce: tags under one key are unlikely to begin alike, but nothing
+//! guarantees it, and a single repeated nonce reveals the authentication key. SP 800-38D (8.2) says how to
+//! make nonces.
 //!
-//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
+//! Each call writes a ciphertext and a tag, under a nonce that no earlier pass used, to its own slot.
 
 use std::hint::black_box;
 
@@ -20,7 +20,7 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Seals a message under a nonce out of the tag before, so that no call begins before the last one ended.
+/// Seals a message under a nonce from the previous tag, so that no call begins before the last one ended.
 pub(super) struct LatencySeal;
 
 impl Kind for LatencySeal {
@@ -55,7 +55,7 @@ struct Chain {
     first: Nonce,
 }
 
-/// The nonce that follows a tag: its first bytes, read where the engine wrote them.
+/// The nonce after a tag: the tag's first bytes, read where the engine wrote them.
 fn nonce_of(tag: &Tag) -> &Nonce {
     const { assert!(NONCE_LEN <= crate::aead::TAG_LEN) };
     tag.0.first_chunk().expect("a tag is longer than a nonce")

@@ -1,6 +1,6 @@
 //! `keystore/lookup`: finding the key of a record among a hundred.
 //!
-//! Each operation leaves the address of the key of its own id; a reset leaves no address.
+//! Each operation stores the address of the key with its own id; a reset stores no address.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -46,7 +46,7 @@ impl Kind for Lookup {
 
 /// Bytes of a key.
 pub(super) const DEK_LEN: usize = Alg::Aes256Gcm.key_len();
-/// Keys in the store that lookups search.
+/// The number of keys in the store.
 const KEYS: u32 = 100;
 
 /// Lookups of keys in one store.
@@ -54,11 +54,11 @@ pub(super) struct Lookups {
     pub keystore: Arc<Keystore>,
     other: &'static dyn Engine,
     ids: Vec<u32>,
-    /// The address of each key that was found; 0 where none was.
+    /// The address of each key that was found; 0 for none.
     found: Vec<usize>,
 }
 
-/// Where a key lies, which tells it from every other of a keystore.
+/// The address of a key, which distinguishes it from every other key of a keystore.
 fn address(key: &dyn Aead) -> usize {
     std::ptr::from_ref(key).cast::<()>().addr()
 }

@@ -1,7 +1,7 @@
-//! A workload: one thing to time, and how to make operations of it ready for an engine.
+//! A workload: something to time, and how to prepare operations of it for an engine.
 //!
-//! What its operations do is its [`Kind`]. Adding one is a file here and a line in [`KINDS`], or a file in
-//! the folder of a scheme and a line in its table; then rows in `benches/workloads/`.
+//! Its [`Kind`] says what its operations do. A new kind is a file here and a line in [`KINDS`], or a file in
+//! the folder of a scheme and a line in its table, and then rows in `benches/workloads/`.
 
 mod aad;
 pub mod catalog;
@@ -45,7 +45,7 @@ use crate::measure::workload::kind::{Kind, Scope};
 use crate::scheme::Scheme;
 use crate::timing::Timed;
 
-/// Every kind that is no scheme's own.
+/// Every kind that does not belong to a scheme.
 pub const KINDS: &[&dyn Kind] = &[
     &seal::Seal,
     &open::Open,
@@ -70,7 +70,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &recover::Recover,
 ];
 
-/// Each scheme's own kinds.
+/// The kinds of each scheme.
 const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS];
 
 /// Every kind of workload.
@@ -78,7 +78,7 @@ pub fn kinds() -> Vec<&'static dyn Kind> {
     KINDS.iter().chain(OF_SCHEMES.iter().copied().flatten()).copied().collect()
 }
 
-/// The cache that an arena is sized to.
+/// The cache level for which an arena is sized.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
 pub enum Level {
     /// 16 KiB: half of the smallest first-level cache in use.
@@ -87,13 +87,13 @@ pub enum Level {
     L2,
     /// 2 MiB.
     L3,
-    /// 64 MiB: more than the last-level cache of most CPUs, or a core's share of it.
+    /// 64 MiB: more than the last-level cache of most CPUs, or than a core's share of it.
     #[serde(rename = "memory")]
     Memory,
 }
 
 impl Level {
-    /// Bytes of the arena.
+    /// The size of the arena in bytes.
     pub const fn bytes(self) -> usize {
         match self {
             Self::L1 => 16 * 1024,
@@ -103,7 +103,7 @@ impl Level {
         }
     }
 
-    /// The smallest level that an arena of `bytes` is within; what is larger than all is in memory.
+    /// The smallest level that holds an arena of `bytes`, or else memory.
     pub fn holding(bytes: usize) -> Self {
         [Self::L1, Self::L2, Self::L3]
             .into_iter()
@@ -122,40 +122,40 @@ impl Level {
     }
 }
 
-/// One thing to time.
+/// Something to time.
 #[derive(Clone)]
 pub struct Workload {
     /// Its path: `seal/aes-256-gcm/16384`.
     pub path: String,
-    /// What its operations do.
+    /// The kind of its operations.
     pub kind: &'static dyn Kind,
-    /// `aes-256-gcm` and the like, or what the operation works on.
+    /// The cipher, such as `aes-256-gcm`, or else the object of the operation, such as `record`.
     pub algorithm: String,
-    /// The algorithm, where it is one of the cipher's own.
+    /// The algorithm, if the operation is one of the cipher itself.
     pub alg: Option<Alg>,
-    /// The scheme, where its kind is one for every scheme.
+    /// The scheme, if its kind applies to every scheme.
     pub scheme: Option<&'static dyn Scheme>,
     /// Message bytes of one operation; 0 where there is no message.
     pub bytes: usize,
-    /// What else there are so many of, such as the keys of a sidecar; 0 where there is nothing.
+    /// The number of other items, such as the keys of a sidecar; 0 where there are none.
     pub items: u32,
     /// Bytes of additional data.
     pub aad: usize,
-    /// Messages that go to the engine at once, the last call of a pass taking what is left, or that a key
-    /// seals; 1 where each goes alone.
+    /// Messages per call of a batch, or per key; 1 where each message is a call of its own. The last call of
+    /// a pass takes the remainder.
     pub batch: usize,
-    /// Bytes from the beginning of a cache line to that of a message.
+    /// The offset of a message from the start of a cache line, in bytes.
     pub offset: usize,
-    /// What sets it apart where its operation, algorithm and size do not: `misaligned`. Empty for the usual
-    /// one.
+    /// Distinguishes workloads with the same operation, algorithm and size, such as `misaligned`. Empty for
+    /// the usual one.
     pub variant: String,
     /// Whether single operations are timed too, for their distribution.
     pub tails: bool,
-    /// The cache that its arena is sized to; `None` where there is no arena.
+    /// The cache level for which its arena is sized; `None` where there is no arena.
     pub level: Option<Level>,
-    /// What its keys, nonces and messages are drawn from; 0 in the suites.
+    /// The seed of its keys, nonces and messages; 0 in the suites.
     pub seed: u64,
-    /// The smallest suite that it is in.
+    /// The smallest suite that contains it.
     pub suite: Suite,
     /// Why it is measured.
     pub why: String,
@@ -173,7 +173,7 @@ impl Workload {
         self.kind.name()
     }
 
-    /// Which engines it is measured on.
+    /// The engines on which it is measured.
     pub fn scope(&self) -> Scope {
         match self.scheme {
             Some(scheme) if scheme.needs().is_none() => Scope::CipherFree,
@@ -181,12 +181,12 @@ impl Workload {
         }
     }
 
-    /// The algorithm that an engine must offer: records are sealed with AES-256-GCM.
+    /// The algorithm that an engine must support. Records use AES-256-GCM.
     pub fn needs(&self) -> Alg {
         self.calls().alg
     }
 
-    /// Whether an engine offers the calls that it makes.
+    /// Whether an engine supports its calls.
     pub fn supported_by(&self, engine: &dyn Engine) -> bool {
         engine.supports(self.calls())
     }
@@ -196,8 +196,8 @@ impl Workload {
         of_scheme.unwrap_or_else(|| Shape::usual(self.alg.unwrap_or(Alg::Aes256Gcm)))
     }
 
-    /// The engines of `chosen` that it is measured on. Where the cipher takes no part it is `sealmark`, if
-    /// any engine of ours was chosen.
+    /// The engines of `chosen` on which it is measured. Where the operation uses no cipher, that is
+    /// `sealmark`, if any engine of ours was chosen.
     pub fn eligible_engines(&self, chosen: &[&'static dyn Engine]) -> Vec<&'static dyn Engine> {
         let runs = |e: &&'static dyn Engine| e.available().is_ok() && self.supported_by(*e);
         match self.scope() {
@@ -209,7 +209,7 @@ impl Workload {
         }
     }
 
-    /// Operations of one pass: as many as its arena has room for.
+    /// Operations per pass: as many as fit its arena.
     pub fn count(&self) -> usize {
         match self.level.zip(self.kind.slot_len(self)) {
             Some((level, slot)) => match level.bytes() / slot.max(1) {
@@ -220,34 +220,39 @@ impl Workload {
         }
     }
 
-    /// Bytes of buffers that `count` operations walk through; `None` where it has no arena.
+    /// Bytes of buffers for `count` operations; `None` where it has no arena.
     pub fn arena_len(&self, count: usize) -> Option<usize> {
         self.level?;
         Some(count * self.kind.slot_len(self)?)
     }
 
-    /// Whether one core alone works, so that its operations take cycles of that core.
+    /// The buffers that one operation walks through, in bytes; `None` where it walks through none.
+    pub fn slot_len(&self) -> Option<usize> {
+        self.kind.slot_len(self)
+    }
+
+    /// Whether it runs on a single core, so that its operations can be counted in core cycles.
     pub fn on_one_core(&self) -> bool {
         self.kind.single_core()
     }
 
-    /// Threads that share the work, where it is not one alone.
+    /// Threads that share the work, where there are several.
     pub fn threads(&self) -> Option<u32> {
         self.kind.threads()
     }
 
-    /// What one operation asks of a CPU; `None` where that is not known, or not on one core.
+    /// The work of one operation; `None` where it is unknown, or spread over several cores.
     pub fn work(&self) -> Option<Work> {
         self.kind.work(self)
     }
 
-    /// Makes `count` operations ready to be timed on `engine`.
+    /// Prepares `count` operations to be timed on `engine`.
     ///
     /// # Errors
     /// [`Error::Engine`], [`Error::Envelope`] or [`Error::Scheme`] where a key or a message is refused.
     ///
     /// # Panics
-    /// When `count` is 0.
+    /// If `count` is 0.
     pub fn prepare(&self, engine: &'static dyn Engine, count: usize) -> Result<Box<dyn Timed>, Error> {
         assert!(count > 0, "a pass has operations");
         self.kind.prepare(self, engine, count)

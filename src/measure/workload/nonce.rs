@@ -1,6 +1,6 @@
-//! `nonce`: issuing nonces, which sealing a record begins with.
+//! `nonce`: issuing nonces, the first step of sealing a record.
 //!
-//! Each operation leaves the nonce of its own write count; a reset leaves zeros.
+//! Each operation stores the nonce with its own write count; a reset stores zeros.
 
 use std::hint::black_box;
 
@@ -39,7 +39,7 @@ struct Nonces {
     issued: Vec<Nonce>,
 }
 
-/// What no source issues: the write count begins with 1.
+/// A nonce that no source issues: write counts begin with 1.
 const NOT_ISSUED: Nonce = [0; NONCE_LEN];
 
 /// `count` nonces from one source.

@@ -1,7 +1,7 @@
 //! `open`: authentic messages opened one by one through [`Aead`](crate::aead::Aead).
 //!
-//! Another engine sealed them, so the path that refuses is never timed. Each call leaves a message in its own
-//! slot, and a verdict; a reset puts the ciphertext there, and no verdict.
+//! Another engine sealed them, so the refusal path is never timed. Each call leaves the message in its own
+//! slot and a verdict; a reset restores the ciphertext and clears the verdict.
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages, NOT_YET,
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Opens a message that is authentic.
+/// Opens an authentic message.
 pub(super) struct Open;
 
 impl Kind for Open {
@@ -79,6 +79,11 @@ impl Timed for Opens {
         black_box(&self.verdicts);
     }
 
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.arena.move_to(offset);
+        true
+    }
+
     fn count(&self) -> u64 {
         self.all.nonces.len() as u64
     }
@@ -88,7 +93,7 @@ impl Timed for Opens {
         self.all.all_opened()
     }
 
-    /// Every message with a forged tag: an empty one leaves nothing else that shows whether it was looked at.
+    /// Forges the tag of every message. For an empty message nothing else shows whether it was examined.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         let all = &self.all;
         for ((sealed, nonce), tag) in self.sealed.iter().zip(&all.nonces).zip(&all.tags) {

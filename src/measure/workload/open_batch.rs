@@ -1,12 +1,13 @@
-//! `open_batch`: authentic messages that go to the engine several at once, through `open_batch`.
+//! `open_batch`: authentic messages opened in batches, through `open_batch`.
 //!
-//! A pass begins and ends with the same arrays of messages, nonces and tags as one of single calls, so the
-//! two compare directly. The list of [`Message`](crate::aead::Message)s that borrow them is made within the
-//! timed pass, and the tags are taken out of it: a caller pays that too, for every batch. It costs 2 to 3 ns
-//! a message, a quarter of the quickest engine's time at 16 bytes and 5 % at 256; what is left out of the
-//! timing flatters the batch by as much.
+//! A pass starts and ends with the same arrays of messages, nonces and tags as a pass of single calls, so the
+//! two compare directly. The timed pass includes building the list of [`Message`](crate::aead::Message)s that
+//! borrow these arrays, and copying the tags out of it, because every caller pays for that too. It costs 2 to
+//! 3 ns per message: a quarter of the fastest engine's time at 16 bytes and 5 % at 256. A timing without it
+//! would flatter the batch by that much.
 //!
-//! Each leaves a message in its own slot, and a verdict; a reset puts the ciphertext there, and no verdict.
+//! Each open leaves the message in its own slot and a verdict; a reset restores the ciphertext and clears the
+//! verdict.
 
 use std::hint::black_box;
 
@@ -21,7 +22,7 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages, NOT_YET,
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Opens one message of several that go to the engine at once.
+/// Opens one message of a batch.
 pub(super) struct OpenBatch;
 
 impl Kind for OpenBatch {
@@ -62,7 +63,7 @@ struct Opens {
     verdicts: Vec<Verdict>,
 }
 
-/// `count` opens of authentic messages, `batch` at once.
+/// `count` opens of authentic messages, `batch` per call.
 fn opens(
     engine: &dyn Engine,
     shape: &MessageSpec,
@@ -99,12 +100,12 @@ impl Timed for Opens {
         self.all.all_opened()
     }
 
-    /// The message in the middle of a batch must be refused, and no other.
+    /// Only the message in the middle of a batch must be refused.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         let all = &self.all;
         let middle = self.batch / 2;
         let (sealed, plain): (Vec<_>, Vec<_>) = self.sealed.iter().zip(all.plain.iter()).unzip();
-        // The messages over and over, where they are fewer than a batch has.
+        // Messages repeat where there are fewer than a batch holds.
         let places: Vec<_> = (0..sealed.len()).cycle().take(self.batch).collect();
         let mut texts: Vec<_> = places.iter().map(|&i| sealed[i].to_vec()).collect();
         let mut tags: Vec<_> = places.iter().map(|&i| all.tags[i]).collect();
@@ -171,7 +172,7 @@ mod tests {
         assert!(batch.refuse_forgery().is_err_and(|why| why.contains("forged tag is opened")));
     }
 
-    /// Right, but its batches are all or nothing.
+    /// Correct, except that its batches succeed or fail as a whole.
     static ALL_OR_NOTHING: FaultyEngine =
         FaultyEngine::new("broken/all-or-nothing").with_verdicts(|verdicts| {
             if verdicts.iter().any(Result::is_err) {

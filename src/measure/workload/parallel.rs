@@ -1,14 +1,15 @@
 //! `parallel/seal`: seals on all cores at once.
 //!
-//! Every core seals messages of its own in a buffer of its own; all share the bytes of one key, as a server's
-//! threads do. The measuring thread is one of them, and each other core has a thread, pinned to it where the
-//! system allows. To wake a core takes longer than a pass, so that `reset` wakes them: they then wait, awake,
-//! for the pass to begin. An operation is one message, so its time is that of a pass over the messages of all
-//! cores. Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
+//! Every core seals its own messages in its own buffer; all share the bytes of one key, as a server's threads
+//! do. One of the threads is the measuring thread; every other core has a thread that is pinned to it where
+//! the system allows. Waking a core takes longer than a pass, so `reset` wakes the threads, and they spin
+//! until the pass begins. An operation is one message: its time is that of the pass divided by the messages
+//! of all cores. Each call writes a ciphertext and a tag, under a nonce that no earlier pass used, to its own
+//! slot.
 //!
-//! Where a quota of processor time gives this process fewer cores than it may run on, there are only as many
-//! threads: with more of them the system would stop all for most of each period, and the time would be the
-//! quota's.
+//! If a CPU quota gives this process less time than its cores have, there are only as many threads as the
+//! quota covers. With more, the system would suspend them all for part of each period, and the result would
+//! show the quota.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -57,13 +58,13 @@ impl Kind for ParallelSeal {
     }
 }
 
-/// Threads that a batch is shared among.
+/// The threads that share a batch.
 fn threads() -> usize {
     1 + others().map_or(0, ThreadPool::current_num_threads)
 }
 
-/// A thread for each core that this process gets, but for the last, which [`pin`](timing::pin) gives to the
-/// measuring thread. None where it gets one.
+/// A thread for each core of this process except the last, where [`pin`](timing::pin) puts the measuring
+/// thread. None if there is only one core.
 fn others() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| {
@@ -76,14 +77,14 @@ fn others() -> Option<&'static ThreadPool> {
     pool.as_ref()
 }
 
-/// What the other threads share with the measuring one.
+/// The state that the other threads share with the measuring thread.
 struct Threads {
     /// Each thread's messages.
     shares: Vec<Mutex<Messages>>,
-    /// Threads that are awake and ready, of the pass that comes.
+    /// The number of threads ready for the next pass.
     ready: AtomicUsize,
     begin: AtomicBool,
-    /// Threads that are done, of the pass that is on.
+    /// The number of threads done with the current pass.
     done: AtomicUsize,
 }
 
@@ -134,7 +135,7 @@ impl Drop for Seals {
 impl Timed for Seals {
     fn reset(&mut self) {
         self.own.restore();
-        // A pass that was made ready and never run.
+        // A pass that was prepared and never run.
         self.threads.begin.store(true, Ordering::Release);
         self.threads.wait_for_all(&self.threads.done);
         if let Some(others) = others() {

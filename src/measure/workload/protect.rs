@@ -1,7 +1,9 @@
-//! `protect`: messages through a session of any scheme, a user's too, as the fault injector drives it.
+//! `protect`: protecting messages through a session of any scheme, as the fault injector does. Users' own
+//! schemes are included.
 //!
-//! One operation is one message of a call that protects all of a pass; the pieces are allocated, as the seam
-//! asks. Each call leaves pieces that a fresh reader recovers with another engine; a reset leaves none.
+//! One call protects all messages of a pass, and one operation is one message. The pieces are allocated, as
+//! the trait requires. Each call leaves pieces that a fresh reader recovers with another engine; a reset
+//! drops them.
 
 use std::hint::black_box;
 

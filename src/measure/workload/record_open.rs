@@ -1,7 +1,7 @@
 //! `open/record`: opening a record as a reader does: find its key, compose the AAD, open in place.
 //!
-//! The records are authentic and sealed with another engine. Each call leaves a message in its own slot, and
-//! that it was opened; a reset puts the record there, and that it was not.
+//! The records are authentic and were sealed with another engine. Each call leaves the message in its own
+//! slot and a verdict; a reset restores the record and clears the verdict.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ use crate::measure::workload::fixture::record::{self, AAD, Records, header};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Opens a record that is authentic.
+/// Opens an authentic record.
 pub(super) struct OpenRecord;
 
 impl Kind for OpenRecord {
@@ -57,7 +57,7 @@ struct Opens {
     opened: Vec<bool>,
 }
 
-/// `count` authentic records of messages of `bytes` bytes, opened where they lie.
+/// `count` authentic records of messages of `bytes` bytes, opened in place.
 fn opens(
     engine: &'static dyn Engine,
     bytes: usize,
@@ -85,6 +85,11 @@ impl Timed for Opens {
         }
         black_box(&mut all.records);
         black_box(&self.opened);
+    }
+
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.records.move_to(offset);
+        true
     }
 
     fn count(&self) -> u64 {

@@ -1,8 +1,9 @@
-//! `recover`: pieces through a reader of any scheme, a user's too, as the fault injector drives it.
+//! `recover`: recovering messages through a reader of any scheme, as the fault injector does. Users' own
+//! schemes are included.
 //!
-//! One operation is one message of a call that recovers all of a pass. The pieces were protected with another
-//! engine, and the reader is fresh in each pass. Each call leaves the messages that it recovered; a reset
-//! leaves none.
+//! One call recovers all messages of a pass, and one operation is one message. The pieces were protected with
+//! another engine, and each pass uses a fresh reader. Each call leaves the recovered messages; a reset drops
+//! them.
 
 use std::hint::black_box;
 

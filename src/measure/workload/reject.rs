@@ -1,10 +1,10 @@
-//! `reject`: messages whose tags are forged: what a refusal costs.
+//! `reject`: the cost of refusing messages with forged tags.
 //!
-//! A harness that times `open` on anything but authentic messages times this. So it has a name of its own.
+//! A harness that times `open` on anything but authentic messages measures this, so it has a name of its own.
 //!
-//! Each call leaves its verdict, and in the buffer what its engine declares to leave after a refusal. An
-//! engine that leaves the ciphertext as it came shows no more than the verdict; that it looks at tags at all
-//! is then seen when it opens the same messages with the tags that are theirs.
+//! Each call leaves its verdict, and in the buffer whatever its engine declares to leave after a refusal. If
+//! an engine leaves the ciphertext unchanged, the verdict is the only evidence. That it examines tags at all
+//! shows when it opens the same messages with their real tags.
 
 use std::hint::black_box;
 
@@ -18,7 +18,7 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages, NOT_YET,
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Refuses a message whose tag is forged.
+/// Refuses a message with a forged tag.
 pub(super) struct Reject;
 
 impl Kind for Reject {
@@ -106,7 +106,7 @@ impl Timed for Rejects {
         Ok(())
     }
 
-    /// Here every message is forged, so what must not happen is that an authentic one is refused.
+    /// Here every timed message is forged, so this check makes sure that authentic ones are accepted.
     fn refuse_forgery(&mut self) -> Result<(), String> {
         let all = &self.all;
         let mut verdicts = Vec::new();

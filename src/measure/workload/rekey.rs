@@ -1,7 +1,7 @@
-//! `amortised`: seals that make a key now and then: what a message costs when its key seals only a few.
+//! `amortised`: seals with regular rekeying: the cost per message when a key seals only a few messages.
 //!
-//! Each call leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot. Each key
-//! is of its own bytes, new in every pass, so that its messages show whether it was made.
+//! Each call writes a ciphertext and a tag, under a nonce that no earlier pass used, to its own slot. Each
+//! key has bytes of its own, new in every pass, so that its messages prove that it was made.
 
 use std::hint::black_box;
 
@@ -50,9 +50,9 @@ struct Seals {
     per_key: usize,
     /// The bytes of each key.
     keys: Vec<Vec<u8>>,
-    /// Passes that were made ready.
+    /// The number of prepared passes.
     passes: u64,
-    /// The key in use, so that it is dropped within the pass that needs the next one.
+    /// The key in use. It is dropped in the pass that needs the next one.
     key: Option<Box<dyn Aead>>,
 }
 

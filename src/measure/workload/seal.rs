@@ -1,7 +1,7 @@
 //! `seal`: messages sealed one by one through [`Aead`](crate::aead::Aead), as the user of an engine would.
 //!
-//! A pass is `count` calls and nothing else. Each leaves a ciphertext and a tag under a nonce that no pass
-//! had before, in its own slot; a reset puts the message there, beside the tag under another nonce.
+//! A pass is `count` calls and nothing else. Each writes a ciphertext and a tag, under a nonce that no
+//! earlier pass used, to its own slot; a reset restores the message there, beside a tag for another nonce.
 
 use crate::engine::Engine;
 use crate::measure::Error;
@@ -57,6 +57,11 @@ impl Timed for Seals {
 
     fn run(&mut self) {
         self.all.seal();
+    }
+
+    fn move_to(&mut self, offset: usize) -> bool {
+        self.all.arena.move_to(offset);
+        true
     }
 
     fn count(&self) -> u64 {

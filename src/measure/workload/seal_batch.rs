@@ -1,12 +1,12 @@
-//! `seal_batch`: messages that go to the engine several at once, through `seal_batch`.
+//! `seal_batch`: messages sealed in batches, through `seal_batch`.
 //!
-//! A pass begins and ends with the same arrays of messages, nonces and tags as one of single calls, so the
-//! two compare directly. The list of [`Message`](crate::aead::Message)s that borrow them is made within the
-//! timed pass, and the tags are taken out of it: a caller pays that too, for every batch. It costs 2 to 3 ns
-//! a message, a quarter of the quickest engine's time at 16 bytes and 5 % at 256; what is left out of the
-//! timing flatters the batch by as much.
+//! A pass starts and ends with the same arrays of messages, nonces and tags as a pass of single calls, so the
+//! two compare directly. The timed pass includes building the list of [`Message`](crate::aead::Message)s that
+//! borrow these arrays, and copying the tags out of it, because every caller pays for that too. It costs 2 to
+//! 3 ns per message: a quarter of the fastest engine's time at 16 bytes and 5 % at 256. A timing without it
+//! would flatter the batch by that much.
 //!
-//! Each leaves a ciphertext and a tag under a nonce that no pass had before, in its own slot.
+//! Each seal writes a ciphertext and a tag, under a nonce that no earlier pass used, to its own slot.
 
 use std::hint::black_box;
 
@@ -18,7 +18,7 @@ use crate::measure::workload::fixture::message::{MessageSpec, Messages, at_once}
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Seals one message of several that go to the engine at once.
+/// Seals one message of a batch.
 pub(super) struct SealBatch;
 
 impl Kind for SealBatch {
@@ -53,7 +53,7 @@ struct Seals {
     batch: usize,
 }
 
-/// `count` seals of messages, `batch` at once.
+/// `count` seals of messages, `batch` per call.
 fn seals(
     engine: &dyn Engine,
     shape: &MessageSpec,

@@ -1,8 +1,8 @@
-//! `seal_many`: records that go to the envelope several at once.
+//! `seal_many`: records sealed by the envelope in batches.
 //!
-//! The list of what to seal is made within the timed pass: it borrows the buffers, and a writer makes it for
-//! every batch. Each leaves a record under the next nonce, which opens to its own message; a reset leaves
-//! zeros.
+//! The timed pass includes building the list of messages to seal: it borrows the buffers, and a writer builds
+//! it for every batch. Each seal writes a record, under the next nonce, that opens to its own message; a
+//! reset writes zeros.
 
 use std::hint::black_box;
 
@@ -15,7 +15,7 @@ use crate::measure::workload::fixture::record::{self, AAD, KEY_ID, Records};
 use crate::measure::workload::kind::{Kind, Subject};
 use crate::timing::Timed;
 
-/// Seals one record of several that go to the envelope at once.
+/// Seals one record of a batch.
 pub(super) struct SealMany;
 
 impl Kind for SealMany {
@@ -50,7 +50,7 @@ struct SealsMany {
     batch: usize,
 }
 
-/// `count` records sealed around messages of `bytes` bytes, `batch` at once.
+/// `count` records sealed around messages of `bytes` bytes, `batch` per call.
 fn seals_many(
     engine: &'static dyn Engine,
     bytes: usize,

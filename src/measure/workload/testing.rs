@@ -13,9 +13,9 @@ pub(in crate::measure) fn pass(batch: &mut dyn Timed) -> Result<(), String> {
     batch.check()
 }
 
-/// What a pass would have left of these results in each of four ways to leave work out: every other
-/// operation, all but the first, all but the first with its result copied, everything. `blank` is what a
-/// reset leaves. The fifth way, work that only earlier passes do, is a reset without a run.
+/// The results that a pass would leave in each of four ways to skip work: skipping every other operation, all
+/// but the first, all but the first with its result copied, and all. `blank` is the state after a reset. The
+/// fifth way, work that only earlier passes do, is a reset without a run.
 pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4] {
     let keep = |kept: fn(usize) -> bool| {
         left.iter().enumerate().map(|(i, one)| if kept(i) { one.clone() } else { blank.clone() }).collect()
@@ -23,13 +23,13 @@ pub(in crate::measure) fn removed<T: Clone>(left: &[T], blank: &T) -> [Vec<T>; 4
     [keep(|i| i % 2 == 0), keep(|i| i == 0), vec![left[0].clone(); left.len()], keep(|_| false)]
 }
 
-/// Messages of that length, as the workloads have them.
+/// Messages of that length, like those of the workloads.
 pub(in crate::measure) fn of(alg: Alg, bytes: usize) -> MessageSpec {
     MessageSpec { alg, bytes, aad: 6, offset: 0, seed: 0 }
 }
 
-/// Runs what `make` makes three times for every engine, key size and length; how many it made, all of them
-/// right.
+/// Runs the batches of `make` three times for every engine, key size and length and checks them; returns how
+/// many there were.
 pub(in crate::measure) fn right_on_every_engine(
     lengths: &[usize],
     make: impl Fn(&'static dyn Engine, &MessageSpec) -> Box<dyn Timed>,
@@ -52,8 +52,8 @@ pub(in crate::measure) fn right_on_every_engine(
     seen
 }
 
-/// Runs what `make` makes of `count` operations twice for every engine and length; how many it made, all of
-/// them right.
+/// Runs the batches of `make`, of `count` operations each, twice for every engine and length and checks them;
+/// returns how many there were.
 pub(in crate::measure) fn right_at_every_length(
     lengths: &[usize],
     count: usize,
@@ -72,8 +72,7 @@ pub(in crate::measure) fn right_at_every_length(
     seen
 }
 
-/// Whether a pass of what `make` makes with an engine of each of these faults is found to be wrong, for the
-/// reason that it is.
+/// Asserts that a pass with an engine of each of these faults is found to be wrong, for the right reason.
 pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn Engine) -> Box<dyn Timed>) {
     for &fault in faults {
         let found = pass(&mut *make(Broken::with(fault)));
@@ -92,7 +91,7 @@ pub(in crate::measure) fn caught(faults: &[Fault], make: impl Fn(&'static dyn En
     }
 }
 
-/// What is wrong with it.
+/// The fault of an engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::measure) enum Fault {
     AcceptsAnything,
@@ -110,7 +109,7 @@ pub(in crate::measure) struct Broken;
 impl Broken {
     pub fn with(fault: Fault) -> &'static dyn Engine {
         static ENGINES: [(Fault, FaultyEngine); 7] = [
-            // To seal the ciphertext is to decrypt it, and no tag is compared.
+            // Sealing the ciphertext decrypts it, and no tag is compared.
             (
                 Fault::AcceptsAnything,
                 FaultyEngine::new("broken/accepts-anything").with_calls(&|sound, call| match call {

@@ -1,26 +1,26 @@
-//! Do two runs agree? Of each row the ratio to a named engine, with its interval, in both runs.
+//! Whether two runs agree: each row's ratio to a named engine, with its interval, in both runs.
 //!
 //! A ratio pairs the samples of one process, in which both engines ran in the same rounds; its interval is
 //! over processes, by order statistics. Two runs agree on a row where the two intervals overlap.
 
 use crate::measure::Run;
+use crate::measure::ratio::pairs;
 use crate::report::block::{Cell, Mark, Table};
 use crate::report::number::three;
-use crate::report::rows::{distinct, pairs, time};
-
+use crate::report::rows::{distinct, time};
 use crate::timing::Interval;
 
-/// What comparing two runs found.
+/// The comparison of two runs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Agreement {
     /// Rows that both runs have, of other engines than the reference.
     pub rows: usize,
-    /// Of those, rows whose intervals overlap.
+    /// Rows among them whose intervals overlap.
     pub agree: usize,
-    /// How far the medians of all of them are apart, in parts of the smaller, in rising order. Wide
-    /// intervals agree easily; this tells what the agreement is worth.
+    /// Relative distances of all medians, over the smaller one, in rising order. Wide intervals agree easily;
+    /// these show how much the agreement is worth.
     pub apart: Vec<f64>,
-    /// Those that do not agree.
+    /// Rows that do not agree.
     pub table: Table,
     /// Rows that could not be compared, and why.
     pub left_out: Table,
@@ -54,7 +54,7 @@ pub fn agreement(one: &Run, other: &Run, reference: &str) -> Agreement {
     for (workload, engine) in distinct(keys).into_iter().filter(|(_, engine)| *engine != reference) {
         let (first, second) =
             match (ratio(one, workload, engine, reference), ratio(other, workload, engine, reference)) {
-                // Nothing is left out where no run has the reference beside it: a nonce uses no cipher.
+                // A row that neither run has the reference for, such as a nonce's, is not left out.
                 (Err(Lack::Reference), Err(Lack::Reference)) => continue,
                 (Ok(first), Ok(second)) => (first, second),
                 (first, second) => {
@@ -90,11 +90,11 @@ enum Lack {
     Reference,
     /// One of the two has no time.
     Time,
-    /// They are not of the same processes.
+    /// Their samples come from different processes.
     Pairs,
 }
 
-/// Why a row is not compared, from the lack of the first run and of the second.
+/// Why a row is not compared: the reasons in the first run and in the second.
 fn why(first: Option<Lack>, second: Option<Lack>, reference: &str) -> String {
     let words = |lack: Lack, run: &str| match lack {
         Lack::Row => format!("the {run} run does not have it"),

@@ -1,8 +1,8 @@
 //! Several runs side by side: the same workload on several hosts, or on one host over time.
 //!
-//! Only what may be compared is: runs of one build profile, rows of the same workload over buffers of the
-//! same cache level in as large batches. What is left out is said, with the reason. Times of different hosts
-//! stand beside each other and are not divided: they were not measured in the same rounds.
+//! It compares only runs of one build profile, and only rows of the same workload with buffers in the same
+//! cache level and batches of the same size; it names the rest with the reason. Times of different hosts
+//! stand side by side without a ratio, because they were not measured in the same rounds.
 
 use crate::host::Variable;
 use crate::measure::{Row, Run};
@@ -12,14 +12,14 @@ use crate::report::number::{counted, size, three};
 use crate::report::rows::{distinct, operation, time};
 use crate::report::section::Section;
 
-/// Tables over several runs, and why some are not in them.
+/// Tables over several runs, and the reasons why some are left out.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub(in crate::report) struct Compared {
     pub tables: Vec<Table>,
     pub refused: Vec<String>,
 }
 
-/// Puts the runs of a report side by side; nothing where there is one.
+/// Puts the runs of a report side by side; empty where there is only one.
 pub(in crate::report) fn compare(sections: &[Section]) -> Compared {
     let runs: Vec<&Run> = sections.iter().filter_map(|section| section.bench.as_ref()).collect();
     let mut compared = Compared::default();
@@ -46,10 +46,10 @@ pub(in crate::report) fn compare(sections: &[Section]) -> Compared {
 fn apart(first: &Run, run: &Run) -> Option<String> {
     let profile = |run: &Run| run.build.rsplit(", ").next().unwrap_or_default().to_owned();
     let (ours, theirs) = (profile(first), profile(run));
-    (ours != theirs).then(|| format!("it was built as {theirs:?}, the first as {ours:?}"))
+    (ours != theirs).then(|| format!("its build profile is {theirs:?}, that of the first is {ours:?}"))
 }
 
-/// What a run is called: its host, and when it ran.
+/// The name of a run: its host and its start.
 fn name(run: &Run) -> String {
     format!("{} ({}), {}", run.host.cpu, &run.host.fingerprint, run.started)
 }
@@ -127,15 +127,15 @@ fn differ(first: &Row, row: &Row) -> Option<String> {
     let level = |row: &Row| row.arena.as_ref().map(|arena| arena.level.clone());
     if first.batch != row.batch {
         return Some(format!(
-            "its batches are of {:?} messages, the first's of {:?}",
+            "its batches have {:?} messages, those of the first {:?}",
             row.batch, first.batch
         ));
     }
     let (ours, theirs) = (level(first)?, level(row)?);
-    (ours != theirs).then(|| format!("its buffers are in {theirs}, the first's in {ours}"))
+    (ours != theirs).then(|| format!("its buffers are in {theirs}, those of the first in {ours}"))
 }
 
-/// Why an engine may have executed other code in the second run: a variable that was set in one of them only.
+/// Why an engine may have executed other code in the second run: an environment variable set in only one.
 fn otherwise_steered(first: &Run, run: &Run, engine: &str) -> Option<String> {
     let of = |run: &Run| -> Vec<Variable> {
         let found = run.engines.iter().find(|listed| listed.name == engine);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_compared_is_refused_with_the_reason() {
+    fn runs_that_may_not_be_compared_are_refused_with_the_reason() {
         let debug = compare(&[section(|_| {}), section(|run| run.build = "rustc 1.95.0, debug".into())]);
         assert!(debug.tables.is_empty());
         assert!(debug.refused[0].contains("\"debug\""), "{:?}", debug.refused);

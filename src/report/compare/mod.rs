@@ -1,4 +1,4 @@
-//! Runs side by side.
+//! Comparisons of runs: whether two agree, and several side by side.
 
 pub mod agree;
 pub mod hosts;

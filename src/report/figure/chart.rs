@@ -1,203 +1,240 @@
-//! The chart that a curve is drawn on: scales, axes, lines, markers, names, in plotters' elements.
+//! The chart that a curve is drawn on: scales, axes, lines, markers, names.
 //!
-//! plotters writes the elements; the places are reckoned here, because its own chart places text by a font's
-//! measures. Not here: colours, which are stand-ins until `svg` has the whole drawing.
+//! Text is `<text>` set in the page's font: the layout needs no font's measures. Not here: what is drawn,
+//! which is `curve`, and its colours, which are `palette`.
 
-use plotters::coord::Shift;
-use plotters::element::{Circle, Drawable, PathElement, PointCollection, Polygon, Rectangle, Text};
-use plotters::prelude::{DrawingArea, IntoFont, IntoTextStyle, RGBColor, SVGBackend, ShapeStyle};
-use plotters::style::Color;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::Write;
 
-use super::palette::{GRID, GROUND, INK, LINE, PALETTE, QUIET};
+use maud::{Markup, html};
+
+use super::palette::{PALETTE, Paint};
 use crate::report::curve::{Curve, Speed};
 use crate::report::number::{plain, size, three};
+use crate::report::rows::OWN;
 
-/// plotters places on whole pixels: we draw ten times as large, and the view box shrinks it.
-pub(in crate::report) const UNIT: f64 = 10.0;
-pub(in crate::report) const WIDTH: f64 = 820.0;
-pub(in crate::report) const HEIGHT: f64 = 430.0;
+pub(super) const WIDTH: f64 = 820.0;
+pub(super) const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 52.0;
+/// Where the messages' axis is.
+const FOOT: f64 = HEIGHT - BOTTOM;
 /// Between two names at the right.
 const LINE_HEIGHT: f64 = 17.0;
 
-/// The drawing area and the two scales.
-pub(in crate::report) struct Chart<'a> {
-    area: DrawingArea<SVGBackend<'a>, Shift>,
+/// A curve and its two scales.
+pub(super) struct Chart<'a> {
+    curve: &'a Curve<'a>,
+    paint: Paint,
     right: f64,
     x: (f64, f64),
     y: (f64, f64),
 }
 
-pub(in crate::report) type Place = (f64, f64);
+type Place = (f64, f64);
 
 impl<'a> Chart<'a> {
     /// Scales that hold every size and interval of a curve.
-    pub fn new(curve: &Curve<'_>, area: DrawingArea<SVGBackend<'a>, Shift>) -> Self {
+    pub fn new(curve: &'a Curve<'a>, paint: Paint) -> Self {
         let longest = curve.engines.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let right = WIDTH - (longest as f64 * 7.4 + 46.0).clamp(110.0, 260.0);
         let sizes = || curve.sizes.iter().map(|&bytes| bytes as f64);
-        let speeds =
+        let values =
             || curve.engines.iter().flat_map(|e| curve.sizes.iter().filter_map(|&b| curve.value(e, b)));
-        let least = speeds().map(|s| s.low).fold(f64::INFINITY, f64::min);
-        let most = speeds().map(|s| s.high).fold(0.0, f64::max);
+        let least = values().map(|s| s.low).fold(f64::INFINITY, f64::min);
+        let most = values().map(|s| s.high).fold(0.0, f64::max);
         // Nothing measured: any range will do, the axes stay.
         let (least, most) = if least <= most { (least, most) } else { (0.1, 10.0) };
         Self {
-            area,
+            curve,
+            paint,
             right,
             x: (sizes().fold(f64::INFINITY, f64::min) / 1.25, sizes().fold(1.0, f64::max) * 1.25),
             y: (least / 1.3, most * 1.3),
         }
     }
 
-    fn at_x(&self, bytes: f64) -> f64 {
+    fn at_x(&self, bytes: u64) -> f64 {
         let (from, to) = self.x;
-        LEFT + (bytes / from).ln() / (to / from).ln() * (self.right - LEFT)
+        LEFT + (bytes as f64 / from).ln() / (to / from).ln() * (self.right - LEFT)
     }
 
-    fn at_y(&self, gb_per_s: f64) -> f64 {
+    fn at_y(&self, value: f64) -> f64 {
         let (from, to) = self.y;
-        HEIGHT - BOTTOM - (gb_per_s / from).ln() / (to / from).ln() * (HEIGHT - BOTTOM - TOP)
+        FOOT - (value / from).ln() / (to / from).ln() * (FOOT - TOP)
     }
 
-    /// Draws one element; nothing can fail, the target is a string.
-    fn put<E>(&self, element: E)
-    where
-        for<'b> &'b E: PointCollection<'b, (i32, i32)>,
-        E: Drawable<SVGBackend<'a>>,
-    {
-        self.area.draw(&element).expect("drawing into a string does no input or output");
-    }
-
-    fn path(&self, places: &[Place], style: ShapeStyle) {
-        self.put(PathElement::new(places.iter().copied().map(pixel).collect::<Vec<_>>(), style));
-    }
-
-    fn text(&self, words: &str, at: Place, anchor: HPos, color: RGBColor) {
-        // plotters divides a font size by 1.24.
-        let font = ("sans-serif", 13.0 * 1.24 * UNIT).into_font();
-        let style = font.color(&color).into_text_style(&self.area).pos(Pos::new(anchor, VPos::Center));
-        self.put(Text::new(plain(words), pixel(at), style));
-    }
-
-    /// Ends the drawing, so that its string is whole.
-    pub fn finish(self) {
-        self.area.present().expect("drawing into a string does no input or output");
+    /// Where each size stands, for a script that shows the values of one.
+    pub fn columns(&self) -> String {
+        let places = self.curve.sizes.iter().map(|&bytes| format!("{:.1}", self.at_x(bytes)));
+        places.collect::<Vec<_>>().join(" ")
     }
 
     /// A picture's own heading.
-    pub fn heading(&self, words: &str) {
-        self.text(words, ((LEFT + self.right) / 2.0, TOP - 18.0), HPos::Center, INK);
+    pub fn heading(&self, words: &str) -> Markup {
+        text(words, ((LEFT + self.right) / 2.0, TOP - 18.0), "middle", self.paint.ink())
     }
 
     /// A ground that covers everything.
-    pub fn ground(&self) {
-        self.put(Rectangle::new([(0, 0), pixel((WIDTH, HEIGHT))], GROUND.filled()));
+    pub fn ground(&self) -> Markup {
+        html! { rect width=(WIDTH) height=(HEIGHT) fill="#FFFFFF" {} }
     }
 
     /// Both axes with their ticks, labels and the lines across.
-    pub fn axes(&self, curve: &Curve<'_>) {
-        let foot = HEIGHT - BOTTOM;
-        let thin = |color: RGBColor| color.stroke_width(UNIT as u32);
-        for value in ticks(self.y) {
-            let y = self.at_y(value);
-            self.path(&[(LEFT, y), (self.right, y)], thin(GRID));
-            self.text(&number(value), (LEFT - 8.0, y), HPos::Right, QUIET);
-        }
+    pub fn axes(&self) -> Markup {
+        let (ink, quiet, grid) = (self.paint.ink(), self.paint.quiet(), self.paint.grid());
         let mut free = 0.0;
-        for &bytes in &curve.sizes {
-            let x = self.at_x(bytes as f64);
-            self.path(&[(x, foot), (x, foot + 5.0)], thin(QUIET));
-            let half = size(bytes).chars().count() as f64 * 3.6 + 3.0;
-            if x - half >= free {
-                self.text(&size(bytes), (x, foot + 17.0), HPos::Center, QUIET);
+        // A label that would touch the one before is left out; its tick stays.
+        let mut fits = |x: f64, words: &str| {
+            let half = words.chars().count() as f64 * 3.6 + 3.0;
+            let fits = x - half >= free;
+            if fits {
                 free = x + half;
             }
-        }
-        self.path(&[(LEFT, foot), (self.right, foot)], thin(QUIET));
-        self.text(curve.unit.name(), (LEFT - 8.0, TOP - 18.0), HPos::Right, INK);
-        self.text("message size", ((LEFT + self.right) / 2.0, HEIGHT - 12.0), HPos::Center, INK);
-    }
-
-    /// An engine's band, line and markers, broken where a size has no time; where it ends.
-    pub fn line(&self, curve: &Curve<'_>, engine: &str, place: usize) -> Option<Place> {
-        let color = RGBColor(LINE, 0, (place % PALETTE.len()) as u8);
-        let speeds = curve.sizes.iter().map(|&bytes| Some((bytes as f64, curve.value(engine, bytes)?)));
-        let speeds: Vec<Option<(f64, Speed)>> = speeds.collect();
-        let mut end = None;
-        for piece in speeds.split(Option::is_none) {
-            let piece: Vec<(f64, Speed)> = piece.iter().copied().flatten().collect();
-            let at = |pick: fn(&Speed) -> f64| {
-                piece.iter().map(move |(bytes, speed)| (self.at_x(*bytes), self.at_y(pick(speed))))
-            };
-            if piece.len() > 1 {
-                let band: Vec<_> = at(|s| s.low).chain(at(|s| s.high).rev()).map(pixel).collect();
-                self.put(Polygon::new(band, color.mix(0.22).filled()));
-                let line: Vec<Place> = at(|s| s.median).collect();
-                self.path(&line, color.stroke_width((1.8 * UNIT) as u32));
-            }
-            for (low, high) in at(|s| s.low).zip(at(|s| s.high)) {
-                self.path(&[low, high], color.stroke_width(UNIT as u32));
-            }
-            for at in at(|s| s.median) {
-                self.marker(at, color, place);
-                end = Some(at);
-            }
-        }
-        end
-    }
-
-    fn marker(&self, (x, y): Place, color: RGBColor, place: usize) {
-        const R: f64 = 4.2;
-        let shape = |points: &[Place]| {
-            let points: Vec<_> = points.iter().map(|(dx, dy)| pixel((x + dx * R, y + dy * R))).collect();
-            self.put(Polygon::new(points, color.filled()));
+            fits
         };
-        match place % 6 {
-            0 => self.put(Circle::new(pixel((x, y)), (R * 0.95 * UNIT) as i32, color.filled())),
-            1 => shape(&[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)]),
-            2 => shape(&[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)]),
-            3 => shape(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
-            4 => shape(&[(0.0, 1.15), (1.1, -0.85), (-1.1, -0.85)]),
-            _ => {
-                let style = color.stroke_width((1.8 * UNIT) as u32);
-                self.path(&[(x - R, y - R), (x + R, y + R)], style);
-                self.path(&[(x - R, y + R), (x + R, y - R)], style);
+        html! {
+            @for value in ticks(self.y) {
+                @let y = self.at_y(value);
+                path d=(format!("M{LEFT} {y:.1}H{:.1}", self.right)) stroke=(grid) {}
+                (text(&number(value), (LEFT - 8.0, y), "end", quiet))
+            }
+            @for &bytes in &self.curve.sizes {
+                @let x = self.at_x(bytes);
+                path d=(format!("M{x:.1} {FOOT}v5")) stroke=(quiet) {}
+                @if fits(x, &size(bytes)) { (text(&size(bytes), (x, FOOT + 17.0), "middle", quiet)) }
+            }
+            path d=(format!("M{LEFT} {FOOT}H{:.1}", self.right)) stroke=(quiet) {}
+            (text(self.curve.unit.name(), (LEFT - 8.0, TOP - 18.0), "end", ink))
+            (text("message size", ((LEFT + self.right) / 2.0, HEIGHT - 12.0), "middle", ink))
+        }
+    }
+
+    /// Every engine's line with its name, each in a group of its own, and who has no line. `places` choose
+    /// colours and markers.
+    pub fn series(&self, places: &[(&str, usize)]) -> Markup {
+        let end = |engine: &str| {
+            let last =
+                self.curve.sizes.iter().rev().find_map(|&b| Some((b, self.curve.value(engine, b)?)))?;
+            Some((self.at_x(last.0), self.at_y(last.1.median)))
+        };
+        let ends: Vec<(&str, usize, Place)> =
+            places.iter().filter_map(|&(engine, place)| Some((engine, place, end(engine)?))).collect();
+        let mut heights: Vec<(usize, f64)> = ends.iter().map(|(.., (_, y))| *y).enumerate().collect();
+        heights.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let wanted: Vec<f64> = heights.iter().map(|(_, y)| *y).collect();
+        let mut names = vec![0.0; ends.len()];
+        for ((i, _), at) in heights.iter().zip(apart(&wanted, LINE_HEIGHT, FOOT)) {
+            names[*i] = at;
+        }
+        let missing: Vec<&str> =
+            places.iter().map(|(engine, _)| *engine).filter(|engine| end(engine).is_none()).collect();
+        html! {
+            @for (&(engine, place, end), &name) in ends.iter().zip(&names) {
+                g class="series" data-series=(plain(engine)) {
+                    (self.line(engine, place))
+                    (self.name(engine, place, end, name))
+                }
+            }
+            (self.missing(&missing))
+        }
+    }
+
+    /// An engine's band, line and markers, broken where a size has no time.
+    fn line(&self, engine: &str, place: usize) -> Markup {
+        let color = self.paint.line(place);
+        // Ours are solid, the peers dashed.
+        let dash = (!engine.starts_with(OWN)).then_some("7 3");
+        let values = self.curve.sizes.iter().map(|&b| Some((b, self.curve.value(engine, b)?)));
+        let values: Vec<Option<(u64, Speed)>> = values.collect();
+        let pieces = values.split(Option::is_none).map(|piece| piece.iter().copied().flatten());
+        html! {
+            @for piece in pieces.map(Vec::from_iter).filter(|piece: &Vec<_>| !piece.is_empty()) {
+                @let at = |pick: fn(&Speed) -> f64| {
+                    let place = |(bytes, value): &(u64, Speed)| (self.at_x(*bytes), self.at_y(pick(value)));
+                    piece.iter().map(place).collect::<Vec<Place>>()
+                };
+                @let (low, high, median) = (at(|s| s.low), at(|s| s.high), at(|s| s.median));
+                @if piece.len() > 1 {
+                    polygon points=(points(low.iter().chain(high.iter().rev()))) fill=(color)
+                        fill-opacity="0.22" {}
+                    polyline points=(points(&median)) fill="none" stroke=(color) stroke-width="1.8"
+                        stroke-dasharray=[dash] {}
+                }
+                @for ((x, low), (_, high)) in low.iter().zip(&high) {
+                    path d=(format!("M{x:.1} {low:.1}V{high:.1}")) stroke=(color) {}
+                }
+                @for at in &median { (marker(*at, &color, place)) }
             }
         }
     }
 
-    /// Each engine's name to the right of its line's end, moved apart where they would touch.
-    pub fn names(&self, mut ends: Vec<(Place, &str, usize)>) {
-        ends.sort_by(|a, b| a.0.1.total_cmp(&b.0.1));
-        let wanted: Vec<f64> = ends.iter().map(|((_, y), ..)| *y).collect();
-        for (((x, y), engine, place), at) in ends.iter().zip(apart(&wanted, LINE_HEIGHT, HEIGHT - BOTTOM)) {
-            let color = RGBColor(LINE, 0, (place % PALETTE.len()) as u8);
-            let marker = self.right + 18.0;
-            self.path(&[(x + 6.0, *y), (marker - 8.0, at)], color.mix(0.45).stroke_width(UNIT as u32));
-            self.marker((marker, at), color, *place);
-            self.text(engine, (marker + 10.0, at), HPos::Left, INK);
+    /// An engine's name to the right of its line's end.
+    fn name(&self, engine: &str, place: usize, (x, y): Place, at: f64) -> Markup {
+        let (color, left) = (self.paint.line(place), self.right + 18.0);
+        html! {
+            path d=(format!("M{:.1} {y:.1}L{:.1} {at:.1}", x + 6.0, left - 8.0)) stroke=(color)
+                stroke-opacity="0.45" {}
+            (marker((left, at), &color, place))
+            (text(engine, (left + 10.0, at), "start", self.paint.ink()))
         }
     }
 
     /// Engines that have no line, in the lower right corner: a picture without them would say that they are
     /// not there.
-    pub fn missing(&self, engines: &[&str]) {
+    fn missing(&self, engines: &[&str]) -> Markup {
         let words = match engines {
-            [] => return,
+            [] => return html! {},
             [one] => format!("{one}: no time"),
             [one, rest @ ..] => format!("{one} and {} more: no time", rest.len()),
         };
-        self.text(&words, (WIDTH - 8.0, HEIGHT - 12.0), HPos::Right, INK);
+        text(&words, (WIDTH - 8.0, HEIGHT - 12.0), "end", self.paint.ink())
     }
 }
 
-fn pixel((x, y): Place) -> (i32, i32) {
-    ((x * UNIT).round() as i32, (y * UNIT).round() as i32)
+fn text(words: &str, (x, y): Place, anchor: &str, color: &str) -> Markup {
+    html! {
+        text x=(format!("{x:.1}")) y=(format!("{y:.1}")) dy="0.35em" text-anchor=(anchor) fill=(color) {
+            (plain(words))
+        }
+    }
 }
+
+fn points<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
+    let mut out = String::new();
+    for (x, y) in places {
+        let space = if out.is_empty() { "" } else { " " };
+        write!(out, "{space}{x:.1},{y:.1}").expect("a string takes every word");
+    }
+    out
+}
+
+/// A shape around a point. After each round of colours the shapes move on by one, so that both together
+/// repeat late.
+fn marker((x, y): Place, color: &str, place: usize) -> Markup {
+    let shape = (place + place / PALETTE.len()) % SHAPES.len();
+    let (shape, filled) = SHAPES[shape];
+    let fill = if filled { color } else { "none" };
+    let stroke = (!filled).then_some(color);
+    html! {
+        path class="marker" d=(format!("M{x:.1} {y:.1}{shape}")) fill=(fill) stroke=[stroke]
+            stroke-width=[stroke.map(|_| "1.8")] {}
+    }
+}
+
+/// Markers, drawn from their middle: circle, square, triangle, diamond, triangle on its tip, cross, open
+/// circle, plus, open square. Each with whether it is filled.
+const SHAPES: [(&str, bool); 9] = [
+    ("m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z", true),
+    ("m-3.6 -3.6h7.2v7.2h-7.2z", true),
+    ("m0 -4.8l4.6 8.4h-9.2z", true),
+    ("m0 -5.2l5.2 5.2l-5.2 5.2l-5.2 -5.2z", true),
+    ("m0 4.8l4.6 -8.4h-9.2z", true),
+    ("m-4.2 -4.2l8.4 8.4m0 -8.4l-8.4 8.4", false),
+    ("m-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", false),
+    ("m0 -5v10m-5 -5h10", false),
+    ("m-3.4 -3.4h6.8v6.8h-6.8z", false),
+];
 
 /// Heights as near as may be to those wanted (ascending), at least `gap` apart, none below `floor`.
 fn apart(wanted: &[f64], gap: f64, floor: f64) -> Vec<f64> {
@@ -255,6 +292,16 @@ mod tests {
             assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= 17.0 - 1e-6), "{at:?}");
             assert!(at.last().is_none_or(|&last| last <= floor + 1e-6), "{at:?}");
         }
+    }
+
+    #[test]
+    fn a_marker_and_its_colour_repeat_late() {
+        let mut looks: Vec<String> = (0..72)
+            .map(|place| marker((0.0, 0.0), &Paint::Picture.line(place), place).into_string())
+            .collect();
+        looks.sort();
+        looks.dedup();
+        assert_eq!(looks.len(), 72);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::curve::Curve;
 
 mod bars;
 mod chart;
+mod curve;
 mod palette;
-mod svg;
 
 pub(super) use bars::{Bar, Bars};
 pub(super) use palette::PALETTE;
@@ -13,38 +13,44 @@ pub(super) use palette::PALETTE;
 /// A picture of a table's numbers.
 #[derive(Clone, Debug)]
 pub(super) enum Figure<'a> {
-    /// One line for each engine over message size.
-    Curve(Curve<'a>),
+    /// One line for each engine over message size, and the finding in one sentence, which may be empty.
+    Curve(Curve<'a>, String),
     /// One bar for each engine, part by part.
     Bars(Bars<'a>),
 }
 
 impl Figure<'_> {
-    /// Its drawing inside the page. `engines` are all engines of the report, whose order chooses the colours;
+    /// The drawing for the page. `engines` are all engines of the report, whose order determines the colours;
     /// `name` starts the ids.
     pub fn in_page(&self, engines: &[&str], name: &str) -> String {
         match self {
-            Self::Curve(curve) => svg::draw(curve, engines, name, svg::Paint::Page),
-            Self::Bars(bars) => bars.draw().into_string(),
+            Self::Curve(curve, words) => {
+                curve::draw(curve, words, engines, name, palette::Paint::Page).into_string()
+            }
+            Self::Bars(bars) => bars.draw(name).into_string(),
         }
     }
 
-    /// Its drawing as a file of its own, with a name such as `seal-aes-256-gcm`; none where it needs the
-    /// page.
+    /// The drawing as a file of its own, with a name such as `seal-aes-256-gcm`; `None` for a figure that
+    /// works only inside the page.
     pub fn picture(&self, engines: &[&str]) -> Option<(String, String)> {
         match self {
-            Self::Curve(curve) => {
-                Some((curve.id(), svg::draw(curve, engines, "figure", svg::Paint::Picture)))
+            Self::Curve(curve, words) => {
+                let drawing = curve::draw(curve, words, engines, "figure", palette::Paint::Picture);
+                Some((curve.id(), drawing.into_string() + "\n"))
             }
             Self::Bars(_) => None,
         }
     }
 
-    /// How to read it, where that does not show.
-    pub fn caption(&self) -> Option<&'static str> {
-        matches!(self, Self::Curve(_)).then_some(
-            "Both axes are logarithmic. The band around a line is the interval; where it cannot be seen it \
-             is narrower than the line.",
-        )
+    /// The finding, and how to read it where that is not obvious.
+    pub fn caption(&self) -> String {
+        match self {
+            Self::Curve(_, finding) => {
+                let space = if finding.is_empty() { "" } else { " " };
+                format!("{finding}{space}Both axes are logarithmic; the band around a line is its interval.")
+            }
+            Self::Bars(bars) => bars.finding(),
+        }
     }
 }

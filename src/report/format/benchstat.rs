@@ -1,8 +1,7 @@
-//! The Go benchmark format, for benchstat: one line for each process, so that it has samples to judge by.
+//! The Go benchmark format, for benchstat: one line per process, so that benchstat has samples to compare.
 //!
-//! A finding is what `go test` prints of a failed benchmark, which benchstat passes over; a row without a
-//! time also has a line in the unit `errors`, which benchstat tabulates. Hosts are told apart by the
-//! configuration lines.
+//! A finding is written as `go test` prints a failed benchmark, which benchstat ignores; a row without a time
+//! also gets a line in the unit `errors`, which benchstat tabulates. Configuration lines distinguish hosts.
 
 use super::{Format, unique};
 use crate::measure::{Estimate, Row};
@@ -45,7 +44,7 @@ fn benchstat(report: &Report) -> Result<String, Error> {
             names.push(format!("{name} @{host}"));
         }
         for finding in entries.iter().filter_map(|entry| entry.finding.as_ref()) {
-            // Indented, so that no reader takes a reason for a line of the format.
+            // Indented, so that no reader mistakes a reason for a line of the format.
             let at = if finding.at().is_empty() { "the run".to_owned() } else { finding.at() };
             out += &format!("--- FAIL: {}\n    {}\n", plain(&at), plain(&finding.why));
         }
@@ -54,7 +53,7 @@ fn benchstat(report: &Report) -> Result<String, Error> {
     Ok(out)
 }
 
-/// One line for each process; where the file holds no usable samples, one of the median.
+/// One line per process; if the file has no usable samples, one line with the median.
 fn lines(out: &mut String, name: &str, row: &Row, ns: Estimate) {
     let median = [ns.median];
     let usable = !row.samples.is_empty() && row.samples.iter().all(|ns| ns.is_finite() && *ns > 0.0);

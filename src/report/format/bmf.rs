@@ -1,9 +1,8 @@
 //! Bencher Metric Format.
 //!
-//! `latency` is Bencher's own measure, in nanoseconds. `gb-per-s` is ours: Bencher's `throughput` counts
-//! operations.
-//! `errors` is ours too: 0 for a row with a time; 1, and nothing beside it, for one without; the count of
-//! other findings. A threshold on it makes Bencher alert.
+//! `latency` is Bencher's own measure, in nanoseconds. `gb-per-s` is ours, because Bencher's `throughput`
+//! counts operations. `errors` is ours too: 0 for a row with a time; 1 alone for a row without one; for other
+//! findings, their number. A threshold on it makes Bencher alert.
 
 use serde_json::{Map, Value, json};
 
@@ -34,7 +33,7 @@ fn bmf(report: &Report) -> Result<String, Error> {
                 names.push(name.clone());
                 all.insert(name, Value::Object(measures(row)));
             } else if let Some(finding) = entry.finding {
-                // A run may have ended early and have no row either: two findings of one name.
+                // A run that ended early may also have no row: two findings of one name.
                 let name = series(&finding.place, &finding.engine, host);
                 let before = all.get(&name).and_then(|found| found["errors"]["value"].as_u64());
                 all.insert(name, json!({ "errors": { "value": before.unwrap_or(0) + 1 } }));

@@ -1,7 +1,7 @@
 //! CSV: every tally and every row for programs, after RFC 4180 with a header line.
 //!
-//! It holds the numbers as the result files give them, unrounded. A word that a spreadsheet would take for a
-//! formula is written with an apostrophe before it.
+//! Numbers are those of the result files, unrounded. A word that a spreadsheet would take for a formula gets
+//! an apostrophe in front.
 
 use super::Format;
 use crate::measure::{Row, Tails};
@@ -49,9 +49,9 @@ const HEADER: [&str; 29] = [
 ];
 
 /// Every tally and every row as CSV. `kind` is `verify` for a tally and `bench` for a row, whose `name` is
-/// the set or the workload; `file` for a file of a folder of vectors; `finding` for what failed and is no
-/// row, such as a whole set, an engine or a run that ended early; `absent` for an engine that took no part.
-/// `error` says why there is no number. Findings come first.
+/// the set or the workload; `file` for a file of a folder of vectors; `finding` for a failure that has no
+/// row, such as that of a whole set, an engine or a run that ended early; `absent` for an engine that took no
+/// part. `error` is the reason for a missing number. Findings come first.
 pub(super) fn csv(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, &HEADER.map(str::to_owned));
@@ -94,7 +94,7 @@ pub(super) fn csv(report: &Report) -> String {
                     fields.extend(bench(row));
                     line(&mut out, &fields);
                 }
-                // Those that took no part, and what is found about the whole, stand above.
+                // Absent engines and findings about the whole are written above.
                 What::Engine(..) | What::Whole => {}
             }
         }
@@ -102,7 +102,7 @@ pub(super) fn csv(report: &Report) -> String {
     out
 }
 
-/// Where `error` stands.
+/// The place of `error`.
 const ERROR: usize = 25;
 
 /// The fields from `bytes` on.

@@ -1,8 +1,8 @@
-//! github-action-benchmark's `customBiggerIsBetter`: GB/s, or operations a second where bytes are no
+//! github-action-benchmark's `customBiggerIsBetter`: GB/s, or operations per second for workloads without a
 //! throughput.
 //!
-//! A row without a time has the value 0, which that tool takes for the worst there is and alerts of, with the
-//! reason beside it. There is no place for a finding that is of no row: the command's exit code says it.
+//! A row without a time has the value 0, which that tool takes for the worst result and reports, with the
+//! reason beside it. The format has no place for a finding without a row; the command's exit code reports it.
 
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
-//! JUnit XML: the form that Jenkins and GitLab read (junit.xsd of the Jenkins xUnit plugin).
+//! JUnit XML as Jenkins and GitLab read it (junit.xsd of the Jenkins xUnit plugin).
 //!
 //! A test suite for each set of cases, with a test case for each engine in it; one for the files of a folder;
-//! one for the engines; and one for each measurement, with a test case for each row. Readers tell test cases
-//! by class name and name, so the class name ends with the host. Every finding becomes a failure or an error
-//! of some test case: one that no case claims gets its own.
+//! one for the engines; and one for each measurement, with a test case for each row. Readers identify a test
+//! case by class name and name, so the class name ends with the host. Every finding becomes a failure or an
+//! error of a test case; a finding that belongs to none gets its own.
 
 use super::{Format, unique};
 use crate::report::Error;
@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
 /// The suite of the engines themselves.
 const ENGINES: &str = "engines";
 
-/// What came of a test case.
+/// The result of a test case.
 enum Verdict {
     Passed,
     Skipped(String),
@@ -54,7 +54,7 @@ fn junit(report: &Report) -> Result<String, Error> {
     let name = |case: &Case| format!("{} in {}", case.name, case.class);
     for section in report.sections() {
         for mut suite in suites(section) {
-            // Every run of a host lists its engines; what is well is said once.
+            // Every run of a host lists its engines; a passing engine is written once.
             let is_well = |case: &Case| matches!(case.verdict, Verdict::Passed | Verdict::Skipped(_));
             if suite.name == ENGINES {
                 suite.cases.retain(|case| !is_well(case) || !names.contains(&name(case)));
@@ -96,14 +96,14 @@ fn suites(section: &Section) -> Vec<Suite> {
     suites
 }
 
-/// The name of a finding about nothing that has a case of its own.
+/// The name of a finding that belongs to no test case.
 fn whole(section: &Section, finding: &Option<Finding>) -> String {
     let Some(finding) = finding else { return section.started().to_owned() };
     let at = finding.at();
     if at.is_empty() { format!("the run of {}: {}", section.started(), kind(finding.kind)) } else { at }
 }
 
-/// The verdict where nothing was found.
+/// The verdict where there is no finding.
 fn passed(what: &What<'_>) -> Verdict {
     match what {
         What::Tally(_, set, _, tally) if tally.ran() == 0 => Verdict::Skipped(counts(set, tally)),
@@ -172,8 +172,7 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// Words as XML 1.0 allows them; `plain` has taken the control characters, and these two are no characters
-/// either.
+/// Words as XML 1.0 allows them: `plain` replaces the control characters, this the two non-characters.
 fn xml(words: &str) -> String {
     let words = plain(words).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -60,7 +60,7 @@ fn cell(cell: &Cell) -> String {
     if cell.detail.is_empty() { text } else { format!("{text} ({})", escape(&cell.detail)) }
 }
 
-/// Words as Markdown that means just these words.
+/// Words as Markdown that renders exactly these words.
 fn escape(words: &str) -> String {
     let mut out = String::new();
     for c in plain(words).chars() {

@@ -1,7 +1,7 @@
-//! The forms in which a report is drawn, one file each.
+//! The formats of a report, one file each.
 //!
-//! Those for people walk a section's blocks, those for programs its entries: both hold every failure, so that
-//! no format has to look for one.
+//! Formats for people walk a section's blocks, formats for programs its entries. Blocks and entries both hold
+//! every failure, so no format has to search for one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,28 +15,29 @@ use super::section::Report;
 
 mod benchstat;
 mod bmf;
+pub mod columns;
 mod csv;
 mod gha;
-mod html;
 mod junit;
 mod markdown;
-mod method;
+mod page;
+mod screen;
 pub mod text;
 
 pub use markdown::markdown;
 
-/// A form in which a whole report can be printed.
+/// A format in which a whole report can be printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
-    /// What it is asked for by.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it holds, in one line.
+    /// Its content in one line.
     pub about: &'static str,
-    /// Draws it for a terminal of that width, which only text heeds.
+    /// Draws it for a terminal of that width, which matters only to text.
     draw: fn(&Report, u16) -> Result<String, Error>,
 }
 
-/// Every form that can be printed. The page, which is written with files beside it, is none of them.
+/// Every format that can be printed. The page is not among them: it is written with files beside it.
 pub const FORMATS: &[Format] = &[
     text::FORMAT,
     markdown::FORMAT,
@@ -48,10 +49,10 @@ pub const FORMATS: &[Format] = &[
 ];
 
 impl Report {
-    /// Everything in that form, for a terminal of that width.
+    /// Everything in that format, for a terminal of that width.
     ///
     /// # Errors
-    /// [`Error::NameTwice`] where the form has one place for each name and two runs want it.
+    /// [`Error::NameTwice`] where the format has one place for each name and two runs share a name.
     pub fn draw(&self, format: &Format, width: u16) -> Result<String, Error> {
         (format.draw)(self, width)
     }
@@ -59,6 +60,11 @@ impl Report {
     /// Everything as tables for a terminal of that width.
     pub fn text(&self, width: u16) -> String {
         text::report(self, width)
+    }
+
+    /// The answer and what is wrong, small enough for one screen of a terminal of that width.
+    pub fn screen(&self, width: u16) -> String {
+        screen::report(self, width)
     }
 
     /// Everything as Markdown.
@@ -71,12 +77,13 @@ impl Report {
         csv::csv(self)
     }
 
-    /// Everything as one self-contained page: no script, nothing fetched.
+    /// Everything as one self-contained page, complete without its script and with nothing to fetch.
     pub fn html(&self) -> String {
-        html::page(self)
+        page::page(self)
     }
 
-    /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is made; where the page is.
+    /// Writes `index.html`, `report.md` and `report.csv` into a folder, which is created if needed; returns
+    /// the page's path.
     ///
     /// # Errors
     /// [`Error::Unwritable`], [`Error::DiskFull`].
@@ -89,18 +96,18 @@ impl Report {
     }
 }
 
-/// The name of a place and an engine on a host, which is one series of numbers to the tools that read it: it
-/// holds the host where the format has no other place for that.
+/// The name of a place and an engine on a host: one series of numbers to the tools that read it. It includes
+/// the host for formats that have no other place for it.
 fn series(place: &str, engine: &str, host: &str) -> String {
     let words: Vec<&str> = [place, engine].into_iter().filter(|word| !word.is_empty()).collect();
     let words = if words.is_empty() { "the run".to_owned() } else { words.join(" ") };
     plain(&format!("{words} @{host}"))
 }
 
-/// Names that a format for programs may hold once only.
+/// Checks that no name repeats, in a format for programs that may hold each only once.
 ///
 /// # Errors
-/// [`Error::NameTwice`] with the first that stands there again.
+/// [`Error::NameTwice`] with the first name that repeats.
 fn unique<S: AsRef<str>>(format: &'static str, names: impl IntoIterator<Item = S>) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for name in names {
@@ -136,8 +143,8 @@ mod tests {
             .filter_map(|entry| {
                 entry.unwrap().file_name().into_string().unwrap().strip_suffix(".rs").map(str::to_owned)
             })
-            // The page is written by name, and the method is its end.
-            .filter(|name| !["mod", "html", "method"].contains(&name.as_str()))
+            // `columns` is shared by other formats.
+            .filter(|name| !["mod", "columns"].contains(&name.as_str()))
             .collect();
         let mut names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
         files.sort();
@@ -185,18 +192,20 @@ mod tests {
         assert_eq!(
             ids,
             [
-                "engines",
-                "cases",
                 "failures",
+                "errors",
                 "seal-aes-256-gcm",
                 "open-aes-256-gcm",
-                "heat",
+                "keys",
+                "ratio-seal-aes-256-gcm",
+                "ratio-open-aes-256-gcm",
                 "ratios",
-                "rank-seal-aes-256-gcm",
-                "rank-open-aes-256-gcm",
+                "engines",
+                "matrix",
+                "cases",
+                "sources",
                 "other",
-                "usage",
-                "errors"
+                "usage"
             ]
         );
         let mut numbers = 0;
@@ -213,7 +222,7 @@ mod tests {
             assert!(format.contains("opened message 17 differs"), "the error's reason");
         }
         for format in [&html, &markdown] {
-            assert!(!format.contains("<script") && !format.contains("<b>&"), "words are not markup");
+            assert!(!format.contains("<script>alert") && !format.contains("<b>&"), "words are not markup");
         }
     }
 

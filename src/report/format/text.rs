@@ -1,6 +1,6 @@
-//! Tables for a terminal: as wide as they are told, no colour, nothing that moves the cursor.
+//! Tables for a terminal of a given width: no colour, nothing that moves the cursor.
 //!
-//! A cell's detail is shown where its table asks for it; the page and Markdown show every detail.
+//! Cells show their details where the table asks for it; the page and Markdown show every detail.
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
@@ -12,7 +12,7 @@ use crate::report::{compare, summary};
 pub(super) const FORMAT: Format =
     Format { name: "text", about: "Tables for a terminal", draw: |all, width| Ok(report(all, width)) };
 
-/// Narrower than this the columns would be single letters.
+/// Below this width, columns would shrink to single letters.
 const MIN_WIDTH: u16 = 40;
 
 /// Spaces between columns.
@@ -20,7 +20,7 @@ const GAP: u16 = 2;
 /// One rule, under the heading.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
-/// Draws a whole report, its sentence last: that is what a terminal still shows at the end.
+/// Draws a whole report, its sentence last, where it remains visible in a terminal.
 pub(super) fn report(report: &Report, width: u16) -> String {
     let sections = report.sections();
     let mut out = String::new();
@@ -41,10 +41,10 @@ pub(super) fn report(report: &Report, width: u16) -> String {
     out + &wrap(&report.sentence(), width.into())
 }
 
-/// Draws one table with its heading and note, at most `width` columns wide where that can be.
+/// Draws one table with its heading and note, at most `width` columns wide where possible.
 ///
-/// A table of numbers that is wider is drawn in several blocks, each with the first column: a number or a
-/// name broken over two lines cannot be read. A table of words is folded.
+/// A wider table of numbers is split into several blocks, each with the first column: a number or a name
+/// broken over two lines is unreadable. In a table of words, the words wrap.
 pub fn table(table: &Table, width: u16) -> String {
     let width = width.max(MIN_WIDTH);
     let mut out = format!("{}\n", table.title);
@@ -103,7 +103,7 @@ fn blocks(table: &Table, width: usize) -> Vec<Vec<usize>> {
     blocks
 }
 
-/// A path-like name breaks after its first slash, but in the first column.
+/// A path-like name, broken after its first slash.
 fn heading(column: &Column) -> String {
     column.name.replacen('/', "/\n", 1)
 }
@@ -117,11 +117,23 @@ fn words(table: &Table, cell: &Cell, column: usize) -> String {
     }
 }
 
-/// Breaks at spaces so that no line is longer than `width`, but for a single longer word.
-fn wrap(words: &str, width: usize) -> String {
+/// Units that stay with their number.
+const UNITS: [&str; 7] = ["%", "GB/s", "GHz", "ns", "B", "KiB", "MiB"];
+
+/// Breaks at spaces so that no line is longer than `width`, but not between a number and its unit. A longer
+/// word is cut.
+pub fn wrap(words: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
+    let mut tokens: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
+        let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
+        match tokens.last_mut() {
+            Some(number) if UNITS.contains(&bare) => *number += &format!(" {word}"),
+            _ => tokens.push(word.to_owned()),
+        }
+    }
+    for word in &tokens {
         let len = word.chars().count();
         if column > 0 && column + 1 + len > width {
             out.push('\n');
@@ -131,8 +143,14 @@ fn wrap(words: &str, width: usize) -> String {
             out.push(' ');
             column += 1;
         }
-        out += word;
-        column += len;
+        for c in word.chars() {
+            if column == width {
+                out.push('\n');
+                column = 0;
+            }
+            out.push(c);
+            column += 1;
+        }
     }
     out.push('\n');
     out
@@ -186,7 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_at_spaces_only() {
-        assert_eq!(wrap("aa bb  cc\ndddddddd e", 5), "aa bb\ncc\ndddddddd\ne\n");
+    fn lines_break_at_spaces_and_a_longer_word_is_cut() {
+        assert_eq!(wrap("aa bb  cc\ndddddddd e", 5), "aa bb\ncc\nddddd\nddd e\n");
+        assert_eq!(wrap("is 10.8 % of it", 8), "is\n10.8 %\nof it\n", "a unit stays with its number");
     }
 }

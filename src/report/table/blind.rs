@@ -1,4 +1,4 @@
-//! What each scheme does not see, by its own account, which the verification asserts both ways.
+//! The faults that each scheme cannot detect, by its own account. The verification asserts both directions.
 
 use crate::report::block::{Block, Cell, Table};
 use crate::report::number::count;
@@ -8,20 +8,19 @@ use crate::verify::{BlindKind, BlindSpot, SchemeReport};
 /// Its one table, where schemes were verified.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     let judged = section.verify.iter().filter(|report| !report.schemes.is_empty());
-    judged.map(|report| Block::new(table(&report.schemes))).collect()
+    judged.map(|report| Block::new(table(&report.schemes)).folded()).collect()
 }
 
 /// A row for each blind spot, and for each scheme that has none.
 fn table(schemes: &[SchemeReport]) -> Table {
-    let columns = ["scheme", "law", "fault", "part", "what comes of it", "why"];
-    let mut table = Table::new("blind", "What each scheme does not see", columns).words().note(
-        "A fault that is not listed is caught or does no harm. Each scheme says so itself, and every fault \
-         to every part is tried: one that passes and is not listed is wrong, and so is one that is listed \
-         and caught.",
+    let columns = ["scheme", "law", "fault", "part", "consequence", "why"];
+    let mut table = Table::new("blind", "Faults that each scheme cannot detect", columns).words().note(
+        "Every fault was tried on every part. An unlisted fault that passes is an error, and so is a listed \
+         fault that is caught.",
     );
     for SchemeReport { name, law, blind } in schemes {
         if blind.is_empty() {
-            let none = [Cell::none(), Cell::none(), Cell::new("sees every fault"), Cell::none()];
+            let none = [Cell::none(), Cell::none(), Cell::new("detects every fault"), Cell::none()];
             table.push([Cell::new(name), Cell::new(law)].into_iter().chain(none).collect());
         }
         for spot in blind {
@@ -35,8 +34,8 @@ fn table(schemes: &[SchemeReport]) -> Table {
 
 fn outcome(spot: &BlindSpot) -> Cell {
     let cell = match spot.kind {
-        BlindKind::Blind => Cell::new("passes unseen"),
-        BlindKind::Alters => Cell::new("gives what was never protected"),
+        BlindKind::Blind => Cell::new("passes undetected"),
+        BlindKind::Alters => Cell::new("returns a message that was never protected"),
         BlindKind::Chance => Cell::new("passes by chance"),
     };
     match (spot.unseen, spot.trials) {
@@ -73,9 +72,9 @@ mod tests {
         let rows: Vec<Vec<_>> =
             table.rows.iter().map(|row| row[..5].iter().map(|cell| cell.text.as_str()).collect()).collect();
         let expected = [
-            ["storage", "each", "–", "–", "sees every fault"],
-            ["tunnel/compat", "each", "drop", "the whole piece", "passes unseen"],
-            ["tunnel/compat", "each", "flip", "length", "gives what was never protected"],
+            ["storage", "each", "–", "–", "detects every fault"],
+            ["tunnel/compat", "each", "drop", "the whole piece", "passes undetected"],
+            ["tunnel/compat", "each", "flip", "length", "returns a message that was never protected"],
             ["tunnel/compat", "each", "flip", "crc", "passes by chance"],
         ];
         assert_eq!(rows, expected);

@@ -1,4 +1,4 @@
-//! All cores beside one: how much of as many times the speed is there.
+//! All cores against one core: the speedup, and its share of the number of threads.
 
 use crate::measure::{Estimate, Row, Run};
 use crate::report::block::{Block, Cell, Table};
@@ -6,16 +6,16 @@ use crate::report::number::{count, size, three};
 use crate::report::rows::{PARALLEL, is_usual, operation, time};
 use crate::report::section::Section;
 
-/// Its one table, where something was measured that belongs there.
+/// Its one table, where a workload was measured on all cores.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     section.bench.iter().filter_map(table).map(Block::new).collect()
 }
 
-/// One row for each workload on all cores, beside its single-core twin where that was measured too.
+/// One row for each workload on all cores, with its single-core twin where that was measured too.
 fn table(run: &Run) -> Option<Table> {
     let columns =
-        ["workload", "engine", "threads", "one core, GB/s", "all cores, GB/s", "times as fast", "efficiency"];
-    let mut table = Table::new("cores", "All cores beside one", columns);
+        ["workload", "engine", "threads", "one core, GB/s", "all cores, GB/s", "speedup", "efficiency"];
+    let mut table = Table::new("cores", "All cores against one", columns);
     table.columns[1].number = false;
     let twin = |row: &Row| PARALLEL.iter().find(|(all, _)| *all == row.op).map(|(_, one)| *one);
     for (row, op) in run.rows.iter().filter_map(|row| Some((row, twin(row)?))) {
@@ -23,12 +23,12 @@ fn table(run: &Run) -> Option<Table> {
             |one: &&Row| (one.bytes, &one.algorithm, &one.engine) == (row.bytes, &row.algorithm, &row.engine);
         let one = run.rows.iter().filter(|one| one.op == op && is_usual(one)).find(like);
         let (all_ns, one_ns) = (time(row), one.and_then(time));
-        // An error where there is a row, and nothing where its single-core twin was not measured.
+        // An error where there is a row without a time; nothing where the single-core twin was not measured.
         let lack = || if time(row).is_none() || one.is_some() { Cell::error() } else { Cell::none() };
         let speed = |ns: Option<Estimate>, lack: Cell| {
             ns.map_or(lack, |ns| Cell::new(three(row.bytes as f64 / ns.median)))
         };
-        // Files from before rows said so had a thread for each core.
+        // Older files do not record threads; they used one per core.
         let threads = row.threads.map_or(run.host.cores as u64, u64::from).max(1);
         let times = all_ns.zip(one_ns).map(|(all, one)| one.median / all.median);
         let one_lack = if one.is_some() { Cell::error() } else { Cell::none() };
@@ -44,9 +44,8 @@ fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "Efficiency is of as many times as fast as there are threads: one for each core that the system \
-             offers, or as many as a quota of processor time allows. Two cores may be threads of one, and a \
-             clock may fall when all of them work.",
+            "Efficiency is the speedup divided by the threads. Two cores may be hyper-threads of one, and \
+             the clock may drop when all of them work.",
         )
     })
 }
@@ -57,7 +56,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn efficiency_is_of_as_many_times_as_there_are_cores() {
+    fn efficiency_is_the_speedup_over_the_threads() {
         let mut run = sample::run();
         assert!(table(&run).is_none());
         run.host.cores = 4;

@@ -3,26 +3,55 @@
 
 use crate::measure::limit::roofline::By;
 use crate::measure::{Estimate, Run};
+use crate::report::answer::leads_among;
 use crate::report::block::{Block, Cell, Mark, Table};
+use crate::report::curve::Lead;
 use crate::report::curve::{Curve, Speed, Unit, curves};
 use crate::report::figure::Figure;
 use crate::report::number::{size, three};
-use crate::report::rows::{interval, processes, steered, time};
+use crate::report::rows::{RECORD_CIPHER, interval, processes, steered, time};
 use crate::report::section::Section;
 
-/// For each curve its numbers, then how far they are from the CPU's limit where that is known.
+/// The curves of AES-256-GCM: seal, open, latency, batches.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
+    of(section, |algorithm| algorithm == RECORD_CIPHER)
+}
+
+/// The curves of some algorithms: for each its numbers, then its distance from the CPU's limit where that is
+/// known.
+pub(super) fn of(section: &Section, wanted: impl Fn(&str) -> bool) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     if let Some(run) = &section.bench {
-        for curve in curves(run) {
+        for curve in curves(run).into_iter().filter(|curve| wanted(curve.algorithm)) {
             let limit = curve.of_limit();
             let numbers = Block::new(table(run, &curve));
-            // Nanoseconds from call to call rise with the size: a picture of them shows nothing.
-            blocks.push(if curve.is_latency() { numbers } else { numbers.figure(Figure::Curve(curve)) });
-            blocks.extend(limit.map(|limit| Block::new(table(run, &limit)).figure(Figure::Curve(limit))));
+            // Nanoseconds from call to call rise with the size: a picture of them shows nothing, so the one
+            // of the limit stays open.
+            let is_latency = curve.is_latency();
+            let words = finding(run, &curve);
+            blocks.push(if is_latency { numbers } else { numbers.figure(Figure::Curve(curve, words)) });
+            blocks.extend(limit.map(|limit| {
+                let (table, words) = (table(run, &limit), finding(run, &limit));
+                let block = Block::new(table).figure(Figure::Curve(limit, words));
+                if is_latency { block } else { block.folded() }
+            }));
         }
     }
     blocks
+}
+
+/// Who is fastest with a short message and with a long one, as the answer says it.
+fn finding(run: &Run, curve: &Curve<'_>) -> String {
+    let (what, said): (_, fn(&Lead) -> Option<String>) = match curve.unit {
+        Unit::Throughput => ("Fastest", |lead| Some(lead.name_or_tie())),
+        Unit::Limit => ("Closest to the limit", |lead| {
+            Some(format!("{} at {} %{}", lead.engine, three(lead.percent?), lead.tie()))
+        }),
+    };
+    let leads = leads_among(run, &curve.rows);
+    let words = |lead: &Lead| Some(format!("at {}: {}", size(lead.bytes), said(lead)?));
+    let words: Vec<String> = leads.iter().flatten().filter_map(words).collect();
+    if words.is_empty() { String::new() } else { format!("{what} {}.", words.join("; ")) }
 }
 
 /// What a curve shows, by engine and size.
@@ -38,10 +67,11 @@ fn table(run: &Run, curve: &Curve<'_>) -> Table {
     }
     let note = match curve.unit {
         Unit::Throughput => note(run, curve, &table),
-        Unit::Limit => limit_note(run, curve),
+        Unit::Limit => limit_note(run, curve, &table),
     };
     if curve.unit == Unit::Limit {
         table.push(bounds(curve));
+        table.footed = true;
     }
     table.note(&note)
 }
@@ -66,9 +96,10 @@ fn cell(run: &Run, curve: &Curve<'_>, engine: &str, bytes: u64) -> Cell {
     };
     match found.zip(number) {
         Some((row, Speed { median, low, high })) => {
-            let best = curve.unit == Unit::Throughput && curve.clear(bytes) == Some(engine);
-            let mark = if best { Mark::Best } else { Mark::Plain };
-            Cell::new(three(median)).detail(interval(run, row, low, high)).mark(mark)
+            let mark = if curve.clear(bytes) == Some(engine) { Mark::Best } else { Mark::Plain };
+            let number = Cell::new(three(median)).mark(mark);
+            // How sure a percentage is says the time that it is made of.
+            if curve.unit == Unit::Limit { number } else { number.detail(interval(run, row, low, high)) }
         }
         None if curve.has_failed(engine, bytes) => Cell::error(),
         None => Cell::none(),
@@ -87,12 +118,15 @@ fn bounds(curve: &Curve<'_>) -> Vec<Cell> {
     std::iter::once(Cell::new("the limit, in cycles")).chain(curve.sizes.iter().map(bound)).collect()
 }
 
-fn limit_note(run: &Run, curve: &Curve<'_>) -> String {
+fn limit_note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
+    let marked = if table.has(Mark::Best) {
+        " Bold or *: the best, where this run can tell it from all others."
+    } else {
+        ""
+    };
     format!(
-        "100 is the least time that AES rounds and carry-less multiplies alone allow on this CPU, at its \
-         median over {}: what its widest vectors were probed to do. Loads, stores, the tail and the call are \
-         left out, so nothing reaches it, but for a long message whose counter blocks share their first \
-         rounds.{}",
+        "100 % is the least time in which this CPU can do the AES rounds and carry-less multiplies alone; \
+         loads, stores and the call come on top. Median over {}.{marked}{}",
         processes(run),
         steered(run, &curve.engines),
     )
@@ -103,23 +137,19 @@ fn note(run: &Run, curve: &Curve<'_>, table: &Table) -> String {
     let slow = ends.iter().map(|ns| ns.high / ns.median - 1.0).fold(0.0, f64::max);
     let quick = ends.iter().map(|ns| 1.0 - ns.low / ns.median).fold(0.0, f64::max);
     let marked = if table.has(Mark::Best) {
-        " Marked (bold, or *): the quickest, where its interval stands clear of all others."
+        " Bold or *: the fastest, where this run can tell it from all others."
     } else {
         ""
     };
-    let failed = if table.has(Mark::Bad) {
-        " An engine with an error has no time there, and is compared with none."
-    } else {
-        ""
-    };
+    let failed = if table.has(Mark::Bad) { " An engine with an error is not compared there." } else { "" };
     let unit = if curve.is_latency() {
-        "Nanoseconds from one call to the next, whose nonce is taken from the tag of the one before,"
+        "Nanoseconds per call when each call waits for the tag of the one before: median"
     } else {
-        "GB/s is 10⁹ message bytes a second"
+        "GB/s: 10⁹ message bytes per second, median"
     };
     format!(
-        "{unit} at the median over {}. The widest interval reaches {:.1} % below and {:.1} % above its \
-         median time.{}{marked}{failed}{}",
+        "{unit} over {}; the widest interval reaches {:.1} % below and {:.1} % above its median time.\
+         {}{marked}{failed}{}",
         processes(run),
         quick * 100.0,
         slow * 100.0,
@@ -162,15 +192,16 @@ mod tests {
     #[test]
     fn a_curve_has_a_figure_and_a_latency_the_table_alone() {
         let mut section = Section { host: sample::host(), verify: None, bench: Some(sample::run()) };
-        assert!(blocks(&section).iter().all(|block| block.figure.is_some() && !block.folded));
+        assert!(of(&section, |_| true).iter().all(|block| block.figure.is_some() && !block.folded));
         let rows = [16, 64].map(|bytes| sample::row("latency/seal", "a", bytes, "ring", &[9.0]));
         section.bench = Some(by_hand(rows.into()));
-        let found = blocks(&section);
+        let found = of(&section, |_| true);
         assert!(found.len() == 1 && found[0].figure.is_none());
+        assert!(blocks(&section).is_empty(), "of another algorithm");
     }
 
     #[test]
-    fn the_quickest_is_marked_only_when_its_interval_stands_clear() {
+    fn the_fastest_is_marked_only_where_the_run_can_tell_it_from_all_others() {
         let rows = |peer: &[f64]| {
             by_hand(vec![
                 sample::row("seal", "a", 1000, "ring", &[100.0, 90.0, 110.0]),
@@ -178,9 +209,13 @@ mod tests {
                 sample::row("seal", "a", 2000, "ring", &[200.0]),
             ])
         };
-        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 79.0, 91.0]));
-        assert_eq!(curves(&clear)[0].fastest(1000), Some(("aws-lc", 12.5, vec![])));
-        assert_eq!(curves(&near)[0].fastest(1000), Some(("aws-lc", 12.5, vec!["ring"])));
+        let (clear, near) = (rows(&[80.0, 79.0, 89.0]), rows(&[80.0, 91.0, 79.0]));
+        let lead = |run| {
+            let lead = curves(run)[0].lead(1000).unwrap();
+            (lead.engine.clone(), lead.gb_per_s, lead.tie())
+        };
+        assert_eq!(lead(&clear), ("aws-lc".into(), Some(12.5), String::new()));
+        assert_eq!(lead(&near), ("aws-lc".into(), Some(12.5), ", too close to ring to call".into()));
         assert!(table(&clear, &curves(&clear)[0]).has(Mark::Best));
         assert!(!table(&near, &curves(&near)[0]).has(Mark::Best));
     }
@@ -244,6 +279,6 @@ mod tests {
         assert_eq!(row(&numbers, "ring")[1].detail, "8.00–12.5");
         assert_eq!(row(&numbers, "ring")[2].detail, "20.0–25.0, 2 processes");
         assert!(numbers.note.contains("over 2 to 3 processes"), "{}", numbers.note);
-        assert!(numbers.note.ends_with("is compared with none."), "{}", numbers.note);
+        assert!(numbers.note.ends_with("is not compared there."), "{}", numbers.note);
     }
 }

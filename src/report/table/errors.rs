@@ -1,4 +1,4 @@
-//! What has no time, and why: a row here is a failure in every other table that it belongs to.
+//! Measurements without a time, and why: every other table shows such a row as an error.
 
 use crate::measure::Run;
 use crate::report::block::{Block, Cell, Mark, Table};
@@ -6,7 +6,7 @@ use crate::report::number::counted;
 use crate::report::rows::{NO_TIME, time};
 use crate::report::section::Section;
 
-/// Its one table, where a row has no time.
+/// Its one table, if any row has no time.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     section.bench.iter().filter_map(table).map(Block::new).collect()
 }
@@ -20,7 +20,7 @@ fn table(run: &Run) -> Option<Table> {
         table.push(vec![Cell::new(&row.workload), Cell::new(&row.engine), Cell::new(why).mark(Mark::Bad)]);
     }
     let found = table.rows.len() as u64;
-    let note = format!("{}. An engine whose result was wrong gets no time.", counted(found, "measurement"));
+    let note = format!("{}. An engine with a wrong result gets no time.", counted(found, "measurement"));
     (found > 0).then(|| table.note(&note))
 }
 

@@ -1,5 +1,5 @@
-//! What the verification found wrong, one row for each failure that the file lists, and for each that it only
-//! counts.
+//! The failures of the verification: one row for each that the file lists, and for each that only its counts
+//! show.
 
 use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::finding::{Finding, Kind};
@@ -25,7 +25,7 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     if 0 < shown && shown < all {
         table = table.note(&format!("{} of {}.", counted(shown, "failure"), count(all)));
     }
-    // Found by adding up: a tally that does not reach its declaration, an engine that ran nothing.
+    // Found by adding up: a tally that falls short of its declaration, an engine that ran nothing.
     let counted_only = |finding: &Finding| finding.kind == Kind::Verification && finding.details.is_empty();
     for finding in section.findings().into_iter().filter(counted_only) {
         let why = Cell::new(&finding.why).mark(Mark::Bad);

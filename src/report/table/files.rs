@@ -1,4 +1,4 @@
-//! The files of a folder of vectors: what was read, what could not be, what is about something else.
+//! The files of a folder of vectors: those that were read, those that could not be, those on another subject.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::section::Section;
 use crate::verify::{FileReport, FileState};
 
-/// Files set aside as one kind that are named; the JSON names all of them.
+/// The most names shown of one kind of files set aside; the JSON names all of them.
 const SHOWN_ASIDE: usize = 4;
 
 /// Its one table, where a folder was verified.
@@ -15,9 +15,9 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     folders.map(|report| Block::new(table(&report.files))).collect()
 }
 
-/// Files that were read and those that could not be, one by one; the others by kind.
+/// Files that were read or could not be read, one by one; the others by kind.
 fn table(files: &[FileReport]) -> Table {
-    let mut table = Table::new("files", "Files of the folder", ["file", "came of it", "what it is"]).words();
+    let mut table = Table::new("files", "Files of the folder", ["file", "result", "content"]).words();
     let mut aside = BTreeMap::<&str, Vec<&str>>::new();
     for FileReport { file, state, what, remarks } in files {
         let state = match state {

@@ -1,4 +1,4 @@
-//! The slowest of single operations: p50, p99 and p99.9.
+//! Latency percentiles of single operations: p50, p99 and p99.9.
 
 use crate::measure::{Estimate, Run, Tails};
 use crate::report::block::{Block, Cell, Mark, Table};
@@ -6,18 +6,17 @@ use crate::report::number::three;
 use crate::report::rows::{interval, time};
 use crate::report::section::Section;
 
-/// Its one table, where something was measured that belongs there.
+/// Its one table, where operations were timed one by one.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
-    section.bench.iter().filter_map(table).map(Block::new).collect()
+    section.bench.iter().filter_map(table).map(|table| Block::new(table).folded()).collect()
 }
 
 /// One row for each workload and engine whose operations were timed one by one.
 fn table(run: &Run) -> Option<Table> {
     let columns = ["workload", "engine", "p50", "p99", "p99.9", "p99.9 / p50"];
-    let mut table = Table::new("tails", "The slowest of single operations: nanoseconds", columns);
+    let mut table = Table::new("tails", "Percentiles of single operations: nanoseconds", columns);
     table.columns[1].number = false;
-    // A row with an error has no tails: that its workload asks for them is known from the other engines'
-    // rows.
+    // A row with an error has no tails; the other engines' rows tell that its workload asks for them.
     let asks = |workload: &str| run.rows.iter().any(|row| row.workload == workload && row.tails.is_some());
     for row in run.rows.iter().filter(|row| asks(&row.workload)) {
         let mut cells = vec![Cell::new(&row.workload), Cell::new(&row.engine)];
@@ -37,9 +36,8 @@ fn table(run: &Run) -> Option<Table> {
     }
     (!table.rows.is_empty()).then(|| {
         table.note(
-            "Each operation timed alone, thousands in each process; the median over processes, and their \
-             least and greatest. What interrupts the machine is in it. Below the clock: the operation is too \
-             short for one reading of the clock to tell.",
+            "Each operation timed alone, interruptions of the machine included: the median over processes, \
+             with the least and the greatest. Below the clock: too short for the clock's resolution.",
         )
     })
 }
@@ -50,7 +48,7 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn tails_are_listed_and_what_the_clock_cannot_tell_is_said() {
+    fn tails_are_listed_and_one_below_the_clock_says_so() {
         let mut run = sample::run();
         assert!(table(&run).is_none());
         let of = |median| Estimate { median, low: median, high: median };

@@ -1,4 +1,4 @@
-//! The table of what each backend can do at most on a CPU.
+//! The limits of a CPU, probed with each backend's instructions.
 
 use crate::measure::limit::probe::{Figure, Limits};
 use crate::report::block::{Block, Cell, Table};
@@ -8,14 +8,14 @@ use crate::report::section::Section;
 /// Its one table, where something was probed.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     let probed = section.bench.iter().filter(|run| !run.limits.is_empty());
-    probed.map(|run| Block::new(limits(&run.limits))).collect()
+    probed.map(|run| Block::new(limits(&run.limits)).folded()).collect()
 }
 
 /// One row for each backend that was probed.
 pub fn limits(limits: &[Limits]) -> Table {
     let mut table = Table::new(
         "limits",
-        "Limits",
+        "Limits of this CPU",
         [
             "backend",
             "blocks",
@@ -29,10 +29,8 @@ pub fn limits(limits: &[Limits]) -> Table {
         ],
     )
     .note(
-        "Operations are on whole vectors, of so many blocks of 16 bytes. Cycles for an AES round or a \
-         carry-less product are its latency. A mix is the bound of AES-256-GCM in GB/s: 14 rounds and 4 or 3 \
-         products for a vector, without a message. GHz is the core's clock as estimated meanwhile, by a \
-         chain of additions.",
+        "An operation works on one vector of that many 16-byte blocks. A mix is the bound of AES-256-GCM in \
+         GB/s: 14 rounds and 4 or 3 products per vector. GHz is the core's clock during the probe.",
     );
     for one in limits {
         let latency = |figure: Figure| Cell::new(three(figure.cycles()));

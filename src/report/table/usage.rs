@@ -1,4 +1,4 @@
-//! How long a data key lasts under the record's nonces: a table that no measurement changes.
+//! The lifetime of a data key under the record's nonces: computed, not measured.
 
 use crate::envelope::usage::{CONFIDENTIALITY, INTEGRITY, Usage};
 use crate::measure::Run;
@@ -13,7 +13,7 @@ const SIZES: [u64; 4] = [64, 1024, 16 * 1024, 1024 * 1024];
 /// Its one table, where records were measured.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     let records = |run: &&Run| run.rows.iter().any(|row| row.algorithm == RECORD);
-    section.bench.iter().filter(records).map(|_| Block::new(usage())).collect()
+    section.bench.iter().filter(records).map(|_| Block::new(usage()).folded()).collect()
 }
 
 /// Messages, bytes and forgeries by message size.
@@ -37,11 +37,10 @@ fn usage() -> Table {
         ]);
     }
     table.note(&format!(
-        "What one key may seal before an attacker's advantage exceeds 2^{CONFIDENTIALITY} over guessing, and \
-         the forgeries that it may meet before one succeeds with a chance of 2^{INTEGRITY} (the CFRG's draft \
-         on AEAD usage limits, at the advantages of RFC 9001). All nodes together: they share the key. SP \
-         800-38D adds that no nonce repeats; a record's counts to 2^64 - 1 in each epoch of each node. Its \
-         limit of 2^32 messages is for random nonces."
+        "Records that all nodes together may seal under one key before an attacker's advantage exceeds \
+         2^{CONFIDENTIALITY}, and forgery attempts before one succeeds with probability 2^{INTEGRITY} (CFRG \
+         draft on AEAD usage limits, at the advantages of RFC 9001). SP 800-38D's limit of 2^32 messages \
+         applies to random nonces; these count."
     ))
 }
 

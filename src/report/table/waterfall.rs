@@ -1,4 +1,4 @@
-//! What sealing a record costs, part by part: nonce, key lookup, header, AAD, copy, cipher, and what is left.
+//! The cost of sealing a record, part by part: nonce, key lookup, header, AAD, copy, cipher, and the rest.
 
 use crate::measure::{Row, Run};
 use crate::report::block::{Block, Cell, Mark, Table};
@@ -7,7 +7,7 @@ use crate::report::number::{size, three};
 use crate::report::rows::{RECORD, RECORD_AAD, RECORD_CIPHER, SEAL, distinct, time, workload};
 use crate::report::section::Section;
 
-/// The parts that use no cipher: name, operation, what it works on. One that has a message has the record's.
+/// The parts that use no cipher: name, operation and its subject. A part with a message has the record's.
 const PARTS: [(&str, &str, &str); 5] = [
     ("nonce", "nonce", "nonce"),
     ("key lookup", "lookup", "keystore"),
@@ -16,7 +16,7 @@ const PARTS: [(&str, &str, &str); 5] = [
     ("copy", "copy", RECORD),
 ];
 
-/// For each size of records a table with its figure.
+/// A table with its figure for each size of record.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     if let Some(run) = &section.bench {
@@ -41,14 +41,14 @@ struct Waterfall<'a> {
 }
 
 impl Waterfall<'_> {
-    /// What the parts leave of the whole; below zero where parts overlap in the record.
+    /// The whole less its parts; negative where parts overlap in the record.
     fn rest(&self) -> Option<f64> {
         let parts: Option<f64> = self.parts.iter().map(|(_, ns)| *ns).sum();
         Some(self.record? - parts?)
     }
 }
 
-/// Every record that was measured with all its parts, whatever came of it.
+/// Every record that was measured with all its parts, errors included.
 fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
     let ns = |is: &dyn Fn(&Row) -> bool| Some(time(run.rows.iter().find(|row| is(row))?).map(|ns| ns.median));
     let of = |record: &Row| {
@@ -77,7 +77,7 @@ fn waterfalls(run: &Run) -> Vec<Waterfall<'_>> {
 fn table(bytes: u64, all: &[&Waterfall<'_>]) -> Table {
     let names = PARTS.iter().map(|(name, ..)| *name);
     let columns = ["engine"].into_iter().chain(names).chain(["cipher", "rest", "record", "record / cipher"]);
-    let title = format!("What sealing a record of {} costs: nanoseconds", size(bytes));
+    let title = format!("Cost of sealing a record of {}: nanoseconds", size(bytes));
     let mut table = Table::new(&format!("waterfall-{bytes}"), &title, columns);
     for one in all {
         let mut row = vec![Cell::new(one.engine)];
@@ -90,9 +90,8 @@ fn table(bytes: u64, all: &[&Waterfall<'_>]) -> Table {
         table.push(row);
     }
     table.note(
-        "Each part was measured alone, in the same run; the record as a whole. The rest is what they leave: \
-         checks, and the calls between. It is below zero where the CPU does parts of a record at once that \
-         it does one after the other when they are alone.",
+        "Each part was measured alone, in the same run as the whole record. The rest is the difference: \
+         checks and calls. It is negative where the CPU overlaps parts within a record.",
     )
 }
 
@@ -104,15 +103,15 @@ fn signed(x: f64) -> Cell {
 fn bars<'a>(bytes: u64, all: &[&Waterfall<'a>]) -> Bars<'a> {
     let names = PARTS.iter().map(|(name, ..)| *name);
     Bars {
-        of: format!("a record of {}", size(bytes)),
+        of: format!("Sealing a record of {}", size(bytes)),
         parts: names.chain(["cipher", "rest"]).collect(),
         bars: all.iter().filter_map(|one| bar(one)).collect(),
         failed: all.iter().filter(|one| bar(one).is_none()).map(|one| one.engine).collect(),
     }
 }
 
-/// A record that can be drawn: nothing of it has an error. The rest is last; where parts overlap, the cipher
-/// is what remains of the whole.
+/// The bar of a record; none where any part has an error. The rest is last; where parts overlap, the cipher
+/// gets the remainder of the whole.
 fn bar<'a>(one: &Waterfall<'a>) -> Option<Bar<'a>> {
     let whole = one.record?;
     let (mut stacked, mut at) = (Vec::new(), 0.0);

@@ -1,30 +1,27 @@
-//! The table of what each engine really executed.
+//! The instructions that each engine really executed.
 
 use crate::aead::Alg;
 use crate::engine::witness::Length;
+use crate::report::answer::{Found, found};
 use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::rows::{distinct, widths};
 use crate::report::section::Section;
 use crate::trace::Witness;
 
-/// What is known of an engine with one key size and length: its witness, or why there is none.
-type Found<'a> = (&'a str, &'a str, Length, Result<&'a Witness, &'a str>);
-
-/// Its one table, where a file says what was executed.
+/// Its one table, where a file has witnesses.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
-    table(section).into_iter().map(Block::new).collect()
+    table(section).into_iter().map(|table| Block::new(table).folded()).collect()
 }
 
-/// One row for each engine and length, or more where key sizes differ; `None` where no file says anything of
-/// it.
+/// One row for each engine and length, or more where key sizes differ; `None` where no file has witnesses.
 fn table(section: &Section) -> Option<Table> {
-    let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "most of the AES in"];
+    let columns = ["engine", "messages", "key sizes", "AES", "multiplies", "function with most of the AES"];
     let mut table = Table::new("witnesses", "What was executed", columns).words().note(
-        "The widest vector registers of AES instructions and of carry-less multiplies in one seal, \
-         single-stepped apart from everything else.",
+        "The widest registers of the AES instructions and carry-less multiplies of one seal, single-stepped \
+         in a process of its own.",
     );
     let found = found(section);
-    // Where nothing could be traced, the reason is the system's, and is said once.
+    // Where nothing could be traced, the reason is the system's and stands in one row.
     if let [Some(why)] = distinct(found.iter().map(|f| f.3.err()))[..] {
         let none = || Cell::new("–").mark(Mark::Quiet);
         let why = Cell::new(format!("not traced: {why}")).mark(Mark::Quiet);
@@ -68,32 +65,6 @@ fn table(section: &Section) -> Option<Table> {
 /// The key size of an algorithm in bits.
 fn bits(algorithm: &str) -> String {
     Alg::from_name(algorithm).map_or_else(|| algorithm.to_owned(), |alg| (alg.key_len() * 8).to_string())
-}
-
-/// What the verification says, or else the measurement.
-fn found(section: &Section) -> Vec<Found<'_>> {
-    let engines = section.verify.iter().flat_map(|report| &report.engines);
-    let verified: Vec<_> = engines
-        .flat_map(|engine| engine.witnesses.iter().map(|taken| (engine.name.as_str(), taken)))
-        .map(|(engine, taken)| {
-            let reason = taken.no_witness.as_deref().unwrap_or("no reason was given");
-            (engine, taken.algorithm.as_str(), taken.length, taken.witness.as_ref().ok_or(reason))
-        })
-        .collect();
-    if !verified.is_empty() {
-        return verified;
-    }
-    let rows = section.bench.iter().flat_map(|run| &run.rows);
-    let of_cipher =
-        rows.filter(|row| row.bytes > 0 && Alg::ALL.iter().any(|alg| alg.name() == row.algorithm));
-    distinct(of_cipher.filter_map(|row| {
-        let witness = match &row.witness {
-            Some(witness) => Ok(witness),
-            // A file from before there were witnesses says neither.
-            None => Err(row.no_witness.as_deref()?),
-        };
-        Some((row.engine.as_str(), row.algorithm.as_str(), Length::of(row.bytes), witness))
-    }))
 }
 
 #[cfg(test)]

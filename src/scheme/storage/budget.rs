@@ -1,11 +1,12 @@
-//! How much a key may still seal in this process load: 2^32 values at most, a warning at nine tenths (spec
-//! §11).
+//! Limits how much a key may seal in this process load: 2^32 values at most, with a warning at nine tenths
+//! (spec §11).
 //!
-//! SP 800-38D asks for a bound on one key's use; elastickv's design proposes a rotation at 90 % and does not
-//! build it. Each key has a counter of its own, and a value is counted there by the thread that seals it. So
-//! a thread that pauses, and goes on under a key that others have left, still counts to that key. Only what a
-//! client asks of this node is refused: a value or an entry of the replicated log is sealed and counted in
-//! any case, or the cluster would halt, and the rotation that helps could not pass.
+//! SP 800-38D asks for a limit on the use of one key; elastickv's design proposes a rotation at 90 % but does
+//! not build it. Each key has its own counter, and the thread that seals a value counts it there. A thread
+//! that pauses, and then continues under a key that others have left, therefore still counts for that key.
+//! Only a request from a client of this node is refused. A value or an entry of the replicated log is sealed
+//! and counted in any case, or else the cluster would halt, and the rotation that solves the problem could
+//! not pass.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -17,18 +18,18 @@ use super::Error;
 /// Values that one key may seal in one process load.
 pub const LIMIT: u64 = 1 << 32;
 
-/// How far a key is.
+/// How much of its limit a key has used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Use {
     /// Below nine tenths.
     Within,
     /// Rotate now: nine tenths are used.
     RotationDue,
-    /// It seals nothing more that a client asks for.
+    /// The limit is reached: the key seals nothing more for clients.
     UsedUp,
 }
 
-/// The use of each key in this process load. Any number of threads share it; counting waits for none of them.
+/// The use of each key in this process load. Any number of threads share it, and counting never blocks.
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
@@ -47,8 +48,8 @@ impl Budget {
         Self { limit, counters: Table::with_len(FIRST_LEN) }
     }
 
-    /// That one more value may be sealed under the key. Threads that ask at once may all be told so: the
-    /// limit can be passed by one value for each of them.
+    /// Checks that one more value may be sealed under the key. Threads that ask at the same time may all
+    /// succeed, so each of them can exceed the limit by one value.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
@@ -57,8 +58,8 @@ impl Budget {
         if self.used(key_id) >= self.limit { Err(Error::KeyUsedUp(key_id)) } else { Ok(()) }
     }
 
-    /// Counts a value under the key. Allocates nothing, except when many keys have been counted already. Id 0
-    /// is no key's, and nothing is counted under it.
+    /// Counts a value under the key. Allocates only if many keys have been counted already. Id 0 belongs to
+    /// no key, and nothing is counted for it.
     #[inline]
     pub fn count(&self, key_id: u32) {
         if key_id != 0 {
@@ -77,7 +78,7 @@ impl Budget {
         self.counters.all().filter(|(_, sealed)| *sealed > 0).collect()
     }
 
-    /// How far the key is.
+    /// How much of its limit the key has used.
     pub fn state(&self, key_id: u32) -> Use {
         let used = self.used(key_id);
         if used >= self.limit {
@@ -90,18 +91,19 @@ impl Budget {
     }
 }
 
-/// Counters in the first table: more than a process sees keys between two rotations of each purpose.
+/// Counters in the first table: more than the keys that a process sees between two rotations of each purpose.
 const FIRST_LEN: usize = 32;
-/// Counters in the longest table. There is no end to keys whose ids share their last bits, and so to tables.
+/// Counters in the longest table. Any number of keys may have ids with the same last bits, so the number of
+/// tables has no limit.
 const LONGEST: usize = 1024;
-/// Places of a table that a key may have, one after the other. Key ids follow each other, so the first one is
-/// nearly always its own.
+/// Consecutive places in a table that a key may take. Key ids are consecutive, so a key nearly always gets
+/// the first one.
 const PLACES: usize = 4;
 
-/// A counter for each key, found by its id without waiting.
+/// A counter for each key, found by its id without blocking.
 ///
-/// A key takes the first of its places that is free, and if none is, one in the next table, which is longer.
-/// A place once taken stays taken; so every thread finds a key where the first one has put it.
+/// A key takes the first free one of its places, or, if none is free, a place in the next table, which is
+/// longer. A taken place stays taken, so every thread finds a key where the first thread put it.
 #[derive(Debug)]
 struct Table {
     counters: Box<[Counter]>,
@@ -127,13 +129,13 @@ impl Table {
         (0..PLACES).map(move |place| &self.counters[first.wrapping_add(place) & mask])
     }
 
-    /// The key's counter, which it takes where it has none.
+    /// The key's counter; a key without one takes a free place.
     #[inline]
     fn of(&self, key_id: u32) -> &AtomicU64 {
         let mut table = self;
         loop {
             for counter in table.places(key_id) {
-                // Relaxed: the counter of a free place is 0 for every thread, whenever it looks.
+                // Relaxed: the counter of a free place is 0 for every thread at any time.
                 let taken = counter.key_id.load(Ordering::Relaxed) == key_id
                     || match counter.key_id.compare_exchange(0, key_id, Ordering::Relaxed, Ordering::Relaxed)
                     {
@@ -149,7 +151,7 @@ impl Table {
         }
     }
 
-    /// The key's counter, where it has one. It would be at the first free place, so none is further on.
+    /// The key's counter, if it has one. It would be at the first free place, so none follows.
     #[inline]
     fn find(&self, key_id: u32) -> Option<&AtomicU64> {
         let mut table = self;
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_due_at_nine_tenths_and_used_up_at_the_limit_and_the_next_begins_anew() {
+    fn a_key_is_due_at_nine_tenths_and_used_up_at_the_limit_and_the_next_starts_afresh() {
         let budget = Budget::new(10);
         for sealed in 0..10 {
             assert_eq!(budget.state(7), if sealed < 9 { Use::Within } else { Use::RotationDue });
@@ -192,20 +194,20 @@ mod tests {
         assert_eq!(budget.state(7), Use::UsedUp);
         assert!(matches!(budget.check(7), Err(Error::KeyUsedUp(7))));
         budget.count(7);
-        assert_eq!(budget.used(7), 11, "what is replicated is counted past the limit");
+        assert_eq!(budget.used(7), 11, "replicated values are counted past the limit");
         budget.check(8).unwrap();
         budget.count(8);
         assert_eq!((budget.used(8), budget.state(8)), (1, Use::Within));
         assert_eq!(budget.writes(), [(7, 11), (8, 1)].into());
-        assert!(matches!(budget.check(7), Err(Error::KeyUsedUp(7))), "it is as used as it was");
+        assert!(matches!(budget.check(7), Err(Error::KeyUsedUp(7))), "its count is unchanged");
         budget.count(0);
         assert_eq!((budget.used(0), budget.writes().len()), (0, 2), "0 is no key's id");
     }
 
-    /// A thread takes its nonce under key 7 and pauses; others seal under key 8; then it goes on. Every order
-    /// of the steps of three threads.
+    /// A thread takes its nonce under key 7 and pauses; others seal under key 8; then the thread continues.
+    /// Tries every order of the steps of three threads.
     #[test]
-    fn what_others_seal_while_a_thread_pauses_is_counted_to_their_key_in_every_order() {
+    fn values_that_others_seal_while_a_thread_pauses_count_for_their_key_in_every_order() {
         let mut orders = 0;
         for order in 0..3_u32.pow(6) {
             let thread = |step: u32| order / 3_u32.pow(step) % 3;
@@ -225,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_keys_have_a_counter_each_whatever_their_ids() {
+    fn a_thousand_keys_have_a_counter_each_whatever_their_ids() {
         let budget = Budget::default();
-        // Neighbours, ids that share every place of the first tables, and the largest.
+        // Consecutive ids, ids that share every place of the first tables, and the largest ids.
         let ids = (1..=500).chain((1..=500).map(|n| n << 20)).chain([u32::MAX, u32::MAX - 1]);
         for (times, key_id) in ids.clone().enumerate() {
             (0..=times % 3).for_each(|_| budget.count(key_id));
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_meet_the_same_new_keys_share_one_counter_for_each() {
+    fn threads_that_count_the_same_new_keys_share_one_counter_for_each() {
         const EACH: u64 = 200;
         let budget = Budget::default();
         thread::scope(|scope| {
@@ -249,7 +251,7 @@ mod tests {
                 let budget = &budget;
                 scope.spawn(move || {
                     for key in 0..EACH {
-                        // All keys collide, and each thread begins with another.
+                        // All keys collide, and each thread starts with a different one.
                         budget.count((((key + 50 * thread) % EACH + 1) << 16) as u32);
                     }
                 });

@@ -1,11 +1,9 @@
-//! What the write path asks of the keys' state, without reading a file: which key, and whether it may be
-//! used.
+//! The keys' state for the write path, kept in memory: the active key, and whether it may be used.
 
 use super::Sidecar;
 use crate::host::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The state that a process's threads share (spec §8, `StateCache`). Changed only after the sidecar is on the
-/// disk.
+/// State shared by a process's threads (spec §8, `StateCache`). It changes only after the sidecar is on disk.
 #[derive(Default, Debug)]
 pub struct StateCache {
     active_storage: AtomicU32,
@@ -14,15 +12,14 @@ pub struct StateCache {
 }
 
 impl StateCache {
-    /// The state of a node that is registered under the active key of that sidecar: for measurements and
-    /// tests.
+    /// The state of a node that is registered under that sidecar's active key, for measurements and tests.
     pub fn of(sidecar: &Sidecar) -> Self {
         let cache = Self::default();
         cache.refresh(sidecar, true);
         cache
     }
 
-    /// The active storage key, where there is one.
+    /// The active storage key, if there is one.
     #[inline]
     pub fn active_storage(&self) -> Option<u32> {
         match self.active_storage.load(Ordering::Acquire) {
@@ -43,7 +40,8 @@ impl StateCache {
         self.active_storage().is_some_and(|key_id| self.registered.load(Ordering::Acquire) == key_id)
     }
 
-    /// Takes over what the sidecar says. The key goes last, so that who sees it sees the rest as well.
+    /// Takes over the sidecar's state. The key is stored last, so a thread that sees the key also sees the
+    /// rest.
     pub(super) fn refresh(&self, sidecar: &Sidecar, registered: bool) {
         self.registered.store(if registered { sidecar.active_storage } else { 0 }, Ordering::Release);
         self.storage_active.store(sidecar.storage_envelope_active, Ordering::Release);
@@ -57,7 +55,7 @@ mod tests {
     use crate::host::sync::{Arc, model, spawn};
 
     #[test]
-    fn a_rotation_takes_the_registration_away_until_the_new_key_is_registered() {
+    fn a_rotation_clears_the_registration_until_the_new_key_is_registered() {
         let cache = StateCache::default();
         assert!(!cache.registered() && cache.active_storage().is_none());
         let at = |active_storage| Sidecar { active_storage, ..Sidecar::default() };
@@ -67,7 +65,8 @@ mod tests {
         assert!(!cache.registered() && cache.active_storage() == Some(6));
     }
 
-    /// In every interleaving of a rotation with its registration and a writer, under `--cfg sealmark_loom`.
+    /// A rotation with its registration and a concurrent writer, in every interleaving, under
+    /// `--cfg sealmark_loom`.
     #[test]
     fn model_a_writer_that_sees_the_new_key_sees_the_cut_over_and_no_registration_of_the_old() {
         model(|| {

@@ -1,15 +1,15 @@
-//! Compression before sealing: Snappy's raw format, as the record's flag bit 0 says (spec §1, designed
-//! upstream, not built).
+//! Compression before sealing: Snappy's raw format, marked by the record's flag bit 0 (spec §1, designed
+//! upstream but not built).
 //!
-//! A value is stored compressed only where that is shorter. What unpacks is bounded before anything is
-//! allocated.
+//! A value is stored compressed only if that makes it shorter. The unpacked length is checked before anything
+//! is allocated.
 
 use super::Error;
 
-/// Bytes that a compressed value may unpack to at most.
+/// Maximum length of an unpacked value.
 pub const MAX_UNPACKED_LEN: usize = 64 * 1024 * 1024;
 
-/// The compressed value, where it is shorter and may be unpacked again.
+/// The compressed value, if it is shorter and can be unpacked again.
 pub fn shrunk(value: &[u8]) -> Option<Vec<u8>> {
     if value.len() > MAX_UNPACKED_LEN {
         return None;
@@ -17,10 +17,10 @@ pub fn shrunk(value: &[u8]) -> Option<Vec<u8>> {
     snap::raw::Encoder::new().compress_vec(value).ok().filter(|packed| packed.len() < value.len())
 }
 
-/// The value that was compressed.
+/// Unpacks a compressed value.
 ///
 /// # Errors
-/// [`Error::Decompress`] for what does not unpack, or to more than [`MAX_UNPACKED_LEN`].
+/// [`Error::Decompress`] if it does not unpack, or unpacks to more than [`MAX_UNPACKED_LEN`].
 pub fn grown(packed: &[u8]) -> Result<Vec<u8>, Error> {
     let refused = || Error::Decompress(MAX_UNPACKED_LEN);
     let len = snap::raw::decompress_len(packed).map_err(|_| refused())?;
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_shrinks_and_comes_back_and_noise_is_left_alone() {
+    fn text_shrinks_and_unpacks_and_noise_is_left_alone() {
         let text = b"the same words again and again, ".repeat(40);
         let packed = shrunk(&text).expect("it repeats");
         assert!(packed.len() * 4 < text.len());
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_past_the_bound_is_refused_before_it_is_allocated() {
+    fn a_length_above_the_limit_is_refused_before_anything_is_allocated() {
         // Snappy's preamble: 2^32 - 1 as a varint.
         assert!(matches!(grown(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0]), Err(Error::Decompress(_))));
         assert!(grown(&[]).is_err());

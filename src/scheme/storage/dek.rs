@@ -1,8 +1,8 @@
-//! Data keys on their way into the keystore: no two ids may stand for one key.
+//! Loads data keys into the keystore and refuses two ids for one key.
 //!
-//! Nonces are kept apart by purpose and id, so that a key with two ids, or two purposes, would see one twice.
-//! A compatible wrap binds neither (see [`kek`](super::kek)), so that two may hold the same key unnoticed;
-//! the reference looks at the ids alone.
+//! Nonces are kept apart by purpose and id, so a key with two ids or two purposes would see a nonce twice. A
+//! compatible wrap binds neither (see [`kek`](super::kek)), so two wraps can hold the same key unnoticed; the
+//! reference compares only ids.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,13 @@ use super::{Dek, Error};
 use crate::envelope::Keystore;
 use crate::primitive::sha256;
 
-/// Loads data keys, all of them or on an error none.
+/// Loads data keys: all of them, or none if there is an error.
 ///
 /// # Errors
-/// [`Error::SameDek`]; as [`Keystore::insert_all`], which an id that is loaded with other bytes is left to.
+/// [`Error::SameDek`]; those of [`Keystore::insert_all`], which also refuses an id that is already loaded
+/// with other bytes.
 pub(super) fn insert_distinct(keystore: &Keystore, deks: &[(u32, Dek)]) -> Result<(), Error> {
-    // By their hashes, since there may be thousands: nothing can be told of a random key by its hash.
+    // Compared by hash, since there may be thousands. The hash of a random key reveals nothing about it.
     let mut brought = HashMap::<[u8; 32], u32>::new();
     let loaded = keystore.keys();
     for (key_id, dek) in deks {

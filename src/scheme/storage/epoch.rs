@@ -1,23 +1,25 @@
-//! The epoch: what keeps the nonces of two process loads apart (spec §3).
+//! The epoch, which keeps the nonces of two process loads apart (spec §3).
 //!
-//! elastickv `internal/encryption/local_epoch.go`. On every load, before the first nonce, the epoch of a key
-//! goes up by one, durably. A warning above 0xFF00 is ours.
+//! Follows elastickv `internal/encryption/local_epoch.go`. On every load, the epoch of a key rises by one,
+//! durably, before the first nonce. The warning above 0xFF00 is ours.
 //!
-//! A new key goes on from the epoch of the process that it comes to. A node id therefore has 65,535 starts in
-//! all, and no rotation gives it more: a node that nears the end leaves, and joins again under a new raft id.
+//! A new key continues from the epoch of the process that receives it. A node id therefore allows 65,535
+//! starts in all, and no rotation adds more: a node that nears the end leaves and joins again under a new
+//! raft id.
 
 use super::{Error, SidecarFile};
 
-/// The last epoch; a node that has reached it does not start again under its id.
+/// The last epoch; a node that has reached it cannot start again under its id.
 pub const LAST: u16 = 0xffff;
-/// Epochs above this are nearly used up: let the node join again under a new raft id.
+/// Above this, epochs are nearly used up: let the node join again under a new raft id.
 pub const WARN_ABOVE: u16 = 0xff00;
 
 /// Raises the epoch of a key by one and returns it once it is durable.
 ///
 /// # Errors
-/// As [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`]; [`Error::LocalEpochExhausted`] at
-/// [`LAST`], the file untouched; then as [`Sidecar::write`](super::Sidecar::write).
+/// Those of [`Sidecar::read`](super::Sidecar::read); [`Error::KeyNotInSidecar`];
+/// [`Error::LocalEpochExhausted`] at [`LAST`], with the file untouched; then those of
+/// [`Sidecar::write`](super::Sidecar::write).
 pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
     file.update(|sidecar| {
         let entry = sidecar.entry_mut(key_id).ok_or(Error::KeyNotInSidecar(key_id))?;
@@ -26,7 +28,7 @@ pub fn bump(file: &SidecarFile, key_id: u32) -> Result<u16, Error> {
     })
 }
 
-/// Whether so few epochs are left that the node should join again under a new raft id.
+/// Whether so few epochs remain that the node should join again under a new raft id.
 pub const fn nearly_used_up(epoch: u16) -> bool {
     epoch > WARN_ABOVE
 }

@@ -1,7 +1,7 @@
-//! What a node checks before it seals anything: each guard by itself (spec §10). Their order is
-//! [`mod@super::load`]'s.
+//! The checks that a node passes before it seals anything, one function per guard (spec §10).
+//! [`mod@super::load`] defines their order.
 //!
-//! elastickv `internal/encryption/startup_guards.go` and its neighbours.
+//! Follows elastickv `internal/encryption/startup_guards.go` and its neighbours.
 
 use std::io;
 
@@ -11,11 +11,11 @@ use super::{Error, Kek, Purpose, Sidecar, SidecarFile, epoch};
 use crate::disk;
 use crate::envelope::nonce::node_id16;
 
-/// What the file system is probed under.
+/// The prefix of the files that probe the file system.
 const PROBE_PREFIX: &str = ".encryption-probe-";
 
-/// That a restored snapshot was cut over at the index that the sidecar says; a snapshot from before the
-/// cut-over says 0, which is fine.
+/// Checks that a restored snapshot was cut over at the sidecar's index. A snapshot from before the cut-over
+/// says 0, which is fine.
 ///
 /// # Errors
 /// [`Error::EnvelopeCutoverDivergence`].
@@ -26,23 +26,23 @@ pub fn check_snapshot_cutover(snapshot: u64, sidecar: u64) -> Result<(), Error> 
     Err(Error::EnvelopeCutoverDivergence { snapshot, sidecar })
 }
 
-/// That flag, KEK and sidecar fit each other, that the KEK opens every key, that an epoch is left, and that
-/// the file system keeps what is synced. Gives back the sidecar, where encryption is on and there is one.
+/// Checks that flag, KEK and sidecar fit together, that the KEK opens every key, that an epoch is left, and
+/// that the file system keeps synced data. Returns the sidecar if encryption is on and there is one.
 ///
-/// A corrupt sidecar does not hide a wrong flag: it is read only where flag and KEK are there.
+/// A corrupt sidecar does not hide a wrong flag: the sidecar is read only if both flag and KEK are set.
 ///
 /// # Errors
-/// In this order: as [`disk::refuse_link`]; [`Error::SidecarPresentWithoutFlag`];
-/// [`Error::KekRequiredWithFlag`]; as [`SidecarFile::read`], then [`Sidecar::check_whole`];
-/// [`Error::KekMismatch`] for the lowest such key; [`Error::LocalEpochExhausted`] for the active storage key,
-/// then the active raft key; as [`disk::probe`].
+/// In this order: those of [`disk::refuse_link`]; [`Error::SidecarPresentWithoutFlag`];
+/// [`Error::KekRequiredWithFlag`]; those of [`SidecarFile::read`], then [`Sidecar::check_whole`];
+/// [`Error::KekMismatch`] for the lowest key that the KEK does not open; [`Error::LocalEpochExhausted`] for
+/// the active storage key, then the active raft key; those of [`disk::probe`].
 pub fn check_configuration(
     encryption_enabled: bool,
     kek: Option<&dyn Kek>,
     file: Option<&SidecarFile>,
 ) -> Result<Option<Sidecar>, Error> {
     if let Some(file) = file {
-        // Before it is looked for: one that leads nowhere is not one that is not there.
+        // Before the file is looked up: a dangling link is not the same as a missing file.
         disk::refuse_link(file.disk(), file.path())?;
     }
     let present = match file {
@@ -83,7 +83,8 @@ pub fn check_configuration(
     Ok(sidecar)
 }
 
-/// That no two members share the 16 bits of node id that nonces carry. The same member twice is one.
+/// Checks that no two members share the 16 bits of node id that nonces carry. A member that is listed twice
+/// counts once.
 ///
 /// # Errors
 /// [`Error::NodeIdCollision`].
@@ -98,10 +99,10 @@ pub fn check_node_ids(full_node_ids: &[u64]) -> Result<(), Error> {
     Ok(())
 }
 
-/// That the registry's slot for this node holds no other's row.
+/// Checks that the registry's slot for this node holds no other node's row.
 ///
 /// # Errors
-/// [`Error::NodeIdCollision`]; as [`Registry::find`].
+/// [`Error::NodeIdCollision`]; those of [`Registry::find`].
 pub fn check_slot(registry: Registry<'_>, dek_id: u32, full_node_id: u64) -> Result<Option<Writer>, Error> {
     let row = registry.find(dek_id, node_id16(full_node_id))?;
     match row {
@@ -112,10 +113,11 @@ pub fn check_slot(registry: Registry<'_>, dek_id: u32, full_node_id: u64) -> Res
     }
 }
 
-/// That the sidecar is not behind the registry, before the epoch is raised: equal is usual there.
+/// Checks, before the epoch is raised, that the sidecar is not behind the registry. At that point they are
+/// usually equal.
 ///
 /// # Errors
-/// [`Error::LocalEpochRollback`]; as [`check_slot`].
+/// [`Error::LocalEpochRollback`]; those of [`check_slot`].
 pub fn check_epoch_before_bump(
     registry: Registry<'_>,
     dek_id: u32,
@@ -128,11 +130,11 @@ pub fn check_epoch_before_bump(
     }
 }
 
-/// That the raised epoch is above every one that the registry has seen. Without an own row (another's is
-/// none) that cannot be known: allowed as long as values are not sealed.
+/// Checks that the raised epoch is above every one that the registry has seen. Without a row of this node's
+/// own, that cannot be known, and is accepted only while values are not sealed.
 ///
 /// # Errors
-/// [`Error::LocalEpochRollback`]; as [`Registry::find`].
+/// [`Error::LocalEpochRollback`]; those of [`Registry::find`].
 pub fn check_epoch_after_bump(
     registry: Registry<'_>,
     dek_id: u32,
@@ -148,41 +150,42 @@ pub fn check_epoch_after_bump(
     if ahead { Ok(()) } else { Err(Error::LocalEpochRollback(dek_id)) }
 }
 
-/// The engine's log, as far as it can be searched.
+/// The engine's log, as far back as it can be searched.
 pub trait LogScanner {
-    /// Hands over every entry of the log from index `first` to `last`, both included: its index and what
-    /// [`Proposals::seal`](super::Proposals::seal) made, sealed or not. What is compacted away is passed
-    /// over, and so is what the engine writes for itself.
+    /// Calls `entry` for every entry of the log from index `first` to `last`, both included, with its index
+    /// and the output of [`Proposals::seal`](super::Proposals::seal), sealed or not. Skips compacted entries
+    /// and the engine's own.
     ///
     /// # Errors
-    /// What kept the log from being read.
+    /// The reason why the log could not be read.
     fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> io::Result<()>;
 }
 
-/// Gives the payload of an entry at that index, or why it does not open:
+/// Returns the payload of the entry at that index, or the reason why it does not open:
 /// [`Proposals::open`](super::Proposals::open).
 pub type Open<'a> = dyn Fn(u64, &[u8]) -> Result<Vec<u8>, Error> + 'a;
 
-/// What came of looking for key changes that the sidecar missed.
+/// The result of searching the log for key changes that the sidecar missed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gap {
-    /// There are none.
+    /// The sidecar missed none.
     None,
-    /// The sidecar is of a release that did not write its index: nothing can be said. Warn.
+    /// The sidecar comes from a release that did not write its index, so this cannot be known. Warn.
     Unknown,
 }
 
-/// That the log has no key change between the sidecar's index and the engine's, and one at the sidecar's own,
-/// unless it is compacted away. `open` gives an entry's payload; what it does not open may be a key change,
-/// and is taken for one.
+/// Checks that the log has no key change between the sidecar's index and the engine's, and has one at the
+/// sidecar's own index unless that is compacted away. `open` returns an entry's payload; an entry that does
+/// not open may be a key change and counts as one.
 ///
-/// A sidecar may be ahead of what its engine notes as applied, by the entry that a crash kept from being
-/// noted: that one is in the log. One that is ahead of the log is of another, and would take that many
-/// entries for applied.
+/// A crash can keep the engine from recording an entry as applied. The sidecar may therefore be ahead of the
+/// engine's record by that entry, which is in the log. A sidecar that is ahead of the log belongs to another
+/// log, and would count that log's entries as applied.
 ///
 /// # Errors
-/// [`Error::SidecarInconsistent`] as `open`; [`Error::SidecarNotOfRaftLog`]; [`Error::SidecarBehindRaftLog`];
-/// either also where there is something to search and no scanner; [`Error::LogScan`].
+/// [`Error::SidecarInconsistent`] from `open`; [`Error::SidecarNotOfRaftLog`];
+/// [`Error::SidecarBehindRaftLog`]; either of the two also if there is something to search but no scanner;
+/// [`Error::LogScan`].
 pub fn check_log(
     sidecar: u64,
     engine: u64,
@@ -222,8 +225,8 @@ pub fn check_log(
     if missed { Err(Error::SidecarBehindRaftLog { sidecar, engine }) } else { Ok(Gap::None) }
 }
 
-/// That the sidecar was cut over where the log says so, as far as the log goes back: one bit of a damaged
-/// index is enough to leave sealed entries unopened. Ours alone.
+/// Checks that the log has the cut-overs at the sidecar's indices, as far as the log goes back: one flipped
+/// bit in an index is enough to leave sealed entries unopened. Ours alone.
 ///
 /// # Errors
 /// [`Error::SidecarInconsistent`]; [`Error::LogScan`].
@@ -242,20 +245,19 @@ pub fn check_cutovers(sidecar: &Sidecar, scanner: &dyn LogScanner, open: &Open<'
         });
         visited.map_err(|error| Error::LogScan(error.to_string()))?;
         if !there {
-            return Err(Error::SidecarInconsistent(
-                "the log has no cut-over where it says that there is one",
-            ));
+            return Err(Error::SidecarInconsistent("the log has no cut-over at the index that it gives"));
         }
     }
     Ok(())
 }
 
-/// That every key which the log brought before its entries were sealed is the one that the sidecar has, as
-/// far as the log goes back: `check` is given each entry that the sidecar has applied. One of another cluster
-/// under the same KEK, or wraps that changed places, would otherwise show only in what they seal. Ours alone.
+/// Checks that every key that the log brought before its entries were sealed is the one in the sidecar, as
+/// far as the log goes back. `check` is called with each entry that the sidecar has applied. Keys of another
+/// cluster under the same KEK, or swapped wraps, would otherwise show only in the data that they seal. Ours
+/// alone.
 ///
 /// # Errors
-/// As `check`, and as `open`; [`Error::LogScan`].
+/// Those of `check`, and those of `open`; [`Error::LogScan`].
 pub fn check_keys(
     sidecar: &Sidecar,
     scanner: &dyn LogScanner,
@@ -274,7 +276,7 @@ pub fn check_keys(
         if checked.is_ok() {
             checked = open(index, data).and_then(|payload| match Entry::decode(&payload) {
                 Ok(Some(entry)) => check(&entry),
-                // Whether an entry can be applied was the replay's to say.
+                // The replay decides whether an entry can be applied.
                 _ => Ok(()),
             });
         }
@@ -283,11 +285,11 @@ pub fn check_keys(
     visited.map_err(|error| Error::LogScan(error.to_string()))
 }
 
-/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's is ours
-/// alone.
+/// The guards that need the active keys, before their epochs are raised (step 4). The raft key's guard is
+/// ours alone.
 ///
 /// # Errors
-/// As [`check_node_ids`], then as [`check_epoch_before_bump`].
+/// Those of [`check_node_ids`], then those of [`check_epoch_before_bump`].
 pub fn check_membership(
     peers: &[u64],
     registry: Registry<'_>,

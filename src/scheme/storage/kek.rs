@@ -1,9 +1,10 @@
-//! The key-encryption key: where it comes from, and the 60 bytes that a data key is wrapped in (spec §5).
+//! The key-encryption key: where it comes from, and the 60 bytes of a wrapped data key (spec §5).
 //!
-//! elastickv `internal/encryption/kek`. The wrap is the envelope's ([`wrap`]); here is what it binds. The
-//! compatible one has empty AAD, so nothing keeps two wrapped keys from being swapped; the bound one binds
-//! purpose and key id and is ours alone. A key management service is one more [`Kek`]. elastickv's
-//! `ErrNilFileWrapper` has no equal here: a [`LocalKek`] exists only with its key.
+//! Follows elastickv `internal/encryption/kek`. The envelope wraps ([`wrap`]); this module decides what a
+//! wrap binds. A compatible wrap has empty AAD, so nothing prevents two wrapped keys from being swapped. A
+//! bound wrap binds purpose and key id, and is ours alone. A key management service would be one more
+//! [`Kek`]. elastickv's `ErrNilFileWrapper` has no counterpart here: a [`LocalKek`] cannot exist without its
+//! key.
 
 use std::env::VarError;
 use std::fmt;
@@ -23,35 +24,35 @@ use crate::envelope::wrap::{self, WrappingKey};
 pub const KEK_LEN: usize = wrap::KEY_LEN;
 /// Bytes of a wrapped data key.
 pub const WRAPPED_LEN: usize = wrap::WRAPPED_LEN;
-/// The variable that [`LocalKek::from_env`] reads.
+/// The environment variable that [`LocalKek::from_env`] reads.
 pub const KEK_VARIABLE: &str = "ELASTICKV_KEK_BASE64";
 
-/// A data key in clear, wiped when it is dropped.
+/// An unwrapped data key; wiped when dropped.
 pub type Dek = wrap::SecretKey;
 
 /// Wraps data keys: a local key, or a service that holds one.
 pub trait Kek: Send + Sync + fmt::Debug {
-    /// Wraps a data key, under fresh randomness.
+    /// Wraps a data key with fresh randomness.
     ///
     /// # Errors
     /// [`Error::Random`], or the service's.
     fn wrap(&self, purpose: Purpose, key_id: u32, dek: &[u8; DEK_LEN]) -> Result<Vec<u8>, Error>;
 
-    /// Unwraps it. Purpose and id are what the caller takes the key for; a wrap that binds them refuses
-    /// others.
+    /// Unwraps a data key. `purpose` and `key_id` are those that the caller expects; a wrap that binds them
+    /// refuses others.
     ///
     /// # Errors
     /// [`Error::Unwrap`], or the service's.
     fn unwrap(&self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<Dek, Error>;
 }
 
-/// What a wrap binds beside the data key.
+/// The data that a wrap binds besides the data key.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Binding {
-    /// Nothing: elastickv's.
+    /// Nothing, as in elastickv.
     #[default]
     Compatible,
-    /// Purpose and key id: a wrapped key that is moved to another entry of the sidecar does not open.
+    /// Purpose and key id: a wrapped key does not open if it is moved to another entry of the sidecar.
     Bound,
 }
 
@@ -62,26 +63,26 @@ pub struct LocalKek {
 }
 
 impl LocalKek {
-    /// The KEK of these bytes.
+    /// The KEK with these bytes.
     ///
     /// # Errors
-    /// [`Error::Envelope`] when this CPU cannot make the key.
+    /// [`Error::Envelope`] if this CPU cannot create the key.
     pub fn new(key: &[u8; KEK_LEN]) -> Result<Self, Error> {
         Ok(Self { key: WrappingKey::new(key)?, binding: Binding::Compatible })
     }
 
-    /// The same KEK with another binding of its wraps.
+    /// The same KEK with another binding for its wraps.
     #[must_use]
     pub fn with(mut self, binding: Binding) -> Self {
         self.binding = binding;
         self
     }
 
-    /// The KEK in a file of exactly 32 raw bytes, by the rules of [`read_key_file`].
+    /// Reads the KEK from a file of exactly 32 raw bytes, by the rules of [`read_key_file`].
     ///
     /// # Errors
-    /// In this order: [`Error::Disk`] when it does not open; [`Error::Kek`] for what is no regular file;
-    /// [`Error::InsecureKekFile`]; [`Error::Kek`] for another length.
+    /// In this order: [`Error::Disk`] if the file does not open; [`Error::Kek`] if it is not a regular file;
+    /// [`Error::InsecureKekFile`]; [`Error::Kek`] if it has another length.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let mut key = Zeroizing::new([0; KEK_LEN]);
         let unusable = |why| Error::Kek(format!("{} {why}", path.display()));
@@ -90,13 +91,13 @@ impl LocalKek {
                 crate::disk::Error::Io { doing: "reading the KEK file", path, reason }.into()
             }
             KeyFileError::Insecure { path, mode } => Error::InsecureKekFile { path, mode },
-            KeyFileError::NotRegular { .. } => unusable("is no regular file"),
-            KeyFileError::Length { .. } => unusable("is not of exactly 32 bytes"),
+            KeyFileError::NotRegular { .. } => unusable("is not a regular file"),
+            KeyFileError::Length { .. } => unusable("is not exactly 32 bytes long"),
         })?;
         Self::new(&key)
     }
 
-    /// The KEK in padded standard Base64.
+    /// Decodes the KEK from padded standard Base64.
     ///
     /// # Errors
     /// [`Error::Kek`].
@@ -108,11 +109,11 @@ impl LocalKek {
         Self::new(bytes[..len].try_into().map_err(|_| refused())?)
     }
 
-    /// The KEK in [`KEK_VARIABLE`]. Other processes of this user can read the variable: a file is the better
-    /// place.
+    /// Reads the KEK from [`KEK_VARIABLE`]. Other processes of this user can read the variable, so a file is
+    /// the better place.
     ///
     /// # Errors
-    /// [`Error::Kek`] when it is not set, or not Base64 of 32 bytes.
+    /// [`Error::Kek`] if it is not set, or not the Base64 of 32 bytes.
     pub fn from_env() -> Result<Self, Error> {
         let unusable = |why| Error::Kek(format!("{KEK_VARIABLE} {why}"));
         match std::env::var(KEK_VARIABLE) {
@@ -120,7 +121,7 @@ impl LocalKek {
             Err(VarError::NotPresent) => Err(unusable("is not set")),
             Err(VarError::NotUnicode(text)) => {
                 drop(Zeroizing::new(text.into_encoded_bytes()));
-                Err(unusable("is not Unicode, so no Base64"))
+                Err(unusable("is not Unicode, so it is not Base64"))
             }
         }
     }
@@ -134,11 +135,11 @@ impl LocalKek {
         }
     }
 
-    /// A wrap under a nonce of the caller's choice: for published vectors. A nonce used twice gives both keys
-    /// away.
+    /// Wraps with a nonce of the caller's choice, for published vectors. A nonce used twice reveals both
+    /// keys.
     ///
     /// # Errors
-    /// [`Error::Envelope`] when the engine refuses.
+    /// [`Error::Envelope`] if the engine refuses.
     pub fn wrap_with(
         &self,
         nonce: &Nonce,
@@ -166,7 +167,7 @@ impl fmt::Debug for LocalKek {
     }
 }
 
-/// A data key of the system's randomness.
+/// A data key from the system's random source.
 ///
 /// # Errors
 /// [`Error::Random`].
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrap_opens_and_no_two_are_alike() {
+    fn a_wrap_opens_and_no_two_wraps_are_equal() {
         for binding in [Binding::Compatible, Binding::Bound] {
             let kek = kek(binding);
             let wraps = [0; 2].map(|_| kek.wrap(Purpose::Raft, 3, &DEK).unwrap());
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_of_32_bytes_is_a_kek_and_nothing_else_is() {
+    fn only_base64_of_32_bytes_is_a_kek() {
         let good = STANDARD.encode([9; 32]);
         let wrapped =
             LocalKek::from_base64(&format!("{good}\n")).unwrap().wrap(Purpose::Raft, 1, &DEK).unwrap();
@@ -235,7 +236,7 @@ mod tests {
         }
     }
 
-    /// In processes of its own: a variable belongs to the whole of one.
+    /// Runs in child processes, because an environment variable belongs to the whole process.
     #[test]
     fn the_environments_kek_is_read_and_a_wrong_or_missing_one_is_named() {
         const ENDS: &str = "SEALMARK_TEST_KEK_ENDS";
@@ -284,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&pipe).status();
-        assert!(made.is_ok_and(|status| status.success()), "mkfifo is there on Linux");
+        assert!(made.is_ok_and(|status| status.success()), "Linux has mkfifo");
         for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
             assert!(matches!(LocalKek::from_file(path), Err(Error::Kek(_))), "{}", path.display());
         }

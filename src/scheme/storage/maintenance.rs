@@ -1,7 +1,7 @@
-//! Wrapping every key under another KEK, and giving up a key that nothing needs (spec §11: designed upstream,
-//! not built).
+//! Wraps every key under another KEK, and retires keys that nothing needs (spec §11: designed upstream, not
+//! built).
 //!
-//! Both change this node's sidecar only, in one durable write; nothing goes through the log.
+//! Both change only this node's sidecar, in one durable write; nothing goes through the log.
 
 use subtle::ConstantTimeEq;
 
@@ -10,16 +10,16 @@ use super::{Clear, Error, Kek, Purpose, Sidecar, SidecarFile, registry, rewrite}
 use crate::disk::Store;
 use crate::envelope::Cipher;
 
-/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding; how many were
-/// not so already. Each new wrap is opened and compared before the file is written.
+/// Wraps every key of the sidecar under `new`, which may be the same KEK with another binding, and returns
+/// how many were not wrapped so already. Each new wrap is opened and compared before the file is written.
 ///
-/// Stop the node first, and start it with `new`: one that runs goes on with `old`, and the next key that the
-/// log brings it lies under that one. Such a sidecar, which no KEK opens whole, is mended by calling this
-/// again. The log must bring no key under `old` any more, so apply all rotations before, on every member.
+/// Stop the node first and start it again with `new`: a running node continues with `old`, and wraps the next
+/// key that the log brings under that. No single KEK opens such a sidecar completely; call this again to
+/// repair it. The log must bring no more keys under `old`, so apply all rotations first, on every member.
 ///
 /// # Errors
-/// [`Error::KekMismatch`] for a key that neither opens; those of `new`; as [`SidecarFile::update`]. Then the
-/// file is as it was.
+/// [`Error::KekMismatch`] for a key that neither KEK opens; those of `new`; those of [`SidecarFile::update`].
+/// After an error the file is unchanged.
 pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize, Error> {
     file.update(|sidecar| {
         let mut count = 0;
@@ -49,37 +49,38 @@ pub fn rewrap(file: &SidecarFile, old: &dyn Kek, new: &dyn Kek) -> Result<usize,
     })
 }
 
-/// What shows that a key is needed no more.
+/// Evidence that a key is no longer needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Evidence {
     /// For a storage key.
     Storage {
-        /// The oldest timestamp that a reader or a replica may still ask for.
+        /// The oldest timestamp that a reader or a replica may still request.
         min_retained_ts: u64,
-        /// The youngest commit under the key.
+        /// The timestamp of the last commit under the key.
         youngest_ts: u64,
     },
     /// For a raft key.
     Raft {
-        /// The last index sealed under the key, as the whole log says: [`Proposals::last_index`] knows only
-        /// of this process.
+        /// The last index seen under the key in the whole log; [`Proposals::last_index`] covers only this
+        /// process.
         ///
         /// [`Proposals::last_index`]: super::Proposals::last_index
         last_index: u64,
-        /// The log is gone up to here, on every member.
+        /// The log is compacted up to this index on every member.
         compacted_index: u64,
         /// The newest snapshot's index.
         snapshot_index: u64,
     },
 }
 
-/// Gives up a key: its bytes leave the sidecar, then the keystore. Its entry and epoch stay, so that the id
-/// cannot come back below an epoch that it was used with. `clear` is what the store's readers go by.
+/// Retires a key: removes its bytes from the sidecar, then from the keystore. Its entry and epoch stay, so
+/// the id cannot come back below an epoch that it was used with. `clear` is the one that the store's readers
+/// use.
 ///
 /// # Errors
-/// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for one that the evidence does
-/// not free or is not for, and for a storage key under which `store` still has a value or whose rewriting is
-/// not finished; as [`count_under`] for a row that cannot be counted.
+/// [`Error::KeyNotInSidecar`]; [`Error::KeyStillNeeded`] for an active key, for a key that the evidence does
+/// not clear or is not about, and for a storage key if `store` still has a value under it or the rewrite is
+/// not finished; those of [`count_under`] for a row that cannot be counted.
 pub fn retire(
     file: &SidecarFile,
     cipher: &Cipher,
@@ -104,12 +105,12 @@ pub fn retire(
                 return Err(needed("values have not all been rewritten under the active key"));
             }
             if youngest_ts >= min_retained_ts {
-                return Err(needed("a reader may still ask for what it sealed"));
+                return Err(needed("a reader may still request values that it sealed"));
             }
             if count_under(cipher, clear, store, key_id)? != 0 {
-                // The rewriting ended before the key was active once more.
+                // The rewrite ended before the key became active once more.
                 rewrite::begin_again(store, sidecar.active_storage)?;
-                return Err(needed("there are values under it: rewrite them, which begins anew"));
+                return Err(needed("there are values under it: run the rewrite again, from the start"));
             }
         }
         (Purpose::Raft, Evidence::Raft { last_index, compacted_index, snapshot_index }) => {
@@ -120,7 +121,7 @@ pub fn retire(
         _ => return Err(needed("the evidence is for a key of the other purpose")),
     }
     file.update(|now| {
-        // Nobody waits for the scan; so a rotation may have come between, and values with it.
+        // Nothing is blocked during the scan, so a rotation may have come in between, and values with it.
         if now.active_storage != sidecar.active_storage || now.active_raft != sidecar.active_raft {
             return Err(needed("the active keys changed meanwhile: try again"));
         }
@@ -135,11 +136,12 @@ pub fn retire(
     Ok(())
 }
 
-/// How many values lie under a key. `clear` is what the store's readers go by.
+/// Counts the values under a key. `clear` is the one that the store's readers use.
 ///
 /// # Errors
-/// [`Error::Disk`]; [`Error::Stored`], which names the row: as [`read`] for a value that readers refuse, and
-/// [`Error::StrayRow`] for a row that is neither a value nor the scheme's own. None is counted as nothing.
+/// [`Error::Disk`]; [`Error::Stored`], which names the row and wraps an error of [`read`] for a value that
+/// readers refuse, or [`Error::StrayRow`] for a row that is neither a value nor the scheme's own. Such a row
+/// is never counted as zero.
 pub fn count_under(cipher: &Cipher, clear: Clear, store: &dyn Store, key_id: u32) -> Result<u64, Error> {
     const ROWS: usize = 1024;
     let (mut count, mut after) = (0, None::<Vec<u8>>);
@@ -171,7 +173,7 @@ mod tests {
     use crate::scheme::storage::{LocalKek, sidecar};
 
     #[test]
-    fn a_rewrap_changes_every_wrap_in_one_write_and_no_key() {
+    fn a_rewrap_changes_every_wrap_in_one_write_but_no_key() {
         let (disk, file) = sidecar_with(|_| {});
         let new = LocalKek::new(&[8; 32]).unwrap().with(Binding::Bound);
         let steps = disk.steps().len();
@@ -182,14 +184,14 @@ mod tests {
             assert_eq!(*new.unwrap(entry.purpose, key_id, &entry.wrapped).unwrap(), [key_id as u8; 32]);
         }
         let before = file.read().unwrap();
-        assert_eq!(rewrap(&file, &*kek(), &new).unwrap(), 0, "they are under it already");
+        assert_eq!(rewrap(&file, &*kek(), &new).unwrap(), 0, "they are already under it");
         let third = LocalKek::new(&[7; 32]).unwrap();
         assert_eq!(rewrap(&file, &*kek(), &third).unwrap_err().spec_name(), "ErrKEKMismatch");
         assert_eq!(file.read().unwrap(), before);
     }
 
     #[test]
-    fn a_key_that_came_to_a_running_node_after_a_rewrap_is_wrapped_anew_by_the_next() {
+    fn a_key_that_reached_a_running_node_after_a_rewrap_is_wrapped_by_the_next_one() {
         let (disk, file) = sidecar_with(|_| {});
         let new = LocalKek::new(&[8; 32]).unwrap();
         let mut running = applier(&disk, Arc::<Memory>::default(), 1);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raft_key_goes_when_the_log_and_a_later_snapshot_let_it_and_its_epoch_stays() {
+    fn a_raft_key_is_retired_once_log_and_snapshot_allow_it_and_its_epoch_stays() {
         let (file, keys, store) = (with_old_raft_key(), keystore(&[1, 2, 3]), Memory::default());
         let cipher = Cipher::from(Arc::clone(&keys));
         let try_with = |key_id, last_index, compacted_index, snapshot_index| {

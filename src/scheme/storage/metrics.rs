@@ -1,5 +1,5 @@
-//! Counters and gauges as OpenMetrics text, under the names of elastickv's design (spec §11), which has no
-//! code for them; `rotation_due` is ours.
+//! Counters and gauges as OpenMetrics text. The names follow elastickv's design (spec §11), which has no code
+//! for them; `rotation_due` is ours.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -16,7 +16,7 @@ use crate::envelope::keystore::DEK_LEN;
 const PREFIX: &str = "elastickv_encryption";
 const REASONS: [&str; 4] = ["tag_mismatch", "unknown_key_id", "truncated", "bad_version"];
 
-/// What is counted while a node runs. Any number of threads share it.
+/// Counters of a running node. Any number of threads can share them.
 #[derive(Default, Debug)]
 pub struct Counters {
     failures: [AtomicU64; REASONS.len()],
@@ -25,7 +25,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts what did not open; other errors are passed over.
+    /// Counts a value or entry that did not open; ignores other errors.
     pub fn refused(&self, error: &Error) {
         use envelope::Error as Cause;
         let cause = match error {
@@ -44,7 +44,7 @@ impl Counters {
         self.failures[reason].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an unwrap by the KEK, and how long it took.
+    /// Counts an unwrap by the KEK and the time it took.
     pub fn unwrapped(&self, took: Duration) {
         self.unwraps.fetch_add(1, Ordering::Relaxed);
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
@@ -52,7 +52,7 @@ impl Counters {
     }
 }
 
-/// A KEK whose unwraps are counted.
+/// A KEK that counts its unwraps.
 #[derive(Debug)]
 pub(super) struct CountedKek {
     pub kek: Arc<dyn Kek>,
@@ -72,17 +72,17 @@ impl Kek for CountedKek {
     }
 }
 
-/// A node's numbers at one moment, as [`Node::metrics`](super::Node::metrics) gives them; its display is the
-/// OpenMetrics text.
+/// A snapshot of a node's counters, from [`Node::metrics`](super::Node::metrics); it displays as OpenMetrics
+/// text.
 #[derive(Debug)]
 pub struct Metrics {
-    /// What was counted.
+    /// The counters.
     pub counters: Arc<Counters>,
-    /// The keys, where there is a sidecar.
+    /// The keys, if there is a sidecar.
     pub sidecar: Option<Sidecar>,
     /// Values, and log entries, sealed under each key in this process load.
     pub writes_per_dek: BTreeMap<u32, u64>,
-    /// How far the budget of each purpose's key is.
+    /// How much of its limit each purpose's key has used.
     pub usage: [(Purpose, Use); 2],
     /// The last log index seen under each raft key in this process load.
     pub last_proposed_index: BTreeMap<u32, u64>,
@@ -118,13 +118,13 @@ impl fmt::Display for Metrics {
         }
         family("decrypt_failures", "counter", "Stored values and log entries that did not open.", &failures)?;
         let writes = labelled(&self.writes_per_dek);
-        let help = "Values and entries sealed under a key since this process began.";
+        let help = "Values and entries sealed under a key since this process started.";
         family("writes_per_dek", "gauge", help, &writes)?;
         let due = self.usage.iter().fold(String::new(), |mut text, (purpose, usage)| {
             let _ = writeln!(text, "{{purpose=\"{purpose}\"}} {}", u8::from(*usage != Use::Within));
             text
         });
-        let help = "1 when the active key has sealed nine tenths of what it may: rotate it.";
+        let help = "1 when the active key has sealed nine tenths of its limit: rotate it.";
         family("rotation_due", "gauge", help, &due)?;
         let proposed = labelled(&self.last_proposed_index);
         let help = "Last log index proposed under a raft key.";
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_has_every_name_of_the_design_and_ends_as_openmetrics_ends() {
+    fn the_text_has_every_name_of_the_design_and_the_openmetrics_end_marker() {
         let counters = Arc::<Counters>::default();
         for error in [
             Error::ReadIntegrity,

@@ -1,9 +1,10 @@
-//! A node without keys: was it bootstrapped before? (spec §12: a missing sidecar is a state, not an absence.)
+//! Decides whether a node without keys was bootstrapped before (spec §12: a missing sidecar is a state, not
+//! an absence).
 //!
-//! A sidecar that is gone, or that says nothing, looks like one of a node that no bootstrap has reached. A
-//! node that took it for that would write in clear and hand sealed entries on unopened. Everything else that
-//! a bootstrapped node leaves behind is therefore asked: the registry and the values before anything is
-//! touched, the log before it is replayed and again after. The reference has no such guard.
+//! A missing or empty sidecar looks like that of a node that no bootstrap has reached. A node that took
+//! itself for a new one would write plaintext and pass on sealed entries unopened. All other traces of a
+//! bootstrap are therefore checked: the registry and the values before anything is touched, the log before
+//! its replay and again after. The reference has no such guard.
 
 use super::guards::{LogScanner, Open};
 use super::registry::{self, Registry};
@@ -12,20 +13,20 @@ use super::{Error, Sidecar, Sign};
 use crate::disk::Store;
 use crate::envelope::{OVERHEAD, Record, State, ValueHeader};
 
-/// Values that are looked at. Keys are spread alike over a store: where values are sealed, one is among the
-/// first.
+/// Number of values to inspect. Keys are spread evenly over a store, so if values are sealed, one is among
+/// the first.
 const VALUES: usize = 1024;
 
-/// Whether a sidecar is there and has keys.
+/// Whether there is a sidecar and it has keys.
 pub fn has_keys(sidecar: Option<&Sidecar>) -> bool {
     sidecar.is_some_and(|sidecar| !sidecar.keys.is_empty())
 }
 
-/// That the store of a node without keys shows no sign of any: neither a row of the registry, this node's or
-/// another's, nor anything else below its prefix, nor a sealed value among the first 1,024.
+/// Checks that the store of a node without keys shows no sign of any: no row of the registry, whether this
+/// node's or another's, nothing else under the registry's prefix, and no sealed value among the first 1,024.
 ///
 /// # Errors
-/// [`Error::SidecarMissing`]; as [`Registry::of_node`].
+/// [`Error::SidecarMissing`]; those of [`Registry::of_node`].
 pub fn check_store(store: &dyn Store, full_node_id: u64) -> Result<(), Error> {
     if let Some(dek_id) = Registry(store).of_node(full_node_id)?.into_keys().min() {
         return Err(Error::SidecarMissing(Sign::OwnRow(dek_id)));
@@ -50,13 +51,13 @@ fn is_sealed(stored: &[u8]) -> bool {
     ValueHeader::decode(stored).is_ok_and(sealed)
 }
 
-/// That the log of a node without keys shows no sign of any, in all that its engine has applied: neither an
-/// entry of this scheme, a registration included, nor a sealed one. Nothing applied is an empty range, and
-/// asks for no scanner.
+/// Checks that the log of a node without keys shows no sign of any in the entries that its engine has
+/// applied: no entry of this scheme, not even a registration, and no sealed entry. If nothing was applied,
+/// there is nothing to search and no scanner is needed.
 ///
 /// # Errors
-/// [`Error::SidecarMissing`], also where there is something to search and no scanner; [`Error::LogScan`]; as
-/// `open`.
+/// [`Error::SidecarMissing`], also if there is something to search but no scanner; [`Error::LogScan`]; those
+/// of `open`.
 pub fn check_log(applied: u64, scanner: Option<&dyn LogScanner>, open: &Open<'_>) -> Result<(), Error> {
     if applied == 0 {
         return Ok(());

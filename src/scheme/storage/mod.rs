@@ -1,99 +1,137 @@
-//! The storage scheme: keys that survive crashes, restarts, rotation and replication without ever repeating a
-//! nonce.
+//! The storage scheme: encryption at rest for a replicated store, with keys that survive crashes, restarts,
+//! rotation and replication without ever repeating a nonce.
 //!
-//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and, under
-//! [`Clear::Refused`], no stored byte is returned unauthenticated. It follows elastickv's
-//! `internal/encryption` and its store glue at d9a031d0, byte for byte; the record itself is
-//! [`crate::envelope`].
+//! The promise: no (key, nonce) pair is used twice, no acknowledged key is lost, and under
+//! [`Clear::Refused`], which a store can switch to once every value has been rewritten, no stored byte is
+//! returned unauthenticated. The scheme follows elastickv's `internal/encryption` and its store glue at
+//! d9a031d0, byte for byte; the record itself is [`crate::envelope`]. This implementation belongs to a test
+//! harness, and nobody has audited it.
 //!
-//! [`kek`] wraps data keys, [`sidecar`] keeps them, [`epoch`] keeps the nonces of two process loads apart,
-//! [`registry`] remembers every writer, [`wire`] is what goes through the log, [`proposal`] how it is sealed
-//! there and [`applier`] what it does, [`request`] what an operator may ask for, [`guards`] and [`mod@load`]
-//! start a node, [`value`] is the write and read path. Ours alone, since the reference only designs it or has
-//! it not: [`missing`] (a node that lost its keys), [`resync`] (which gives it a sidecar again),
-//! [`compress`], [`budget`], [`maintenance`] (rewrap, retire), [`rewrite`], [`metrics`].
+//! [`kek`] wraps data keys and [`sidecar`] stores them in `keys.json`. [`epoch`] rises on every start and
+//! keeps the nonces of two process loads apart; [`registry`] remembers every writer. [`wire`] defines the log
+//! entries for bootstrap, rotation and cut-over, [`proposal`] seals log entries, [`applier`] applies them,
+//! and [`request`] is the operator's interface. [`guards`] and [`mod@load`] start a node: it seals nothing
+//! before the guards have passed. [`value`] is the write and read path. The reference only designs the
+//! following modules, or lacks them: [`missing`] (a node that lost its keys), [`resync`] (which gives it a
+//! new sidecar), [`compress`], [`budget`], [`maintenance`] (rewrap, retire), [`rewrite`], [`metrics`].
 //!
 //! # Stricter than the reference
 //!
-//! Where we refuse what elastickv accepts, or mend a hazard of it, verification says so by one of these
-//! names, told by what was done and not by which case it was:
+//! If we refuse input that elastickv accepts, or close one of its hazards, verification reports one of these
+//! rules. The rule follows from what the code did, not from the identity of the case:
 //!
-//! - [`STRICT_JSON`]: a sidecar is refused that has a member twice, or one whose name is a known one to a
-//!   reader that ignores case, or one that is null; that lacks a member without a default (`keys`; in version
-//!   2 with active keys, any but `created`); or that has Base64 that is not canonical. Go's reader takes the
-//!   last, or ignores it. A document, a version, a key or a purpose that is null gets the name that the
-//!   reference's next check gives it.
+//! - [`STRICT_JSON`]: a sidecar is refused if a member appears twice, if a member's name equals a known one
+//!   only when case is ignored, if a member is null, if a member without a default is missing (`keys`; in
+//!   version 2 with active keys, any member but `created`), or if its Base64 is not canonical. Go's reader
+//!   takes the last such member or ignores it. If a document, a version, a key or a purpose is null, the
+//!   refusal has the name that the reference's next check gives it.
 //! - [`REPLAY_IS_DONE`]: an entry at an index that was already applied changes no key and no epoch, and does
-//!   not halt; rows that it registered are put back where they are missing or lower. The reference resets a
-//!   key's epoch when a bootstrap is replayed, so that nonces would repeat, and halts on it after a rotation;
-//!   it also halts on a registration that is replayed after a later one, which is why the registry here
-//!   remembers an index as well.
-//! - [`SIDECAR_IN_LOG`]: a sidecar that ends at an index which the log does not have, or where the log has no
-//!   key change, is refused: it would take the key changes of another log, or those up to a damaged index,
-//!   for applied. The reference lets every sidecar pass that is not behind.
+//!   not halt the node; rows that it registered are restored if they are missing or lower. The reference
+//!   resets a key's epoch when a bootstrap is replayed, which would repeat nonces, and halts when a bootstrap
+//!   is replayed after a rotation. It also halts when a registration is replayed after a later one; the
+//!   registry here therefore remembers an index too.
+//! - [`SIDECAR_IN_LOG`]: a sidecar is refused if it ends at an index that the log does not have, or at which
+//!   the log has no key change. It would otherwise count key changes as applied that belong to another log,
+//!   or that lie below a damaged index. The reference accepts every sidecar that is not behind.
 //!
-//! Without a vector that shows it: a raft key's epoch is raised in every load, also before the cut-over, and
-//! is held against the registry as a storage key's is; a key that comes with the log and that the registry
-//! knows at this process's epoch is a rollback, and halts before it is made active; an entry that is taken
-//! for applied must have left its key in the sidecar; rows are refused before the sidecar is written; one
-//! data key has one id; a sidecar that was cut over has what it seals with, and was cut over where the log
-//! says so; an entry that is sealed is not believed to be from before the cut-over; a key id is never rotated
-//! to another purpose; a key is never made active with an epoch below one that it was used with;
-//! [`Clear::Refused`] believes no value in clear once all are rewritten; a node without keys that shows any
-//! [`Sign`] of having had some does not start, with the flag or without it, and until its log was searched
-//! nothing is replayed or proposed in clear; an entry that looks sealed is never handed on unopened; the keys
-//! that the log brought are those of the sidecar, as far as it goes back; an active key has its bytes; a
-//! sidecar is no symbolic link; retiring a key keeps its rows ([`registry`] says why).
+//! The scheme is also stricter in these points, which no vector shows:
 //!
-//! # What a caller must keep to
+//! - A raft key's epoch rises in every load, also before the cut-over, and is checked against the registry
+//!   like a storage key's.
+//! - If the log brings a key that the registry already knows at this process's epoch, that is a rollback: the
+//!   node halts before the key becomes active.
+//! - An entry that counts as applied must have left its key in the sidecar.
+//! - Rows are refused before the sidecar is written.
+//! - A data key has only one id.
+//! - A sidecar that was cut over has the key it seals with, and was cut over at the index that the log gives.
+//! - A sealed entry is never accepted as one from before the cut-over.
+//! - A rotation never gives a key id another purpose.
+//! - A key never becomes active with an epoch below one that it was used with.
+//! - [`Clear::Refused`] accepts no plaintext value once all have been rewritten.
+//! - A node without keys that shows any [`Sign`] of having had some does not start, with or without the flag.
+//!   Until its log has been searched, it replays and proposes nothing in plaintext.
+//! - An entry that looks sealed is never passed on unopened.
+//! - The keys that the log brought are those in the sidecar, as far back as the log reaches.
+//! - An active key has its bytes.
+//! - A sidecar is never a symbolic link.
+//! - Retiring a key keeps its rows ([`registry`] explains why).
 //!
-//! - [`load()`], then [`Loaded::begin_replay`], then the replay, then [`Loaded::ready`], then a
+//! # Rules for the caller
+//!
+//! - Start a node in this order: [`load()`], [`Loaded::begin_replay`], the replay, [`Loaded::ready`], then a
 //!   [`wire::Registration`] of this load's epochs ([`request::Requests::register`]) through the log.
-//!   [`Origin::Direct`] writes are refused until it is applied. [`Origin::Replicated`] ones never are, as in
-//!   the reference: **between load and registration they carry an epoch that no registry knows**. The sidecar
-//!   alone keeps that epoch from coming twice, so a sidecar that is lost or restored in that time is not
-//!   noticed by the guards, and nonces repeat. Register first thing after every start, and never restore a
-//!   sidecar: resync the node.
-//! - Before a rotation is proposed, every member is registered under the new key: one that stops between a
-//!   rotation and its registration may not start again.
-//! - Entries are proposed by a leader that has applied all before: one in clear behind the cut-over halts
-//!   every member.
-//! - Maintenance goes by what the readers go by: [`rewrite::step`], [`maintenance::count_under`] and
-//!   [`maintenance::retire`] take the same [`Clear`]. Once the first rewriting is done, that is
-//!   [`Clear::Refused`] for both. A rewriting under [`Clear::Allowed`] seals whatever lies in clear, also
-//!   what somebody put there since.
-//! - One [`SidecarFile`] for a file, in one process. The sidecar has no lock of its own: each write replaces
-//!   the file, and a lock on it would stay with the old one. A registry in a redb database (feature `redb`)
-//!   beside it keeps a second process out, for its file is locked as long as it is open.
-//!   [`maintenance::rewrap`] asks for a node that is stopped.
-//! - 65,535 starts of a node under one raft id; see [`epoch`].
-//! - No payload of the state machine begins as a sealed entry does, with the bytes 01 00 and a key id other
-//!   than 0: such a one is not proposed ([`Error::PayloadLooksSealed`]).
-//! - A snapshot that a running node takes over is shown to [`Applier::restored`]; where that refuses it, the
-//!   node stops.
-//! - A new member is asked for by [`request::Requests::check_new_member`] before its membership is proposed.
+//!   [`Origin::Direct`] writes are refused until it is applied. [`Origin::Replicated`] writes are never
+//!   refused, as in the reference: **between load and registration they carry an epoch that no registry
+//!   knows**. Only the sidecar prevents that epoch from being used twice, so the guards cannot notice if the
+//!   sidecar is lost or restored during that time, and nonces repeat. Register first thing after every start,
+//!   and never restore a sidecar: resync the node.
+//! - Register every member under the new key before you propose a rotation: a member that stops between a
+//!   rotation and its registration may be unable to start again.
+//! - Only a leader that has applied all earlier entries may propose: a plaintext entry after the cut-over
+//!   halts every member.
+//! - Use the same [`Clear`] for maintenance as for reading: [`rewrite::step`], [`maintenance::count_under`]
+//!   and [`maintenance::retire`] take it as an argument. Once the first rewrite is done, that is
+//!   [`Clear::Refused`] for both. A rewrite under [`Clear::Allowed`] seals every plaintext value, including
+//!   any that somebody has planted since.
+//! - Use one [`SidecarFile`] per file, in one process. The sidecar has no lock of its own: each write
+//!   replaces the file, and a lock would stay with the old one. A registry in a redb database (feature
+//!   `redb`) next to it keeps a second process out, because its file is locked while it is open.
+//!   [`maintenance::rewrap`] needs a stopped node.
+//! - A node can start 65,535 times under one raft id; see [`epoch`].
+//! - No payload of the state machine may begin like a sealed entry, with the bytes 01 00 and a key id other
+//!   than 0: it is refused before it is proposed ([`Error::PayloadLooksSealed`]).
+//! - Show a snapshot that a running node installs to [`Applier::restored`]; if it refuses the snapshot, stop
+//!   the node.
+//! - Check a new member with [`request::Requests::check_new_member`] before you propose its membership.
 //!
-//! # What it does not see
+//! # Operation
 //!
-//! - A row that is deleted reads as one that was never written. A tombstone is in clear, and nobody
-//!   authenticates it: whoever can write to the store can forge one, also under [`Clear::Refused`].
-//! - Under [`Clear::Allowed`], a sealed value that was replaced by one in clear, or by its own record
-//!   relabelled, with its expiry or its tag changed as well: the bytes that lie there are returned. Values
-//!   from before the cut-over may begin with any bytes, so that nothing tells the two apart. Rewrite all
-//!   values, then read by [`Clear::Refused`].
-//! - A store that is rolled back as a whole together with sidecar, registry and log. Nor sidecar and registry
-//!   that are restored together while the log goes on: no guard knows of what was sealed since, and nonces
-//!   repeat.
-//! - Which state is missing, empty, older or another's, in this: a registry that is missing before values are
-//!   sealed, or is older at any time (the sidecar alone then keeps epochs apart); an idle key's bytes, which
-//!   look retired; values that are older or another member's, under the same key and at the same place; a
-//!   snapshot from before the cut-over; another member's sidecar with higher epochs; what the log no longer
-//!   has. None of them lets a nonce repeat or a value go in clear. A node whose sidecar, registry and log are
-//!   all gone, and whose snapshot is from before the cut-over, is a new one to every guard, unless its store
-//!   has a sealed value among the first 1,024.
-//! - The sidecar is not authenticated, only held against itself, the registry and the log. Whoever can write
-//!   it can have values and entries go in clear; and a cut-over index that is damaged shows only as long as
-//!   the log goes back to it.
+//! - A node that lost its `keys.json` does not start: its registry, log, values and snapshot are searched for
+//!   signs of keys. `sealmark storage resync` creates the file anew from a copy of a leader's folder, under
+//!   epochs that nobody has seen. Never put a backup in its place.
+//! - A `keys.json` that is a symbolic link is refused: replacing the file would replace the link.
+//! - `sealmark storage probe-node-id` reports whether the 16-bit id of a new member is already taken.
+//! - [`Node::metrics`] exports a node's counters as OpenMetrics text.
+//! - With the feature `redb` the registry is a redb database (`disk::Redb`). Every commit syncs twice, and
+//!   opening the database reads every page in use and refuses the file if a checksum differs.
+//! - If a disk's sync has failed, reboot before you start a node on it again: until then the system may read
+//!   data that is not on the medium.
+//!
+//! # Verification
+//!
+//! `sealmark verify --scheme storage` runs ten vector files from elastickv and one of our own, injects faults
+//! into stored rows, and runs a crash campaign of twelve stories and over ten thousand histories. The
+//! campaign stops a node at every step that it asks of its disk (power loss, full disk, input/output error,
+//! read-only disk), starts it again and checks the promise. POSIX allows several outcomes of a power loss; at
+//! each step the campaign tries the worst, the best and one drawn at random. The disk is a recorder in
+//! memory, so the campaign does not see what a drive's own cache does. With the feature `redb`, as under
+//! `cargo test`, the database runs on the same recorder and its steps are interrupted as well, 2,034 in all;
+//! without it, the registry is a memory store that keeps every commit, and the sidecar alone has 1,094 steps.
+//! `cargo test` also kills a child process with SIGKILL on the real file system, and runs three members under
+//! openraft through twenty random schedules of stops, power cuts and partitions (`ci/deep cluster` runs a
+//! thousand).
+//!
+//! # What it does not detect
+//!
+//! - A deleted row reads like one that was never written. A tombstone is plaintext and not authenticated:
+//!   whoever can write to the store can forge one, even under [`Clear::Refused`].
+//! - Under [`Clear::Allowed`], a sealed value that was replaced by plaintext, or by its own record relabelled
+//!   as plaintext with its expiry or tag also changed: the stored bytes are returned as they are. Values from
+//!   before the cut-over may begin with any bytes, so nothing distinguishes the two. Rewrite all values, then
+//!   read with [`Clear::Refused`].
+//! - A store that is rolled back as a whole, together with sidecar, registry and log; or a sidecar and a
+//!   registry that are restored together while the log continues: no guard knows what was sealed since, and
+//!   nonces repeat.
+//! - Missing, empty, older or foreign state in these cases: a registry that is missing before any value is
+//!   sealed, or that is older at any time (the sidecar alone then keeps epochs apart); missing bytes of an
+//!   idle key, which looks retired; values that are older, or another member's, under the same key and in the
+//!   same place; a snapshot from before the cut-over; another member's sidecar with higher epochs; anything
+//!   that the log no longer contains. None of these repeats a nonce or writes a value in plaintext. If a
+//!   node's sidecar, registry and log are all gone and its snapshot is from before the cut-over, every guard
+//!   takes it for a new node, unless its store has a sealed value among the first 1,024.
+//! - The sidecar is not authenticated; it is only checked against itself, the registry and the log. Whoever
+//!   can write to it can cause values and entries to be written in plaintext. A damaged cut-over index shows
+//!   only while the log still reaches back to it.
 
 use std::fmt;
 
@@ -138,24 +176,24 @@ pub use sidecar::{Sidecar, SidecarFile};
 pub use snapshot::SnapshotHeader;
 pub use value::{Clear, Form, Origin, Sealer};
 
-/// Bytes that a sealed value takes more than its plaintext.
+/// Bytes that sealing adds to a stored value.
 pub const SEALED_OVERHEAD: usize = VALUE_HEADER_LEN + OVERHEAD;
 
-/// Rule: JSON that Go's reader is lenient about is refused.
+/// Rule: JSON that Go's reader leniently accepts is refused.
 pub const STRICT_JSON: &str = "strict-json";
-/// Rule: what was applied is not applied again.
+/// Rule: an applied entry is not applied again.
 pub const REPLAY_IS_DONE: &str = "replay-is-done";
 /// Rule: a sidecar ends at a key change of its log.
 pub const SIDECAR_IN_LOG: &str = "sidecar-in-log";
-/// Every rule by which this scheme is stricter than its reference.
+/// Every rule that makes this scheme stricter than its reference.
 pub const RULES: [&str; 3] = [STRICT_JSON, REPLAY_IS_DONE, SIDECAR_IN_LOG];
 
-/// What a data key is for. Epochs and counts of the two are separate.
+/// The purpose of a data key. Each purpose has its own epochs and counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Purpose {
-    /// Values in the store.
+    /// For values in the store.
     Storage,
-    /// Entries of the log.
+    /// For log entries.
     Raft,
 }
 
@@ -168,12 +206,12 @@ impl Purpose {
         }
     }
 
-    /// The purpose of that name.
+    /// The purpose with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Storage, Self::Raft].into_iter().find(|purpose| purpose.name() == name)
     }
 
-    /// Its byte in the log.
+    /// Its byte in log entries.
     pub const fn byte(self) -> u8 {
         match self {
             Self::Storage => 1,
@@ -181,7 +219,7 @@ impl Purpose {
         }
     }
 
-    /// The purpose of that byte.
+    /// The purpose with that byte.
     pub fn from_byte(byte: u8) -> Option<Self> {
         [Self::Storage, Self::Raft].into_iter().find(|purpose| purpose.byte() == byte)
     }

@@ -1,8 +1,8 @@
-//! Entries on their way into the log and out of it: in clear up to the cut-over, sealed after it (spec §7).
+//! Log entries on their way in and out: plaintext up to the cut-over, sealed after it (spec §7).
 //!
-//! elastickv `internal/raftengine` frames a proposal as version 1, its id (u64) and the payload, and from the
-//! entry after the cut-over on the payload is a raft record. Which key that is, and since when, the applier
-//! says to [`Proposals`].
+//! elastickv `internal/raftengine` frames a proposal as version 1, its id (u64) and the payload. From the
+//! entry after the cut-over on, the payload is a raft record. The applier tells [`Proposals`] which key
+//! seals, and from which index.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ const VERSION: u8 = 1;
 /// Bytes of the engine's frame before the payload: version and proposal id.
 pub const FRAME_LEN: usize = 9;
 
-/// What the engine puts into its log: version 1, the proposal's id, and the payload, sealed where a key is
+/// Frames a proposal for the engine's log: version 1, the proposal's id, and the payload, sealed if a key is
 /// given.
 ///
 /// # Errors
@@ -35,21 +35,22 @@ pub fn seal_proposal(
     }
 }
 
-/// The key that a payload names, where it has the form of a sealed one: a raft record as this scheme writes
-/// it, with flag byte 0 and a key id. No payload in clear may look so; elastickv's cannot, since they begin
-/// with an opcode, and behind the opcode 1 comes a protobuf tag, which is never 0.
+/// The key id of a payload that has the form of a sealed one: a raft record as this scheme writes it, with
+/// flag byte 0 and a key id. No plaintext payload may look like this. elastickv's cannot, since they begin
+/// with an opcode, and the opcode 1 is followed by a protobuf tag, which is never 0.
 pub fn looks_sealed(payload: &[u8]) -> Option<u32> {
     let header = Header::decode(payload).ok()?;
     (header.flag == 0 && header.key_id != 0).then_some(header.key_id)
 }
 
-/// The payload of what the engine has in its log at `index`: opened where that is after the cut-over, whose
-/// index in the sidecar is 0 for "not yet". Never a sealed one as it lies there.
+/// Extracts the payload from the engine's log entry at `index`, and opens it if the entry comes after the
+/// cut-over. `cutover_index` is the sidecar's, where 0 means "not yet". Never returns a sealed payload
+/// unopened.
 ///
 /// # Errors
-/// [`Error::WireMalformed`] for a frame that is cut; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`]
-/// where it must be opened and is not, also without a cipher; [`Error::SealedEntry`] for one that [looks
-/// sealed](looks_sealed) and need not be. The engine then halts.
+/// [`Error::WireMalformed`] for a truncated frame; [`Error::WireVersion`]; [`Error::RaftUnwrapFailed`] if the
+/// payload must be opened and does not open, or there is no cipher; [`Error::SealedEntry`] if the payload
+/// [looks sealed](looks_sealed) although it comes before the cut-over. The engine then halts.
 pub fn open_proposal(
     data: &[u8],
     index: u64,
@@ -57,7 +58,7 @@ pub fn open_proposal(
     cipher: Option<&Cipher>,
 ) -> Result<Vec<u8>, Error> {
     let (frame, payload) =
-        data.split_at_checked(FRAME_LEN).ok_or(Error::WireMalformed("the engine's frame is cut"))?;
+        data.split_at_checked(FRAME_LEN).ok_or(Error::WireMalformed("the engine's frame is truncated"))?;
     if frame[0] != VERSION {
         return Err(Error::WireVersion(frame[0]));
     }
@@ -73,14 +74,14 @@ pub fn open_proposal(
     opened.map_err(|cause| Error::RaftUnwrapFailed { index, cause })
 }
 
-/// Seals and opens what goes through a node's log. Any number of threads share it.
+/// Seals and opens the entries of a node's log. Any number of threads can share it.
 #[derive(Debug)]
 pub struct Proposals {
     cipher: Cipher,
     nonces: Arc<NonceSource>,
     counters: Arc<Counters>,
     budget: Budget,
-    /// Whether entries may be proposed in clear: not before the guards of this process have passed.
+    /// Whether plaintext entries may be proposed: not before this process has passed its guards.
     ready: AtomicBool,
     state: Mutex<State>,
 }
@@ -94,19 +95,19 @@ struct State {
 }
 
 impl Proposals {
-    /// Seals under the cipher's keys, with nonces of that source, once it is told that the log is cut over.
+    /// Seals under the cipher's keys with nonces from that source, once it learns that the log is cut over.
     pub fn new(cipher: Cipher, nonces: Arc<NonceSource>, counters: Arc<Counters>) -> Self {
         let (budget, ready, state) = (Budget::default(), AtomicBool::new(true), Mutex::default());
         Self { cipher, nonces, counters, budget, ready, state }
     }
 
-    /// The same, for a node that has not passed its guards: nothing may be proposed in clear until it has.
+    /// The same, for a node that has not passed its guards: no plaintext may be proposed until then.
     pub(super) fn starting(self) -> Self {
         self.ready.store(false, Ordering::Release);
         self
     }
 
-    /// The guards have passed.
+    /// Records that the guards have passed.
     pub(super) fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
     }
@@ -115,27 +116,27 @@ impl Proposals {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From the entry after `cutover` on, entries are sealed, and from now on under that key.
+    /// Entries after `cutover` are sealed; from now on under that key.
     pub fn install(&self, key_id: u32, cutover: u64) {
         self.state().sealing = Some((key_id, cutover));
     }
 
-    /// The key that the next entry is sealed under; `None` before the cut-over.
+    /// The key that seals the next entry; `None` before the cut-over.
     pub fn key_id(&self) -> Option<u32> {
         self.state().sealing.map(|(key_id, _)| key_id)
     }
 
-    /// What the engine puts into its log for a payload that is proposed now. It must be proposed by a leader
-    /// that has applied all before it, or it may be in clear behind the cut-over, where every member
+    /// Frames a payload that is proposed now for the engine's log. Only a leader that has applied all earlier
+    /// entries may propose it. Otherwise the entry may be plaintext after the cut-over, and every member
     /// halts on it.
     ///
     /// # Errors
-    /// [`Error::Envelope`]; where it goes in clear, [`Error::NotReady`] before
+    /// [`Error::Envelope`]; for plaintext, [`Error::NotReady`] before
     /// [`Loaded::ready`](super::Loaded::ready), and [`Error::PayloadLooksSealed`].
     pub fn seal(&self, id: u64, payload: &[u8]) -> Result<Vec<u8>, Error> {
         match self.key_id() {
             None if !self.ready.load(Ordering::Acquire) => {
-                Err(Error::NotReady("call Loaded::ready before it proposes an entry in clear"))
+                Err(Error::NotReady("call Loaded::ready before the node proposes a plaintext entry"))
             }
             None if looks_sealed(payload).is_some() => Err(Error::PayloadLooksSealed),
             None => seal_proposal(id, payload, None),
@@ -147,8 +148,8 @@ impl Proposals {
         }
     }
 
-    /// How far the budget of the key is that the next entry is sealed under. No entry is refused for it, or
-    /// the rotation could not pass.
+    /// How much of its limit the next entry's key has used. Entries are never refused for this, or the
+    /// rotation could not pass.
     pub fn usage(&self) -> Use {
         self.key_id().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
@@ -158,20 +159,20 @@ impl Proposals {
         self.budget.writes()
     }
 
-    /// The payload of what the engine has in its log at `index`, and notes the key that it was sealed under.
+    /// Opens the engine's log entry at `index`, and records the key that it was sealed under.
     ///
     /// # Errors
-    /// As [`open_proposal`], and what did not open is counted; [`Error::SidecarInconsistent`] for what opens
-    /// and is taken for an entry from before the cut-over, whose index is damaged then. A node whose keys are
-    /// gone is refused every sealed entry by [`Error::SealedEntry`].
+    /// Those of [`open_proposal`]; entries that do not open are counted. [`Error::SidecarInconsistent`] if an
+    /// entry opens although it counts as one from before the cut-over: the cut-over's index is damaged then.
+    /// A node whose keys are gone refuses every sealed entry with [`Error::SealedEntry`].
     pub fn open(&self, index: u64, data: &[u8]) -> Result<Vec<u8>, Error> {
         let cutover = self.state().sealing.map_or(0, |(_, cutover)| cutover);
         let in_clear = cutover == 0 || index <= cutover;
         let opens = |payload: &[u8]| self.cipher.open(payload, &Aad::Raft).is_ok();
-        // Whatever its flag byte says, which nothing authenticates.
+        // Whatever its flag byte says: nothing authenticates that.
         if in_clear && data.get(FRAME_LEN..).is_some_and(opens) {
             return Err(Error::SidecarInconsistent(
-                "an entry is sealed that it says is from before the cut-over",
+                "an entry is sealed that it counts as one from before the cut-over",
             ));
         }
         let payload = open_proposal(data, index, cutover, Some(&self.cipher));
@@ -186,8 +187,8 @@ impl Proposals {
         payload
     }
 
-    /// The last index that was seen under each raft key in this process load, for its metrics. [Retiring]
-    /// asks for the last of the whole log, which may be from before.
+    /// The last index seen under each raft key in this process load, for the metrics. [Retiring] needs the
+    /// last index in the whole log, which may be from an earlier load.
     ///
     /// [Retiring]: super::maintenance
     pub fn last_index(&self) -> BTreeMap<u32, u64> {
@@ -202,7 +203,7 @@ mod tests {
     use crate::scheme::storage::testing::keystore;
 
     #[test]
-    fn a_frame_is_opened_strictly_after_the_cutover_and_never_when_it_is_0() {
+    fn a_frame_is_opened_strictly_after_the_cutover_and_never_if_that_is_0() {
         let cipher = Cipher::from(keystore(&[1]));
         let sealed = seal_proposal(7, b"payload", Some((&cipher, 1, [5; 12]))).unwrap();
         let clear = seal_proposal(7, b"payload", None).unwrap();
@@ -215,13 +216,13 @@ mod tests {
             assert_eq!(refused.spec_name(), "ErrRaftUnwrapFailed");
         }
         let cut = open_proposal(&clear[..8], 1, 0, None);
-        assert!(matches!(cut, Err(Error::WireMalformed("the engine's frame is cut"))), "{cut:?}");
+        assert!(matches!(cut, Err(Error::WireMalformed("the engine's frame is truncated"))), "{cut:?}");
         let newer = [&[2][..], &clear[1..]].concat();
         assert!(matches!(open_proposal(&newer, 1, 0, None), Err(Error::WireVersion(2))));
     }
 
     #[test]
-    fn a_sealed_entry_is_never_handed_on_unopened_and_none_in_clear_that_looks_so_is_proposed() {
+    fn a_sealed_entry_is_never_passed_on_unopened_and_a_payload_that_looks_sealed_is_not_proposed() {
         let sealed = seal_proposal(7, b"payload", Some((&keystore(&[1]).into(), 1, [5; 12]))).unwrap();
         for cipher in [None, Some(Cipher::default()), Some(keystore(&[2]).into())] {
             for (index, cutover) in [(7, 0), (7, 7), (1, u64::MAX)] {
@@ -237,7 +238,8 @@ mod tests {
         assert!(matches!(proposals(&[1]).open(7, &sealed), Err(Error::SidecarInconsistent(_))));
         let refused = proposals(&[]).seal(8, &sealed[FRAME_LEN..]);
         assert!(matches!(refused, Err(Error::PayloadLooksSealed)), "{refused:?}");
-        // Key id 0 seals nothing, a protobuf tag is no flag, and what is shorter has no tag.
+        // Key id 0 seals nothing, a protobuf tag is not a flag byte, and a shorter payload has no room for a
+        // tag.
         for (at, byte) in [(1, 0x0a), (5, 0)] {
             let mut payload = sealed[FRAME_LEN..].to_vec();
             payload[at] = byte;
@@ -249,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_sealed_once_it_is_told_and_the_last_index_of_each_key_is_kept() {
+    fn entries_are_sealed_once_a_key_is_installed_and_the_last_index_of_each_key_is_kept() {
         let nonces = Arc::new(NonceSource::new(1, 1));
         let proposals = Proposals::new(keystore(&[1, 2]).into(), nonces, Arc::default());
         let clear = proposals.seal(1, b"payload").unwrap();
         assert_eq!((clear.len(), proposals.open(1, &clear).unwrap()), (16, b"payload".to_vec()));
         proposals.install(1, 2);
         let first = proposals.seal(3, b"payload").unwrap();
-        assert_eq!(proposals.open(2, &clear).unwrap(), b"payload", "the cut-over's own index is in clear");
+        assert_eq!(proposals.open(2, &clear).unwrap(), b"payload", "the cut-over's own entry is plaintext");
         proposals.install(2, 2);
         let second = proposals.seal(9, b"payload").unwrap();
         assert_eq!(proposals.key_id(), Some(2));

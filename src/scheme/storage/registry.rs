@@ -1,14 +1,15 @@
 //! The writer registry: which node has used which epoch of which key (spec §6).
 //!
-//! elastickv `internal/encryption/registry.go`. A row is key id and 16 bits of node id, then the whole node
-//! id and the first and last epoch seen. Rows lie beside the users' keys, in a store whose commits are
-//! durable; users may not write under the prefix, which elastickv says and was not seen to check.
+//! Follows elastickv `internal/encryption/registry.go`. A row's key holds the key id and 16 bits of the node
+//! id; its value holds the whole node id and the first and last epoch seen. Rows lie among the users' keys in
+//! a store with durable commits. Users must not write under the prefix; elastickv documents this, but we
+//! found no check there.
 //!
-//! No row is ever deleted, also not when its key is retired, while elastickv's design deletes them in the
-//! entry that retires the key. That is deliberate: the rows keep a retired id from coming back at an epoch
-//! that it had, they keep the 16 bits of a member that left from another's nonces, and a node that lost its
-//! sidecar knows by them that it had keys ([`missing`](super::missing)). They are 39 bytes for each node and
-//! key.
+//! No row is ever deleted, even when its key is retired, whereas elastickv's design deletes rows in the entry
+//! that retires the key. This is deliberate. The rows prevent a retired id from coming back at an epoch that
+//! it already had, they keep the nonces of a member that left apart from another's with the same 16 bits, and
+//! they tell a node that lost its sidecar that it had keys ([`missing`](super::missing)). They take 39 bytes
+//! for each node and key.
 
 use super::Error;
 use std::collections::{BTreeMap, HashMap};
@@ -17,27 +18,27 @@ use super::wire::Registration;
 use crate::disk::{Change, Store};
 use crate::envelope::nonce::node_id16;
 
-/// What every row's key begins with. No user's key may.
+/// The prefix of every row's key. No user's key may begin with it.
 pub const PREFIX: &[u8; 20] = b"!encryption|writers|";
-/// Bytes of a row's key.
+/// Length of a row's key in bytes.
 pub const KEY_LEN: usize = 27;
-/// Bytes of what the keys of one data key's rows begin with.
+/// Length in bytes of the common prefix of one data key's rows.
 pub const DEK_PREFIX_LEN: usize = 25;
-/// Bytes of a row's value.
+/// Length of a row's value in bytes.
 pub const VALUE_LEN: usize = 12;
 
-/// What is known of a node under one data key.
+/// The registry's entry for a node under one data key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Writer {
-    /// The whole node id, of which the key has 16 bits.
+    /// The whole node id; the row's key has only 16 bits of it.
     pub full_node_id: u64,
     /// The first epoch that it registered.
     pub first_seen: u16,
-    /// The last.
+    /// The last epoch that it registered.
     pub last_seen: u16,
 }
 
-/// What the keys of a data key's rows begin with.
+/// The common prefix of a data key's rows.
 pub fn dek_prefix(dek_id: u32) -> [u8; DEK_PREFIX_LEN] {
     let mut bytes = [b'|'; DEK_PREFIX_LEN];
     bytes[..20].copy_from_slice(PREFIX);
@@ -65,23 +66,23 @@ pub fn decode_key(bytes: &[u8]) -> Result<(u32, u16), Error> {
     }
 }
 
-/// Whether it has exactly a row's shape: what the reference's scans of users' keys pass over.
+/// Whether the key has exactly a row's shape; the reference's scans of users' keys skip these.
 pub fn is_row(key: &[u8]) -> bool {
     decode_key(key).is_ok()
 }
 
-/// Whether a scan of users' keys must pass over this one: the scheme's own rows and cursors lie there, and no
-/// user's.
+/// Whether a scan of users' keys must skip this key: only the scheme's own rows and cursors lie under the
+/// prefix.
 pub fn is_reserved(key: &[u8]) -> bool {
     key.starts_with(PREFIX)
 }
 
-/// Whether maintenance passes over this row, since the scheme keeps it for itself: a writer's, the last
-/// registration's index, or a rewriting's cursor.
+/// Whether maintenance skips this row because the scheme owns it: a writer's row, the last registration's
+/// index, or a rewrite's cursor.
 ///
 /// # Errors
-/// [`Error::StrayRow`] for any other row under the prefix. It may be a user's, and sealed: whoever passed
-/// over it would leave it under a key that is then thrown away.
+/// [`Error::StrayRow`] for any other row under the prefix. It may be a user's, and sealed: skipping it would
+/// leave it under a key that is then thrown away.
 pub(super) fn is_own((key, value): (&[u8], &[u8])) -> Result<bool, Error> {
     let Some(rest) = key.strip_prefix(PREFIX) else { return Ok(false) };
     let own = match value.len() {
@@ -95,8 +96,8 @@ pub(super) fn is_own((key, value): (&[u8], &[u8])) -> Result<bool, Error> {
     Err(Error::StrayRow("it lies under !encryption|writers|, which is reserved"))
 }
 
-/// That a user may write a value of this key at this time. What is stored counts, the key and the time
-/// together: a time can complete the prefix, and then the value would lie where a writer's row does.
+/// Checks that a user may write a value with this key and timestamp. The stored key counts, which is both
+/// together: a timestamp can complete the prefix, and the value would then lie where a writer's row does.
 ///
 /// # Errors
 /// [`Error::ReservedPrefix`].
@@ -119,7 +120,7 @@ impl Writer {
         bytes
     }
 
-    /// Reads it back.
+    /// Decodes it.
     ///
     /// # Errors
     /// [`Error::RegistryValueMalformed`].
@@ -140,7 +141,7 @@ impl Writer {
 pub struct Registry<'a>(pub &'a dyn Store);
 
 impl Registry<'_> {
-    /// The row of those 16 bits of node id, whoever's it is.
+    /// The row for those 16 bits of node id, regardless of its node.
     ///
     /// # Errors
     /// [`Error::Disk`], [`Error::RegistryValueMalformed`].
@@ -148,29 +149,29 @@ impl Registry<'_> {
         self.0.get(&encode_key(dek_id, node_id))?.map(|value| Writer::decode(&value)).transpose()
     }
 
-    /// Every row of a data key, by node.
+    /// Every row of a data key, with its node.
     ///
     /// # Errors
-    /// As [`find`](Self::find), and [`Error::RegistryKeyMalformed`].
+    /// Those of [`find`](Self::find), and [`Error::RegistryKeyMalformed`].
     pub fn writers(&self, dek_id: u32) -> Result<Vec<(u16, Writer)>, Error> {
         let rows = self.0.scan(&dek_prefix(dek_id), None, usize::from(u16::MAX) + 1)?;
         rows.iter().map(|(key, value)| Ok((decode_key(key)?.1, Writer::decode(value)?))).collect()
     }
 
-    /// The last epoch seen of a node, by data key.
+    /// A node's last registered epoch under each data key.
     ///
     /// # Errors
-    /// As [`writers`](Self::writers).
+    /// Those of [`writers`](Self::writers).
     pub fn of_node(&self, full_node_id: u64) -> Result<HashMap<u32, u16>, Error> {
         let rows = self.of_slot(node_id16(full_node_id))?;
         let own = rows.into_iter().filter(|(_, writer)| writer.full_node_id == full_node_id);
         Ok(own.map(|(dek_id, writer)| (dek_id, writer.last_seen)).collect())
     }
 
-    /// The rows of those 16 bits of node id, by data key, whoever's they are.
+    /// The rows for those 16 bits of node id, with their data keys, regardless of their nodes.
     ///
     /// # Errors
-    /// As [`writers`](Self::writers).
+    /// Those of [`writers`](Self::writers).
     pub fn of_slot(&self, slot: u16) -> Result<Vec<(u32, Writer)>, Error> {
         const ROWS: usize = 1024;
         let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
@@ -189,20 +190,20 @@ impl Registry<'_> {
         }
     }
 
-    /// Registers an epoch: a new row (1), a higher epoch in a row of the same node (2), or the same one
-    /// again.
+    /// Registers an epoch: adds a row (1), raises the epoch in the node's row (2), or finds the same epoch
+    /// there.
     ///
     /// # Errors
-    /// [`Error::Apply`] for a lower epoch (3) and for a row of another node (4); as [`find`](Self::find).
+    /// [`Error::Apply`] for a lower epoch (3) or another node's row (4); those of [`find`](Self::find).
     pub fn register(&self, new: &Registration) -> Result<(), Error> {
         Ok(self.0.commit(&self.changes(&[*new])?)?)
     }
 
-    /// Registers an epoch that an entry already applied once registered: a row of the same node stays where
-    /// it is as high, and is raised where it is not.
+    /// Registers again an epoch that an applied entry had registered: the node's row is raised if it is
+    /// lower, and otherwise stays.
     ///
     /// # Errors
-    /// [`Error::Apply`] for a row of another node; as [`find`](Self::find).
+    /// [`Error::Apply`] for another node's row; those of [`find`](Self::find).
     pub fn ensure(&self, old: &Registration) -> Result<(), Error> {
         match self.find(old.dek_id, node_id16(old.full_node_id))? {
             Some(row) if row.full_node_id == old.full_node_id && row.last_seen >= old.local_epoch => Ok(()),
@@ -210,12 +211,12 @@ impl Registry<'_> {
         }
     }
 
-    /// Registers an epoch by the registration at that log index, unless that was applied before: then as
-    /// [`ensure`](Self::ensure). Row and index are committed together. Index 0 says nothing, and is not
+    /// Registers an epoch for the registration at that log index; if that was applied before, does the same
+    /// as [`ensure`](Self::ensure). Row and index are committed together. Index 0 means unknown and is not
     /// remembered.
     ///
     /// # Errors
-    /// As [`register`](Self::register).
+    /// Those of [`register`](Self::register).
     pub fn register_at(&self, index: u64, new: &Registration) -> Result<(), Error> {
         if index == 0 {
             return self.register(new);
@@ -237,11 +238,11 @@ impl Registry<'_> {
         }
     }
 
-    /// What [`register`](Self::register) would commit for these, one after the other: to be refused before
-    /// anything else is changed, and committed after it.
+    /// The changes that [`register`](Self::register) would commit for these registrations, one after the
+    /// other. The caller can thus refuse them before it changes anything else, and commit them afterwards.
     ///
     /// # Errors
-    /// As `register`.
+    /// Those of `register`.
     pub(super) fn changes(&self, new: &[Registration]) -> Result<Vec<Change>, Error> {
         let mut rows = BTreeMap::<[u8; KEY_LEN], Writer>::new();
         for new in new {
@@ -256,7 +257,7 @@ impl Registry<'_> {
                     return Err(Error::Apply("two nodes share the 16 bits of node id in one registry row"));
                 }
                 Some(row) if row.last_seen > new.local_epoch => {
-                    return Err(Error::Apply("a node registers a lower epoch than it had"));
+                    return Err(Error::Apply("a node registers a lower epoch than before"));
                 }
                 Some(row) if row.last_seen == new.local_epoch => continue,
                 Some(row) => row.first_seen,
@@ -268,12 +269,12 @@ impl Registry<'_> {
     }
 }
 
-/// That a new member's 16 bits of node id are nobody else's, neither a member's nor a writer's in the
-/// registry: to be asked before the change of membership is proposed. A writer that left counts as well,
-/// under every key, since its nonces would come again; the same whole id does not, since its epochs go on.
+/// Checks that no other node has a new member's 16 bits of node id, neither a member nor a writer in the
+/// registry. Call this before you propose the change of membership. A writer that left counts too, under
+/// every key, since its nonces would repeat. The same whole id does not count, since its epochs continue.
 ///
 /// # Errors
-/// [`Error::WriterUint16Collision`] with the first that has them; as [`Registry::of_node`].
+/// [`Error::WriterUint16Collision`] with the first node that has them; those of [`Registry::of_node`].
 pub fn check_new_member(registry: Option<Registry<'_>>, members: &[u64], new: u64) -> Result<(), Error> {
     let writers = registry.map_or(Ok(Vec::new()), |registry| registry.of_slot(node_id16(new)))?;
     let others = members.iter().copied().chain(writers.into_iter().map(|(_, writer)| writer.full_node_id));
@@ -283,17 +284,17 @@ pub fn check_new_member(registry: Option<Registry<'_>>, members: &[u64], new: u6
     }
 }
 
-/// What the key of the last registration's index has behind the prefix: another shape than a row's.
+/// Follows the prefix in the key of the last registration's index. Its shape differs from a row's.
 const APPLIED: &[u8] = b"applied";
-/// What the keys of cursors have behind the prefix, before the id of a data key.
+/// Follows the prefix in the keys of cursors, before the id of a data key.
 const CURSOR: &[u8] = b"rewrite|";
 
-/// Where the last registration's index is kept: below the prefix, in another shape than a row.
+/// The key of the last registration's index.
 fn applied_key() -> Vec<u8> {
     [PREFIX, APPLIED].concat()
 }
 
-/// Where a rewriting under that data key keeps how far it is.
+/// The key of a rewrite's cursor under that data key.
 pub(super) fn cursor_key(dek_id: u32) -> Vec<u8> {
     [PREFIX, CURSOR, &dek_id.to_be_bytes()].concat()
 }
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_listed_by_node_and_only_those_of_the_key() {
+    fn rows_are_listed_by_node_for_one_key_only() {
         let store = Memory::default();
         let registry = Registry(&store);
         for (dek_id, full_node_id) in [(5, 9), (5, 7), (6, 8), (0x057c_0000, 1)] {
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_only_ever_rises_and_stays_with_its_node() {
+    fn a_row_only_rises_and_stays_with_its_node() {
         let store = Memory::default();
         let registry = Registry(&store);
         let row = || registry.find(5, 7).unwrap().map(|row| (row.first_seen, row.last_seen));
@@ -331,7 +332,7 @@ mod tests {
         registry.ensure(&at(7)).unwrap();
         assert_eq!(row(), Some((3, 8)));
         registry.ensure(&at(9)).unwrap();
-        assert_eq!(row(), Some((3, 9)), "what was registered is put back where the row is lower");
+        assert_eq!(row(), Some((3, 9)), "a registered epoch is restored if the row is lower");
         let other = Registration { full_node_id: NODE + 0x1_0000, ..at(9) };
         for refused in [registry.register(&other), registry.ensure(&other)] {
             let shared = "two nodes share the 16 bits of node id in one registry row";
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replayed_registration_changes_nothing_where_a_later_one_was_applied() {
+    fn a_replayed_registration_changes_nothing_after_a_later_one_was_applied() {
         let store = Memory::default();
         let registry = Registry(&store);
         for (index, epoch) in [(3, 0), (7, 1), (3, 0), (7, 1), (9, 2), (3, 0)] {
@@ -349,13 +350,13 @@ mod tests {
         }
         assert_eq!(registry.find(5, 7).unwrap().unwrap().last_seen, 2);
         let refused = registry.register_at(10, &at(1));
-        let lower = "a node registers a lower epoch than it had";
+        let lower = "a node registers a lower epoch than before";
         assert!(matches!(refused, Err(Error::Apply(why)) if why == lower), "at a new index: {refused:?}");
         assert_eq!(registry.writers(5).unwrap().len(), 1);
     }
 
     #[test]
-    fn a_time_that_completes_the_prefix_is_refused_as_the_prefix_is() {
+    fn a_timestamp_that_completes_the_prefix_is_refused_like_the_prefix() {
         let mut refused = 0;
         for len in 0..=PREFIX.len() {
             let (user_key, rest) = PREFIX.split_at(len);
@@ -367,16 +368,16 @@ mod tests {
             let checked = check_user_key(user_key, !u64::from_be_bytes(version));
             assert_eq!(matches!(checked, Err(Error::ReservedPrefix)), is_reserved(&composed), "{len}");
             refused += usize::from(checked.is_err());
-            // One bit beside it.
+            // One bit away from it.
             version[0] ^= 1;
             let beside = check_user_key(user_key, !u64::from_be_bytes(version));
             assert_eq!(beside.is_err(), len == PREFIX.len(), "{len}");
         }
-        assert_eq!(refused, 9, "up to 8 bytes of the prefix can stand in a time");
+        assert_eq!(refused, 9, "a timestamp can hold up to 8 bytes of the prefix");
     }
 
     #[test]
-    fn maintenance_passes_over_the_schemes_own_rows_and_no_others_under_the_prefix() {
+    fn maintenance_skips_only_the_schemes_own_rows_under_the_prefix() {
         let own = |key: &[u8], value: &[u8]| is_own((key, value));
         assert!(!own(b"!encryption|writer", &[0; 12]).unwrap());
         assert!(own(&encode_key(5, 7), &[0; 12]).unwrap());
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_may_write_beside_the_prefix_and_not_under_it() {
+    fn a_user_may_write_next_to_the_prefix_but_not_under_it() {
         let refused = |key: &[u8], ts| matches!(check_user_key(key, ts), Err(Error::ReservedPrefix));
         assert!(!refused(b"!encryption|writer", 7) && !refused(b"", 0));
         assert!(refused(b"!encryption|writers|x", 7) && refused(PREFIX, 7));

@@ -1,10 +1,10 @@
-//! What an operator asks of the leader: key changes and registrations, checked and made into log entries
+//! An operator's requests to the leader: key changes and registrations, checked and turned into log entries
 //! (spec §7, §12).
 //!
-//! elastickv offers these calls by RPC, and mutating ones only where the flag is set and a KEK is configured:
-//! here they are methods of [`Requests`], which only a node with both can give. A request proposes nothing:
-//! the caller seals the entry ([`Proposals::seal`](super::Proposals::seal)) and appends it. Not here: asking
-//! members for their epochs.
+//! elastickv offers these calls by RPC, the mutating ones only if the flag is set and a KEK is configured.
+//! Here they are methods of [`Requests`], which only a node with both provides. A request proposes nothing:
+//! the caller seals the entry ([`Proposals::seal`](super::Proposals::seal)) and appends it. Not here:
+//! querying members for their epochs.
 
 use super::applier::Keys;
 use super::kek::new_dek;
@@ -13,7 +13,7 @@ use super::registry::{Registry, check_new_member};
 use super::wire::{Bootstrap, Entry, MAX_BOOTSTRAP_ROWS, Registration, Rotation, Subtag};
 use super::{Applier, Error, Purpose, Sidecar, epoch, guards};
 
-/// A member, as it answers when it is asked whether it is ready for encryption.
+/// A member's answer when it is asked whether it is ready for encryption.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Member {
     /// Its whole node id.
@@ -22,16 +22,16 @@ pub struct Member {
     pub local_epoch: u32,
 }
 
-/// What came of asking for a cut-over.
+/// The result of requesting a cut-over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cutover {
     /// The entry to propose.
     Propose(Entry),
-    /// It was cut over before, at this index, which stands.
+    /// The cut-over already happened, at this index, which stays valid.
     Stands(u64),
 }
 
-/// The requests of a node that has keys, or may get them.
+/// The requests of a node that has keys, or may receive them.
 #[derive(Debug)]
 pub struct Requests<'a> {
     applier: &'a Applier,
@@ -50,19 +50,20 @@ impl Applier {
 
 impl Requests<'_> {
     /// The first keys of a cluster, 1 for storage and 2 for raft, both new, with a row for each member under
-    /// each.
+    /// each of them.
     ///
     /// # Errors
-    /// [`Error::Request`] where there are keys already, or too many members; as [`guards::check_node_ids`];
-    /// [`Error::RequestEpoch`]; as [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
+    /// [`Error::Request`] if there are keys already, or too many members; those of
+    /// [`guards::check_node_ids`]; [`Error::RequestEpoch`]; those of [`new_dek`] and
+    /// [`Kek::wrap`](super::Kek::wrap).
     pub fn bootstrap(&self, members: &[Member]) -> Result<Entry, Error> {
         const STORAGE: u32 = 1;
         const RAFT: u32 = 2;
         if has_keys(self.keys.sidecar.find()?.as_ref()) {
-            return Err(Error::Request("the cluster is bootstrapped: rotate its keys instead"));
+            return Err(Error::Request("the cluster is already bootstrapped: rotate its keys instead"));
         }
         if members.len() > MAX_BOOTSTRAP_ROWS / 2 {
-            return Err(Error::Request("a bootstrap takes 8,192 members at most"));
+            return Err(Error::Request("a bootstrap takes at most 8,192 members"));
         }
         guards::check_node_ids(&members.iter().map(|member| member.full_node_id).collect::<Vec<_>>())?;
         let mut rows = Vec::with_capacity(2 * members.len());
@@ -79,11 +80,11 @@ impl Requests<'_> {
         }))
     }
 
-    /// A new active key of that purpose, under the next id that no key of the sidecar has had.
+    /// A new active key for that purpose, under the id after the highest in the sidecar.
     ///
     /// # Errors
-    /// [`Error::Request`] before a bootstrap and where the ids are used up; [`Error::RequestEpoch`] on the
-    /// node's last epoch; as [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
+    /// [`Error::Request`] before a bootstrap, or if all ids are used up; [`Error::RequestEpoch`] on the
+    /// node's last epoch; those of [`new_dek`] and [`Kek::wrap`](super::Kek::wrap).
     pub fn rotate(&self, purpose: Purpose) -> Result<Entry, Error> {
         let sidecar = self.sidecar()?;
         let last = sidecar.entries().last().map_or(0, |(key_id, _)| *key_id);
@@ -92,7 +93,7 @@ impl Requests<'_> {
         self.rotation(Subtag::Rotate, purpose, dek_id, wrapped)
     }
 
-    /// Values of this cluster, or its log entries, are sealed from the entry on.
+    /// The cut-over: this cluster's values, or its log entries, are sealed from that entry on.
     ///
     /// # Errors
     /// [`Error::Request`] before a bootstrap; [`Error::RequestEpoch`] on the node's last epoch.
@@ -115,29 +116,28 @@ impl Requests<'_> {
         self.rotation(subtag, purpose, sidecar.active(purpose), Vec::new()).map(Cutover::Propose)
     }
 
-    /// This process's registration under the active key of that purpose: to be proposed first thing after
-    /// each start, and after each rotation. `None`, and nothing to do, as long as there is none, whose id is
-    /// 0.
+    /// This process's registration under the active key of that purpose. Propose it first thing after each
+    /// start, and after each rotation. `None` if there is no active key (id 0): there is nothing to do.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`](super::SidecarFile::read).
+    /// Those of [`SidecarFile::read`](super::SidecarFile::read).
     pub fn register(&self, purpose: Purpose) -> Result<Option<Entry>, Error> {
         let active = self.keys.sidecar.find()?.map_or(0, |sidecar| sidecar.active(purpose));
         let registration = || Entry::Registration(self.applier.identity().registration(purpose, active));
         Ok((active != 0).then(registration))
     }
 
-    /// That a new member's nonces would be nobody's, to be asked before its membership is proposed.
+    /// Checks that no other node has a new member's nonces. Call this before you propose its membership.
     ///
     /// # Errors
-    /// As [`check_new_member`].
+    /// Those of [`check_new_member`].
     pub fn check_new_member(&self, members: &[u64], new: u64) -> Result<(), Error> {
         check_new_member(Some(Registry(&*self.applier.store)), members, new)
     }
 
     fn sidecar(&self) -> Result<Sidecar, Error> {
         let sidecar = self.keys.sidecar.find()?.filter(|sidecar| has_keys(Some(sidecar)));
-        sidecar.ok_or(Error::Request("no bootstrap was applied yet"))
+        sidecar.ok_or(Error::Request("no bootstrap has been applied yet"))
     }
 
     fn new_key(&self, purpose: Purpose, key_id: u32) -> Result<Vec<u8>, Error> {
@@ -157,7 +157,7 @@ impl Requests<'_> {
     }
 }
 
-/// The epoch of a request: one that its node can start again after, 0 to 0xfffe.
+/// Checks that a request's epoch is one after which its node can start again: 0 to 0xfffe.
 ///
 /// # Errors
 /// [`Error::RequestEpoch`].
@@ -189,7 +189,7 @@ mod tests {
     fn a_cluster_is_bootstrapped_cut_over_and_rotated_by_requests_alone() {
         let mut node = at(&Recorder::with_dir("/data"), 0);
         let early = node.requests().unwrap().rotate(Purpose::Raft);
-        assert!(matches!(early, Err(Error::Request("no bootstrap was applied yet"))), "{early:?}");
+        assert!(matches!(early, Err(Error::Request("no bootstrap has been applied yet"))), "{early:?}");
         assert_eq!(node.requests().unwrap().register(Purpose::Storage).unwrap(), None, "under id 0");
         let members = [NODE, NODE + 1].map(|full_node_id| Member { full_node_id, local_epoch: 0 });
         let entry = node.requests().unwrap().bootstrap(&members).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_outside_of_what_can_start_again_is_refused() {
+    fn an_epoch_after_which_a_node_cannot_start_again_is_refused() {
         assert_eq!(check_request_epoch(0xfffe).unwrap(), 0xfffe);
         for epoch in [0xffff, 0x1_0000, u32::MAX] {
             assert!(matches!(check_request_epoch(epoch), Err(Error::RequestEpoch(of)) if of == epoch));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_whose_16_bits_are_taken_is_refused_before_it_is_proposed() {
+    fn a_member_whose_16_bits_are_taken_is_refused_before_its_membership_is_proposed() {
         let node = at(&sidecar_with(|_| {}).0, 0);
         let twin = NODE ^ 1 << 63;
         let check = |members: &[u64], new| node.requests().unwrap().check_new_member(members, new);

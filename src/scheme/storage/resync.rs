@@ -1,15 +1,16 @@
-//! Making a node's sidecar anew from a leader's (spec §11, §12): what every error about a lost or old sidecar
-//! asks for.
+//! Creates a node's sidecar anew from a leader's (spec §11, §12), as every error about a lost or old sidecar
+//! advises.
 //!
-//! The keys, the cut-overs and the applied index are the leader's; the epochs are this node's own, above
-//! every one that this node, its registry or the leader's registry knows of it. A backup of `keys.json` is
-//! not that: it has the epochs of its day, under which nonces would come again. elastickv designs this and
-//! does not build it.
+//! The keys, the cut-overs and the applied index are the leader's. The epochs are this node's own, above
+//! every one that this node, its registry or the leader's registry knows for it. A backup of `keys.json`
+//! cannot replace this: it has the epochs of its day, under which nonces would repeat. elastickv designs this
+//! but does not build it.
 //!
-//! The node is stopped meanwhile, and its log must reach the leader's applied index, by entries or by a
-//! snapshot, or its start is refused ([`Error::SidecarNotOfRaftLog`]). What no registry knows this cannot
-//! know either: a node that was started several times without a registration in between, and lost its sidecar
-//! then, may come back at an epoch that it had. The start itself raises the epoch once more.
+//! The node must be stopped during a resync. Its log must then reach the leader's applied index, by entries
+//! or by a snapshot, or its next start is refused ([`Error::SidecarNotOfRaftLog`]). Resync knows only the
+//! epochs in a sidecar or a registry: a node that was started several times without a registration, and then
+//! lost its sidecar, may come back at an epoch that it already had. The start itself raises the epoch once
+//! more.
 
 use subtle::ConstantTimeEq;
 
@@ -17,7 +18,7 @@ use super::registry::Registry;
 use super::{Error, Kek, Sidecar, SidecarFile, epoch, guards, missing};
 use crate::disk;
 
-/// A leader's state, copied while it stood still.
+/// A leader's state, copied while the leader was stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Leader<'a> {
     /// Its sidecar.
@@ -26,25 +27,25 @@ pub struct Leader<'a> {
     pub registry: Registry<'a>,
 }
 
-/// What a node was resynced to.
+/// The state that a node was resynced to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resynced {
-    /// Up to where the node counts its log's key changes as applied.
+    /// The node counts its log's key changes as applied up to this index.
     pub raft_applied_index: u64,
     /// The epoch of each key, by id.
     pub epochs: Vec<(u32, u16)>,
 }
 
-/// Writes the node's sidecar anew, whatever is in its place, and says what is in it.
+/// Writes a new sidecar for the node, replacing any existing one, and reports its content.
 ///
-/// A sidecar that can still be read is made use of: its epochs count, and it has the bytes of keys that the
-/// leader has retired. One that cannot be read is overwritten.
+/// If the old sidecar can still be read, it is used: its epochs count, and it has the bytes of keys that the
+/// leader has retired. If it cannot be read, it is overwritten.
 ///
 /// # Errors
-/// [`Error::ResyncRefused`] for a leader without keys, and for one that is behind this node or of another
-/// cluster, as far as the node's own sidecar and registry show; [`Error::KekMismatch`] for a key that the KEK
-/// does not open; as [`guards::check_slot`] for both registries; [`Error::LocalEpochExhausted`] for an active
-/// key; [`Error::Disk`]. Then nothing is written.
+/// [`Error::ResyncRefused`] for a leader without keys, and for one that is behind this node or belongs to
+/// another cluster, as far as the node's own sidecar and registry show; [`Error::KekMismatch`] for a key that
+/// the KEK does not open; those of [`guards::check_slot`] for both registries; [`Error::LocalEpochExhausted`]
+/// for an active key; [`Error::Disk`]. After an error nothing has been written.
 pub fn resync(
     file: &SidecarFile,
     registry: Registry<'_>,
@@ -54,7 +55,7 @@ pub fn resync(
 ) -> Result<Resynced, Error> {
     disk::refuse_link(file.disk(), file.path())?;
     let own = match file.find() {
-        // It is replaced because it does not read.
+        // It is being replaced because it does not read.
         Err(error) if !matches!(error, Error::Disk(_) | Error::SidecarUnsure(_)) => None,
         read => read?,
     };
@@ -71,7 +72,7 @@ pub fn resync(
     let own_keys = own.iter().flat_map(|own| own.entries()).map(|(key_id, _)| key_id);
     if !own_keys.chain(registry.of_node(full_node_id)?.into_keys()).all(known) {
         return Err(Error::ResyncRefused(
-            "it lacks a key that this node has used: it is behind, or of another cluster",
+            "it lacks a key that this node has used: it is behind, or belongs to another cluster",
         ));
     }
     let mut sidecar = leader.sidecar.clone();
@@ -96,12 +97,12 @@ pub fn resync(
                 Error::Unwrap => Error::KekMismatch(key_id),
                 other => other,
             })?;
-            // One of its own that does not open is what it is resynced for.
+            // A key of the node's own that does not open is a reason to resync.
             let own = before.filter(|own| **own != entry.wrapped);
             let own = own.and_then(|own| kek.unwrap(entry.purpose, key_id, own).ok());
             if own.is_some_and(|own| !bool::from(own.ct_eq(&dek[..]))) {
                 return Err(Error::ResyncRefused(
-                    "it has another key under an id of this node: it is of another cluster",
+                    "it has another key under an id of this node: it belongs to another cluster",
                 ));
             }
         }
@@ -120,7 +121,7 @@ mod tests {
     use crate::scheme::storage::testing::{FILE, NODE, kek, row, sidecar_with, wrapped};
     use crate::scheme::storage::{Purpose, Start, load};
 
-    /// A leader with the keys 1, 2 and 3, whose registry knows this node under key 1 at epoch 6.
+    /// A leader with keys 1, 2 and 3, whose registry knows this node under key 1 at epoch 6.
     fn leader() -> (Sidecar, Memory) {
         let (_, file) = sidecar_with(|sidecar| {
             sidecar.raft_applied_index = 9;
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_sidecar_comes_back_above_every_epoch_that_anybody_knows_and_the_node_starts() {
+    fn a_lost_sidecar_comes_back_above_every_known_epoch_and_the_node_starts() {
         let (disk, file) = sidecar_with(|_| {});
         let (leader, own) = (leader(), Arc::<Memory>::default());
         Registry(&*own).register(&row(2, 8)).unwrap();
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_its_own_sidecar_has_beyond_the_leaders_is_kept() {
+    fn keys_and_epochs_that_only_its_own_sidecar_has_are_kept() {
         let (_, file) = sidecar_with(|sidecar| sidecar.entry_mut(1).unwrap().local_epoch = 20);
         let mut leader = leader();
         leader.0.activate(Purpose::Storage, 3);
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!(
             (retired.local_epoch, retired.wrapped.len()),
             (21, 60),
-            "the leader gave its bytes up, this node not"
+            "the leader retired the key, this node did not"
         );
         assert_eq!(sidecar.active_storage, 3);
     }

@@ -1,15 +1,14 @@
-//! Rewriting every value under the active key, at its own timestamp, with a cursor that survives a restart
+//! Rewrites every value under the active key, at its own timestamp, with a cursor that survives a restart
 //! (spec §11: designed upstream, not built).
 //!
-//! Each step commits new values and cursor together, so that a crash repeats nothing but the step. A
-//! rewriting believes what readers believe: under [`Clear::Allowed`] values that are in clear from before the
-//! cut-over are sealed, and under [`Clear::Refused`] a value in clear stops it, since a forged one would come
-//! out authentic. Tombstones in clear stay as they are. Nothing here checks that all members have cut over:
-//! run it when they have.
+//! Each step commits new values and cursor together, so a crash repeats only that step. A rewrite accepts the
+//! same values as readers. Under [`Clear::Allowed`] it seals plaintext values from before the cut-over. Under
+//! [`Clear::Refused`] a plaintext value stops it, since a forged one would come out authentic. Plaintext
+//! tombstones stay as they are. Nothing here checks that all members have cut over: run it when they have.
 //!
-//! A step that another writer comes between changes nothing, so that what was deleted meanwhile does not come
-//! back. A row that is neither a value nor the scheme's own stops the rewriting: none is passed over in
-//! silence.
+//! If another writer changes one of the step's rows in between, the step changes nothing, so a row deleted
+//! meanwhile does not come back. A row that is neither a value nor the scheme's own stops the rewrite: no row
+//! is skipped silently.
 
 use std::num::NonZeroU32;
 
@@ -19,23 +18,23 @@ use super::value::Read;
 use super::{Clear, Error, Form, Sealer};
 use crate::disk::{Change, Row, Store};
 
-/// How far a rewriting is.
+/// The progress of a rewrite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
-    /// So many values were rewritten in this step, and there may be more. None, where a row was changed
-    /// between the step's reading it and its commit.
+    /// This step rewrote this many values, and there may be more. 0 if a row changed between reading it and
+    /// committing the step.
     More(u64),
-    /// So many, and there are no more.
+    /// This step rewrote this many values, and there are no more.
     Done(u64),
 }
 
-/// Looks at up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`.
-/// `clear` is what the store's readers go by: [`Clear::Allowed`] for the first rewriting only.
+/// Inspects up to `limit` rows after the cursor and rewrites those that are not sealed under `key_id`.
+/// `clear` is the one that the store's readers use: [`Clear::Allowed`] only for the first rewrite.
 ///
 /// # Errors
-/// [`Error::Disk`]; [`Error::Stored`], which names the row and stops the rewriting there: as [`Sealer::read`]
-/// for a value that readers refuse, and [`Error::StrayRow`]; as [`Sealer::check_budget`] and
-/// [`Sealer::seal_as`].
+/// [`Error::Disk`]; [`Error::Stored`], which names the row, stops the rewrite there, and wraps an error of
+/// [`Sealer::read`] for a value that readers refuse, or [`Error::StrayRow`]; those of
+/// [`Sealer::check_budget`] and [`Sealer::seal_as`].
 pub fn step(
     store: &dyn Store,
     sealer: &Sealer,
@@ -86,7 +85,7 @@ pub fn step(
     Ok(if next == Cursor::Done { Progress::Done(rewritten) } else { Progress::More(rewritten) })
 }
 
-/// Whether every value was rewritten under that key.
+/// Whether every value has been rewritten under that key.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -94,7 +93,7 @@ pub fn is_done(store: &dyn Store, key_id: u32) -> Result<bool, Error> {
     Ok(Cursor::find(store, key_id)? == Cursor::Done)
 }
 
-/// Lets the rewriting under that key begin anew: values were sealed under others since.
+/// Restarts the rewrite under that key, because values have been sealed under other keys since.
 ///
 /// # Errors
 /// [`Error::Disk`].
@@ -149,7 +148,7 @@ mod tests {
         Sealer::new(keystore(keys).into(), nonces, Arc::<StateCache>::default(), Arc::<Budget>::default())
     }
 
-    /// Ten values under the old key, one under the new one, one in clear, a tombstone and a registry row.
+    /// Ten values under the old key, one under the new one, one in plaintext, a tombstone and a registry row.
     fn fill(store: &dyn Store, sealer: &Sealer) {
         let put = |key: Vec<u8>, value: Vec<u8>| store.commit(&[(key, Some(value))]).unwrap();
         for i in 0..11_u8 {
@@ -196,12 +195,11 @@ mod tests {
                 Progress::Done(count) => break rewritten + count,
             }
         };
-        assert_eq!(done, 11, "ten under the old key and the one in clear");
+        assert_eq!(done, 11, "ten under the old key and the plaintext one");
         assert_eq!(step(&store, &sealer, Clear::Allowed, NEW, 4).unwrap(), Progress::Done(0));
         assert_eq!(count_under(sealer.cipher(), Clear::Refused, &store, 3).unwrap(), 0);
         check(&store, sealer.cipher());
-        // The old key is active once more for a while, and then the new one again: its cursor says that it is
-        // done.
+        // The old key becomes active once more for a while, then the new one again; its cursor says "done".
         let key = pebble_key(b"later", 7);
         let mut later = vec![0; 1 + SEALED_OVERHEAD];
         sealer.seal_as(Form::Sealed(OLD), b"later", 7, 0, b"v", &mut later).unwrap();
@@ -232,7 +230,8 @@ mod tests {
                 Ok(())
             };
             let whole = run(&store).is_ok();
-            // The least and the most that may be left; what lies between is for the database's own tests.
+            // The minimum and the maximum that may be left; the database's own tests cover the states in
+            // between.
             for left in disk.some_after_power_loss(2, |_| 0) {
                 let store = open(&left);
                 run(&store).unwrap();
@@ -247,7 +246,7 @@ mod tests {
         assert!(cut >= 18 && states > cut, "{cut} cuts, {states} states");
     }
 
-    /// A store in which a row is deleted as soon as it was read.
+    /// A store in which a row is deleted as soon as it has been read.
     #[derive(Debug)]
     struct Collected<'a>(&'a Memory, Vec<u8>);
 
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deleted_while_a_step_reads_does_not_come_back() {
+    fn a_row_deleted_while_a_step_reads_does_not_come_back() {
         let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
         fill(&store, &sealer);
         let key = pebble_key(&[5], 7);
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_value_stops_the_rewriting() {
+    fn a_forged_value_stops_the_rewrite() {
         let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
         fill(&store, &sealer);
         let key = pebble_key(&[5], 7);
@@ -297,17 +296,16 @@ mod tests {
         assert!(!is_done(&store, NEW.get()).unwrap());
     }
 
-    /// What a reader that refuses values in clear says of each row, and what rewriting, counting and retiring
-    /// say.
+    /// For each row, compares a reader that refuses plaintext values with rewriting, counting and retiring.
     #[test]
-    fn maintenance_refuses_what_the_readers_refuse_and_says_where() {
+    fn maintenance_refuses_the_rows_that_readers_refuse_and_names_them() {
         let evidence = Evidence::Storage { min_retained_ts: 9, youngest_ts: 7 };
         let clear = ValueHeader::default().encode();
         let tombstone = ValueHeader { tombstone: true, ..ValueHeader::default() }.encode();
         let user = pebble_key(b"user", 7);
         let forged = [&clear[..], b"forged, and 34 bytes long: a record"].concat();
-        // A stored value of a user whose key and time together lie under the prefix, as an older release took
-        // it.
+        // A user's stored value whose key and timestamp together lie under the prefix, as an older release
+        // accepted it.
         let under = [&b"!encryption|writers"[..], b"|\0\0\0\x05|\0\x07"].concat();
         for (key, stored, is_cause) in [
             (
@@ -333,11 +331,11 @@ mod tests {
                 Some(Error::Stored { key: named, cause }) if named == key && is_cause(&cause) => {}
                 other => panic!("{what} of {stored:02x?}: {other:?}"),
             };
-            refused("a rewriting", step(&store, &sealer, Clear::Refused, NEW, 9).err());
-            assert_eq!(store.get(&key).unwrap(), Some(stored.clone()), "it is left as it is");
+            refused("a rewrite", step(&store, &sealer, Clear::Refused, NEW, 9).err());
+            assert_eq!(store.get(&key).unwrap(), Some(stored.clone()), "it is unchanged");
             assert!(!is_done(&store, NEW.get()).unwrap());
             refused("a count", count_under(sealer.cipher(), Clear::Refused, &store, 3).err());
-            // Retired after a rewriting that ended before the row came.
+            // Retire after a rewrite that ended before the row arrived.
             store.commit(&[(cursor_key(NEW.get()), Some(Cursor::Done.encode()))]).unwrap();
             let retired = retire(&file, sealer.cipher(), Clear::Refused, &store, 3, evidence);
             refused("a retirement", retired.err());
@@ -348,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_whose_key_has_no_timestamp_is_not_passed_over() {
+    fn a_row_whose_key_has_no_timestamp_is_not_skipped() {
         let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
         let clear = [&ValueHeader::default().encode()[..], b"value"].concat();
         store.commit(&[(b"short".to_vec(), Some(clear))]).unwrap();
@@ -358,9 +356,9 @@ mod tests {
         assert!(!is_done(&store, NEW.get()).unwrap());
     }
 
-    /// No writer of ours seals one; another program may have.
+    /// Our writers never seal a tombstone; another program may have.
     #[test]
-    fn a_sealed_tombstone_is_rewritten_as_one() {
+    fn a_sealed_tombstone_is_rewritten_as_a_tombstone() {
         let (store, sealer) = (Memory::default(), sealer(&[1, 2, 3]));
         let (key, mut stored) = (pebble_key(b"gone", 7), vec![0; SEALED_OVERHEAD]);
         sealer.seal_row(Form::Sealed(OLD), b"gone", 7, (true, 5), b"", &mut stored).unwrap();

@@ -1,5 +1,5 @@
-//! The scheme as the fault injector and the workloads drive it: values through the store path, each row a
-//! piece.
+//! The scheme as the fault injector and the workloads drive it: values go through the store path, and each
+//! row is a piece.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::envelope::{self, Cipher, Keystore, NonceSource};
 use crate::scheme::{self, Fault, Judgement, Law, Piece, Reader, Recovered, Scheme, Session};
 
 const KEY_ID: NonZeroU32 = NonZeroU32::MIN;
-/// The data key of every session. It protects drawn messages only.
+/// The data key of every session. It protects only generated messages.
 const DEK: [u8; DEK_LEN] = [0x5e; DEK_LEN];
 const NODE_ID: u16 = 1;
-/// The name of a refusal that has none in the reference.
+/// A name for the refusal that the reference leaves unnamed.
 const VALUE_HEADER_SHORT: &str = "value-header-short";
 
 /// The scheme `storage`.
@@ -58,19 +58,19 @@ impl Scheme for Storage {
             }
             Fault::Repeat => Judgement::Harmless,
             Fault::Drop | Fault::Tail => {
-                Judgement::Blind("a row that is deleted reads as one that was never written")
+                Judgement::Blind("a deleted row reads like one that was never written")
             }
             Fault::Splice => Judgement::Blind(
-                "a value that another process sealed under the same key, at the same place, is as authentic",
+                "a row's value that another process sealed under the same key is equally authentic",
             ),
-            Fault::Older => Judgement::Blind(
-                "an older value of a row is authentic: it is read where the newer one is gone",
-            ),
+            Fault::Older => {
+                Judgement::Blind("an older value of a row is authentic, and is read if the newer one is gone")
+            }
         }
     }
 
     fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, scheme::Error> {
-        /// Process loads with this key: each has an epoch of its own, so that no nonce comes twice.
+        /// Process loads with this key. Each has its own epoch, so no nonce repeats.
         static LOADS: AtomicU16 = AtomicU16::new(1);
         let keystore = Keystore::new(engine);
         keystore.set(KEY_ID.get(), &DEK)?;
@@ -81,7 +81,7 @@ impl Scheme for Storage {
     }
 }
 
-/// The key of a row as its user names it.
+/// The user's key of a row.
 fn user_key(row: usize) -> String {
     format!("row/{row}")
 }
@@ -89,7 +89,7 @@ fn user_key(row: usize) -> String {
 struct Writes {
     sealer: Sealer,
     cipher: Cipher,
-    /// Rows of the last commit.
+    /// Rows in the last commit.
     rows: usize,
     /// The last commit's timestamp.
     now: u64,
@@ -126,7 +126,7 @@ impl Reader for Reads {
         let mut recovered = Recovered::default();
         for row in 0..self.rows {
             let key = user_key(row);
-            // Newer versions sort first; of two writes to one place the later one stays.
+            // Newer versions sort first; of two writes to the same place, the later one stays.
             let versions = pieces.iter().rev().filter(|piece| {
                 piece.place.split_last_chunk::<8>().is_some_and(|(of, _)| of == key.as_bytes())
             });
@@ -140,7 +140,7 @@ impl Reader for Reads {
     }
 }
 
-/// The name of a refusal. What is not one keeps the name `OTHER`, which is none of the scheme's.
+/// The name of a refusal. An error that is no refusal keeps the name `OTHER`, which the scheme does not list.
 fn refusal(error: &Error) -> &'static str {
     match error {
         Error::Envelope(envelope::Error::ValueHeaderShort) => VALUE_HEADER_SHORT,

@@ -1,8 +1,9 @@
-//! The header of a state machine's snapshot: the clock's ceiling, and where log entries began to be sealed
-//! (spec §10).
+//! The header of a state machine's snapshot: the clock's ceiling, and the index after which log entries are
+//! sealed (spec §10).
 //!
-//! elastickv `kv/snapshot.go`: eight bytes of magic, then for version 1 the ceiling, for version 2 a length
-//! (u16), the ceiling, the cut-over index and bytes for later. Older snapshots begin without any of it.
+//! Follows elastickv `kv/snapshot.go`: eight bytes of magic, then the ceiling in version 1, or in version 2 a
+//! length (u16), the ceiling, the cut-over index and bytes reserved for later. Older snapshots have no
+//! header.
 
 use super::Error;
 
@@ -11,23 +12,23 @@ const MAGIC_LEN: usize = 8;
 const MIN_LEN: u16 = 16;
 const MAX_LEN: u16 = 1024;
 
-/// What a snapshot says before its payload.
+/// The fields of a snapshot's header.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SnapshotHeader {
-    /// The hybrid clock's ceiling; 0 where it is not said.
+    /// The hybrid clock's ceiling; 0 if it is not given.
     pub ceiling: u64,
-    /// The index after which log entries are sealed; 0 for not yet, or not said.
+    /// The index after which log entries are sealed; 0 for not yet, or not given.
     pub cutover: u64,
 }
 
 impl SnapshotHeader {
-    /// The header of version 2.
+    /// Encodes the header in version 2.
     pub fn encode(&self) -> Vec<u8> {
         let len = MIN_LEN.to_be_bytes();
         [FAMILY, &b"2"[..], &len, &self.ceiling.to_be_bytes(), &self.cutover.to_be_bytes()].concat()
     }
 
-    /// Reads the header, if there is one, and gives back the payload.
+    /// Reads the header, if there is one, and returns it with the payload.
     ///
     /// # Errors
     /// [`Error::SnapshotHeaderUnknownMagic`], [`Error::SnapshotHeaderInvalidLength`],
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_reads_back_and_a_cut_one_is_refused() {
+    fn a_header_reads_back_and_a_truncated_one_is_refused() {
         let header = SnapshotHeader { ceiling: 5, cutover: 9 };
         let bytes = [&header.encode()[..], b"payload"].concat();
         assert_eq!(SnapshotHeader::decode(&bytes).unwrap(), (header, &b"payload"[..]));

@@ -1,4 +1,4 @@
-//! What the tests of this scheme share.
+//! Fixtures shared by the tests of this scheme.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::disk::{Disk, Recorder, Store};
 use crate::engine;
 use crate::envelope::Keystore;
 
-/// Where the sidecar is.
+/// The path of the sidecar.
 pub const FILE: &str = "/data/keys.json";
-/// This node.
+/// This node's id.
 pub const NODE: u64 = 0x0102_0304_0506_0708;
 
 /// A keystore with those keys, whose bytes are their ids.
@@ -31,7 +31,7 @@ pub fn wrapped(purpose: Purpose, id: u8) -> Vec<u8> {
     kek().wrap(purpose, id.into(), &[id; 32]).unwrap()
 }
 
-/// A disk with a sidecar of the storage key 1 and the raft key 2, both active, changed as told.
+/// A disk with a sidecar of storage key 1 and raft key 2, both active, then changed by `change`.
 pub fn sidecar_with(change: impl FnOnce(&mut Sidecar)) -> (Recorder, Arc<SidecarFile>) {
     let disk = Recorder::with_dir("/data");
     let mut sidecar =

@@ -1,8 +1,8 @@
 //! Log entries that change keys and registry (spec §7).
 //!
-//! elastickv `internal/encryption/fsmwire.go`. An entry is an opcode and what its codec wrote. Every length
-//! is checked before anything of that length is allocated, and nothing may follow the end. Not here: what
-//! applying does, and the sealing of entries ([`super::proposal`]).
+//! Follows elastickv `internal/encryption/fsmwire.go`. An entry is an opcode and the output of its codec.
+//! Every length is checked before anything of that length is allocated, and nothing may follow the end. Not
+//! here: applying entries, and sealing them ([`super::proposal`]).
 
 use super::{Error, Purpose};
 
@@ -12,20 +12,20 @@ pub const REGISTRATION: u8 = 0x03;
 pub const BOOTSTRAP: u8 = 0x04;
 /// Opcode of a rotation.
 pub const ROTATION: u8 = 0x05;
-/// Opcodes of this scheme; 6 and 7 are reserved, and halt.
+/// Opcodes of this scheme; 6 and 7 are reserved and halt the node.
 pub const OPCODES: std::ops::RangeInclusive<u8> = 0x03..=0x07;
-/// Rows that a bootstrap may carry.
+/// Maximum number of rows in a bootstrap.
 pub const MAX_BOOTSTRAP_ROWS: usize = 16_384;
 
 const VERSION: u8 = 1;
 const ROW_LEN: usize = 14;
 
-/// Whether an entry of that opcode changes the sidecar. A registration does not.
+/// Whether an entry with that opcode changes the sidecar. A registration does not.
 pub const fn is_sidecar_relevant(opcode: u8) -> bool {
     matches!(opcode, 0x04..=0x07)
 }
 
-/// A node's epoch under a data key: an entry of its own, and a row of the others.
+/// A node's epoch under a data key: an entry of its own, and a row in the other entries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Registration {
     /// The data key.
@@ -51,14 +51,14 @@ pub struct Bootstrap {
     pub rows: Vec<Registration>,
 }
 
-/// What a rotation entry does.
+/// The effect of a rotation entry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Subtag {
     /// A new active key.
     Rotate,
-    /// New values are sealed from here on.
+    /// From here on, new values are sealed.
     EnableStorage,
-    /// Log entries after this one are sealed.
+    /// After this entry, log entries are sealed.
     EnableRaft,
 }
 
@@ -69,15 +69,15 @@ pub struct Rotation {
     pub subtag: Subtag,
     /// The key.
     pub dek_id: u32,
-    /// What it is for.
+    /// The key's purpose.
     pub purpose: Purpose,
-    /// The key, wrapped; empty in a cut-over.
+    /// The key, wrapped; empty for a cut-over.
     pub wrapped: Vec<u8>,
     /// The node that proposed it.
     pub proposer: Registration,
 }
 
-/// An entry of this scheme.
+/// A log entry of this scheme.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Opcode 3.
@@ -89,10 +89,10 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Reads an entry, its opcode first; `None` for one that is not of this scheme.
+    /// Reads an entry that starts with its opcode; `None` if the entry does not belong to this scheme.
     ///
     /// # Errors
-    /// [`Error::Apply`] for the reserved opcodes 6 and 7; as the payload's codec.
+    /// [`Error::Apply`] for the reserved opcodes 6 and 7; otherwise those of the payload's codec.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Error> {
         let Some((opcode, payload)) = bytes.split_first() else { return Ok(None) };
         Ok(Some(match *opcode {
@@ -122,10 +122,10 @@ impl Registration {
         bytes
     }
 
-    /// Reads it back.
+    /// Decodes it.
     ///
     /// # Errors
-    /// [`Error::WireMalformed`] unless it is of 15 bytes, then [`Error::WireVersion`].
+    /// [`Error::WireMalformed`] unless the payload has 15 bytes, then [`Error::WireVersion`].
     pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         let payload: &[u8; 1 + ROW_LEN] =
             payload.try_into().map_err(|_| Error::WireMalformed("a registration has 15 bytes"))?;
@@ -147,7 +147,7 @@ impl Bootstrap {
     /// Its bytes.
     ///
     /// # Panics
-    /// With a wrapped key of 4 GiB or that many rows.
+    /// If a wrapped key has 4 GiB or there are 2^32 rows.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         for (key_id, wrapped) in
@@ -161,10 +161,10 @@ impl Bootstrap {
         bytes
     }
 
-    /// Reads it back.
+    /// Decodes it.
     ///
     /// # Errors
-    /// [`Error::WireMalformed`], [`Error::WireVersion`] in the order of the bytes.
+    /// [`Error::WireMalformed`] and [`Error::WireVersion`], in the order of the bytes.
     pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader(payload);
         reader.version()?;
@@ -175,7 +175,7 @@ impl Bootstrap {
             return Err(TOO_MANY);
         }
         if reader.0.len() != count * ROW_LEN {
-            return Err(Error::WireMalformed("the rows are not as many as declared"));
+            return Err(Error::WireMalformed("the number of rows differs from the declared one"));
         }
         let rows = (0..count).map(|_| reader.row()).collect::<Result<_, _>>()?;
         Ok(Self { storage_id, wrapped_storage, raft_id, wrapped_raft, rows })
@@ -188,7 +188,7 @@ impl Rotation {
     /// Its bytes.
     ///
     /// # Panics
-    /// With a wrapped key of 4 GiB.
+    /// If the wrapped key has 4 GiB.
     pub fn encode(&self) -> Vec<u8> {
         let subtag = match self.subtag {
             Subtag::Rotate => 1,
@@ -203,10 +203,11 @@ impl Rotation {
         bytes
     }
 
-    /// Reads it back.
+    /// Decodes it.
     ///
     /// # Errors
-    /// [`Error::WireVersion`], [`Error::WireSubtag`] before the rest is looked at, [`Error::WireMalformed`].
+    /// [`Error::WireVersion`], then [`Error::WireSubtag`] before the rest is read, then
+    /// [`Error::WireMalformed`].
     pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader(payload);
         reader.version()?;
@@ -228,7 +229,7 @@ impl Rotation {
 }
 
 fn len32(len: usize) -> [u8; 4] {
-    u32::try_from(len).expect("what goes into the log is shorter than 4 GiB").to_be_bytes()
+    u32::try_from(len).expect("everything written to the log is shorter than 4 GiB").to_be_bytes()
 }
 
 fn put_with_len(bytes: &mut Vec<u8>, part: &[u8]) {
@@ -236,12 +237,12 @@ fn put_with_len(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend_from_slice(part);
 }
 
-/// What is left of a payload.
+/// The unread rest of a payload.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (part, rest) = self.0.split_first_chunk::<N>().ok_or(Error::WireMalformed("it is cut"))?;
+        let (part, rest) = self.0.split_first_chunk::<N>().ok_or(Error::WireMalformed("it is truncated"))?;
         self.0 = rest;
         Ok(*part)
     }
@@ -257,7 +258,7 @@ impl<'a> Reader<'a> {
         self.take().map(u32::from_be_bytes)
     }
 
-    /// Bytes behind their length; borrowed, so that a false length allocates nothing.
+    /// Length-prefixed bytes. They are borrowed, so a false length allocates nothing.
     fn with_len(&mut self) -> Result<&'a [u8], Error> {
         let cut = || Error::WireMalformed("a length goes past the end");
         let len = usize::try_from(self.u32()?).map_err(|_| cut())?;
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opcodes_below_and_above_the_range_are_others() {
+    fn opcodes_outside_the_range_belong_to_others() {
         for opcode in (0..3).chain(8..=255) {
             assert!(Entry::decode(&[opcode, 1, 2, 3]).unwrap().is_none());
         }

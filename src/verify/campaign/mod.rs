@@ -1,11 +1,11 @@
-//! Crash campaigns: a scheme's life cycle, cut off at every step, started again, and checked. One folder for
-//! each family of schemes, and a line in `CAMPAIGNS`.
+//! Crash campaigns: a scheme's life cycle is interrupted at every step, restarted, and checked. Each family
+//! of schemes has a folder here and a line in `CAMPAIGNS`.
 
 use super::Set;
 
 pub mod storage;
 
-/// What the sets' names begin with; a family follows.
+/// The prefix of the sets' names; the family follows.
 pub const PREFIX: &str = "campaign/";
 
 /// The campaign of a family of schemes.
@@ -32,7 +32,7 @@ mod tests {
     use crate::scheme::schemes;
 
     #[test]
-    fn every_campaign_is_of_a_family_that_is_there_and_its_set_says_so() {
+    fn every_campaign_belongs_to_an_existing_family_and_names_it() {
         for family in families() {
             assert!(schemes().iter().any(|scheme| scheme.family() == family), "{family}");
             assert_eq!(set(family, 1).map(|set| set.name), Some(format!("{PREFIX}{family}")));

@@ -1,35 +1,36 @@
-//! Which shapes the sweep tries: drawn from the kernels' geometry, pairwise and not as a full product.
+//! The shapes that the sweep tries, derived from the kernels' geometry: pairwise combinations, not the full
+//! product.
 //!
-//! Message lengths up to [`EVERY_LEN`] are all tried under each key size; beyond, every multiple of every
-//! batch size up to 64 KiB and its neighbours, each under one key size and with a bit flipped in one of the
-//! three parts, where the other cases have one flipped in each: three refusals of every long message would
-//! double the sweep's time. What a part does not fix rotates at different paces along the list: key size, AAD
-//! length, buffer offsets.
+//! Message lengths up to [`EVERY_LEN`] are all tried under each key size. Beyond that, the sweep tries every
+//! multiple of every batch size up to 64 KiB and its neighbours, each under one key size. These long cases
+//! flip a bit in one of the three parts, the others in each of the three: three refusals of every long
+//! message would double the sweep's time. Parameters that a part does not fix rotate at different rates along
+//! the list: key size, AAD length, buffer offsets.
 
 use crate::aead::Alg;
 
 /// Every length up to this one is tried.
 pub(super) const EVERY_LEN: usize = 2_100;
-/// The longest message whose neighbourhood is tried.
+/// The longest message whose neighbours are tried.
 const MAX_LEN: usize = 64 * 1024;
-/// Bytes that a kernel of one kind or another takes at a time. All are multiples of the first.
+/// Bytes that some kernel processes in one batch. All are multiples of the first.
 const BATCHES: [usize; 5] = [128, 256, 512, 768, 1024];
-/// Steps away from a multiple.
+/// Distances from a multiple.
 const NEIGHBOURS: [isize; 9] = [-17, -16, -15, -1, 0, 1, 15, 16, 17];
 /// Every AAD length below this one is tried.
 const EVERY_AAD: usize = 34;
 const LONG_AAD: [usize; 5] = [255, 256, 1_000, 4_096, 65 * 1024];
-/// Offsets of a buffer from a cache line's start.
+/// Offsets of a buffer from the start of a cache line.
 pub(super) const OFFSETS: usize = 64;
-/// Blocks that are encrypted before the 32-bit counter wraps.
+/// Blocks to encrypt before the 32-bit counter wraps.
 const BEFORE_WRAP: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 31, 32, 47, 63, 64];
 
-/// How a case comes by its IV.
+/// The origin of a case's IV.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Iv {
-    /// Drawn, of that length.
+    /// Drawn at random, with that length.
     Drawn(usize),
-    /// Solved, of 16 bytes: the counter wraps after that many blocks.
+    /// Solved for, with 16 bytes: the counter wraps after that many blocks.
     Wraps(u32),
 }
 
@@ -45,20 +46,20 @@ impl Iv {
 /// A case's shape.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spec {
-    /// Which part of the sweep it belongs to.
+    /// The part of the sweep that it belongs to.
     pub part: &'static str,
     pub alg: Alg,
     pub iv: Iv,
     pub aad_len: usize,
     pub len: usize,
-    /// The message's and the AAD's distance from an address that is a multiple of 64.
+    /// The message's distance from a multiple of 64. `aad_offset` is the AAD's.
     pub offset: usize,
     pub aad_offset: usize,
-    /// Where a bit is flipped, in turn; a part without bits is left out.
+    /// The parts in which a bit is flipped, one after the other; a part without bits is skipped.
     pub flips: &'static [Part],
 }
 
-/// What a bit is flipped in.
+/// A part in which a bit is flipped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Part {
     Ciphertext,
@@ -67,7 +68,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// What it is called in a failure.
+    /// Its name in a failure.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ciphertext => "ciphertext",
@@ -80,7 +81,7 @@ impl Part {
 const EVERY_PART: [Part; 3] = [Part::Ciphertext, Part::Tag, Part::Aad];
 
 impl Spec {
-    /// The name that it is reported under.
+    /// Its name in reports.
     pub fn id(&self) -> String {
         let iv = match self.iv {
             Iv::Drawn(len) => format!("iv{len}"),
@@ -91,7 +92,7 @@ impl Spec {
     }
 }
 
-/// Every case's shape, in the same order each time.
+/// Every case's shape, always in the same order.
 pub(super) fn specs() -> Vec<Spec> {
     let mut list = List(Vec::new());
     for len in 0..=EVERY_LEN {
@@ -132,7 +133,7 @@ pub(super) fn specs() -> Vec<Spec> {
 struct List(Vec<Spec>);
 
 impl List {
-    /// Appends a case: what `set` leaves alone rotates.
+    /// Appends a case; everything that `set` does not set rotates.
     fn add(&mut self, part: &'static str, set: impl FnOnce(&mut Spec)) {
         let i = self.0.len();
         let mut spec = Spec {
@@ -150,9 +151,8 @@ impl List {
     }
 }
 
-/// Multiples of the batch sizes with their neighbours, past [`EVERY_LEN`]: how often the smallest batch size
-/// is in the multiple, and the length. No two are the same length, for 128 is more than twice the longest
-/// step.
+/// Multiples of the batch sizes and their neighbours, past [`EVERY_LEN`]: how often the multiple contains the
+/// smallest batch size, and the length. All lengths differ, because 128 is more than twice the longest step.
 fn batch_lengths() -> impl Iterator<Item = (usize, usize)> {
     let multiples = (1..=MAX_LEN / BATCHES[0]).map(|times| (times, times * BATCHES[0]));
     let stepped = multiples.flat_map(|(times, multiple)| {
@@ -161,8 +161,8 @@ fn batch_lengths() -> impl Iterator<Item = (usize, usize)> {
     stepped.filter(|(_, len)| *len > EVERY_LEN)
 }
 
-/// The key size of a multiple and its neighbours: along the multiples of each batch size, 6 * 128 included,
-/// all three take turns.
+/// The key size for a multiple and its neighbours: all three alternate along the multiples of each batch
+/// size, including 6 * 128.
 fn batch_alg(times: usize) -> Alg {
     Alg::ALL[(times + times / 6) % 3]
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_declared_count_is_what_the_geometry_gives() {
+    fn the_geometry_has_the_declared_count() {
         let declared = index::generated(super::super::NAME).cases;
         assert_eq!(specs().len() as u64, declared);
         assert_eq!(all(Spec::id).len() as u64, declared, "every case has its own name");

@@ -1,7 +1,8 @@
-//! The sweep: generated cases, in place, on every engine, against what two independent peers agree on.
+//! The sweep: generated cases, run in place on every engine and compared with two independent peers that
+//! agree.
 //!
-//! Where two peers do not offer a shape, or disagree, the naive model decides. The same seed gives the same
-//! cases; how many there are does not depend on it.
+//! If fewer than two peers offer a shape, or they disagree, the naive model decides. The same seed gives the
+//! same cases; their number does not depend on the seed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,10 +21,10 @@ mod geometry;
 
 use geometry::{Iv, OFFSETS, Part, Spec, specs};
 
-/// The name that the sweep is reported under.
+/// The sweep's name in reports.
 pub const NAME: &str = "differential";
 
-/// The sweep for a seed: the same number of cases for each.
+/// The sweep for a seed; the number of cases is always the same.
 pub fn set(seed: u64) -> Set {
     let declared = index::generated(NAME);
     let able =
@@ -36,7 +37,7 @@ pub fn set(seed: u64) -> Set {
     Set {
         name: NAME.into(),
         source: format!(
-            "generated from seed {seed}; judged by two peers, or by the model where they lack a shape"
+            "generated from seed {seed}; judged by two peers, or by the model if they lack a shape"
         ),
         declared: declared.cases,
         must_run: declared.run,
@@ -48,28 +49,28 @@ pub fn set(seed: u64) -> Set {
 struct Sweep {
     spec: Spec,
     seed: u64,
-    /// Which stream of the generator is this case's.
+    /// This case's stream of the generator.
     stream: u64,
     peers: Arc<[&'static dyn Engine]>,
-    /// Worked out by the first engine that gets here.
+    /// Computed by the first engine that needs it.
     reference: OnceLock<Reference>,
 }
 
-/// What seal must give.
+/// The required output of seal.
 struct Reference {
     ciphertext: Vec<u8>,
     tag: [u8; TAG_LEN],
-    /// Who says so.
+    /// The engines, or the model, that computed it.
     by: String,
 }
 
-/// What a case is sealed from.
+/// The input of a case.
 struct Input {
     key: Vec<u8>,
     iv: Vec<u8>,
     aad: Placed,
     message: Vec<u8>,
-    /// Draws the bits that are flipped.
+    /// Chooses the bits to flip.
     rng: ChaCha8Rng,
 }
 
@@ -112,7 +113,7 @@ impl Sweep {
         Input { key, iv, aad, message, rng }
     }
 
-    /// What the first two peers agree on, else what the model says.
+    /// The result that the first two peers agree on, or else the model's.
     fn reference(&self, input: &Input) -> Reference {
         let sealed = |engine: &'static dyn Engine| {
             let key = engine.key(self.spec.alg, &input.key).ok()?;
@@ -149,14 +150,14 @@ impl Sweep {
         placed.unspilt("seal")?;
         self.flips(engine, &*key, input, reference)?;
         open(&*key, &iv, input.aad.bytes(), placed.bytes_mut(), &tag.0)
-            .map_err(|e| wrong(format!("open refused what it sealed: {e}")))?;
+            .map_err(|e| wrong(format!("open refused its own sealed message: {e}")))?;
         if placed.bytes() != input.message {
             return Err(wrong(differ("open: the message", placed.bytes(), &input.message)));
         }
         placed.unspilt("open")
     }
 
-    /// One drawn bit flipped in each part that the case names, as far as it has bits.
+    /// Flips one randomly drawn bit in each part that the case names, unless the part is empty.
     fn flips(&self, engine: &dyn Engine, key: &dyn Aead, input: &mut Input, reference: &Reference) -> Judged {
         for part in self.spec.flips {
             let (mut ciphertext, mut tag, mut aad) =
@@ -191,7 +192,7 @@ impl Sweep {
     }
 }
 
-/// Bytes at a chosen distance from a multiple of 64, between two margins that must stay as they are.
+/// Bytes at a chosen distance from a multiple of 64, between two margins that must not change.
 struct Placed {
     buffer: Vec<u8>,
     start: usize,
@@ -217,7 +218,7 @@ impl Placed {
         &mut self.buffer[self.start..self.start + self.len]
     }
 
-    /// Nothing was written outside the bytes.
+    /// Checks that nothing was written outside the bytes.
     fn unspilt(&self, call: &str) -> Judged {
         let (before, after) = (&self.buffer[..self.start], &self.buffer[self.start + self.len..]);
         if before.iter().chain(after).all(|&b| b == MARGIN_BYTE) {
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_about_to_wrap_is_made_and_wraps() {
+    fn a_counter_close_to_its_end_wraps_within_the_message() {
         let specs = specs();
         let mut seen = 0;
         for (spec, stream) in specs.iter().zip(0..) {

@@ -1,9 +1,9 @@
-//! A folder of somebody's own vectors, in place of the built-in sets.
+//! A user's own folder of vectors, in place of the built-in sets.
 //!
-//! Every file in the tree is decoded by what it holds, in the order of its path. A file or a folder below
-//! that cannot be read does not stop the others; it stands beside them, and so do files of other algorithms,
-//! documents and programs, which are set aside ([`stray`]): a clone of a whole project can be given. Links
-//! are followed to files and not to folders; what a version control system keeps is passed over as one.
+//! Every file in the tree is decoded by its content, in the order of its path. A file or subfolder that
+//! cannot be read does not stop the others; it is listed next to them. Files of other algorithms, documents
+//! and programs are listed too but set aside ([`stray`]), so a clone of a whole project works. Links to files
+//! are followed, links to folders are not. A version control system's folder is skipped as a whole.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use super::vectors::acvp::{self, Half, Holds};
 use super::vectors::{Decoded, Problem, Vectors, decode, recognise, stray, unpack};
 use super::{FileReport, FileState, Set};
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Debug)]
 pub struct Folder {
-    /// The files that could be read, each as a set under its path.
+    /// The readable files, each as a set named after its path.
     pub sets: Vec<Set>,
-    /// The files, and the folders below, that should have been readable and were not.
+    /// The files and subfolders that should have been readable but were not.
     pub unread: Vec<Error>,
-    /// What each file is, in the order of its path.
+    /// A report on each file, in the order of its path.
     pub files: Vec<FileReport>,
 }
 
@@ -36,18 +36,18 @@ pub enum Error {
         /// Its reason.
         reason: io::Error,
     },
-    /// There is no file in the folder.
+    /// The folder contains no file.
     #[error("{}: there is no file in this folder", folder.display())]
     Empty {
         /// The folder.
         folder: PathBuf,
     },
-    /// The file is damaged, or of a format that is not known.
+    /// The file is damaged, or its format is unknown.
     #[error("{}: {problem}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// Where in it, and what is wrong there.
+        /// The place in the file, and what is wrong there.
         problem: Problem,
     },
 }
@@ -65,7 +65,7 @@ impl Error {
 /// Reads every file below `folder`.
 ///
 /// # Errors
-/// [`Error::Io`] for the folder itself; [`Error::Empty`] when all of it was read and holds no file.
+/// [`Error::Io`] for the folder itself; [`Error::Empty`] if all of it was read and it contains no file.
 pub fn read(folder: &Path) -> Result<Folder, Error> {
     let mut reader = Reader::new(folder);
     let mut files = Vec::new();
@@ -93,13 +93,13 @@ pub fn read(folder: &Path) -> Result<Folder, Error> {
     Ok(found)
 }
 
-/// Folders in which version control systems keep what is theirs.
+/// Folders in which version control systems keep their data.
 const VERSION_CONTROL: [&str; 4] = [".git", ".hg", ".svn", ".jj"];
 
 struct Reader<'a> {
     folder: &'a Path,
     found: Folder,
-    /// Halves of ACVP exchanges, which become sets in pairs.
+    /// Halves of ACVP exchanges; two of them become a set.
     halves: Vec<(PathBuf, Half)>,
 }
 
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         Self { folder, found, halves: Vec::new() }
     }
 
-    /// Collects the files of a folder and of those below; what fails below stands in `unread`.
+    /// Collects the files of a folder and its subfolders; failures in subfolders go to `unread`.
     fn list(&mut self, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
         let io = |file: &Path, reason| Error::Io { file: file.into(), reason };
         for entry in fs::read_dir(folder).map_err(|e| io(folder, e))? {
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
                         self.report(
                             &path,
                             FileState::SetAside,
-                            "a folder of version control".into(),
+                            "a version control folder".into(),
                             Vec::new(),
                         );
                     } else if let Err(error) = self.list(&path, files) {
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
             Err(problem) => return self.found.unread.push(Error::Unreadable { file, problem }),
         };
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // The name of what is packed is that without the ending.
+        // A compressed file counts under its name without the ending.
         let name = name.strip_suffix(".zst").unwrap_or(&name);
         match decode(name, &bytes) {
             Ok((format, Decoded::Cases(vectors))) => self.add(&file, format.name, vectors),
@@ -183,8 +183,8 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Puts the questions of each vector set together with its answers: those of the same folder, else the
-    /// only ones.
+    /// Pairs the questions of each vector set with its answers: those in the same folder, or else the only
+    /// ones.
     fn pair(&mut self) {
         let (questions, mut answers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.halves)
             .into_iter()
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Refuses a pipe, a socket or a device: reading one might never end.
+/// Refuses a pipe, a socket or a device, because reading one might never end.
 fn regular(file: &Path) -> io::Result<()> {
     if fs::metadata(file)?.is_file() {
         return Ok(());

@@ -1,25 +1,25 @@
-//! The public samples of `tests/vectors/`, one by one and all at once: what each must come to.
+//! The public samples in `tests/vectors/`, one by one and all at once, with the required result of each.
 
 use super::*;
 use crate::verify::Outcome;
 
 pub(super) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
 
-/// What one of the samples must come to.
+/// The required result of a sample.
 enum Right {
-    /// So many cases, all of which agree; a remark where there is one holds these words.
+    /// This many cases, all of which agree; the first remark contains these words, or there is none.
     Agree(usize, Option<&'static str>),
-    /// So many cases, and these are wrong.
+    /// This many cases, of which these are wrong.
     Wrong(usize, &'static [&'static str]),
-    /// Refused, in words with these.
+    /// Refused with a message that contains these words.
     Refused(&'static str),
-    /// Set aside as this.
+    /// Set aside with this description.
     Aside(&'static str),
 }
 
 use Right::{Agree, Aside, Refused, Wrong};
 
-/// Every sample, and what its README says of it.
+/// Every sample, with the result that its README states.
 const RIGHT: [(&str, Right); 36] = [
     ("acvp/internalProjection.json", Agree(4, None)),
     ("cavp/00-base.rsp", Agree(2, None)),
@@ -54,10 +54,10 @@ const RIGHT: [(&str, Right); 36] = [
     ("json/b-bom.json", Agree(3, None)),
     ("json/c-utf16.json", Refused("line 1, column 1: the file is UTF-16")),
     ("json/d-crlf.json", Agree(3, None)),
-    ("json/dup-id.json", Agree(2, Some("the id tc1 stands more than once: the second is tc1#2"))),
-    ("json/dup-member.json", Refused("the member testGroups[0].tests[0].tag stands twice")),
-    ("json/e-filtered-count-left.json", Agree(3, Some("numberOfTests: 316 cases are declared, 3 are there"))),
-    ("json/f-no-count.json", Agree(3, Some("numberOfTests is missing: 3 cases are there"))),
+    ("json/dup-id.json", Agree(2, Some("the id tc1 appears more than once: the second is tc1#2"))),
+    ("json/dup-member.json", Refused("the member testGroups[0].tests[0].tag appears twice")),
+    ("json/e-filtered-count-left.json", Agree(3, Some("numberOfTests: 316 cases are declared, 3 found"))),
+    ("json/f-no-count.json", Agree(3, Some("numberOfTests is missing: 3 cases found"))),
     ("json/g-upper.json", Agree(3, None)),
     ("json/h-v0schema.json", Agree(3, None)),
     ("json/invalid-but-right.json", Wrong(2, &["tc1"])),
@@ -65,14 +65,15 @@ const RIGHT: [(&str, Right); 36] = [
     ("sidecar/ek-sidecar.json", Wrong(19, &NOT_READ)),
     (
         "text/aws-lc-aes_128_gcm_tests.txt",
-        Agree(1, Some("line 4: IN is quoted, and hex by the length of CT")),
+        Agree(1, Some("line 4: IN is quoted, but read as hex to match CT")),
     ),
     ("text/openssl-evpciph.txt", Agree(2, None)),
     ("README.md", Aside("a document or a program")),
 ];
 
-/// Texts of a `keys.json` that the file declares to be read and that must not be: every text in it is
-/// declared so, a merge conflict and a file of NULs too. Only other line ends are harmless there.
+/// Texts of a `keys.json` that the file expects to be read, but that must not be. The file expects this of
+/// every text in it, even of a merge conflict and a file of NULs; only the texts with other line ends are
+/// harmless.
 const NOT_READ: [&str; 16] = [
     "vectors/bom",
     "vectors/utf16",
@@ -92,14 +93,14 @@ const NOT_READ: [&str; 16] = [
     "vectors/trailing-comma",
 ];
 
-/// The ids of the cases of a set that are neither in agreement nor stricter by a rule.
+/// The ids of the cases in a set that neither agree nor are stricter by a rule.
 pub(super) fn wrong(set: &Set) -> Vec<&str> {
     let own = crate::engine::find("sealmark").unwrap();
     let right = |outcome| matches!(outcome, Outcome::Agree | Outcome::Stricter { .. });
     set.cases.iter().filter(|case| !right(case.check.run(own))).map(|case| &*case.id).collect()
 }
 
-/// Checks what came of one file of the samples.
+/// Checks the result for one file of the samples.
 fn check(name: &str, right: &Right, found: &Folder, file: &Path) {
     let path = file.display().to_string();
     let report = found.files.iter().find(|report| report.file == path).expect(name);
@@ -133,7 +134,7 @@ fn check(name: &str, right: &Right, found: &Folder, file: &Path) {
 }
 
 #[test]
-fn every_sample_alone_comes_to_what_its_readme_says() {
+fn every_sample_alone_has_the_result_that_its_readme_states() {
     for (name, right) in &RIGHT {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(Path::new(name).file_name().unwrap());
@@ -143,7 +144,7 @@ fn every_sample_alone_comes_to_what_its_readme_says() {
 }
 
 #[test]
-fn all_samples_at_once_come_to_the_same_and_none_is_left_out() {
+fn all_samples_together_have_the_same_results_and_none_is_left_out() {
     let found = read(Path::new(SAMPLES)).unwrap();
     assert_eq!(found.files.len(), RIGHT.len());
     for (name, right) in &RIGHT {
@@ -153,7 +154,7 @@ fn all_samples_at_once_come_to_the_same_and_none_is_left_out() {
 }
 
 #[test]
-fn the_harmless_spellings_hold_the_cases_of_the_base() {
+fn the_harmless_spellings_contain_the_cases_of_the_base() {
     let found = read(Path::new(SAMPLES)).unwrap();
     let ids = |name: &str| -> Vec<String> {
         let path = Path::new(SAMPLES).join(name).display().to_string();
@@ -168,7 +169,7 @@ fn the_harmless_spellings_hold_the_cases_of_the_base() {
 }
 
 #[test]
-fn a_text_that_is_not_read_is_told_with_the_reason_of_the_parser() {
+fn a_text_that_is_not_read_is_reported_with_the_parsers_reason() {
     let found = read(&Path::new(SAMPLES).join("sidecar")).unwrap();
     let own = crate::engine::find("sealmark").unwrap();
     let cases = found.sets[0].cases.iter().filter(|case| NOT_READ.contains(&&*case.id));
@@ -176,7 +177,7 @@ fn a_text_that_is_not_read_is_told_with_the_reason_of_the_parser() {
     assert_eq!(reasons.len(), NOT_READ.len());
     let told = |outcome: &Outcome| match outcome {
         Outcome::Wrong { what } => {
-            what.starts_with("read: success is expected, this came: the sidecar") && !what.contains("OTHER")
+            what.starts_with("read: expected success, got: the sidecar") && !what.contains("OTHER")
         }
         _ => false,
     };

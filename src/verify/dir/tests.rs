@@ -8,7 +8,7 @@ const RSP: &str = "[Keylen = 128]\n[IVlen = 96]\n[PTlen = 0]\n[AADlen = 0]\n[Tag
     Tag = 72ac8493e3a5228b5d130a69d2510e42\nPT =\n";
 
 #[test]
-fn good_files_are_read_and_bad_ones_stand_beside_them() {
+fn good_files_are_read_and_bad_ones_are_listed_next_to_them() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("below")).unwrap();
@@ -29,7 +29,7 @@ fn good_files_are_read_and_bad_ones_stand_beside_them() {
     assert!(unread[0].starts_with(&begins("c.rsp", "line 12, column 7")), "{}", unread[0]);
     assert!(unread[1].starts_with(&begins("d", "line 1, column 1: the file is empty")), "{}", unread[1]);
     assert!(unread[2].starts_with(&begins("e.json", "line 1, column 15: the JSON is cut")), "{}", unread[2]);
-    assert!(unread[3].starts_with(&begins("g.txt", "line 1, column 1: not a format")), "{}", unread[3]);
+    assert!(unread[3].starts_with(&begins("g.txt", "line 1, column 1: not a known format")), "{}", unread[3]);
     let states: Vec<_> = read.files.iter().map(|file| file.state).collect();
     use FileState::{Read, SetAside, Unreadable};
     assert_eq!(states, [Read, Read, Unreadable, Unreadable, Unreadable, SetAside, Unreadable]);
@@ -37,10 +37,10 @@ fn good_files_are_read_and_bad_ones_stand_beside_them() {
     assert_eq!(read.files[5].what, "a document or a program");
 }
 
-/// A folder whose path is longer than Linux takes: nobody can list it, root neither.
+/// A folder whose path is longer than Linux allows: nobody can list it, not even root.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_unreadable_folder_below_stands_beside_the_good_files() {
+fn an_unreadable_subfolder_is_listed_next_to_the_good_files() {
     let folder = tempfile::tempdir().unwrap();
     let chain = |name: &str| {
         let (top, step) = (folder.path().join(name), "x".repeat(250));
@@ -78,7 +78,7 @@ fn a_compressed_file_is_unpacked() {
     assert_eq!((read.sets.len(), read.sets[0].declared, read.unread.len()), (1, 7_875, 1));
 }
 
-/// A clone of Wycheproof in small: folders of vectors in both schemas, and what lies beside them.
+/// A miniature clone of Wycheproof: folders of vectors in both schemas, and the files next to them.
 fn clone_of_wycheproof() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let gcm = fs::read_to_string(Path::new(SAMPLES).join("json/a-plain.json")).unwrap();
@@ -115,7 +115,7 @@ fn clone_of_wycheproof() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_clone_of_wycheproof_is_read_and_all_else_in_it_is_set_aside_by_what_it_is() {
+fn in_a_clone_of_wycheproof_the_vectors_are_read_and_all_other_files_set_aside_by_kind() {
     let folder = clone_of_wycheproof();
     let found = read(folder.path()).unwrap();
     assert_eq!(found.unread.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
@@ -141,8 +141,8 @@ fn a_clone_of_wycheproof_is_read_and_all_else_in_it_is_set_aside_by_what_it_is()
         "a document or a program",
         "a document or a program",
         "a document or a program",
-        "a folder of version control",
         "a hidden file",
+        "a version control folder",
     ];
     assert_eq!(whats, expected);
 }
@@ -158,11 +158,11 @@ fn a_damaged_file_of_aes_gcm_does_not_hide_among_those_of_others() {
         (&damaged, cut, "the JSON is cut short"),
         (&elsewhere, cut, "the JSON is cut short"),
         (&damaged, "", "the file is empty"),
-        (&damaged, "version https://git-lfs.github.com/spec/v1\n", "not a format that is known here"),
-        (&damaged, &*whole.replacen("AES-GCM", "AES-GCN", 1), "its algorithm AES-GCN"),
+        (&damaged, "version https://git-lfs.github.com/spec/v1\n", "not a known format"),
+        (&damaged, &*whole.replacen("AES-GCM", "AES-GCN", 1), "its algorithm is AES-GCN"),
         (&damaged, &*whole.replacen("\"result\"", "\"verdict\"", 1), "testGroups[0].tests[0].result: "),
-        (&damaged, &*whole.replacen("\"testGroups\"", "\"groups\"", 1), "not a format that is known here"),
-        (&elsewhere, &*whole.replacen("\"testGroups\"", "\"groups\"", 1), "not a format that is known here"),
+        (&damaged, &*whole.replacen("\"testGroups\"", "\"groups\"", 1), "not a known format"),
+        (&elsewhere, &*whole.replacen("\"testGroups\"", "\"groups\"", 1), "not a known format"),
     ] {
         fs::write(file, text).unwrap();
         let found = read(folder.path()).unwrap();
@@ -212,7 +212,7 @@ fn the_halves_of_an_acvp_exchange_find_each_other_by_folder() {
     );
     let told: Vec<_> = found.unread.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("vector set 8: the answers (expectedResults.json) belong beside"), "{told:?}");
-    assert!(told[1].contains("vector set 9: the questions (prompt.json) belong beside"), "{told:?}");
+    assert!(told[0].contains("vector set 8: the answers (expectedResults.json) belong next to"), "{told:?}");
+    assert!(told[1].contains("vector set 9: the questions (prompt.json) belong next to"), "{told:?}");
     assert_eq!(found.files.iter().filter(|file| file.state == FileState::Read).count(), 6);
 }

@@ -1,10 +1,10 @@
-//! The fault injector: every scheme, every fault, every part of a piece, and the scheme's own judgement of
-//! it, both ways.
+//! The fault injector: does every fault to every part of a piece in every scheme, and checks the scheme's own
+//! judgement in both directions.
 //!
 //! A session protects messages, a fault alters the pieces, and a fresh reader recovers them. Each trial must
-//! come out as [`Scheme::judge`] says: a scheme that claims to see what it does not fails, and so does one
-//! whose list of blind spots is longer than the truth. `scene` makes the pieces and the trials, `outcome`
-//! holds what came against law and judgement.
+//! end as [`Scheme::judge`] says: a scheme that claims to detect a fault but does not fails, and so does one
+//! that lists a blind spot it does not have. `scene` creates the pieces and the trials; `outcome` checks the
+//! results against law and judgement.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ mod scene;
 use outcome::Counts;
 use scene::Scene;
 
-/// What the sets' names begin with; a scheme's name follows.
+/// The prefix of the sets' names; a scheme's name follows.
 pub const PREFIX: &str = "faults/";
 
 /// The name of a scheme's set.
@@ -28,12 +28,13 @@ pub fn name(scheme: &dyn Scheme) -> String {
     format!("{PREFIX}{}", scheme.name())
 }
 
-/// The set of a scheme: one case without a fault, and one for each fault and part that it can be done to.
+/// The set of a scheme: one case without a fault, and one for each fault and each part that the fault can
+/// affect.
 pub fn set(scheme: &'static dyn Scheme, seed: u64) -> Set {
     let case = |(id, target)| Case { id, check: Box::new(Injected { scheme, target, seed }) };
     let (targets, broken) = match caught(|| targets(scheme, seed)).and_then(|targets| targets) {
         Ok(targets) => (targets, Vec::new()),
-        Err(why) => (Vec::new(), vec![format!("its faults are not known: {why}")]),
+        Err(why) => (Vec::new(), vec![format!("its faults cannot be determined: {why}")]),
     };
     let named = targets.into_iter().map(|(fault, part)| (id(fault, part), Some((fault, part))));
     let cases: Vec<_> = [("none".to_owned(), None)].into_iter().chain(named).map(case).collect();
@@ -51,7 +52,7 @@ fn id(fault: Fault, part: &str) -> String {
     if part.is_empty() { fault.name().into() } else { format!("{}/{part}", fault.name()) }
 }
 
-/// Every fault and part of which there is a trial. Pieces and parts are the same on every engine.
+/// Every fault and part with at least one trial. Pieces and parts are the same on every engine.
 fn targets(scheme: &dyn Scheme, seed: u64) -> Result<Vec<(Fault, &'static str)>, String> {
     let scene = Scene::of(scheme, own_engine(), seed)?;
     let mut found = Vec::new();
@@ -69,7 +70,7 @@ fn own_engine() -> &'static dyn Engine {
     engine::find("sealmark").expect("the engine of our own choice always exists")
 }
 
-/// A case: a fault done to a part, or nothing done.
+/// A case: a fault done to a part, or no fault.
 struct Injected {
     scheme: &'static dyn Scheme,
     target: Option<(Fault, &'static str)>,
@@ -93,7 +94,7 @@ impl Check for Injected {
     }
 }
 
-/// Does a fault to a part in every way that there is.
+/// Does a fault to a part in every possible way.
 fn inject(scheme: &dyn Scheme, scene: &Scene, fault: Fault, part: &str) -> Result<Counts, String> {
     let judgement = scheme.judge(fault, part);
     let mut counts = Counts::default();
@@ -111,57 +112,58 @@ fn inject(scheme: &dyn Scheme, scene: &Scene, fault: Fault, part: &str) -> Resul
         found = seen.map_err(words);
     });
     found?;
-    if counts.trials == 0 { Err(format!("{} was never done", id(fault, part))) } else { Ok(counts) }
+    if counts.trials == 0 { Err(format!("{} has no trial", id(fault, part))) } else { Ok(counts) }
 }
 
-/// A scheme that was verified, and the faults that it does not see.
+/// A verified scheme, and the faults that it does not detect.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SchemeReport {
     /// Its name.
     pub name: String,
     /// The law that its readers keep: `each`, `at-most-once`, `all-or-nothing` or `prefix`.
     pub law: String,
-    /// What it does not see, by its own account; every case of its set asserts that account both ways.
+    /// The faults that it admits not to detect; every case of its set checks this claim in both directions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind: Vec<BlindSpot>,
 }
 
-/// A fault that a scheme does not see.
+/// A fault that a scheme does not detect.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BlindSpot {
     /// The fault: `flip`, `cut`, `drop`, ...
     pub fault: String,
-    /// The part of a piece that it is done to; absent where it is the whole piece.
+    /// The affected part of a piece; absent if it is the whole piece.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub part: String,
-    /// Why it is not seen.
+    /// Why it is not detected.
     pub why: String,
-    /// What comes of it.
+    /// Its consequence.
     pub kind: BlindKind,
-    /// Trials that were made, where chance decides.
+    /// Number of trials, if chance decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u64>,
-    /// Those of them that passed unseen.
+    /// Number of trials that went unnoticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<u64>,
 }
 
-/// What comes of a fault that is not seen.
+/// The consequence of an undetected fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlindKind {
-    /// Messages are missing, or come twice, in another order or from elsewhere; each was protected once.
+    /// Messages are missing, repeated, out of order or from elsewhere, but each was protected once.
     Blind,
-    /// A message is given that was never protected.
+    /// The reader returns a message that was never protected.
     Alters,
-    /// Some trials pass unseen, others are refused.
+    /// Some trials go unnoticed, others are refused.
     Chance,
 }
 
-/// What a scheme does not see: the data of its judgements, with the counts of chance on our own engine.
+/// The faults that a scheme does not detect: its judgements as data, with trial counts on our own engine if
+/// chance decides.
 ///
 /// # Errors
-/// Why it protects nothing on our own engine, for a person to read.
+/// Why the scheme protects nothing on our own engine, as a message for a person.
 pub fn report(scheme: &dyn Scheme, seed: u64) -> Result<SchemeReport, String> {
     caught(|| blind_spots(scheme, seed)).and_then(|spots| spots).map(|blind| {
         let (name, law) = (scheme.name().into(), scheme.law().name().into());

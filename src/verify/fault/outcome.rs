@@ -1,18 +1,18 @@
-//! What a reader recovered, held against the scheme's law and against its judgement.
+//! Checks a reader's results against the scheme's law and against its judgement.
 
 use std::collections::BTreeSet;
 
 use super::scene::{Scene, Trial};
 use crate::scheme::{Judgement, Law, Recovered, Scheme};
 
-/// How the trials of one case came out.
+/// The results of one case's trials.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Counts {
-    /// All of them.
+    /// All trials.
     pub trials: u64,
-    /// Those in which nothing was refused.
+    /// Trials in which nothing was refused.
     pub unseen: u64,
-    /// Those in which a message was given that was never protected.
+    /// Trials in which the reader returned a message that was never protected.
     pub altered: u64,
 }
 
@@ -24,7 +24,7 @@ impl Counts {
     }
 }
 
-/// Whether a message was given that was never protected.
+/// Whether the reader returned a message that was never protected.
 fn is_altered(scene: &Scene, recovered: &Recovered) -> bool {
     recovered.given.iter().any(|(_, message)| !scene.was_protected(message))
 }
@@ -32,7 +32,7 @@ fn is_altered(scene: &Scene, recovered: &Recovered) -> bool {
 /// Judges one trial.
 ///
 /// # Errors
-/// How it differs from the scheme's judgement.
+/// How the result differs from the scheme's judgement.
 pub(super) fn judge(
     scheme: &dyn Scheme,
     scene: &Scene,
@@ -42,11 +42,11 @@ pub(super) fn judge(
 ) -> Result<(), String> {
     let unseen = || match recovered.refused.first() {
         None => Ok(()),
-        Some(name) => Err(format!("it is refused, by {name}")),
+        Some(name) => Err(format!("it is refused with {name}")),
     };
     let law = || keeps(scheme.law(), &scene.messages, &recovered.given);
     if let Some(name) = recovered.refused.iter().find(|name| !scheme.refusals().contains(name)) {
-        return Err(format!("{name:?} is none of the names by which the scheme refuses"));
+        return Err(format!("{name:?} is not one of the scheme's refusals"));
     }
     match judgement {
         Judgement::Caught if recovered.refused.is_empty() => Err("it is not refused".into()),
@@ -57,7 +57,7 @@ pub(super) fn judge(
         Judgement::Blind(_) => {
             unseen()?;
             if is_altered(scene, recovered) {
-                Err("a message is given that was never protected".into())
+                Err("the reader returned a message that was never protected".into())
             } else if law().is_ok() && missing(scene, recovered).next().is_none() {
                 Err("it does no harm: the law holds, and no message is missing".into())
             } else {
@@ -69,38 +69,42 @@ pub(super) fn judge(
             if is_altered(scene, recovered) {
                 Ok(())
             } else {
-                Err("no message is given that was never protected".into())
+                Err("the reader returned no message that was never protected".into())
             }
         }
         Judgement::Chance(_) => Ok(()),
     }
 }
 
-/// That messages keep a law.
+/// Checks that messages keep a law.
 fn keeps(law: Law, messages: &[Vec<u8>], given: &[(usize, Vec<u8>)]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for (at, (number, message)) in given.iter().enumerate() {
         if messages.get(*number) != Some(message) {
-            return Err(format!("another message is given as number {number}"));
+            return Err(format!("the reader returned another message as number {number}"));
         }
         let again = !seen.insert(number);
         match law {
             Law::Each => {}
-            Law::AtMostOnce if again => return Err(format!("message {number} is given twice")),
+            Law::AtMostOnce if again => return Err(format!("the reader returned message {number} twice")),
             Law::AtMostOnce => {}
             Law::AllOrNothing | Law::Prefix if *number != at => {
-                return Err(format!("message {number} is given where {at} is due"));
+                return Err(format!("the reader returned message {number} in place of {at}"));
             }
             Law::AllOrNothing | Law::Prefix => {}
         }
     }
     if law == Law::AllOrNothing && !given.is_empty() && given.len() < messages.len() {
-        return Err(format!("{} of {} messages are given, not all or none", given.len(), messages.len()));
+        return Err(format!(
+            "the reader returned {} of {} messages, not all or none",
+            given.len(),
+            messages.len()
+        ));
     }
     Ok(())
 }
 
-/// That no message is missing but those that were removed, where the law allows a loss.
+/// Checks that only removed messages are missing, and only if the law allows a loss.
 fn only_removed(
     scheme: &dyn Scheme,
     scene: &Scene,
@@ -110,11 +114,11 @@ fn only_removed(
     let may_be_lost = matches!(scheme.law(), Law::AtMostOnce | Law::Prefix);
     match missing(scene, recovered).find(|number| !may_be_lost || !trial.removed.contains(number)) {
         None => Ok(()),
-        Some(number) => Err(format!("message {number} is missing, and nothing says so")),
+        Some(number) => Err(format!("message {number} is missing unnoticed")),
     }
 }
 
-/// The numbers of the messages that were not given.
+/// The numbers of the missing messages.
 fn missing(scene: &Scene, recovered: &Recovered) -> impl Iterator<Item = usize> {
     let given: BTreeSet<usize> = recovered.given.iter().map(|(number, _)| *number).collect();
     (0..scene.messages.len()).filter(move |number| !given.contains(number))

@@ -1,4 +1,4 @@
-//! The pieces that faults are done to, and every trial that a fault makes of them.
+//! The pieces that faults alter, and all trials of a fault.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,44 +8,44 @@ use rand_chacha::ChaCha8Rng;
 use crate::engine::Engine;
 use crate::scheme::{Fault, Piece, Recovered, Scheme, Session};
 
-/// Lengths of the messages that are protected.
+/// Lengths of the protected messages.
 const LENGTHS: [usize; 5] = [0, 1, 16, 33, 100];
-/// Bytes that a piece is extended by.
+/// Bytes that extend a piece.
 const EXTENSIONS: [u8; 3] = [0, 1, 0xff];
 
-/// What was protected, and the pieces that lie there.
+/// The protected messages and their pieces.
 pub(super) struct Scene {
     session: Box<dyn Session>,
-    /// The messages that a reader is to recover.
+    /// The messages that a reader must recover.
     pub messages: Vec<Vec<u8>>,
-    /// Every message that was protected in any session; no two are alike.
+    /// Every message protected in any session; all are different.
     protected: HashSet<Vec<u8>>,
     pieces: Vec<Piece>,
-    /// Messages that each of the pieces brings.
+    /// The messages that each piece carries.
     carried: Vec<BTreeSet<usize>>,
-    /// Pieces of an earlier call.
+    /// Pieces from an earlier call.
     older: Vec<Piece>,
-    /// Pieces of another session with the same long-term keys.
+    /// Pieces from another session with the same long-term keys.
     foreign: Vec<Piece>,
 }
 
 /// One alteration of the pieces.
 pub(super) struct Trial {
-    /// The part that the fault is done to.
+    /// The part that the fault alters.
     pub part: &'static str,
-    /// All pieces, as the reader finds them.
+    /// All pieces as the reader finds them.
     pub pieces: Vec<Piece>,
-    /// Messages that are gone with a piece that was taken away or replaced.
+    /// The messages that were removed or replaced with their piece.
     pub removed: BTreeSet<usize>,
 }
 
 impl Scene {
-    /// Protects messages in two sessions, twice in each, and sees to it that a reader recovers those of the
-    /// last call.
+    /// Protects messages in two sessions, twice in each, and checks that a reader recovers those of the last
+    /// call.
     pub fn of(scheme: &dyn Scheme, engine: &'static dyn Engine, seed: u64) -> Result<Self, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut protected = HashSet::new();
-        // Of other lengths than the messages, so that no fault makes one out of another.
+        // Their lengths differ from the messages', so no fault turns one into another.
         let [earlier, others, other_earlier] = [4, 5, 6].map(|more| draw(&mut rng, more, &mut protected));
         let messages = draw(&mut rng, 0, &mut protected);
         let write = || -> Result<_, crate::scheme::Error> {
@@ -55,14 +55,14 @@ impl Scene {
             Ok((session.protect(&messages)?, older, foreign, session))
         };
         let (pieces, older, foreign, session) =
-            write().map_err(|error| format!("nothing is protected: {error}"))?;
+            write().map_err(|error| format!("nothing was protected: {error}"))?;
         let mut scene = Self { session, messages, protected, pieces, carried: Vec::new(), older, foreign };
         let whole = scene.recover(&scene.pieces)?;
         if let Some(name) = whole.refused.first() {
-            return Err(format!("without a fault, a piece is refused by {name}"));
+            return Err(format!("without a fault, a piece is refused with {name}"));
         }
         if !scene.is_whole(&whole) {
-            return Err("without a fault, other messages are recovered than were protected".into());
+            return Err("without a fault, the recovered messages differ from the protected ones".into());
         }
         let mut before = BTreeSet::new();
         for end in 1..=scene.pieces.len() {
@@ -74,13 +74,13 @@ impl Scene {
         Ok(scene)
     }
 
-    /// What a fresh reader makes of these pieces.
+    /// The messages and refusals that a fresh reader returns for these pieces.
     pub fn recover(&self, pieces: &[Piece]) -> Result<Recovered, String> {
         let mut reader = self.session.reader().map_err(|error| format!("there is no reader: {error}"))?;
         Ok(reader.recover(pieces))
     }
 
-    /// Whether all messages came, in order.
+    /// Whether all messages were recovered, in order.
     pub fn is_whole(&self, recovered: &Recovered) -> bool {
         let expected = self.messages.iter().enumerate();
         recovered.given.iter().map(|(number, message)| (*number, message)).eq(expected)
@@ -91,7 +91,8 @@ impl Scene {
         self.protected.contains(message)
     }
 
-    /// Hands on every trial of a fault. What would leave the pieces as they are is none.
+    /// Calls `each` for every trial of a fault. An alteration that leaves the pieces unchanged is not a
+    /// trial.
     pub fn trials(&self, fault: Fault, each: &mut dyn FnMut(Trial)) {
         let mut with = |part, gone: &[usize], change: &dyn Fn(&mut Vec<Piece>)| {
             let mut pieces = self.pieces.clone();
@@ -154,7 +155,7 @@ impl Scene {
     }
 }
 
-/// Messages of [`LENGTHS`], each longer by `more`, that are unlike all others.
+/// Messages with the lengths in [`LENGTHS`], each longer by `more`, and different from all others.
 fn draw(rng: &mut ChaCha8Rng, more: usize, drawn: &mut HashSet<Vec<u8>>) -> Vec<Vec<u8>> {
     let one = |len: usize| loop {
         let message: Vec<u8> = (0..len + more).map(|_| rng.random::<u8>()).collect();

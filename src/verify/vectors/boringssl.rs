@@ -1,10 +1,10 @@
-//! The AEAD tests of BoringSSL, aws-lc and ring: records `KEY: NONCE: IN: AD: CT: TAG:` parted by empty
-//! lines, with `:` or `=`. Also the text that BoringSSL makes of Wycheproof's files (`key = iv = msg = aad =
-//! ct = tag = result =`).
+//! The AEAD tests of BoringSSL, aws-lc and ring: records `KEY: NONCE: IN: AD: CT: TAG:` separated by empty
+//! lines, with `:` or `=`. Also the text that BoringSSL generates from Wycheproof's files (`key = iv = msg =
+//! aad = ct = tag = result =`).
 //!
-//! The format does not say which algorithm a file is about: a comment `Algorithm: ...` may, else the file's
-//! name does (`chacha20_poly1305_tests.txt`). A value between quotes is those characters; as `IN` it is hex
-//! where only that is as long as `CT`. A record with `FAILS`, or with the result `invalid`, must be refused.
+//! The format does not name the algorithm: a comment `Algorithm: ...` may, and otherwise the file's name does
+//! (`chacha20_poly1305_tests.txt`). A quoted value stands for its characters; a quoted `IN` is hex if only
+//! that matches the length of `CT`. A record with `FAILS`, or with the result `invalid`, must be refused.
 
 use super::stray::{Named, is_aes_gcm, named};
 use super::text::{Attribute, Line, stanzas};
@@ -13,7 +13,7 @@ use crate::aead::{NONCE_LEN, TAG_LEN};
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-/// The parts of a record, and the other name that each can have.
+/// The parts of a record, with the other name of each.
 const PARTS: [[&str; 2]; 6] =
     [["KEY", "key"], ["NONCE", "iv"], ["IN", "msg"], ["AD", "aad"], ["CT", "ct"], ["TAG", "tag"]];
 
@@ -36,7 +36,7 @@ fn part_of(attribute: &Attribute<'_>) -> Option<usize> {
     PARTS.iter().position(|names| names.iter().any(|name| attribute.is(name)))
 }
 
-/// The cases of a file, under the names `line12`, ...: where a record begins.
+/// The cases of a file, named `line12`, ... after the line where the record begins.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -72,13 +72,12 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
         }
     }
     if limits > 0 {
-        remarks
-            .push(format!("{limits} records are left out: a limit of one library's calls, not of AES-GCM"));
+        remarks.push(format!("{limits} records are left out: they test one library's calls, not AES-GCM"));
     }
     Ok(Decoded::Cases(Vectors::new(cases, remarks)?))
 }
 
-/// None where the record is about a limit that AES-GCM does not have.
+/// `None` if the record is about a limit that AES-GCM does not have.
 fn record(stanza: &[Line<'_>], remarks: &mut Vec<String>) -> Result<Option<Case>, Problem> {
     let first = stanza[0];
     let mut parts: [Option<Attribute<'_>>; PARTS.len()] = [None; PARTS.len()];
@@ -94,7 +93,7 @@ fn record(stanza: &[Line<'_>], remarks: &mut Vec<String>) -> Result<Option<Case>
             expect = Expect::Invalid;
             is_limit = attribute.value.eq_ignore_ascii_case("WRONG_NONCE_LENGTH");
         } else if attribute.is("result") {
-            // Behind the word may stand flags of the file's writer.
+            // The file's writer may append flags to the word.
             expect = match attribute.value.split_whitespace().next() {
                 Some("valid") => Expect::Valid,
                 Some("acceptable") => Expect::Acceptable,
@@ -104,7 +103,7 @@ fn record(stanza: &[Line<'_>], remarks: &mut Vec<String>) -> Result<Option<Case>
         } else if attribute.is("TAG_LEN") {
             tag_len = Some((attribute.number()?, attribute));
         } else if !["NO_SEAL", "flags", "comment", "tcId"].iter().any(|name| attribute.is(name)) {
-            return Err(attribute.problem(format!("{} is not known here", attribute.name)));
+            return Err(attribute.problem(format!("{} is unknown", attribute.name)));
         }
     }
     if is_limit {
@@ -119,7 +118,7 @@ fn record(stanza: &[Line<'_>], remarks: &mut Vec<String>) -> Result<Option<Case>
     {
         return Err(attribute.in_value(0, format!("TAG has {} bytes", tag.len())));
     }
-    // Of tests with a random nonce, which then stands behind the tag.
+    // For tests with a random nonce, which then follows the tag.
     if iv.is_empty() && tag.len() == TAG_LEN + NONCE_LEN {
         iv = tag.split_off(TAG_LEN);
     }
@@ -132,7 +131,7 @@ fn record(stanza: &[Line<'_>], remarks: &mut Vec<String>) -> Result<Option<Case>
         && let Ok(bytes) = input.hex(text, 1)
     {
         message = bytes;
-        remarks.push(format!("line {}: IN is quoted, and hex by the length of CT", input.line));
+        remarks.push(format!("line {}: IN is quoted, but read as hex to match CT", input.line));
     }
     let (key, aad) = (part(0)?.bytes()?, part(3)?.bytes()?);
     let parts = Parts { key, iv, aad, message: Some(message), ciphertext, tag, expect };
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_fails_must_be_refused_and_others_must_not() {
+    fn a_record_with_fails_must_be_refused_and_others_must_not() {
         let read = read(FILE).unwrap();
         assert_eq!((agree(&read), read.remarks.len()), (vec![("line2", true), ("line9", true)], 0));
         let none = broken("FAILS: 01\n", "").unwrap();
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_made_of_wycheproof_is_read() {
+    fn text_generated_from_wycheproof_is_read() {
         let text = "# Algorithm: AES-GCM\n\n[ivSize: 96]\n[keySize: 128]\n[tagSize: 128]\n\n# tcId = 1\naad \
             =\n\
             ct = 0388dace60b6a392f328c2b971b2fe78\niv = 000000000000000000000000\n\
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_says_the_algorithm_where_the_file_does_not() {
+    fn the_name_gives_the_algorithm_if_the_file_does_not() {
         let text = FILE.replace("# AES-128-GCM\n", "");
         let decoded = |name: &str| vectors::decode(name, text.as_bytes()).unwrap().1;
         for other in ["chacha20_poly1305_tests.txt", "aes_128_gcm_siv_tests.txt", "xaes_256_gcm_tests.txt"] {
@@ -206,27 +205,27 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_value_is_text_and_hex_only_where_the_ciphertext_says_so() {
+    fn a_quoted_value_is_text_and_hex_only_if_the_ciphertexts_length_shows_it() {
         let hex = broken("IN: 00000000000000000000000000000000", "IN: \"00000000000000000000000000000000\"")
             .unwrap();
         assert_eq!(agree(&hex)[0], ("line2", true));
-        assert_eq!(hex.remarks, ["line 4: IN is quoted, and hex by the length of CT"]);
+        assert_eq!(hex.remarks, ["line 4: IN is quoted, but read as hex to match CT"]);
         let text = broken("IN: 00000000000000000000000000000000", "IN: \"sixteen letters.\"").unwrap();
         assert_eq!((agree(&text)[0], text.remarks.len()), (("line2", false), 0));
     }
 
     #[test]
-    fn a_nonce_behind_the_tag_is_found() {
+    fn a_nonce_after_the_tag_is_found() {
         let moved = FILE.replacen("NONCE: 000000000000000000000000", "NONCE:", 1);
         let moved = moved.replacen("57bddf", "57bddf000000000000000000000000", 1);
         assert_eq!(agree(&read(&moved).unwrap())[0], ("line2", true));
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_name_their_line() {
         assert_eq!(broken("TAG: ab", "TAG: zz").unwrap_err().place, "line 7, column 6");
         assert!(broken("AD:\n", "").unwrap_err().reason.contains("has no AD"));
-        assert!(broken("AD:\n", "AD:\nMOOD: 1\n").unwrap_err().reason.contains("MOOD is not known here"));
+        assert!(broken("AD:\n", "AD:\nMOOD: 1\n").unwrap_err().reason.contains("MOOD is unknown"));
         assert!(broken("AD:\n", "AD:\nAD: 00\n").unwrap_err().reason.contains("AD twice"));
         assert!(broken("AD:\n", "AD:\nTAG_LEN: 12\n").unwrap_err().reason.contains("TAG has 16 bytes"));
         assert!(broken("KEY: 00", "KEY: ").unwrap_err().reason.contains("a key of 120 bits"));

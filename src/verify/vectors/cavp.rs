@@ -1,10 +1,10 @@
-//! NIST's CAVP response files for AES-GCM (`gcmDecrypt128.rsp`, `gcmEncryptExtIV128.rsp` and their like), as
-//! the GCMVS document describes them.
+//! NIST's CAVP response files for AES-GCM (`gcmDecrypt128.rsp`, `gcmEncryptExtIV128.rsp` and similar), as the
+//! GCMVS document describes them.
 //!
-//! Every record must be complete and as long as its section declares. How many records a section has is not
-//! part of the format: a section with more or fewer than the first, or whose numbers do not run from 0 on, is
-//! read as it is, with a remark, for files are trimmed for bug reports. A file cut between two records is
-//! therefore not noticed here; the index of the built-in sets notices it.
+//! Every record must be complete and have the lengths that its section declares. The format does not fix the
+//! number of records in a section. If a section has more or fewer than the first, or its numbers do not run
+//! from 0, it is read as it is, with a remark, because files are trimmed for bug reports. A file truncated
+//! between two records is therefore not noticed here; the index of the built-in sets notices it.
 
 use super::text::{Attribute, Line};
 use super::{Content, Decoded, File, Format, Parts, Problem, Vectors};
@@ -21,7 +21,7 @@ fn known(content: &Content<'_>) -> bool {
     has_section || has("Count") && has("Tag")
 }
 
-/// The cases of a file, under names like `iv96-pt104-aad0-tag128/3`: the section's bits, then the count.
+/// The cases of a file, with names like `iv96-pt104-aad0-tag128/3`: the section's bits, then the count.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -37,14 +37,14 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
 
 const SIZES: [&str; 5] = ["Keylen", "IVlen", "PTlen", "AADlen", "Taglen"];
 const FIELDS: [&str; 6] = ["Key", "IV", "PT", "AAD", "Tag", "CT"];
-/// Which of [`SIZES`] each of [`FIELDS`] is as long as.
+/// The index in [`SIZES`] of each field's length.
 const SIZE_OF_FIELD: [usize; 6] = [0, 1, 2, 3, 4, 2];
 
 #[derive(Default)]
 struct Reader {
     section: Option<Section>,
     record: Option<Record>,
-    /// Records of the first section, once it has ended.
+    /// Records in the first section, once it has ended.
     first_count: Option<u64>,
     cases: Vec<Case>,
     remarks: Vec<String>,
@@ -52,13 +52,13 @@ struct Reader {
 
 #[derive(Default)]
 struct Section {
-    /// The line that it begins at.
+    /// The line where it begins.
     line: usize,
-    /// Bytes, in the order of [`SIZES`].
+    /// Lengths in bytes, in the order of [`SIZES`].
     sizes: [Option<u64>; 5],
-    /// Records of this section so far.
+    /// Records in this section so far.
     count: u64,
-    /// Whether a number that is not the next one has been remarked on.
+    /// Whether a remark on a number out of order has been made.
     out_of_turn: bool,
 }
 
@@ -98,7 +98,7 @@ impl Reader {
         let i = SIZES.iter().position(|name| size.is(name));
         let i = i.ok_or_else(|| size.problem(format!("{} is none of {}", size.name, SIZES.join(", "))))?;
         let bytes = size.bits_as_bytes()?;
-        // A size that is declared once more begins a section even where the last one has no records.
+        // A size that is declared again begins a section, even if the last one has no records.
         let goes_on = |section: &Section| section.count == 0 && section.sizes[i].is_none();
         if !self.section.as_ref().is_some_and(goes_on) {
             self.end_section();
@@ -108,7 +108,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Holds the number of records of the section that ends here against the first section's.
+    /// Compares the number of records in the section that ends here with the first section's.
     fn end_section(&mut self) {
         let Some(section) = self.section.take() else { return };
         let expected = *self.first_count.get_or_insert(section.count);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_inside_a_record_is_refused_with_its_line() {
+    fn a_file_truncated_inside_a_record_is_refused_with_its_line() {
         let text = GOOD.trim_end();
         let first = text.find("Count = 0").unwrap();
         let whole = text.find("FAIL").unwrap() + "FAIL".len()..=text.find("Count = 1").unwrap();
@@ -245,13 +245,13 @@ mod tests {
         let first = GOOD.rfind("Count = 1").unwrap();
         let more = remarks(&format!("{}{body}", &GOOD[..first]), 3);
         assert!(more[0].contains("has 2 records, the first has 1"), "{more:?}");
-        assert!(more[1].contains("the id iv96-pt8-aad0-tag32/0 stands more than once"), "{more:?}");
+        assert!(more[1].contains("the id iv96-pt8-aad0-tag32/0 appears more than once"), "{more:?}");
         let empty = remarks(&format!("{GOOD}{}", &body[..body.find("Count").unwrap()]), 2);
         assert!(empty[0].contains("has no records: was the file cut short?"), "{empty:?}");
     }
 
     #[test]
-    fn a_record_that_keeps_its_number_is_read_with_a_remark() {
+    fn a_record_with_an_unexpected_number_is_read_with_a_remark() {
         let kept = read(&GOOD.replace("Count = 0", "Count = 3").replace("Count = 1", "Count = 9")).unwrap();
         let ids: Vec<_> = kept.cases.iter().map(|case| &*case.id).collect();
         assert_eq!(ids, ["iv96-pt8-aad0-tag32/3", "iv96-pt8-aad0-tag32/9"]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_line_and_column() {
+    fn errors_name_line_and_column() {
         let broken = |from: &str, to: &str| refused(&GOOD.replacen(from, to, 1));
         assert_eq!(broken("CT = ff", "CT = fg").place, "line 12, column 7");
         assert_eq!(broken("CT = ff", "CT = f").place, "line 12, column 6");

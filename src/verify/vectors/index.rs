@@ -1,8 +1,8 @@
-//! The built-in sets: `vectors/index.toml` and the files that it names, embedded; and what it declares of the
-//! sets that are generated.
+//! The built-in sets: `vectors/index.toml` and its files, embedded, and the index's declarations for
+//! generated sets.
 //!
-//! A set is read, hashed and counted each time it runs. Where a file is not the one that the index declares,
-//! the set is broken and its run has failed; the cases that could be read run all the same.
+//! A set is read, hashed and counted each time it runs. If a file differs from the index, the set is broken
+//! and its run fails; the readable cases still run.
 
 use std::collections::BTreeMap;
 
@@ -14,40 +14,40 @@ use crate::verify::Set;
 
 const INDEX: &str = include_str!("../../../vectors/index.toml");
 
-/// Every file that the index names, by its path below `vectors/`: the build script writes the list.
+/// Every file that the index names, by its path below `vectors/`; the build script writes the list.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/vectors.rs"));
 
-/// A set as the index declares it.
+/// A set as declared in the index.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// Its file below `vectors/`, or `crate:NAME` for one that a dependency carries.
+    /// Its file below `vectors/`, or `crate:NAME` for a file from a dependency.
     pub file: String,
-    /// One of [`super::FORMATS`], or of those of primitives.
+    /// One of [`super::FORMATS`], or one of the formats for primitives.
     pub format: String,
-    /// The scheme that it is about, where it is about one.
+    /// The scheme that it is about, if any.
     #[serde(default)]
     pub scheme: Option<String>,
-    /// Who publishes it, and where.
+    /// Its publisher and location.
     pub source: String,
-    /// The licence that it comes under.
+    /// Its licence.
     pub licence: String,
     /// SHA-256 of the upstream file, unpacked.
     pub sha256: String,
-    /// Cases in it.
+    /// Number of cases in it.
     pub cases: u64,
-    /// Cases that must run on each engine family: agree, stricter or wrong.
+    /// Cases that must run on each engine family, as agree, stricter or wrong.
     pub run: BTreeMap<String, u64>,
 }
 
-/// What the index declares of a set that is generated.
+/// The index's declaration of a generated set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::verify) struct Generated {
     name: String,
-    /// Cases in it.
+    /// Number of cases in it.
     pub cases: u64,
     /// As in [`Row`].
     pub run: BTreeMap<String, u64>,
@@ -64,21 +64,21 @@ fn index() -> Index {
     toml::from_str(INDEX).expect("a test parses the embedded index")
 }
 
-/// Every built-in set that has a file, in the order of the index.
+/// Every built-in set with a file, in the order of the index.
 ///
 /// # Panics
-/// When the embedded index does not parse; a test reads it.
+/// If the embedded index does not parse; a test reads it.
 pub fn rows() -> Vec<Row> {
     index().set
 }
 
-/// What the index declares of the generated set of that name.
+/// The index's declaration of the generated set with that name.
 ///
 /// # Panics
-/// When the embedded index declares nothing of it; a test makes every generated set.
+/// If the embedded index does not declare it; a test generates every such set.
 pub(in crate::verify) fn generated(name: &str) -> Generated {
     let found = index().generated.into_iter().find(|set| set.name == name);
-    found.expect("the index declares every set that is generated")
+    found.expect("the index declares every generated set")
 }
 
 impl Row {
@@ -105,7 +105,7 @@ impl Row {
         }
     }
 
-    /// Reads other bytes in place of the embedded ones: what differs from the index breaks the set.
+    /// Reads other bytes instead of the embedded ones; any difference from the index breaks the set.
     pub(in crate::verify) fn load_from(&self, bytes: &[u8]) -> Set {
         let mut broken = Vec::new();
         let hash = hex::encode(sha256::digest(bytes));
@@ -117,11 +117,11 @@ impl Row {
                 primitive::decode(&self.format, bytes, function).map_err(|problem| problem.to_string())
             }
             (None, Some(format)) => format.decode(bytes).map_err(|problem| problem.to_string()),
-            (None, None) => Err(format!("no format is called {}", self.format)),
+            (None, None) => Err(format!("there is no format {}", self.format)),
         };
         let cases = match cases {
             Ok(vectors) => {
-                // What is harmless in somebody's file is a fault in one that came with a declaration.
+                // A harmless deviation in a user's file is an error in a file that the index declares.
                 broken.extend(vectors.remarks);
                 vectors.cases
             }
@@ -147,7 +147,7 @@ impl Row {
         }
     }
 
-    /// The file's bytes, unpacked, for planting a defect in them.
+    /// The file's unpacked bytes, for planting a defect in them.
     pub(in crate::verify) fn bytes(&self) -> Option<Vec<u8>> {
         Some(unpack(self.stored()?).ok()?.into_owned())
     }
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// Every file below a folder, by its path from `root`.
+    /// Every file below a folder, by its path relative to `root`.
     fn below(folder: &Path, root: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let files = entries.flat_map(|path| {
@@ -173,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_the_index_and_the_program_hold_the_same_files() {
+    fn the_folder_the_index_and_the_program_contain_the_same_files() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
         let mut found = below(&root, &root);
-        // At the top stand the index itself and what is written about the folder.
+        // The top level holds only the index itself and the folder's documentation.
         found.retain(|file| file.contains('/'));
         found.sort();
         let mut embedded: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_set_is_the_one_that_the_index_declares() {
+    fn every_set_matches_its_declaration() {
         for row in rows() {
             let set = row.load();
             assert_eq!(set.broken, Vec::<String>::new(), "{}", row.name);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_hold_47_250_nist_gcm_316_wycheproof_and_788_interop_cases() {
+    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_and_788_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };

@@ -1,6 +1,6 @@
-//! A JSON value that knows its path, so that a complaint names the place.
+//! A JSON value that carries its path, so an error can name its place.
 //!
-//! A member that stands twice in an object is refused: of two values one would be passed over in silence.
+//! An object with a repeated member is refused: one of the two values would be ignored silently.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 
-/// A value and where in the file it stands.
+/// A value and its place in the file.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
     value: &'a Value,
@@ -28,7 +28,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
         let place = format!("line {}, column {}", e.line(), e.column());
         let reason = match e.classify() {
             Category::Eof => "the JSON is cut short".into(),
-            // Of ours, which is about what stands there; its end is the place once more.
+            // Our own error, about the content. Serde appends the place, which is given separately.
             Category::Data => e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
             Category::Io | Category::Syntax => format!("not JSON: {e}"),
         };
@@ -36,7 +36,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-/// Reads a value in which no object has two members of one name.
+/// Reads a value in which no object has two members with the same name.
 struct Unique<'a> {
     above: Option<&'a Step<'a>>,
 }
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
         while let Some(name) = members.next_key::<String>()? {
             let step = Step { above: self.above, name: Name::Member(&name) };
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {step} stands twice")));
+                return Err(A::Error::custom(format_args!("the member {step} appears twice")));
             }
             let value = members.next_value_seed(Unique { above: Some(&step) })?;
             object.insert(name, value);
@@ -137,7 +137,7 @@ impl<'a> Node<'a> {
         Self { value, path: String::new() }
     }
 
-    /// A complaint about this value.
+    /// An error about this value.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         let place = if self.path.is_empty() { "the outermost value" } else { &self.path };
         Problem::new(place, reason)
@@ -152,21 +152,21 @@ impl<'a> Node<'a> {
             Value::Array(_) => "an array",
             Value::Object(_) => "an object",
         };
-        self.problem(format!("{what} is expected, this is {is}"))
+        self.problem(format!("expected {what}, found {is}"))
     }
 
-    /// The member of that name, if there is one.
+    /// The member with that name, if there is one.
     pub fn find(&self, name: &str) -> Result<Option<Self>, Problem> {
         let object = self.value.as_object().ok_or_else(|| self.wanted("an object"))?;
         Ok(object.get(name).map(|value| Self { value, path: self.path_to(name) }))
     }
 
-    /// The member of that name, unless it is absent or null.
+    /// The member with that name, unless it is absent or null.
     pub fn optional(&self, name: &str) -> Result<Option<Self>, Problem> {
         Ok(self.find(name)?.filter(|node| !node.value.is_null()))
     }
 
-    /// The member of that name.
+    /// The member with that name.
     pub fn member(&self, name: &str) -> Result<Self, Problem> {
         self.find(name)?.ok_or_else(|| Problem::new(self.path_to(name), "this member is missing"))
     }
@@ -187,12 +187,12 @@ impl<'a> Node<'a> {
         self.value.as_str().ok_or_else(|| self.wanted("a string"))
     }
 
-    /// Whether it is an object that has this member.
+    /// Whether it is an object with this member.
     pub fn has(&self, name: &str) -> bool {
         self.value.get(name).is_some()
     }
 
-    /// The number of bytes that is given in bits.
+    /// A number of bytes that is given in bits.
     pub fn bits_as_bytes(&self) -> Result<u64, Problem> {
         match self.number()? {
             bits if bits.is_multiple_of(8) => Ok(bits / 8),
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
         self.value.as_u64().ok_or_else(|| self.wanted("a whole number"))
     }
 
-    /// The bytes that a string of hex digits stands for.
+    /// The bytes of a hex string.
     pub fn bytes(&self) -> Result<Vec<u8>, Problem> {
         hex::decode(self.text()?).map_err(|e| self.problem(format!("not hex: {e}")))
     }
@@ -221,9 +221,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_stands_twice_is_refused_by_its_path() {
+    fn a_repeated_member_is_refused_with_its_path() {
         let problem = parse(b"{\"a\": [1, {\"b\": {},\n \"tag\": 1, \"tag\": 2}]}").unwrap_err();
-        assert_eq!(problem.reason, "the member a[1].tag stands twice");
+        assert_eq!(problem.reason, "the member a[1].tag appears twice");
         assert!(problem.place.starts_with("line 2, column "), "{problem}");
         let once =
             parse(b"{\"a\": {\"a\": null}, \"b\": [-1, 2.5, true, \"\\u0041\", 18446744073709551615]}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_from_what_is_cut_short() {
+    fn invalid_json_is_distinguished_from_truncated_json() {
         assert_eq!(parse(b"{\"a\": ").unwrap_err().reason, "the JSON is cut short");
         assert!(parse(b"{\"a\": 1}}").unwrap_err().reason.starts_with("not JSON: trailing characters"));
         assert!(parse("[".repeat(1_000).as_bytes()).unwrap_err().reason.contains("recursion limit"));

@@ -1,9 +1,9 @@
-//! Published vectors: one decoder for each format, told apart by what a file holds.
+//! Published vectors: one decoder for each format, chosen by the content of the file.
 //!
-//! A decoder returns every case of the file or one [`Problem`]; it skips nothing in silence and never panics.
-//! What is harmless in a file (its line ends, a count that somebody's editor made wrong) is a remark. Vectors
-//! of another algorithm are [`Decoded::Other`]: they are not wrong, they are not ours. A file's name says its
-//! algorithm only in the one format that does not (`boringssl`).
+//! A decoder returns every case of the file or one [`Problem`]; it skips nothing silently and never panics.
+//! Harmless deviations (line ends, a wrong count after an edit) become remarks. Vectors for another algorithm
+//! are [`Decoded::Other`]: they are valid, but not for AES-GCM. A file's name counts only in the one format
+//! that does not name the algorithm (`boringssl`).
 
 use serde_json::Value;
 
@@ -27,18 +27,18 @@ mod wycheproof;
 use parts::Parts;
 pub use unpack::unpack;
 
-/// A file format: how to know it and how to read it.
+/// A file format: how to recognise it and how to read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// Its name in the index.
     pub name: &'static str,
-    /// What it looks like, for a person whose file was not recognised.
+    /// A description for a user whose file was not recognised.
     pub looks: &'static str,
     known: fn(&Content<'_>) -> bool,
     decode: fn(&File<'_>) -> Result<Decoded, Problem>,
 }
 
-/// The formats that can be read; the first that knows a file decodes it.
+/// The known formats; the first one that recognises a file decodes it.
 pub const FORMATS: [Format; 7] = [
     acvp::FORMAT,
     wycheproof::FORMAT,
@@ -52,12 +52,12 @@ pub const FORMATS: [Format; 7] = [
 /// A file, ready to decode.
 #[derive(Debug)]
 struct File<'a> {
-    /// Its name, without the folders; empty where it has none.
+    /// Its name without the folders; empty if it has none.
     name: &'a str,
     content: Content<'a>,
 }
 
-/// The content of a file, parsed as far as every format has it parsed.
+/// The content of a file, parsed as far as all formats have in common.
 #[derive(Debug)]
 enum Content<'a> {
     Json(Value),
@@ -77,7 +77,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// The object that the file is, where it is one.
+    /// The file as an object, if it is one.
     fn object(&self) -> Option<&serde_json::Map<String, Value>> {
         match self {
             Self::Json(value) => value.as_object(),
@@ -88,7 +88,7 @@ impl<'a> Content<'a> {
     fn json(&self) -> Result<&Value, Problem> {
         match self {
             Self::Json(value) => Ok(value),
-            Self::Text(_) => Err(Problem::new("line 1, column 1", "text, where JSON is expected")),
+            Self::Text(_) => Err(Problem::new("line 1, column 1", "found text, expected JSON")),
         }
     }
 
@@ -100,14 +100,14 @@ impl<'a> Content<'a> {
     }
 }
 
-/// What a file gave.
+/// The result of decoding a file.
 #[derive(Debug)]
 pub enum Decoded {
     /// Cases to judge.
     Cases(Vectors),
-    /// The questions or the answers of an ACVP exchange: cases once the other half is there.
+    /// The questions or the answers of an ACVP exchange: cases once the other half is found.
     Half(acvp::Half),
-    /// No vectors of AES-GCM, but these.
+    /// Not AES-GCM vectors, but these.
     Other(String),
 }
 
@@ -116,18 +116,18 @@ pub enum Decoded {
 pub struct Vectors {
     /// At least one.
     pub cases: Vec<Case>,
-    /// How the file differs from what it says of itself, or from what it should be, where that does no harm.
+    /// The file's harmless deviations from its own declarations or its format.
     pub remarks: Vec<String>,
 }
 
 impl Vectors {
-    /// Cases of one file. Those that share an id are told apart by `#2`, `#3`, ...
+    /// The cases of one file. Repeated ids get the suffixes `#2`, `#3`, ...
     ///
     /// # Errors
-    /// No case at all.
+    /// There is no case.
     fn new(mut cases: Vec<Case>, mut remarks: Vec<String>) -> Result<Self, Problem> {
         if cases.is_empty() {
-            return Err(Problem::new("the whole file", "there are no cases in it"));
+            return Err(Problem::new("the whole file", "it contains no cases"));
         }
         let mut seen = std::collections::HashMap::<String, u64>::new();
         let mut repeated = 0;
@@ -136,7 +136,7 @@ impl Vectors {
             *times += 1;
             if *times > 1 {
                 if repeated == 0 {
-                    remarks.push(format!("the id {} stands more than once: the second is {0}#2", case.id));
+                    remarks.push(format!("the id {} appears more than once: the second is {0}#2", case.id));
                 }
                 repeated += 1;
                 case.id = format!("{}#{times}", case.id);
@@ -147,7 +147,7 @@ impl Vectors {
 }
 
 impl Format {
-    /// The format of that name.
+    /// The format with that name.
     pub fn find(name: &str) -> Option<&'static Self> {
         FORMATS.iter().find(|format| format.name == name)
     }
@@ -155,7 +155,7 @@ impl Format {
     /// Every case of a file.
     ///
     /// # Errors
-    /// What is wrong with it, and where; that it holds no cases of AES-GCM.
+    /// What is wrong with the file, and where; also if it contains no AES-GCM cases.
     pub fn decode(&self, bytes: &[u8]) -> Result<Vectors, Problem> {
         cases((self.decode)(&File { name: "", content: Content::of(bytes)? })?)
     }
@@ -166,23 +166,23 @@ fn cases(decoded: Decoded) -> Result<Vectors, Problem> {
         Decoded::Cases(vectors) => Ok(vectors),
         Decoded::Half(half) => Err(half.alone()),
         Decoded::Other(what) => {
-            Err(Problem::new("the whole file", format!("no vectors of AES-GCM, but {what}")))
+            Err(Problem::new("the whole file", format!("no AES-GCM vectors, but {what}")))
         }
     }
 }
 
-/// What is wrong with a file of vectors.
+/// An error in a file of vectors.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{place}: {reason}")]
 pub struct Problem {
-    /// Where: a line and column, or the path of a JSON member such as `testGroups[3].tests[0].iv`.
+    /// The place: a line and column, or the path of a JSON member such as `testGroups[3].tests[0].iv`.
     pub place: String,
     /// What is wrong there.
     pub reason: String,
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// An error at a place.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { place: place.into(), reason: reason.into() }
     }
@@ -191,7 +191,7 @@ impl Problem {
 /// The format of a file, by its content.
 ///
 /// # Errors
-/// Nothing in it, JSON that does not parse, or none of [`FORMATS`].
+/// The file is empty, its JSON does not parse, or it has none of the [`FORMATS`].
 pub fn recognise(bytes: &[u8]) -> Result<&'static Format, Problem> {
     format_of(&Content::of(bytes)?)
 }
@@ -199,11 +199,11 @@ pub fn recognise(bytes: &[u8]) -> Result<&'static Format, Problem> {
 fn format_of(content: &Content<'_>) -> Result<&'static Format, Problem> {
     FORMATS.iter().find(|format| (format.known)(content)).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|f| format!("{} ({})", f.name, f.looks)).collect();
-        Problem::new("line 1, column 1", format!("not a format that is known here: {}", known.join("; ")))
+        Problem::new("line 1, column 1", format!("not a known format: {}", known.join("; ")))
     })
 }
 
-/// What a file in any of the [`FORMATS`] gave, and the format; `name` is that of the file, without its
+/// Decodes a file in any of the [`FORMATS`] and returns the format too; `name` is the file's name without its
 /// folders.
 ///
 /// # Errors
@@ -217,7 +217,7 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<(&'static Format, Decoded), Pr
 /// Every case of a file in any of the [`FORMATS`].
 ///
 /// # Errors
-/// What is wrong with it, and where; that it holds no cases of AES-GCM.
+/// What is wrong with the file, and where; also if it contains no AES-GCM cases.
 pub fn decode_any(bytes: &[u8]) -> Result<Vectors, Problem> {
     cases(decode("", bytes)?.1)
 }
@@ -228,7 +228,7 @@ mod tests {
     use crate::verify::aead_case::Expect;
 
     #[test]
-    fn a_format_is_known_by_content() {
+    fn a_format_is_recognised_by_content() {
         let json = wycheproof_text().as_bytes();
         assert_eq!(recognise(json).unwrap().name, "wycheproof-aead");
         for cavp in ["# CAVS\n[Keylen = 128]\n", "[Keylen = 128]\n", "\n[Keylen=128]\n", "[KEYLEN:128]"] {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn cases_that_share_an_id_are_told_apart() {
+    fn cases_that_share_an_id_get_suffixes() {
         let part = |id: &str| {
             Parts {
                 key: vec![0; 16],
@@ -281,6 +281,6 @@ mod tests {
         let vectors = Vectors::new(cases.into(), Vec::new()).unwrap();
         let ids: Vec<_> = vectors.cases.iter().map(|case| &*case.id).collect();
         assert_eq!(ids, ["tc1", "tc2", "tc1#2", "tc1#3"]);
-        assert_eq!(vectors.remarks, ["the id tc1 stands more than once: the second is tc1#2"]);
+        assert_eq!(vectors.remarks, ["the id tc1 appears more than once: the second is tc1#2"]);
     }
 }

@@ -1,9 +1,9 @@
-//! OpenSSL's evp tests (`test/recipes/30-test_evp_data/*.txt`), and BoringSSL's `cipher_tests.txt`, which are
-//! of the same shape: records `Cipher = aes-128-gcm` with `Key`, `IV`, `AAD`, `Tag`, `Plaintext`,
-//! `Ciphertext`, parted by empty lines; several `AAD` are one after the other.
+//! OpenSSL's evp tests (`test/recipes/30-test_evp_data/*.txt`), and BoringSSL's `cipher_tests.txt`, which has
+//! the same structure: records `Cipher = aes-128-gcm` with `Key`, `IV`, `AAD`, `Tag`, `Plaintext`,
+//! `Ciphertext`, separated by empty lines. Several `AAD` are concatenated.
 //!
-//! A record with a `Result` must be refused when it is opened. One file holds many ciphers: records of others
-//! are counted in a remark, and so are the few of AES-GCM that are about OpenSSL's own calls, not about the
+//! A record with a `Result` must be refused when it is opened. One file contains many ciphers: a remark
+//! counts the records of others, and the few AES-GCM records that test OpenSSL's own calls instead of the
 //! algorithm.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::aead::Alg;
 use crate::verify::Case;
 use crate::verify::aead_case::Expect;
 
-/// What the first attribute of a record can be called, in files of this shape.
+/// Possible names of a record's first attribute in files with this structure.
 const SUBJECTS: [&str; 15] = [
     "Cipher",
     "Digest",
@@ -53,7 +53,7 @@ fn has_any(content: &Content<'_>, names: &[&str]) -> bool {
     attributes.any(|attribute| names.iter().any(|name| attribute.is(name)))
 }
 
-/// The cases of a file, under the names `line12`, ...: where a record begins.
+/// The cases of a file, named `line12`, ... after the line where the record begins.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -72,7 +72,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
                 None => own += 1,
             },
             (Ok(_), Some(subject), None) => *others.entry(name_of(subject)).or_default() += 1,
-            // A title, or what stands between records of other kinds.
+            // A title, or lines between records of other kinds.
             (Ok(attributes), None, None) if !attributes.iter().any(is_part) => {}
             (Ok(attributes), ..) => return Err(attributes[0].problem("a record without its Cipher")),
             (Err(line), ..) => return Err(line.problem("neither `NAME = VALUE` nor a comment")),
@@ -93,7 +93,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     Ok(Decoded::Cases(Vectors::new(cases, remarks)?))
 }
 
-/// AES-GCM by any of its spellings: `aes-128-gcm`, `AES-128-GCM`, `id-aes128-GCM`.
+/// AES-GCM in any of its spellings: `aes-128-gcm`, `AES-128-GCM`, `id-aes128-GCM`.
 fn alg_of(cipher: &str) -> Option<Alg> {
     let letters: String = cipher.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     match letters.strip_prefix("id").unwrap_or(&letters) {
@@ -111,7 +111,7 @@ fn name_of(subject: &Attribute<'_>) -> String {
     subject.name.to_owned()
 }
 
-/// Attributes that say nothing of the result.
+/// Attributes that do not affect the result.
 const PASSED_OVER: [&str; 8] = [
     "Title",
     "Comment",
@@ -123,7 +123,7 @@ const PASSED_OVER: [&str; 8] = [
     "Unapproved",
 ];
 
-/// Attributes of a record that is about something else than the algorithm: its calls, or its use in TLS.
+/// Attributes of a record that is not about the algorithm, but about OpenSSL's calls or its use in TLS.
 const OF_OPENSSL: [&str; 5] = ["NextIV", "TLSAAD", "TLSVersion", "CtrlInit", "KeyBits"];
 
 const PARTS: [&str; 5] = ["Key", "IV", "Tag", "Plaintext", "Ciphertext"];
@@ -132,7 +132,7 @@ fn is_part(attribute: &Attribute<'_>) -> bool {
     PARTS.iter().any(|name| attribute.is(name))
 }
 
-/// None where the record is not about the algorithm.
+/// `None` if the record is not about the algorithm.
 fn record(attributes: &[Attribute<'_>], alg: Alg) -> Result<Option<Case>, Problem> {
     let first = attributes[0];
     let mut parts = [const { None }; PARTS.len()];
@@ -154,13 +154,13 @@ fn record(attributes: &[Attribute<'_>], alg: Alg) -> Result<Option<Case>, Proble
         } else if attribute.is("Result") {
             let word = attribute.value;
             if !word.ends_with("_ERROR") && !word.starts_with("INVALID") {
-                return Err(attribute.in_value(0, format!("{word} is no refusal that is known here")));
+                return Err(attribute.in_value(0, format!("{word} is not a known refusal")));
             }
             refused = true;
         } else if OF_OPENSSL.iter().any(|name| attribute.is(name)) {
             own = true;
         } else if !attribute.is("Cipher") && !PASSED_OVER.iter().any(|name| attribute.is(name)) {
-            return Err(attribute.problem(format!("{} is not known here", attribute.name)));
+            return Err(attribute.problem(format!("{} is unknown", attribute.name)));
         }
     }
     let [key, iv, tag, plaintext, ciphertext] = parts;
@@ -168,13 +168,14 @@ fn record(attributes: &[Attribute<'_>], alg: Alg) -> Result<Option<Case>, Proble
     let key = key.ok_or_else(|| missing("Key"))?;
     let iv = iv.ok_or_else(|| missing("IV"))?;
     let sized = key.len() == alg.key_len();
-    // An IV that is empty is refused either way; all else that cannot be sealed, or begun, is OpenSSL's own.
+    // An empty IV is refused either way; any other record that cannot be sealed, or started, tests OpenSSL
+    // itself.
     if own || refused && (!sized || seals && !iv.is_empty()) {
         return Ok(None);
     }
     if !sized {
         let (key, alg) = (key.len() * 8, alg.key_len() * 8);
-        return Err(first.problem(format!("a key of {key} bits, the cipher's has {alg}")));
+        return Err(first.problem(format!("a key of {key} bits, but the cipher's has {alg}")));
     }
     let parts = Parts {
         key,
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spelling_of_boringssl_is_read_as_well() {
+    fn boringssls_spelling_is_read_as_well() {
         let colons =
             FILE.replace(" = ", ": ").replace("Result: CIPHERUPDATE_ERROR", "Operation: InvalidDecrypt");
         let colons = colons.replace("Operation: DECRYPT\n", "");
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_other_ciphers_are_counted_and_a_file_of_them_is_none_of_ours() {
+    fn records_of_other_ciphers_are_counted_and_a_file_with_only_those_is_not_ours() {
         let ecb = "Cipher = aes-128-ecb\nKey = 00\nPlaintext = 00\nCiphertext = 00\n";
         let mixed = decode_any(format!("{FILE}\n{ecb}\n{ecb}").as_bytes()).unwrap();
         assert_eq!(mixed.remarks, ["records of other algorithms are left out: AES-128-ECB 2"]);
@@ -253,11 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_name_their_line() {
         assert_eq!(broken("IV = 0", "IV = ").unwrap_err().reason, "an odd number of hex digits");
         assert_eq!(broken("Tag = ab", "Tag = zz").unwrap_err().place, "line 8, column 7");
-        assert!(broken("Tag = ", "Label = ").unwrap_err().reason.contains("Label is not known here"));
-        assert!(broken("CIPHERUPDATE_ERROR", "MAYBE").unwrap_err().reason.contains("MAYBE is no refusal"));
+        assert!(broken("Tag = ", "Label = ").unwrap_err().reason.contains("Label is unknown"));
+        assert!(broken("CIPHERUPDATE_ERROR", "MAYBE").unwrap_err().reason.contains("MAYBE is not a known"));
         assert!(
             broken("Operation = DECRYPT", "Operation = WRAP").unwrap_err().reason.contains("neither ENCRYPT")
         );

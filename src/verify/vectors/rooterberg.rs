@@ -1,7 +1,7 @@
 //! The JSON of the Rooterberg project (github.com/bleichenbacher-daniel/Rooterberg) for AEADs: one list of
-//! tests, with the sizes in bits beside the algorithm's name.
+//! tests, with the sizes in bits next to the algorithm's name.
 //!
-//! Members that it does not know are passed over. A count that is not that of the tests is a remark.
+//! Unknown members are ignored. If the declared count differs from the number of tests, that is a remark.
 
 use super::json::Node;
 use super::stray::is_aes_gcm;
@@ -16,14 +16,14 @@ fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testType") && file.contains_key("tests"))
 }
 
-/// The cases of a file, under the names `tc1`, `tc2`, ...
+/// The cases of a file, named `tc1`, `tc2`, ...
 ///
 /// # Errors
 /// What is wrong with the file, and where.
 fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let file = Node::root(file.content.json()?);
     let algorithm = file.member("algorithm")?;
-    // Some of the project's other kinds of tests have no primitive, or a whole object as one.
+    // Some of the project's other kinds of tests have no primitive, or an object in its place.
     let primitive = algorithm.find("primitive")?.and_then(|primitive| primitive.text().ok());
     match primitive {
         Some(primitive) if is_aes_gcm(primitive) => {}
@@ -32,7 +32,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     }
     let test_type = file.member("testType")?;
     if test_type.text()? != "Aead" {
-        return Err(test_type.problem("Aead is expected"));
+        return Err(test_type.problem("expected Aead"));
     }
     let size = |name: &str| algorithm.find(name)?.map(|bits| bits.bits_as_bytes()).transpose();
     let sizes = [("key", size("keySize")?), ("iv", size("ivSize")?), ("tag", size("tagSize")?)];
@@ -42,7 +42,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     if let Some(declared) = file.find("numTests")?.map(|declared| declared.number()).transpose()?
         && declared != cases.len() as u64
     {
-        remarks.push(format!("numTests: {declared} cases are declared, {} are there", cases.len()));
+        remarks.push(format!("numTests: {declared} cases are declared, {} found", cases.len()));
     }
     Ok(Decoded::Cases(Vectors::new(cases, remarks)?))
 }
@@ -53,7 +53,7 @@ fn case(test: &Node<'_>, sizes: &[(&str, Option<u64>)]) -> Result<Case, Problem>
         let bytes = member.bytes()?;
         match sizes.iter().find(|(sized, _)| *sized == name) {
             Some((_, Some(len))) if bytes.len() as u64 != *len => {
-                Err(member.problem(format!("{} bytes, the algorithm declares {len}", bytes.len())))
+                Err(member.problem(format!("{} bytes, but the algorithm declares {len}", bytes.len())))
             }
             _ => Ok(bytes),
         }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_another_count_is_a_remark() {
+    fn errors_name_their_place_and_another_count_is_a_remark() {
         let broken = |from: &str, to: &str| decode_any(FILE.replacen(from, to, 1).as_bytes());
         assert_eq!(broken("\"ivSize\": 96", "\"ivSize\": 128").unwrap_err().place, "tests[0].iv");
         assert_eq!(broken("\"aad\"", "\"add\"").unwrap_err().place, "tests[0].aad");
@@ -109,6 +109,6 @@ mod tests {
         );
         assert!(broken("AesGcm", "AesCcm").unwrap_err().reason.contains("but AesCcm"));
         let remarks = broken("\"numTests\": 2", "\"numTests\": 156").unwrap().remarks;
-        assert_eq!(remarks, ["numTests: 156 cases are declared, 2 are there"]);
+        assert_eq!(remarks, ["numTests: 156 cases are declared, 2 found"]);
     }
 }

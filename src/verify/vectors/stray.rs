@@ -1,25 +1,25 @@
-//! Files that are no vectors of AES-GCM, in a folder of somebody's: which of them may be set aside, and which
-//! must count as unreadable.
+//! Files in a user's folder that are not AES-GCM vectors: decides which may be set aside and which must count
+//! as unreadable.
 //!
-//! A clone of a project holds vectors of a hundred algorithms, documents and programs, and none of them is a
-//! fault. But a damaged file of AES-GCM must not pass for one of them. So a file that no decoder reads is set
-//! aside only where its content or its name says that it is something else, and never where either says
+//! A clone of a project contains vectors of a hundred algorithms, documents and programs, none of which is an
+//! error. But a damaged AES-GCM file must not pass for one of them. A file that no decoder reads is therefore
+//! set aside only if its content or its name says that it is something else, and never if either says
 //! AES-GCM.
 
 use super::text::{clean, is_json, is_utf16};
 
-/// What a file's name says of its algorithm.
+/// The algorithm that a file's name suggests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Named {
     /// AES-GCM.
     AesGcm,
     /// Another one.
     Other(&'static str),
-    /// Nothing.
+    /// None.
     Nothing,
 }
 
-/// Whether an algorithm's name is that of AES-GCM, in any spelling: `AES-GCM`, `AesGcm`, `ACVP-AES-GCM`.
+/// Whether an algorithm's name means AES-GCM, in any spelling: `AES-GCM`, `AesGcm`, `ACVP-AES-GCM`.
 pub fn is_aes_gcm(algorithm: &str) -> bool {
     matches!(letters(algorithm).as_str(), "aesgcm" | "acvpaesgcm" | "aes128gcm" | "aes192gcm" | "aes256gcm")
 }
@@ -28,8 +28,7 @@ fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Relatives of AES-GCM, which have its name in theirs: the part of a name that tells them apart, and what
-/// they are.
+/// Relatives of AES-GCM, whose names contain `gcm`: the distinctive part of the name, and the algorithm.
 const RELATIVES: [(&str, &str); 8] = [
     ("siv", "AES-GCM-SIV"),
     ("xpn", "AES-XPN"),
@@ -41,7 +40,7 @@ const RELATIVES: [(&str, &str); 8] = [
     ("kuznyechik", "Kuznyechik-GCM"),
 ];
 
-/// Algorithms that have nothing of AES-GCM in their names: a part of the name that begins so.
+/// Algorithms without `gcm` in their names: the beginning of a part of the name, and the algorithm.
 const OTHERS: [(&str, &str); 12] = [
     ("chacha", "ChaCha20-Poly1305"),
     ("xchacha", "XChaCha20-Poly1305"),
@@ -57,7 +56,7 @@ const OTHERS: [(&str, &str); 12] = [
     ("rc4", "RC4"),
 ];
 
-/// What a name says of the algorithm; a comment may be such a name as well.
+/// The algorithm that a name suggests; also works for a comment.
 pub fn named(name: &str) -> Named {
     let all = letters(name);
     let lower = name.to_ascii_lowercase();
@@ -79,29 +78,28 @@ pub fn named(name: &str) -> Named {
     other.map_or(Named::Nothing, |(_, algorithm)| Named::Other(algorithm))
 }
 
-/// Ends of the names of documents, programs, pictures and other files that are not vectors, whatever they
-/// mention.
+/// Endings of documents, programs, pictures and other files that are not vectors, whatever they mention.
 const NOT_DATA: &str = " adoc am asm bat bazel bib bzl c cc cfg cjs cmake conf cpp cs css dart diff ex \
     exs gif go gradle groovy h hpp hs htm html ico in ini ipynb java jpeg jpg js jsx kt kts lock log lua m \
     m4 md mjs mk ml mod nix patch pdf php pl pm png proto ps1 pub py pyi rb rs rst s scala sh sol sum svg \
     swift tex toml ts tsx vue webp work xml yaml yml zig ";
 
-/// Beginnings of the names of files that have no ending, or one of their own.
+/// First parts of the names of files that have no ending, or an unusual one.
 const NOT_DATA_STEMS: &str = " authors build changelog changes codeowners contributing contributors copying \
     credits dockerfile gemfile history install license licence makefile news notice owners patents rakefile \
     readme security thanks todo version workspace ";
 
-/// Ends of the names of archives, which nobody opens here.
+/// Endings of archives, which are not opened here.
 const ARCHIVES: &str = " 7z bz2 gz jar rar tar tgz xz zip ";
 
 fn is_one_of(word: &str, list: &str) -> bool {
     !word.is_empty() && !word.contains(' ') && list.contains(&format!(" {word} "))
 }
 
-/// What a file is that could not be read, where it may be set aside; none where it must count as unreadable.
+/// Describes a file that could not be read if it may be set aside; `None` if it must count as unreadable.
 ///
-/// `name` is without the folders, `bytes` are unpacked, and `recognised` says whether one of the formats knew
-/// it.
+/// `name` is without the folders, `bytes` are unpacked, and `recognised` says whether one of the formats
+/// recognised the file.
 pub fn aside(name: &str, bytes: &[u8], recognised: bool) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let (stem, end) = lower.rsplit_once('.').unwrap_or((&lower, ""));
@@ -115,7 +113,7 @@ pub fn aside(name: &str, bytes: &[u8], recognised: bool) -> Option<String> {
         return content.filter(|other| !recognised && !is_aes_gcm(other) && !is_aead(bytes));
     }
     if is_one_of(end, ARCHIVES) {
-        return Some("an archive: unpack it to have it read".into());
+        return Some("an archive: unpack it first".into());
     }
     if name.starts_with('.') {
         return Some("a hidden file".into());
@@ -142,7 +140,7 @@ pub fn aside(name: &str, bytes: &[u8], recognised: bool) -> Option<String> {
     }
 }
 
-/// JSON of a structure that is not known here, or that does not parse.
+/// JSON with an unknown structure, or JSON that does not parse.
 fn json(bytes: &[u8]) -> Option<String> {
     if let Some(algorithm) = declared(bytes) {
         return (!is_aes_gcm(&algorithm)).then_some(algorithm);
@@ -158,7 +156,7 @@ fn json(bytes: &[u8]) -> Option<String> {
     (!lower.contains("gcm") && !vectors).then(|| "JSON without vectors".into())
 }
 
-/// The algorithm that a text of JSON declares before anything else, whether or not the whole of it parses.
+/// The first algorithm that a JSON text declares, whether or not the whole text parses.
 fn declared(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     ["\"algorithm\"", "\"primitive\""].into_iter().find_map(|member| {
@@ -169,14 +167,13 @@ fn declared(bytes: &[u8]) -> Option<String> {
     })
 }
 
-/// Whether a text of JSON is of Wycheproof's schema for AEADs.
+/// Whether a JSON text uses Wycheproof's AEAD schema.
 fn is_aead(bytes: &[u8]) -> bool {
     const SCHEMA: &[u8] = b"\"aead_test_schema";
     bytes.windows(SCHEMA.len()).any(|window| window == SCHEMA)
 }
 
-/// Whether lines begin with the names of a key, of an IV and of a tag: vectors in a format that is not known
-/// here.
+/// Whether there are lines that begin with the names of a key, an IV and a tag: vectors in an unknown format.
 fn labels_vectors(text: &str) -> bool {
     let labelled = |names: &[&str]| {
         text.lines().any(|line| {
@@ -192,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_aes_gcm_one_of_its_relatives_another_algorithm_or_nothing() {
+    fn a_name_suggests_aes_gcm_a_relative_another_algorithm_or_nothing() {
         for ours in [
             "aes_gcm_test.json",
             "gcmDecrypt128.rsp",
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_that_it_is_something_else_is_set_aside_by_that() {
+    fn a_file_that_says_it_is_something_else_is_set_aside_as_that() {
         for (name, text, what) in [
             ("README.md", &b"On AES-GCM."[..], "a document or a program"),
             ("README", b"On AES-GCM.", "a document or a program"),
@@ -264,7 +261,7 @@ mod tests {
             ("chacha20_poly1305.txt", b"KEY: 00\nNONCE: 00\nTAG: 00\n", "ChaCha20-Poly1305"),
             ("x.txt", b"dear diary", "text without vectors"),
             ("x.bin", b"\x80\x81", "neither text nor JSON"),
-            ("x.tar", b"\x80\x81", "an archive: unpack it to have it read"),
+            ("x.tar", b"\x80\x81", "an archive: unpack it first"),
             (".gitattributes", b"*.json text", "a hidden file"),
             ("__init__.pyx", b"", "empty"),
         ] {

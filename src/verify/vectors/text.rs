@@ -1,18 +1,18 @@
-//! Files of text, made ready to decode: the spellings that do no harm are the same from here on.
+//! Text files, prepared for decoding: harmless differences in spelling are removed here.
 //!
 //! A byte-order mark, a ^Z at the end, blanks and tabs at either end of a line, and every kind of line end
-//! (LF, CRLF, CR CR LF, CR alone) mean nothing. UTF-16 is refused by name: nothing else in it would be
+//! (LF, CRLF, CR CR LF, CR alone) have no meaning. UTF-16 is refused by name, since nothing in it would be
 //! legible.
 
 use super::Problem;
 
-/// The bytes without a byte-order mark and without what a ^Z at the end cuts off.
+/// The bytes without a byte-order mark and without a ^Z at the end.
 ///
 /// # Errors
-/// UTF-16 or UTF-32.
+/// The file is UTF-16 or UTF-32.
 pub(super) fn clean(bytes: &[u8]) -> Result<&[u8], Problem> {
     if is_utf16(bytes) {
-        let reason = "the file is UTF-16 (or UTF-32), which is not read here: save it as UTF-8";
+        let reason = "the file is UTF-16 (or UTF-32), which cannot be read: save it as UTF-8";
         return Err(Problem::new("line 1, column 1", reason));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -24,7 +24,7 @@ pub(super) fn clean(bytes: &[u8]) -> Result<&[u8], Problem> {
 
 const CTRL_Z: u8 = 0x1a;
 
-/// Whether every other byte of the beginning is NUL, or a byte-order mark of 16 bits stands there.
+/// Whether the text begins with a 16-bit byte-order mark, or every other of its first bytes is NUL.
 pub(super) fn is_utf16(bytes: &[u8]) -> bool {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return true;
@@ -33,7 +33,8 @@ pub(super) fn is_utf16(bytes: &[u8]) -> bool {
     bytes.len() >= 4 && nul(0) != nul(1) && nul(0) == nul(2) && nul(1) == nul(3)
 }
 
-/// Whether the text is JSON by its first characters: a section of text begins with `[` as well, and a letter.
+/// Whether the text is JSON, judged by its first characters: a text section also begins with `[`, but
+/// followed by a letter.
 pub(super) fn is_json(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_start();
     match bytes.split_first() {
@@ -48,7 +49,7 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
 pub(super) struct Line<'a> {
     /// Counted from 1.
     pub number: usize,
-    /// Where its text begins, counted from 1.
+    /// The column where its text begins, counted from 1.
     pub column: usize,
     /// The text.
     pub text: &'a str,
@@ -57,7 +58,7 @@ pub(super) struct Line<'a> {
 /// The lines of a text.
 ///
 /// # Errors
-/// Where it is not UTF-8.
+/// The place at which it is not UTF-8.
 pub(super) fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, Problem> {
     let mut lines = Vec::new();
     let (mut rest, mut number) = (bytes, 1);
@@ -66,13 +67,13 @@ pub(super) fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, Problem> {
         let (line, tail) = rest.split_at(end);
         let text = str::from_utf8(line).map_err(|e| {
             let place = format!("line {number}, column {}", e.valid_up_to() + 1);
-            Problem::new(place, "neither text (UTF-8) nor a compressed file that is known here")
+            Problem::new(place, "neither UTF-8 text nor a known compressed format")
         })?;
         let column = text.len() - text.trim_start().len() + 1;
         lines.push(Line { number, column, text: text.trim() });
         let returns = tail.iter().take_while(|b| **b == b'\r').count();
         let feed = tail.get(returns) == Some(&b'\n');
-        // Before a line feed, carriage returns belong to it; elsewhere each ends a line.
+        // Before a line feed, carriage returns belong to it; otherwise each ends a line.
         number += if feed { 1 } else { returns };
         if !feed && returns > 1 {
             lines.push(Line { number: number - 1, column: 1, text: "" });
@@ -83,7 +84,7 @@ pub(super) fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, Problem> {
 }
 
 impl<'a> Line<'a> {
-    /// A complaint about this line.
+    /// An error about this line.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem::new(format!("line {}, column {}", self.number, self.column), reason)
     }
@@ -133,43 +134,43 @@ pub(super) struct Attribute<'a> {
 }
 
 impl Attribute<'_> {
-    /// Whether it has this name, in upper or lower case.
+    /// Whether it has this name, ignoring case.
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// A complaint about the name.
+    /// An error about the name.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem::new(format!("line {}, column {}", self.line, self.name_column), reason)
     }
 
-    /// A complaint about the value, `offset` characters into it.
+    /// An error about the value, `offset` characters into it.
     pub fn in_value(&self, offset: usize, reason: impl Into<String>) -> Problem {
         Problem::new(format!("line {}, column {}", self.line, self.value_column + offset), reason)
     }
 
-    /// The number that the value is.
+    /// The value as a number.
     pub fn number(&self) -> Result<u64, Problem> {
         self.value.parse().map_err(|_| self.in_value(0, "not a number"))
     }
 
-    /// The number of bytes that the value is in bits.
+    /// The value, given in bits, as a number of bytes.
     pub fn bits_as_bytes(&self) -> Result<u64, Problem> {
         let bits: u64 = self.value.parse().map_err(|_| self.in_value(0, "not a number of bits"))?;
         if bits.is_multiple_of(8) { Ok(bits / 8) } else { Err(self.in_value(0, "not whole bytes")) }
     }
 
-    /// What stands between quotes, where the value is quoted: those characters are the bytes.
+    /// The text between the quotes, if the value is quoted: its characters are the bytes.
     pub fn quoted(&self) -> Option<&str> {
         self.value.strip_prefix('"')?.strip_suffix('"')
     }
 
-    /// The bytes that the value stands for: hex digits, or characters between quotes.
+    /// The bytes of the value: hex digits, or quoted characters.
     pub fn bytes(&self) -> Result<Vec<u8>, Problem> {
         self.quoted().map_or_else(|| self.hex(self.value, 0), |text| Ok(text.as_bytes().to_vec()))
     }
 
-    /// The bytes that a part of the value stands for as hex digits.
+    /// Decodes a part of the value as hex.
     pub fn hex(&self, digits: &str, offset: usize) -> Result<Vec<u8>, Problem> {
         hex::decode(digits).map_err(|e| match e {
             hex::FromHexError::InvalidHexCharacter { c, index } => {
@@ -180,7 +181,7 @@ impl Attribute<'_> {
     }
 }
 
-/// Runs of attributes without an empty line between them; comments do not part them, sections do.
+/// Runs of attributes without an empty line in between. Sections separate them, comments do not.
 pub(super) fn stanzas<'a>(lines: &[Line<'a>]) -> Vec<Vec<Line<'a>>> {
     let parted = lines.split(|line| line.text.is_empty() || line.text.starts_with('['));
     let stanzas = parted.map(|run| run.iter().filter(|line| !line.is_comment()).copied().collect());
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_at_either_end_are_taken_off_and_utf_16_is_named() {
+    fn marks_at_either_end_are_removed_and_utf_16_is_named() {
         assert_eq!(clean(b"\xef\xbb\xbfa\n").unwrap(), b"a\n");
         assert_eq!(clean(b"a\n\x1a").unwrap(), b"a");
         assert_eq!(clean(b"a\x1ab\x1a\r\n").unwrap(), b"a\x1ab");
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_its_value_are_found_whatever_stands_between_them() {
+    fn a_name_and_its_value_are_found_whatever_separates_them() {
         for text in ["IV=00ff", "IV = 00ff", "IV:00ff", "  IV\t=\t00ff ", "IV  =  00FF"] {
             let attribute = lines(text.as_bytes()).unwrap()[0].attribute().unwrap();
             assert!(attribute.is("iv"), "{text}");

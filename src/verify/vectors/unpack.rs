@@ -1,18 +1,18 @@
-//! Files of vectors that are stored compressed: Zstandard frames.
+//! Files of vectors that are stored compressed, as Zstandard frames.
 
 use std::borrow::Cow;
 use std::io::Read;
 
 use super::Problem;
 
-/// More than any file of vectors holds: a compressed file may not fill the memory.
+/// More than any file of vectors contains, so a compressed file cannot fill the memory.
 const MAX_UNPACKED_LEN: u64 = 256 * 1024 * 1024;
 
-/// The bytes themselves, or what they unpack to when they begin with a Zstandard frame: every frame, one
-/// after the other (RFC 8878, 3).
+/// The bytes themselves, or, if they begin with a Zstandard frame, the content of all frames, one after the
+/// other (RFC 8878, 3).
 ///
 /// # Errors
-/// A frame that does not unpack, bytes after a frame that are no other one, more than 256 MiB in all.
+/// A frame that does not unpack, other bytes after a frame, or more than 256 MiB in all.
 pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     if !bytes.starts_with(&MAGIC) {
@@ -24,7 +24,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     while !rest.is_empty() {
         if !rest.starts_with(&MAGIC) {
             let at = bytes.len() - rest.len();
-            return Err(broken(&format!("from byte {at} on it is no Zstandard frame")));
+            return Err(broken(&format!("from byte {at} on, it is not a Zstandard frame")));
         }
         let frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|e| broken(&e))?;
         let room = MAX_UNPACKED_LEN + 1 - unpacked.len() as u64;
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_is_unpacked_and_what_follows_them_is_refused() {
+    fn every_frame_is_unpacked_and_trailing_bytes_are_refused() {
         let one = &include_bytes!("../../../vectors/nist/gcmDecrypt128.rsp.zst")[..];
         let text = unpack(one).unwrap();
         assert_eq!(unpack(&[one, one].concat()).unwrap(), [&text[..], &text[..]].concat());

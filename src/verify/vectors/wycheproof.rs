@@ -1,8 +1,9 @@
 //! Wycheproof's JSON for AEADs: `aead_test_schema_v1.json` of the C2SP project, and the schema before it.
 //!
-//! Members that it does not know are passed over; those that it needs must be there, of the right type and of
-//! the length that their group declares. Files of other algorithms, of whatever schema, are told by their
-//! member `algorithm`. A count that is not that of the cases is a remark: files are trimmed for bug reports.
+//! Unknown members are ignored; required ones must be present, and have the right type and the length that
+//! their group declares. Files of other algorithms, in any schema, are recognised by their member
+//! `algorithm`. If the declared count differs from the number of cases, that is a remark, because files are
+//! trimmed for bug reports.
 
 use super::json::Node;
 use super::stray::is_aes_gcm;
@@ -18,7 +19,7 @@ fn known(content: &Content<'_>) -> bool {
     content.object().is_some_and(|file| file.contains_key("testGroups"))
 }
 
-/// The cases of a file, under the names `tc1`, `tc2`, ...
+/// The cases of a file, named `tc1`, `tc2`, ...
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -32,7 +33,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     match algorithm.text()? {
         ours if is_aes_gcm(ours) => {}
         other if is_aead && super::stray::named(name) == super::stray::Named::AesGcm => {
-            return Err(algorithm.problem(format!("the file is called {name}, its algorithm {other}")));
+            return Err(algorithm.problem(format!("the file is called {name}, but its algorithm is {other}")));
         }
         other => return Ok(Decoded::Other(other.into())),
     }
@@ -50,9 +51,9 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     match file.find("numberOfTests")?.map(|declared| declared.number()).transpose()? {
         Some(declared) if declared == there => {}
         Some(declared) => {
-            remarks.push(format!("numberOfTests: {declared} cases are declared, {there} are there"))
+            remarks.push(format!("numberOfTests: {declared} cases are declared, {there} found"))
         }
-        None => remarks.push(format!("numberOfTests is missing: {there} cases are there")),
+        None => remarks.push(format!("numberOfTests is missing: {there} cases found")),
     }
     Ok(Decoded::Cases(Vectors::new(cases, remarks)?))
 }
@@ -76,7 +77,7 @@ impl Sizes {
             return Err(key.problem("AES keys have 128, 192 or 256 bits"));
         }
         if sizes.tag > TAG_LEN as u64 {
-            return Err(tag.problem("a GCM tag has 128 bits at most"));
+            return Err(tag.problem("a GCM tag has at most 128 bits"));
         }
         Ok(sizes)
     }
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_short_anywhere_is_refused_with_line_and_column() {
+    fn a_file_truncated_anywhere_is_refused_with_line_and_column() {
         let text = real();
         for end in (1..text.len() - 3).step_by(text.len() / 50) {
             let problem = refused(&text[..end]);
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_members_are_passed_over_and_no_cases_is_an_error() {
+    fn unknown_members_are_ignored_and_no_cases_is_an_error() {
         let more = real().replacen("\"tcId\": 1,", "\"tcId\": 1, \"colour\": {\"red\": []},", 1);
         assert_eq!(read(&more).unwrap().cases.len(), 316);
         let none = r#"{"algorithm":"AES-GCM","numberOfTests":0,"testGroups":[]}"#;
@@ -174,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_not_that_of_the_cases_is_a_remark() {
+    fn a_count_that_differs_from_the_number_of_cases_is_a_remark() {
         let other = read(&real().replacen("\"numberOfTests\": 316", "\"numberOfTests\": 9", 1)).unwrap();
         assert_eq!(other.cases.len(), 316);
-        assert_eq!(other.remarks, ["numberOfTests: 9 cases are declared, 316 are there"]);
+        assert_eq!(other.remarks, ["numberOfTests: 9 cases are declared, 316 found"]);
         let none = read(&real().replacen("\"numberOfTests\": 316,", "", 1)).unwrap();
-        assert_eq!(none.remarks, ["numberOfTests is missing: 316 cases are there"]);
+        assert_eq!(none.remarks, ["numberOfTests is missing: 316 cases found"]);
     }
 
     #[test]

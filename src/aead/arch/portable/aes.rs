@@ -1,15 +1,15 @@
 //! AES (FIPS 197) on eight blocks at once, bitsliced and fixsliced.
 //!
-//! Word `n` holds bit `n` of every byte: lane `c` of it those of column `c`, in which bit `8 row + block`
-//! belongs to that row of that block. The loops run over the lanes, so that a compiler makes vectors of them
-//! wherever a target has any. ShiftRows is never carried out: after round `r` row `n` stands `r n` columns
-//! from its place, and MixColumns and the round keys follow it there (Adomnicai and Peyrin, "Fixslicing
+//! Word `n` holds bit `n` of every byte. Its lane `c` holds the bits of column `c`, where bit `8 row + block`
+//! belongs to that row of that block. The loops run over the lanes, so that the compiler can vectorise them
+//! for any target with vectors. ShiftRows is never performed: after round `r`, row `n` is `r n` columns away
+//! from its place, and MixColumns and the round keys account for that (Adomnicai and Peyrin, "Fixslicing
 //! AES-like Ciphers", 2020).
 
 use super::sbox::sub_bytes;
 use crate::aead::lanes::Plain;
 
-/// Blocks that go through AES at once.
+/// The number of blocks that go through AES at once.
 pub(super) const BLOCKS: usize = 8;
 
 /// Eight bitsliced blocks.
@@ -20,7 +20,7 @@ type Slices = [[u32; 4]; 8];
 #[repr(C, align(16))]
 pub(in crate::aead::arch) struct RoundKey {
     bytes: u128,
-    /// The same for eight blocks, its rows where this round's are.
+    /// The same for eight blocks, with its rows shifted like those of the state in this round.
     slices: Slices,
 }
 
@@ -28,9 +28,9 @@ pub(in crate::aead::arch) struct RoundKey {
 unsafe impl Plain for RoundKey {}
 
 impl RoundKey {
-    /// The key of round `round`; that of round 0 is added to the blocks as they come.
+    /// The key of round `round`; the key of round 0 is added to the blocks before slicing.
     pub(super) fn new(bytes: u128, round: usize) -> Self {
-        // Backwards by `round` is forwards by three times that.
+        // Shifting back `round` times is the same as shifting forward three times as often.
         let moved = shift_rows(bytes, 3 * round);
         Self { bytes, slices: pack(&[moved; BLOCKS]) }
     }
@@ -42,7 +42,7 @@ impl RoundKey {
     }
 }
 
-/// Takes blocks, to which the key of round 0 was added, through all the rounds.
+/// Takes blocks, with the key of round 0 already added, through all rounds.
 #[inline(never)]
 pub(super) fn encrypt<const ROUNDS: usize>(blocks: &mut [u128; BLOCKS], keys: &[RoundKey]) {
     let mut s = pack(blocks);
@@ -69,7 +69,7 @@ pub(super) fn encrypt<const ROUNDS: usize>(blocks: &mut [u128; BLOCKS], keys: &[
     }
 }
 
-/// One round by itself, MixColumns left out where it is the `LAST`.
+/// A single round, without MixColumns if it is the `LAST`.
 pub(super) fn one_round<const LAST: bool>(blocks: [u128; 4], key: &RoundKey) -> [u128; 4] {
     let mut eight = [0; BLOCKS];
     for (to, block) in eight.iter_mut().zip(blocks) {
@@ -86,16 +86,16 @@ pub(super) fn one_round<const LAST: bool>(blocks: [u128; 4], key: &RoundKey) -> 
     core::array::from_fn(|i| blocks[i] ^ key.bytes)
 }
 
-/// The S-box on each byte of a word.
+/// Applies the S-box to each byte of a word.
 pub(super) fn sub_word(word: u32) -> u32 {
     const BITS: u32 = 0x0101_0101;
     let after = sub_bytes(core::array::from_fn(|n| word >> n & BITS));
     (0..8).fold(0, |word, n| word | (after[n] & BITS) << n)
 }
 
-/// SubBytes, MixColumns and AddRoundKey with row `n` `n TURN` columns from its place.
+/// SubBytes, MixColumns and AddRoundKey, with row `n` `n TURN` columns away from its place.
 ///
-/// Not inlined: so the loops are still loops when the compiler looks for vectors.
+/// Not inlined, so that the loops are still loops when the vectoriser runs.
 #[inline(never)]
 fn round<const TURN: usize>(s: &mut Slices, key: &Slices) {
     let mut below = [[0; 4]; 8];
@@ -138,13 +138,13 @@ fn last_round(s: &mut Slices, key: &Slices) {
     }
 }
 
-/// Each column becomes the one `BY` to its right.
+/// Replaces each column with the one `BY` columns to its right.
 #[inline(always)]
 fn columns<const BY: usize>(word: [u32; 4]) -> [u32; 4] {
     [word[BY % 4], word[(BY + 1) % 4], word[(BY + 2) % 4], word[(BY + 3) % 4]]
 }
 
-/// ShiftRows (FIPS 197, 5.1.2) that many times: row `n` moves left by `n times` columns.
+/// ShiftRows (FIPS 197, 5.1.2) applied `times` times: row `n` moves left by `n times` columns.
 #[inline(always)]
 fn shift_rows(block: u128, times: usize) -> u128 {
     const ROW: u128 = 0x0000_00ff_0000_00ff_0000_00ff_0000_00ff;
@@ -154,7 +154,7 @@ fn shift_rows(block: u128, times: usize) -> u128 {
     })
 }
 
-/// Blocks to slices.
+/// Converts blocks to slices.
 #[inline(always)]
 fn pack(blocks: &[u128; BLOCKS]) -> Slices {
     let mut s = [[0; 4]; 8];
@@ -167,7 +167,7 @@ fn pack(blocks: &[u128; BLOCKS]) -> Slices {
     s
 }
 
-/// Slices to blocks.
+/// Converts slices to blocks.
 #[inline(always)]
 fn unpack(mut s: Slices) -> [u128; BLOCKS] {
     transpose(&mut s);
@@ -180,9 +180,9 @@ fn unpack(mut s: Slices) -> [u128; BLOCKS] {
     blocks
 }
 
-/// Bit `j` of each byte of word `i` becomes bit `i` of that byte of word `j`.
+/// Moves bit `j` of each byte of word `i` to bit `i` of the same byte of word `j`.
 ///
-/// Not inlined: where the compiler sees what the words are made of, it makes no vectors.
+/// Not inlined: if the compiler sees how the words are computed, it does not vectorise.
 #[inline(never)]
 fn transpose(s: &mut Slices) {
     for (shift, low) in [(1, 0x5555_5555), (2, 0x3333_3333), (4, 0x0f0f_0f0f)] {
@@ -204,14 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_return_the_blocks_they_were_made_of() {
+    fn unpacking_slices_returns_the_packed_blocks() {
         let blocks =
             core::array::from_fn(|i| (0x0123_4567_89ab_cdef_u128 << 50).wrapping_mul(2 * i as u128 + 1));
         assert_eq!(unpack(pack(&blocks)), blocks);
     }
 
     #[test]
-    fn rounds_together_are_rounds_one_by_one() {
+    fn all_rounds_at_once_equal_single_rounds() {
         let keys: [RoundKey; 15] =
             core::array::from_fn(|r| RoundKey::new(0x9e37_79b9_7f4a_7c15_u128.wrapping_pow(3 + r as u32), r));
         let start: [u128; BLOCKS] = core::array::from_fn(|i| u128::MAX / (2 * i as u128 + 3));

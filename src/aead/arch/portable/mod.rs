@@ -1,9 +1,9 @@
-//! Plain integer arithmetic, for any CPU. Constant-time by construction: no branch and no index depends on a
-//! key, a message or a hash; it relies on the CPU multiplying integers in constant time.
+//! Plain integer arithmetic, for any CPU. Constant-time by construction, if the CPU multiplies integers in
+//! constant time: no branch and no index depends on a key, a message or a hash.
 //!
-//! AES takes eight blocks at once, bitsliced, through all rounds: from blocks to bits and back costs as much
-//! as a round. No intrinsics: the loops are such that a compiler makes vectors of them where the target has
-//! any.
+//! AES takes eight bitsliced blocks through all rounds at once, because converting blocks to slices and back
+//! costs as much as a round. There are no intrinsics: the loops are written so that the compiler can
+//! vectorise them.
 
 use crate::aead::key::Key;
 use crate::aead::lanes::{Block, Lanes};
@@ -31,11 +31,11 @@ type Vector = [u128; 4];
 pub(super) enum State {
     /// Before a round.
     Within(Vector),
-    /// After the last one.
+    /// After the last round.
     Through(Vector),
 }
 
-// Each method is safe code, but for the two that go through a pointer.
+// All methods are safe code, except for accesses through pointers.
 impl Lanes for Portable {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = None;
@@ -130,7 +130,7 @@ impl Lanes for Portable {
         State::Within(add(v, [key.block(); 4]))
     }
 
-    /// No message is taken by single rounds; `all_rounds` is quicker.
+    /// Not used on messages: `all_rounds` is faster for them.
     #[inline(always)]
     unsafe fn round(s: State, key: &RoundKey) -> State {
         match s {
@@ -247,7 +247,7 @@ impl Lanes for Portable {
     }
 }
 
-/// Block by block.
+/// Adds block by block.
 #[inline(always)]
 fn add(a: Vector, b: Vector) -> Vector {
     core::array::from_fn(|i| a[i] ^ b[i])

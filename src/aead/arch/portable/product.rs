@@ -1,11 +1,11 @@
-//! Carry-less products (GHASH, SP 800-38D, 6.4) from integer products, which are assumed to take the same
-//! time for all numbers.
+//! Carry-less products (GHASH, SP 800-38D, 6.4) computed with integer multiplication, which is assumed to be
+//! constant-time.
 //!
-//! In a number of which every fourth bit may be set, a product's counts have four bits each, so no carry
-//! reaches the next bit that counts, and the lowest bit of a count is what the carry-less product has there.
-//! 64 bits are four such numbers, and Karatsuba's method, twice, makes 9 products of them, not 16; once more,
-//! 27 for 128 bits. Products of several blocks are added up before the other bits of their counts are
-//! cleared: once for them all.
+//! If only every fourth bit of two numbers may be set, their integer product consists of 4-bit counts, so no
+//! carry reaches the next count, and the lowest bit of each count is the bit of the carry-less product. A
+//! 64-bit word splits into four such numbers. Two levels of Karatsuba's method need 9 products of these
+//! instead of 16; a third level, for 128 bits, needs 27. The products of several blocks are added up before
+//! the upper bits of their counts are cleared, once for all of them.
 
 use crate::aead::lanes::Plain;
 
@@ -15,21 +15,21 @@ const CLASS: u64 = 0x1111_1111_1111_1111;
 /// A word to multiply by.
 #[derive(Clone, Copy)]
 struct Factor {
-    /// Its four classes of bits, and their sums as Karatsuba's method has them. Without the highest bit of
-    /// each: 15 are summed up at most, and 16 would reach the next bit that counts.
+    /// Its four classes of bits, and their sums for Karatsuba's method, without the highest bit of each
+    /// class: a count may be at most 15, and 16 would carry into the next count.
     classes: [u64; 9],
-    /// All ones for each of those bits that is set.
+    /// For each class, all ones if its highest bit is set.
     highest: [u64; 4],
 }
 
-/// An element to multiply by: its low word, its high word, the sum of both.
+/// An element to multiply by: its low word, its high word, and their sum.
 #[derive(Clone, Copy)]
 pub(in crate::aead::arch) struct Power([Factor; 3]);
 
 // SAFETY: integers.
 unsafe impl Plain for Power {}
 
-/// A sum of products by factors.
+/// A sum of products of words.
 #[derive(Clone, Copy)]
 struct Sum {
     classes: [u128; 9],
@@ -69,7 +69,7 @@ impl Product {
         self.0[2].add(low ^ high, &h.0[2]);
     }
 
-    /// The element that the sum is in the bit order of POLYVAL (RFC 8452, 3).
+    /// The sum, reduced to an element in the bit order of POLYVAL (RFC 8452, 3).
     #[inline(never)]
     pub(super) fn reduce(&self) -> u128 {
         let [low, high, middle] = [self.0[0].value(), self.0[1].value(), self.0[2].value()];
@@ -96,7 +96,7 @@ impl Sum {
         }
     }
 
-    /// The carry-less sum, of 127 bits.
+    /// The carry-less sum, 127 bits long.
     #[inline(always)]
     fn value(&self) -> u128 {
         let kept: [u128; 9] =
@@ -111,8 +111,8 @@ impl Sum {
     }
 }
 
-/// The classes of a word's bits that `mask` keeps, as Karatsuba's method wants them: two, their sum, the
-/// other two, their sum, and the sums of these with those.
+/// The classes of those bits of a word that `mask` keeps, in the order for Karatsuba's method: two classes,
+/// their sum, the other two, their sum, and the sums of the first three with the second three.
 #[inline(always)]
 fn classes(word: u64, mask: u64) -> [u64; 9] {
     let [a, b, c, d] = [word & mask, word >> 1 & mask, word >> 2 & mask, word >> 3 & mask];
@@ -125,11 +125,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_of_products_is_the_schoolbook_one() {
+    fn a_sum_of_products_matches_schoolbook_multiplication() {
         let schoolbook = |x: u64, y: u64| {
             (0..64).filter(|bit| y >> bit & 1 == 1).fold(0, |sum, bit| sum ^ (u128::from(x) << bit))
         };
-        // All ones make the counts as large as they get.
+        // All ones make the counts as large as possible.
         let edges =
             [0, 1, 15 << 60, u64::MAX, CLASS, CLASS << 3, 0x8000_0000_0000_0001, 0x0123_4567_89ab_cdef];
         let mut checked = 0;

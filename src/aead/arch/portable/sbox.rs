@@ -1,10 +1,10 @@
 //! The AES S-box (FIPS 197, 5.1.1) as a circuit, so that no table is read at a secret index.
 //!
-//! The one of 115 gates by Boyar and Peralta ("A new combinational logic minimization technique with
-//! applications to cryptology", 2009), with its names: `x0` and `s0` are the highest bits. The later one of
-//! 113 gates was 1 % quicker.
+//! This is the circuit of 115 gates by Boyar and Peralta ("A new combinational logic minimization technique
+//! with applications to cryptology", 2009), with its names: `x0` and `s0` are the highest bits. The later
+//! circuit of 113 gates was 1 % faster.
 
-/// The S-box of as many bytes as a word has bits: bit `n` of each byte is in word `n`.
+/// Applies the S-box to as many bytes as a word has bits: bit `n` of each byte is in word `n`.
 #[inline(always)]
 pub(super) fn sub_bytes(bits: [u32; 8]) -> [u32; 8] {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = bits;
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_becomes_what_the_standard_says() {
+    fn every_byte_maps_as_the_standard_defines() {
         for first in (0..=255u8).step_by(32) {
             // 32 bytes at once, one in each bit of the words.
             let bits = core::array::from_fn(|n| {

@@ -1,4 +1,4 @@
-//! Conversations with a worker that is no process.
+//! Conversations with a worker in this process.
 
 use super::*;
 use crate::measure::worker::protocol::{CAPABILITIES, MINOR};
@@ -96,7 +96,7 @@ fn a_slice_ends_with_the_pass_that_reaches_its_time() {
         }
     }
     let mut session = session(&[]);
-    // No pass takes as long as this clock costs, so each counts as its error.
+    // Every pass is shorter than this clock's overhead, so each counts as the clock's error.
     session.clock = Clock { grain_ns: 1.0, overhead_ns: 1e12 };
     assert_eq!(answers_of(&mut session, &[HELLO, PREPARE]).len(), 2);
     session.slots.get_mut(&0).unwrap().batch = Box::new(Counted);
@@ -136,14 +136,35 @@ fn batches_are_kept_in_slots_and_replaced() {
 }
 
 #[test]
+fn buffers_are_moved_and_their_batch_stays_right() {
+    for path in ["seal/aes-256-gcm/64", "open/aes-256-gcm/64", "seal/record/64", "open/record/64"] {
+        let mut lines = vec![PREPARE.replace("seal/aes-256-gcm/64", path)];
+        for offset in [0, 64, 4032, 64] {
+            lines.push(format!(r#"{{"command":"run","arena_offset":{offset},"stack_offset":16}}"#));
+            lines.push(r#"{"command":"check"}"#.to_owned());
+        }
+        let told = answers(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(told.len(), lines.len());
+        for pair in told[1..].chunks(2) {
+            let [Answer::Ran { .. }, Answer::Checked { .. }] = pair else { panic!("{path}: {told:?}") };
+        }
+    }
+    let told = answers(&[
+        r#"{"command":"prepare","workload":"nonce","engine":"sealmark"}"#,
+        r#"{"command":"run","arena_offset":64}"#,
+    ]);
+    assert_eq!(error(&told[1]), (Fault::Command, "the buffers of nonce cannot be moved"));
+}
+
+#[test]
 fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
     let place = |of: &str, offset: &str, at: u32| {
         format!(r#"{{"command":"{of}","{offset}":{at},"workload":"nonce","engine":"sealmark"}}"#)
     };
     let cases = [
         (r#"{"command":"fly"}"#.to_owned(), Fault::Command, "unknown variant `fly`"),
-        ("{\"command\":".to_owned(), Fault::Command, "this is no command: EOF"),
-        ("\"run\"".to_owned(), Fault::Command, "this is no command"),
+        ("{\"command\":".to_owned(), Fault::Command, "this is not a command: EOF"),
+        ("\"run\"".to_owned(), Fault::Command, "this is not a command"),
         (r#"{"command":"run","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"check","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
         (r#"{"command":"tails","slot":7}"#.to_owned(), Fault::Command, "nothing is prepared in slot 7"),
@@ -155,8 +176,8 @@ fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
         (PREPARE.replace(":3}", ":3,\"slot\":256}"), Fault::Command, "the last one is 255"),
         (place("prepare", "stack_offset", 8), Fault::Command, "a multiple of 16 below 4096, not 8"),
         (place("run", "stack_offset", 4096), Fault::Command, "a multiple of 16 below 4096, not 4096"),
-        (place("prepare", "arena_offset", 64), Fault::Command, "the capability `arena_offset`"),
-        (place("run", "arena_offset", 0), Fault::Command, "the capability `arena_offset`"),
+        (place("prepare", "arena_offset", 4096), Fault::Command, "an arena offset is a multiple of 64"),
+        (place("run", "arena_offset", 16), Fault::Command, "a multiple of 64 below 4096, not 16"),
     ];
     let mut lines: Vec<&str> = cases.iter().map(|(line, ..)| line.as_str()).collect();
     lines.extend([PREPARE, r#"{"command":"run"}"#]);
@@ -174,7 +195,7 @@ fn a_wrong_engine_is_not_prepared_and_its_slot_is_empty() {
     for (defect, reason) in [
         (Defect::FlipsTag, "tag"),
         (Defect::Unavailable, "it was told not to be"),
-        (Defect::Unsupported, "does not offer what seal/aes-256-gcm/64 calls"),
+        (Defect::Unsupported, "does not support the calls of seal/aes-256-gcm/64"),
     ] {
         let broken = Broken::with(defect);
         let prepare = PREPARE.replace("\"sealmark\"", &format!("{:?}", broken.name()));
@@ -214,6 +235,34 @@ fn a_newer_driver_of_the_same_major_version_is_understood() {
         ],
     );
     assert!(matches!(told[2], Answer::Ran { operations: 3, .. }), "{told:?}");
+}
+
+#[test]
+fn a_sampling_in_turns_waits_for_each_step_and_ends_where_nobody_lets_it_go_on() {
+    const GO: &str = r#"{"command":"go"}"#;
+    let in_turns = SAMPLE.replace("\"rounds\":1", "\"rounds\":2,\"turns\":true");
+    assert_eq!(error(&answers(&[GO])[0]), (Fault::Command, "no sampling is waiting for its turn"));
+    // To prepare, for each of two rounds, and to check.
+    let told = answers(&[&in_turns, GO, GO, GO, GO, r#"{"command":"end"}"#]);
+    let waits: Vec<_> =
+        (0..told.len()).filter(|&at| told[at] == Answer::Waiting).map(|at| &told[at + 1]).collect();
+    let [Answer::At { .. }, Answer::Sampling { .. }, Answer::Sampling { .. }, Answer::Sampling { .. }] =
+        waits[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(told[told.len() - 2..], [Answer::Sampled, Answer::Ended]);
+    for rest in [&[GO][..], &[GO, "nonsense"], &[GO, r#"{"command":"end"}"#]] {
+        let mut told = 0;
+        let mut tell = |_| {
+            told += 1;
+            Ok(())
+        };
+        let lines = [&[HELLO, &in_turns][..], rest].concat().join("\n");
+        let result = session(&[]).serve(&mut lines.as_bytes(), &mut tell);
+        assert!(matches!(result, Err(Error::Worker(_))), "{rest:?}: {result:?}");
+        assert!(told > 4, "it had begun");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Greetings: which version each side speaks, what a worker can do, and whether that is enough.
+//! Greetings: the protocol version of each side, a worker's capabilities, and whether they suffice.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Both sides must have the same.
+/// The major version, which must be equal on both sides.
 pub const MAJOR: u32 = 1;
-/// Counts what was added within [`MAJOR`].
-pub const MINOR: u32 = 0;
+/// The minor version, which counts additions within [`MAJOR`].
+pub const MINOR: u32 = 1;
 
 /// The capability of the command `prepare`.
 pub const PREPARE: &str = "prepare";
@@ -22,26 +22,29 @@ pub const SAMPLE: &str = "sample";
 pub const CYCLES: &str = "cycles";
 /// The capability of the member `stack_offset`.
 pub const STACK_OFFSET: &str = "stack_offset";
-/// The capability of the member `arena_offset`. No worker of this version has it.
+/// The capability of the member `arena_offset`. Version 1.0 lacks it.
 pub const ARENA_OFFSET: &str = "arena_offset";
 
-/// What a worker of this program can do.
-pub const CAPABILITIES: [&str; 7] = [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET];
+/// The capability of the member `turns` of a job, and of the command `go`. Version 1.0 lacks it.
+pub const TURNS: &str = "turns";
 
-/// Which protocol a side speaks, and what it can do.
+/// The capabilities of a worker of this program.
+pub const CAPABILITIES: [&str; 9] =
+    [PREPARE, RUN, CHECK, TAILS, SAMPLE, CYCLES, STACK_OFFSET, ARENA_OFFSET, TURNS];
+
+/// The protocol version and the capabilities of one side.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Hello {
     /// Must be the same on both sides.
     pub major: u32,
-    /// The higher one knows everything that the lower one does.
+    /// A higher minor version includes everything of a lower one.
     pub minor: u32,
     /// The program and its version.
     pub program: String,
-    /// What a worker can do: its commands, and members that not every worker obeys. Nothing when absent; a
-    /// driver has none.
+    /// A worker's capabilities: its commands, and the optional members that it supports. A driver has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
-    /// Whether the measuring thread keeps to one core, for a person to read; absent from a driver.
+    /// Whether the measuring thread is pinned to a core, in words. Absent from a driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinning: Option<String>,
 }
@@ -59,7 +62,7 @@ impl Hello {
         Self { capabilities, pinning: Some(pinning), ..Self::of_driver() }
     }
 
-    /// Whether a driver of this program can work with that worker, of which it needs these capabilities.
+    /// Checks that a driver of this program can work with that worker and that it has these capabilities.
     ///
     /// # Errors
     /// [`Misfit`].
@@ -80,7 +83,7 @@ impl Hello {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misfit {
-    /// Its protocol is another one.
+    /// Its major version differs.
     #[error(
         "{program} speaks version {major}.{minor} of the worker protocol, and this program {MAJOR}.{MINOR}: \
          they must have the same first number"

@@ -1,4 +1,4 @@
-//! Jobs of sampling, and their rows.
+//! Sampling jobs, and their rows.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,15 @@ pub struct Job {
     pub seed: u64,
     /// Rounds of each workload.
     pub rounds: u32,
-    /// Timed nanoseconds of each engine in a round.
+    /// Timed nanoseconds per engine and round.
     pub target_ns: f64,
+    /// Whether the worker waits for a `go` before each step: the preparation of some workloads, a round of
+    /// each, or their checks. So a driver can have several workers take turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turns: bool,
 }
 
-/// Nanoseconds of single operations in one process.
+/// Quantiles of single operations in one process.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantiles {
@@ -35,31 +39,32 @@ pub enum Quantiles {
 pub struct Measured {
     /// The engine.
     pub engine: String,
-    /// The lower quartile of the passes: nanoseconds for one operation; absent where there is an error.
+    /// Nanoseconds per operation, the lower quartile of the passes in the quiet rounds. Absent if there is an
+    /// error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ns: Option<f64>,
     /// Why there is no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The same as `ns` in cycles of the core.
+    /// `ns` in core cycles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<f64>,
-    /// Of single operations; absent where the workload does not ask for it.
+    /// Quantiles of single operations. Absent where the workload does not ask for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tails: Option<Quantiles>,
-    /// The buffers that were walked through.
+    /// The buffers that the operations cycled through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arena: Option<Arena>,
-    /// Threads that shared the work; absent where the workload is of one thread by its nature.
+    /// Threads that shared the work. Absent for single-threaded workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
-    /// What one pass may be off by, in parts of it, where that is more than one in a hundred.
+    /// The clock's error as a fraction of one pass, where it exceeds 0.01.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error: Option<f64>,
 }
 
 impl Measured {
-    /// An engine, its time or why there is none, and nothing else.
+    /// An engine and its time, or the reason for having none.
     pub fn new(engine: &str, ns: Result<f64, String>) -> Self {
         let engine = engine.to_owned();
         let (ns, error) = match ns {
@@ -72,12 +77,12 @@ impl Measured {
     /// The time, or why there is none.
     ///
     /// # Errors
-    /// The row's own; and where it has neither, or a time that none can have.
+    /// The row's own error, or one for a row with neither a time nor an error, or with an impossible time.
     pub fn time(&self) -> Result<f64, String> {
         match (self.ns, &self.error) {
             (_, Some(why)) => Err(why.clone()),
             (Some(ns), None) if ns > 0.0 => Ok(ns),
-            (Some(ns), None) => Err(format!("a worker process measured {ns} ns, which is no time")),
+            (Some(ns), None) => Err(format!("a worker process measured {ns} ns, which is not a valid time")),
             (None, None) => Err("a worker process gave neither a time nor a reason".into()),
         }
     }

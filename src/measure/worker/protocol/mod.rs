@@ -1,9 +1,9 @@
-//! The worker protocol, version 1.0: how a driver tells a worker process what to measure.
+//! The worker protocol, version 1.1: how a driver tells a worker process what to measure.
 //!
-//! One JSON object a line: [`Command`]s go to the worker's standard input, [`Answer`]s come from its standard
-//! output. A line has at most [`LINE_LEN`](crate::measure::worker::line::LINE_LEN) bytes. A worker lives
-//! until `end`, or until its input ends. Both kinds are told apart by their first member, and `sealmark
-//! schema worker` prints the JSON schema of a line.
+//! Each line is one JSON object: [`Command`]s go to the worker's standard input, [`Answer`]s come from its
+//! standard output. A line has at most [`LINE_LEN`](crate::measure::worker::line::LINE_LEN) bytes. A worker
+//! runs until `end`, or until its input ends. The first member of a line names the command or answer, and
+//! `sealmark schema worker` prints the JSON schema of a line.
 //!
 //! | command | members | answers |
 //! |---|---|---|
@@ -12,22 +12,23 @@
 //! | `run` | [`Slice`] | `ran`: whole passes of that batch, and their time |
 //! | `check` | `slot` | `checked`: the last pass was right, and no forgery is opened |
 //! | `tails` | `slot` | `tails`: quantiles of operations that were timed one by one |
-//! | `sample` | [`Job`] | `clock`; a workload at a time `at` each engine, `sampling`, `workload`; `sampled` |
+//! | `sample` | [`Job`] | `clock`; `at` each engine; `sampling` each round; `workload`, in order; `sampled` |
+//! | `go` | | goes on with a `sample` that takes `turns`, after each `waiting`; no answer of its own |
 //! | `end` | | `ended`; the worker exits with 0 |
 //!
-//! Rules, for whoever writes another worker or driver:
-//! - `hello` comes first. The driver says its version, the worker answers with its own, whatever the driver's
-//!   is. Major versions must be equal. Within one, commands, members and capabilities are only added, so the
-//!   older side decides: a driver asks for nothing that `capabilities` does not list.
-//! - Members that are not known are ignored. Members that may be absent say so below.
-//! - A worker answers `error` to a command that it does not know, cannot read or cannot carry out, and goes
-//!   on. Its `cause` says whose fault that is.
-//! - A driver ends a worker that sends anything else than the table allows, keeps silent for too long, or
-//!   dies. What the worker was doing then has that as its error.
+//! Rules for other implementations of a worker or driver:
+//! - `hello` comes first. The driver states its version, and the worker answers with its own, whatever the
+//!   driver's is. Major versions must be equal. Within a major version, commands, members and capabilities
+//!   are only added. A driver uses nothing that `capabilities` does not list.
+//! - Unknown members are ignored. Members that may be absent say so below.
+//! - A worker answers `error` to a command that it does not know, cannot read or cannot carry out, and
+//!   continues. The answer's `cause` says whose fault that is.
+//! - A driver gives up on a worker that sends anything the table does not allow, is silent for too long, or
+//!   dies. That becomes the error of the work in progress.
 //!
-//! `prepare`, `run`, `check` are for drivers that compare two programs in alternating slices, and decide
-//! themselves how much each slice does. `sample` interleaves engines within one process, where their ratios
-//! are most exact.
+//! `prepare`, `run` and `check` serve drivers that compare two programs in alternating slices and control the
+//! length of each slice. `sample` interleaves engines within one process, which gives the most reliable
+//! ratios.
 
 mod hello;
 mod job;
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::hello::{
     ARENA_OFFSET, CAPABILITIES, CHECK, CYCLES, Hello, MAJOR, MINOR, Misfit, PREPARE, RUN, SAMPLE,
-    STACK_OFFSET, TAILS,
+    STACK_OFFSET, TAILS, TURNS,
 };
 pub use self::job::{Job, Measured, Quantiles};
 pub use self::slice::{Place, Prepare, SLOTS, Slice};
@@ -46,17 +47,18 @@ use crate::measure::{Arena, ClockInfo};
 
 /// The name and version of the schema of a line.
 pub const SCHEMA: &str = "sealmark.worker/1";
-/// What a driver tells a worker.
+/// A command of a driver to a worker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Greets the worker. Must come first.
     Hello(Hello),
-    /// Makes a batch of a workload on an engine ready in a slot, in the place of an earlier one.
+    /// Prepares a batch of a workload on an engine in a slot, replacing an earlier one.
     Prepare(Prepare),
     /// Runs a slice of the batch in a slot.
     Run(Slice),
-    /// Compares what the last pass left with the judge's results, and offers forgeries to what opens.
+    /// Compares the results of the last pass with the reference's, and offers forgeries to workloads that
+    /// open.
     Check {
         /// The slot; 0 when absent.
         #[serde(default)]
@@ -70,25 +72,27 @@ pub enum Command {
     },
     /// Measures workloads on engines that take turns in shuffled rounds.
     Sample(Job),
+    /// Continues a sampling that waits for its turn.
+    Go,
     /// Ends the worker.
     End,
 }
 
-/// What a worker answers.
+/// An answer of a worker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// Who the worker is.
+    /// The worker's greeting.
     Hello(Hello),
-    /// The batch is ready: it was run until it was warm, and was right.
+    /// The batch is ready: it was run until it was warm, and its results were right.
     Prepared {
         /// The slot.
         slot: u32,
         /// Operations of one pass.
         operations: u64,
-        /// Nanoseconds of the quickest of the passes that warmed it up.
+        /// Nanoseconds of the fastest warm-up pass.
         pass_ns: f64,
-        /// The buffers that it walks through; absent where it has none.
+        /// The buffers that it cycles through; absent where it has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arena: Option<Arena>,
     },
@@ -96,15 +100,15 @@ pub enum Answer {
     Ran {
         /// The slot.
         slot: u32,
-        /// Operations that were done: whole passes.
+        /// Operations run, in whole passes.
         operations: u64,
-        /// Nanoseconds of these operations together. What restores the batch before each pass is not in it.
+        /// Nanoseconds for all of these operations, without the resets before each pass.
         ns: f64,
-        /// The same in cycles of the core; absent unless asked for.
+        /// The same in core cycles; absent unless asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cycles: Option<f64>,
     },
-    /// The last pass was right, and no forgery was opened. Else the answer is an error.
+    /// The last pass was right, and no forgery was opened. Otherwise the answer is an error.
     Checked {
         /// The slot.
         slot: u32,
@@ -116,30 +120,33 @@ pub enum Answer {
         /// Their quantiles.
         quantiles: Quantiles,
     },
-    /// Sampling begins, with this clock.
+    /// Sampling starts, with this clock.
     Clock(ClockInfo),
-    /// The worker is about to touch this engine alone: if it dies, this engine is to blame.
+    /// The worker is about to run this engine on its own. If it dies, this engine is to blame.
     At {
         /// The workload's path.
         workload: String,
         /// The engine's name.
         engine: String,
     },
-    /// The worker is about to run every engine of this workload in turn.
+    /// The worker is about to run every engine of this workload in turn: to warm up, in each of the rounds,
+    /// which take turns with those of other workloads, or for the check after the last.
     Sampling {
         /// The workload's path.
         workload: String,
     },
-    /// A workload is done. Workloads come in the order of the job.
+    /// A workload is finished. Workloads come in the order of the job.
     Workload {
         /// Its path.
         workload: String,
-        /// One for each engine that offers it.
+        /// One row per engine that supports it.
         rows: Vec<Measured>,
-        /// Nanoseconds for a cycle of the core meanwhile: the lower quartile of the passes.
+        /// Nanoseconds per core cycle meanwhile, the lower quartile of the passes in the quiet rounds.
         cycle_ns: f64,
     },
-    /// Every workload of the job is done.
+    /// The worker waits for `go` before it takes the next step of a job with `turns`.
+    Waiting,
+    /// Every workload of the job is finished.
     Sampled,
     /// The worker is about to exit.
     Ended,
@@ -147,7 +154,7 @@ pub enum Answer {
     Error {
         /// Whose fault that is.
         cause: Fault,
-        /// What was wrong, for a person to read.
+        /// What was wrong, in words.
         why: String,
     },
 }
@@ -166,13 +173,13 @@ pub enum Line {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The command's: it is unknown, malformed, out of order or more than this worker can do.
+    /// The command's: it is unknown, malformed, out of order or beyond this worker's capabilities.
     Command,
     /// There is no such workload or engine.
     Unknown,
     /// The engine's: it is wrong, or cannot run here.
     Engine,
-    /// Another one, of a later version.
+    /// A cause that a later version added.
     #[serde(other)]
     Other,
 }
@@ -183,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// The names that the first member of these lines may have.
+    /// The possible values of the first member of these lines.
     fn names(schema: &schemars::Schema, tag: &str) -> Vec<String> {
         let variants = schema.as_value()["oneOf"].as_array().expect("one of its variants");
         let name =
@@ -199,7 +206,7 @@ mod tests {
             (names(&schema_for!(Command), "command"), names(&schema_for!(Answer), "answer"));
         let first: Vec<_> = table.iter().filter_map(|row| row.split('`').nth(1)).collect();
         assert_eq!(commands, first);
-        assert_eq!(answers.len(), 12);
+        assert_eq!(answers.len(), 13);
         let rest = text.split("pub const SCHEMA").next().expect("the documentation");
         for name in answers {
             assert!(rest.contains(&format!("`{name}`")), "{name}");
@@ -209,7 +216,7 @@ mod tests {
     #[test]
     fn a_capability_is_a_command_or_a_member() {
         let schema = serde_json::to_string(&schema_for!(Line)).unwrap();
-        for capability in CAPABILITIES.iter().chain(&[ARENA_OFFSET]) {
+        for capability in CAPABILITIES {
             assert!(schema.contains(&format!("\"{capability}\"")), "{capability}");
         }
     }
@@ -246,7 +253,7 @@ mod tests {
         assert_eq!(row(Some(2.0), Some("wrong")), Err("wrong".into()));
         assert!(row(None, None).is_err_and(|why| why.contains("neither a time nor a reason")));
         for ns in [0.0, -1.0, f64::NAN] {
-            assert!(row(Some(ns), None).is_err_and(|why| why.contains("which is no time")), "{ns}");
+            assert!(row(Some(ns), None).is_err_and(|why| why.contains("which is not a valid time")), "{ns}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A file of workloads, and the workloads that each of its entries expands to: ops x algorithms x sizes.
+//! A file of workloads. Each entry expands to workloads: ops x algorithms x sizes.
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::scheme::Scheme;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    /// How many workloads it expands to, where there is one scheme.
+    /// The number of workloads that it expands to if there is one scheme.
     #[cfg_attr(not(test), expect(dead_code, reason = "a declaration that the tests hold the file to"))]
     pub(super) cases: usize,
     workload: Vec<Entry>,
@@ -22,11 +22,11 @@ pub(super) struct File {
 struct Entry {
     /// Names of kinds.
     ops: Vec<String>,
-    /// `aes-256-gcm` and the like, or what the operation works on. Empty where there is nothing to name, and
-    /// where every scheme is meant.
+    /// Ciphers, such as `aes-256-gcm`, or other objects of the operation. Empty where there is nothing to
+    /// name, and for entries that cover every scheme.
     #[serde(default)]
     algorithms: Vec<String>,
-    /// Bytes of a message, or how many items there are.
+    /// Bytes of a message, or the number of items.
     #[serde(default)]
     sizes: Vec<usize>,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct Entry {
     offset: usize,
     #[serde(default)]
     tails: bool,
-    /// Ends the path, where what else sets the workload apart does not show in it.
+    /// The end of the path, for workloads that would otherwise share one.
     #[serde(default)]
     variant: String,
     arena: Option<Level>,
@@ -45,19 +45,19 @@ struct Entry {
     why: String,
 }
 
-/// Messages of a call, where nothing is said of it.
+/// The default number of messages per call.
 const fn one() -> usize {
     1
 }
 
 impl File {
-    /// Reads the text of a file of that name.
+    /// Parses the text of a file of that name.
     pub(super) fn decode(name: &str, text: &str) -> Result<Self, CatalogError> {
         let refused = |error| CatalogError::Decode { file: name.into(), error: Box::new(error) };
         toml::from_str(text).map_err(refused)
     }
 
-    /// Every workload that it asks for, on these schemes where every scheme is meant.
+    /// Every workload that it expands to. Entries that cover every scheme expand to these schemes.
     pub(super) fn expand(
         self,
         name: &str,
@@ -139,7 +139,7 @@ impl Entry {
     }
 }
 
-/// What is known instead of a kind that is not: those of that name, or else all.
+/// The known kinds to list for an unknown one: those of the same name, or else all.
 fn unknown(file: &str, op: &str, on: &str, kinds: &[&'static dyn Kind]) -> CatalogError {
     let words = |kind: &&dyn Kind| match kind.subject() {
         Subject::Cipher => format!("{} (aes-256-gcm and the like)", kind.name()),

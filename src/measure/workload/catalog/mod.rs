@@ -1,7 +1,7 @@
 //! The suites: `benches/workloads/*.toml`, expanded to workloads.
 //!
-//! Each file declares how many workloads it expands to. Every suite holds those below it: quick, standard,
-//! full.
+//! Each file declares how many workloads it expands to. The suites are quick, standard and full, and each
+//! includes the ones before it.
 
 mod entry;
 
@@ -14,20 +14,20 @@ use crate::measure::workload::kind::Kind;
 use crate::measure::workload::{Workload, kinds};
 use crate::scheme::{Scheme, schemes};
 
-/// How much is measured.
+/// How much to measure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Suite {
     /// AES-256-GCM, its latencies and batches, records, keys and nonces: about a minute.
     Quick,
-    /// And the other key sizes, and more lengths.
+    /// The other key sizes as well, and more lengths.
     Standard,
     /// Everything.
     Full,
 }
 
 impl Suite {
-    /// Every suite, each within the next.
+    /// Every suite, from the smallest to the largest.
     pub const ALL: [Self; 3] = [Self::Quick, Self::Standard, Self::Full];
 
     /// Its name: `quick`, `standard`, `full`.
@@ -50,24 +50,24 @@ impl Suite {
     }
 }
 
-/// Every workload of the files for our own schemes, in the order of the files.
+/// Every workload of the files, for our own schemes, in the order of the files.
 pub fn workloads() -> &'static [Workload] {
     Catalog::ours().workloads()
 }
 
-/// The workload of that path, of those for our own schemes.
+/// The workload with that path, among those for our own schemes.
 pub fn find(path: &str) -> Option<&'static Workload> {
     Catalog::ours().find(path)
 }
 
-/// Workloads that are called by their paths.
+/// Workloads by path.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     workloads: Vec<Workload>,
 }
 
 impl Catalog {
-    /// Those of the files, for our own schemes.
+    /// The workloads of the files, for our own schemes.
     pub fn ours() -> &'static Arc<Self> {
         static OURS: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
             let ours = Catalog::of(&schemes());
@@ -76,10 +76,10 @@ impl Catalog {
         &OURS
     }
 
-    /// Those of the files, with each kind for every scheme on these.
+    /// The workloads of the files, with entries that cover every scheme expanded to these schemes.
     ///
     /// # Errors
-    /// [`CatalogError::Twice`] where two schemes have one name.
+    /// [`CatalogError::Twice`] if two schemes have the same name.
     pub fn of(schemes: &[&'static dyn Scheme]) -> Result<Self, CatalogError> {
         Self::read(&FILES, &kinds(), schemes)
     }
@@ -87,7 +87,7 @@ impl Catalog {
     /// Reads files, each with its name.
     ///
     /// # Errors
-    /// [`CatalogError`], where a file is not right.
+    /// [`CatalogError`] if a file is malformed.
     pub fn read(
         files: &[(&str, &str)],
         kinds: &[&'static dyn Kind],
@@ -105,17 +105,17 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// All of them, in the order of the files.
+    /// All workloads, in the order of the files.
     pub fn workloads(&self) -> &[Workload] {
         &self.workloads
     }
 
-    /// The workload of that path.
+    /// The workload with that path.
     pub fn find(&self, path: &str) -> Option<&Workload> {
         self.workloads.iter().find(|w| w.path == path)
     }
 
-    /// Those of a suite, in the order of the files.
+    /// The workloads of a suite, in the order of the files.
     pub fn suite(&self, suite: Suite) -> impl Iterator<Item = &Workload> {
         self.workloads.iter().filter(move |w| w.suite <= suite)
     }
@@ -133,7 +133,7 @@ pub enum CatalogError {
         /// Where, and why.
         error: Box<toml::de::Error>,
     },
-    /// No kind of workload has this name and works on this.
+    /// No kind of workload has this name and subject.
     #[error(
         "{file}: no kind of workload is called {op:?} and works on {on:?}: the kinds of that name, or \
          else all, are {known}"
@@ -141,22 +141,22 @@ pub enum CatalogError {
     UnknownKind {
         /// The file.
         file: String,
-        /// What stands among its `ops`.
+        /// The entry in its `ops`.
         op: String,
-        /// What stands among its `algorithms`; empty where there are none.
+        /// The entry in its `algorithms`; empty if there is none.
         on: String,
-        /// Names of kinds, and what they work on.
+        /// Names of known kinds, with their subjects.
         known: String,
     },
-    /// An arena is asked for, and operations of this kind walk through no buffers.
-    #[error("{file}: {path} walks through no buffers, so it has no arena: leave `arena` out")]
+    /// An arena is requested, but operations of this kind use no buffers.
+    #[error("{file}: {path} uses no buffers and so has no arena: leave `arena` out")]
     NoArena {
         /// The file.
         file: String,
         /// The workload.
         path: String,
     },
-    /// Two workloads have one path.
+    /// Two workloads have the same path.
     #[error("{file}: there are two workloads {path}: give one of them a `variant`")]
     Twice {
         /// The file.
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(own.count(), 4);
     }
 
-    /// A file of one entry with these members.
+    /// A file with one entry that has these members.
     fn row(members: &str) -> String {
         format!("cases = 1\n[[workload]]\n{members}\nsuite = \"quick\"\nwhy = \"x\"\n")
     }
@@ -293,7 +293,7 @@ mod tests {
                 row("ops = [\"seal\"]\nalgorithms = [\"rot-13\"]"),
                 "are seal (aes-256-gcm and the like), seal (record)",
             ),
-            (row("ops = [\"nonce\"]\narena = \"L1\""), "nonce walks through no buffers"),
+            (row("ops = [\"nonce\"]\narena = \"L1\""), "nonce uses no buffers"),
         ] {
             let error = read(&text).unwrap_err().to_string();
             assert!(error.starts_with("own.toml: ") && error.contains(part), "{error}");

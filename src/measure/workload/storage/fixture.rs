@@ -1,5 +1,5 @@
-//! Stored values and a sidecar of many keys, in memory, so that what is timed is this crate's work and no
-//! medium's.
+//! Stored values and a sidecar of many keys, in memory, so that the time is that of this crate and not of a
+//! storage medium.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use crate::scheme::storage::{
     self, Budget, LocalKek, Purpose, SEALED_OVERHEAD, Sealer, Sidecar, StateCache, sidecar,
 };
 
-/// What the kinds of this folder work on.
+/// The subject of the kinds of this folder.
 pub(in crate::measure) const SUBJECT: &str = "storage";
 
-/// What the scheme refused while a workload was made ready.
+/// The error for the scheme's refusal while a workload was prepared.
 pub(in crate::measure) fn refused(error: storage::Error) -> Error {
     Error::Scheme { scheme: SUBJECT.into(), refusal: Box::new(error) }
 }
 
-/// The id of the key of values.
+/// The id of the key for values.
 pub(in crate::measure) const VALUE_KEY_ID: u32 = 7;
-/// Where every value lies.
+/// The store key of every value.
 pub(in crate::measure) const USER_KEY: &[u8; 16] = b"user/0123456789a";
-/// When it was written.
+/// The timestamp of every value.
 pub(in crate::measure) const COMMIT_TS: u64 = 1 << 40;
 
 fn cipher(engine: &'static dyn Engine) -> Result<Cipher, Error> {
@@ -82,7 +82,7 @@ pub(in crate::measure) fn slot_len(workload: &Workload) -> usize {
 pub(in crate::measure) const FILE: &str = "/data/keys.json";
 /// The node.
 pub(in crate::measure) const NODE: u64 = 7;
-/// What the keys are for.
+/// The purpose of the keys.
 pub(in crate::measure) const PURPOSE: Purpose = Purpose::Storage;
 
 fn dek(key_id: u32) -> [u8; DEK_LEN] {
@@ -91,7 +91,7 @@ fn dek(key_id: u32) -> [u8; DEK_LEN] {
     dek
 }
 
-/// The key that keys are wrapped with.
+/// The key that wraps the other keys.
 pub(in crate::measure) fn kek() -> Result<Arc<LocalKek>, Error> {
     LocalKek::new(&[0x4b; 32]).map(Arc::new).map_err(refused)
 }
@@ -114,7 +114,7 @@ pub(in crate::measure) fn sidecar_of(kek: &LocalKek, keys: u32) -> Result<Sideca
     Ok(Sidecar { active_storage: keys, raft_applied_index: 1, keys: keys_by_name, ..Sidecar::default() })
 }
 
-/// That the keystore has the keys 1 to `last`, and that each seals as another engine's does.
+/// Checks that the keystore has the keys 1 to `last`, and that each seals as another engine does.
 pub(in crate::measure) fn all_loaded(
     keystore: &Keystore,
     last: u32,

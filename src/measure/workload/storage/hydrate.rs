@@ -1,6 +1,7 @@
-//! `hydrate`: loading every key of a sidecar, as a node does that starts.
+//! `hydrate`: loading every key of a sidecar, as a starting node does.
 //!
-//! Each operation leaves a keystore of every key, each of which seals right; a reset leaves no keystore.
+//! Each operation leaves a keystore with every key, and each key must seal correctly; a reset drops the
+//! keystore.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::scheme::storage::load::hydrate;
 use crate::scheme::storage::{LocalKek, Sidecar};
 use crate::timing::Timed;
 
-/// Keys loaded in one pass, where they are loaded many at once.
+/// The number of keys loaded in one pass.
 const LOADED_KEYS: usize = 5_000;
 
 /// Unwraps and loads every key of a sidecar.
@@ -64,7 +65,7 @@ struct Hydrates {
     refused: usize,
 }
 
-/// `count` times all of so many keys are unwrapped and loaded.
+/// Unwraps and loads all of `keys` keys, `count` times.
 fn hydrates(engine: &'static dyn Engine, keys: u32, count: usize) -> Result<Hydrates, Error> {
     let kek = kek()?;
     let sidecar = sidecar_of(&kek, keys)?;

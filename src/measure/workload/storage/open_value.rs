@@ -1,7 +1,7 @@
 //! `open_value`: the storage scheme's whole read path around one record.
 //!
-//! What a reader does with an authentic value; it allocates its result. Each call leaves the message that it
-//! read; a reset leaves nothing.
+//! This is what a reader does with an authentic value; it allocates the result. Each call leaves the message
+//! that it read; a reset drops it.
 
 use std::hint::black_box;
 
@@ -20,7 +20,7 @@ use crate::scheme::storage::value::read;
 use crate::scheme::storage::{Clear, Form};
 use crate::timing::Timed;
 
-/// Reads a value that is authentic.
+/// Reads an authentic value.
 pub(super) struct OpenValue;
 
 impl Kind for OpenValue {

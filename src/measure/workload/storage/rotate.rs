@@ -1,8 +1,9 @@
 //! `rotate`: applying the log entry that makes another key the active one.
 //!
-//! The disk and the registry are in memory, so that what is timed is this crate's work and not a medium's. A
-//! rotation's entry comes encoded, as out of the log; the first adds to as many keys as the workload says.
-//! Each operation leaves its own key on disk and loaded, the last one active; a reset leaves the node before.
+//! The disk and the registry are in memory, so the time is this crate's and not a storage medium's. A
+//! rotation's entry is encoded, as it is in the log. Before the first rotation there are as many keys as the
+//! workload says. Each operation leaves its own key on disk and loaded, the last one active; a reset restores
+//! the node.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Kind for Rotate {
         Size::Items
     }
 
-    /// Each adds a key, and there shall not be many more than the workload says.
+    /// Only a few: each adds a key, and the total should stay close to the workload's number.
     fn default_count(&self, _: &Workload) -> usize {
         2
     }
@@ -74,7 +75,7 @@ struct Rotates {
     halted: usize,
 }
 
-/// `count` rotations, one after the other, on a node that has so many keys.
+/// `count` rotations in a row, on a node with that many keys.
 fn rotates(engine: &'static dyn Engine, keys: u32, count: usize) -> Result<Rotates, Error> {
     let kek = kek()?;
     let before = Recorder::with_dir("/data");

@@ -1,8 +1,8 @@
 //! `seal_value`: the storage scheme's whole write path around one record.
 //!
-//! Writing checks the user key, asks the gate, takes a nonce, counts it, finds the key, composes key and AAD,
-//! and seals with the value header before it. Each call leaves a stored value that reads as its own message;
-//! a reset leaves zeros.
+//! A write checks the user key, asks the gate, takes a nonce, counts it, finds the key, composes key and AAD,
+//! and seals with the value header in front. Each call writes a stored value that reads back as its own
+//! message; a reset writes zeros.
 
 use std::hint::black_box;
 

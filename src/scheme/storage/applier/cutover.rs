@@ -1,4 +1,4 @@
-//! The two cut-overs: values, then log entries, are sealed from here on.
+//! The two cut-overs: from here on values, then log entries, are sealed.
 
 use super::super::registry::Registry;
 use super::super::wire::Rotation;
@@ -13,7 +13,7 @@ impl Applier {
         if is_done(&before, index) {
             check_left(&before, Purpose::Storage, new.dek_id)?;
             if before.storage_envelope_cutover_index == index {
-                // This entry it was, and no stale one or one that came again: only that registered its
+                // This was the entry that cut over, not a stale or repeated one: only this one registered its
                 // proposer.
                 Registry(&*self.store).ensure(&new.proposer)?;
             }
@@ -31,7 +31,7 @@ impl Applier {
 
     pub(super) fn enable_raft(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
         if index == 0 {
-            return Err(Error::Apply("log entries cannot be sealed from index 0 on"));
+            return Err(Error::Apply("log entries cannot be sealed from index 0"));
         }
         check_cutover(new, Purpose::Raft)?;
         let before = keys.sidecar.read()?;
@@ -61,13 +61,13 @@ impl Applier {
 
 fn check_cutover(new: &Rotation, purpose: Purpose) -> Result<(), Error> {
     if new.purpose != purpose {
-        return Err(Error::Apply("a cut-over is for another purpose than its key"));
+        return Err(Error::Apply("the cut-over's purpose differs from its key's"));
     }
     if !new.wrapped.is_empty() {
         return Err(Error::Apply("a cut-over brings a key"));
     }
     if new.proposer.dek_id != new.dek_id {
-        return Err(Error::Apply("the proposer's row is of another key"));
+        return Err(Error::Apply("the proposer's row is for another key"));
     }
     Ok(())
 }

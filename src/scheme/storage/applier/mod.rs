@@ -1,9 +1,9 @@
-//! Applying log entries to sidecar, keystore and registry, in the order of spec §8.
+//! Applies log entries to sidecar, keystore and registry, in the order of spec §8.
 //!
-//! elastickv `internal/encryption/applier.go`. Any failure halts: the caller must not go on to the next
-//! entry. What was applied before is applied again after a restart and must then change nothing; the
-//! reference resets an epoch or halts there, ours does neither (the rule `replay-is-done` of the scheme's
-//! docs).
+//! Follows elastickv `internal/encryption/applier.go`. Any failure halts: the caller must not continue with
+//! the next entry. After a restart, entries that were already applied are applied again and must then change
+//! nothing. The reference resets an epoch or halts in that case; ours does neither (the rule `replay-is-done`
+//! in the scheme's docs).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,14 +24,14 @@ use crate::timing::wall::{self, Clock};
 
 mod cutover;
 
-/// What is needed to change keys; a node has all of it, or only keeps the registry.
+/// The means to change keys. A node has all of them, or only maintains the registry.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    /// Unwraps the data keys that come in the log.
+    /// Unwraps the data keys that arrive in the log.
     pub kek: Arc<dyn Kek>,
-    /// Where they are loaded.
+    /// Holds the unwrapped data keys.
     pub keystore: Arc<Keystore>,
-    /// Where they are kept, wrapped.
+    /// Stores the wrapped data keys.
     pub sidecar: Arc<SidecarFile>,
 }
 
@@ -66,7 +66,7 @@ impl Identity {
     }
 }
 
-/// Called with the active raft key and the cut-over index when entries are to be sealed under that key.
+/// Called with the active raft key and the cut-over index whenever entries are to be sealed under that key.
 pub type Installer = Box<dyn Fn(u32, u64) -> Result<(), Error> + Send + Sync>;
 
 /// Why an entry was not applied. The engine stops before the next one and does not count this one as applied.
@@ -75,11 +75,11 @@ pub type Installer = Box<dyn Fn(u32, u64) -> Result<(), Error> + Send + Sync>;
 pub struct Halt {
     /// The entry's index.
     pub index: u64,
-    /// What stopped it.
+    /// The error that stopped it.
     pub cause: Error,
 }
 
-/// Applies entries, one after the other.
+/// Applies entries in order.
 pub struct Applier {
     keys: Option<Keys>,
     pub(super) store: Arc<dyn Store>,
@@ -87,17 +87,16 @@ pub struct Applier {
     cache: Arc<StateCache>,
     installers: Vec<Installer>,
     clock: Arc<dyn Clock>,
-    /// The last epoch that the registry had of this node, by key, when this process began.
+    /// This node's last epoch by key, as the registry had it when this process started.
     own_rows: HashMap<u32, u16>,
 }
 
 impl Applier {
-    /// An applier that knows what the sidecar says, where there is one, and what the registry has of this
-    /// node so far.
+    /// An applier that starts from the sidecar, if there is one, and from this node's rows in the registry.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], but for a file that is not there; as [`Registry::of_node`];
-    /// [`Error::SidecarMissing`] where there are keys to be changed, no sidecar, and rows of this node.
+    /// Those of [`SidecarFile::read`], except for a missing file; those of [`Registry::of_node`];
+    /// [`Error::SidecarMissing`] if keys can be changed and there are rows of this node, but no sidecar.
     pub fn new(keys: Option<Keys>, store: Arc<dyn Store>, identity: Identity) -> Result<Self, Error> {
         let own_rows = Registry(&*store).of_node(identity.full_node_id)?;
         let (cache, installers, clock) = (Arc::default(), Vec::new(), Arc::new(wall::System));
@@ -114,11 +113,11 @@ impl Applier {
         Ok(applier)
     }
 
-    /// Calls `installer` as well, whenever log entries are to be sealed under another key, and all of them
-    /// now, where they are already.
+    /// Adds an installer: it is called whenever log entries are to be sealed under another key. If entries
+    /// are already sealed, all installers are called now.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], and the installer's.
+    /// Those of [`SidecarFile::read`], and the installer's.
     pub fn with_installer(mut self, installer: Installer) -> Result<Self, Error> {
         self.installers.push(installer);
         if let Some(sidecar) = self.sidecar()? {
@@ -127,7 +126,7 @@ impl Applier {
         Ok(self)
     }
 
-    /// Takes the time of a new key from `clock`: for published vectors.
+    /// Takes a new key's creation time from `clock`, for published vectors.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -139,20 +138,20 @@ impl Applier {
         &self.cache
     }
 
-    /// What is on the disk, where there is a sidecar.
+    /// The sidecar on the disk, if there is one.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`], but for a file that is not there.
+    /// Those of [`SidecarFile::read`], except for a missing file.
     pub fn sidecar(&self) -> Result<Option<Sidecar>, Error> {
         self.keys.as_ref().map_or(Ok(None), |keys| keys.sidecar.find())
     }
 
-    /// That a snapshot which a running node has taken over, and whose store is this one's by now, did not
-    /// bring what this node has no keys for; the write path then sees the registry as it is.
+    /// Checks a snapshot that a running node has installed and whose content is now in its store: it must not
+    /// require keys that this node lacks. Afterwards the write path sees the registry's new state.
     ///
     /// # Errors
-    /// As [`guards::check_snapshot_cutover`]; for a node without keys as [`missing::check_store`]. The node
-    /// must stop.
+    /// Those of [`guards::check_snapshot_cutover`]; for a node without keys those of
+    /// [`missing::check_store`]. The node must then stop.
     pub fn restored(&self, snapshot: &SnapshotHeader) -> Result<(), Error> {
         let sidecar = self.sidecar()?;
         let cutover = sidecar.as_ref().map_or(0, |sidecar| sidecar.raft_envelope_cutover_index);
@@ -163,8 +162,8 @@ impl Applier {
         }
     }
 
-    /// That what the entry brings is what the sidecar has, where it is one that brings keys and was applied
-    /// before.
+    /// Checks that the keys in an entry that was applied before are those in the sidecar. Entries that bring
+    /// no keys pass.
     ///
     /// # Errors
     /// [`Error::SidecarInconsistent`]; the KEK's own.
@@ -172,7 +171,9 @@ impl Applier {
         let Some(keys) = &self.keys else { return Ok(()) };
         let check = |purpose, key_id, wrapped: &[u8]| {
             check_brought(keys, sidecar, purpose, key_id, wrapped).map_err(|error| match error {
-                Error::Apply(_) => Error::SidecarInconsistent("the log brought other keys than it has"),
+                Error::Apply(_) => {
+                    Error::SidecarInconsistent("the log brought keys that differ from its own")
+                }
                 other => other,
             })
         };
@@ -193,7 +194,7 @@ impl Applier {
         self.identity
     }
 
-    /// Applies the entry at that log index, opcode first; whether it was one of this scheme.
+    /// Applies the entry at that log index, opcode first; returns whether it was one of this scheme's.
     ///
     /// # Errors
     /// [`Halt`].
@@ -224,7 +225,7 @@ impl Applier {
         }
     }
 
-    /// What changes keys; only a node with the flag and a KEK has it.
+    /// The means to change keys; only a node with the flag and a KEK has them.
     pub(super) fn keys(&self) -> Result<&Keys, Error> {
         self.keys.as_ref().ok_or(Error::KekNotConfigured)
     }
@@ -234,7 +235,7 @@ impl Applier {
             return Err(Error::Apply("storage and raft have the same key id"));
         }
         if new.rows.iter().any(|row| ![new.storage_id, new.raft_id].contains(&row.dek_id)) {
-            return Err(Error::Apply("a row is of a key that the bootstrap does not bring"));
+            return Err(Error::Apply("a row is for a key that the bootstrap does not bring"));
         }
         let registry = Registry(&*self.store);
         let before = keys.sidecar.find()?;
@@ -249,7 +250,8 @@ impl Applier {
             }
         }
         if done.is_some() || is_bootstrapped(before.as_ref(), new)? {
-            // Its rows may be missing: the power may have gone between the sidecar and them.
+            // Its rows may be missing: the power may have failed after the sidecar was written and before
+            // they were.
             new.rows.iter().try_for_each(|row| registry.ensure(row))?;
             return self.finish(keys, index).map(drop);
         }
@@ -259,7 +261,7 @@ impl Applier {
         for (purpose, key_id, _) in brought {
             self.check_epoch(before.as_ref(), purpose, key_id)?;
         }
-        // Before the sidecar is written: an entry that halts must not be done when it comes again.
+        // Before the sidecar is written: an entry that halts must not count as applied when it is replayed.
         let rows = registry.changes(&new.rows)?;
         insert_distinct(&keys.keystore, &deks)?;
         let sidecar = keys.sidecar.update_or_begin(|sidecar| {
@@ -277,7 +279,7 @@ impl Applier {
     fn rotate(&self, keys: &Keys, index: u64, new: &Rotation) -> Result<(), Error> {
         let &Rotation { dek_id, purpose, .. } = new;
         if new.proposer.dek_id != dek_id {
-            return Err(Error::Apply("the proposer's row is of another key"));
+            return Err(Error::Apply("the proposer's row is for another key"));
         }
         let registry = Registry(&*self.store);
         let before = keys.sidecar.find()?;
@@ -300,7 +302,7 @@ impl Applier {
         self.turn_to(purpose, &sidecar)
     }
 
-    /// Seals under the active key of that sidecar from here on.
+    /// Seals under the active key of that sidecar from now on.
     fn turn_to(&self, purpose: Purpose, sidecar: &Sidecar) -> Result<(), Error> {
         if purpose == Purpose::Raft {
             self.install(sidecar)?;
@@ -308,17 +310,17 @@ impl Applier {
         self.refresh(sidecar)
     }
 
-    /// That no process of this node has sealed under that key with this one's epoch: neither the sidecar nor
-    /// the registry as this process found it know of any. Asked before the key is made active, for then
-    /// it seals.
+    /// Checks that no process of this node has sealed under that key with this process's epoch: neither the
+    /// sidecar knows one, nor did the registry when this process started. Called before the key becomes
+    /// active, because from then on it seals.
     fn check_epoch(&self, before: Option<&Sidecar>, purpose: Purpose, key_id: u32) -> Result<(), Error> {
         let epoch = self.identity.epoch(purpose);
         if let Some(old) = before.and_then(|sidecar| sidecar.entry(key_id)) {
             if old.purpose != purpose {
-                return Err(Error::Apply("the key is there for another purpose"));
+                return Err(Error::Apply("the key already exists for another purpose"));
             }
             if old.local_epoch > epoch {
-                return Err(Error::Apply("this node has used the key with a higher epoch: start it anew"));
+                return Err(Error::Apply("this node has used the key with a higher epoch: start it again"));
             }
         }
         match self.own_rows.get(&key_id) {
@@ -327,7 +329,7 @@ impl Applier {
         }
     }
 
-    /// Raises the applied index and lets the write path see the sidecar.
+    /// Raises the applied index and shows the sidecar to the write path.
     fn finish(&self, keys: &Keys, index: u64) -> Result<Sidecar, Error> {
         let sidecar = keys.sidecar.update(|sidecar| {
             sidecar.applied(index);
@@ -346,7 +348,8 @@ impl Applier {
         }
     }
 
-    /// Puts a key into the sidecar. One that is there keeps its higher epoch: it has been used.
+    /// Puts a key into the sidecar. If the key is already there with a higher epoch, it keeps that: it has
+    /// been used.
     fn add_key(&self, sidecar: &mut Sidecar, purpose: Purpose, key_id: u32, wrapped: &[u8], epoch: u16) {
         let used = sidecar.entry(key_id).map_or(0, |old| old.local_epoch);
         let entry = sidecar::Entry {
@@ -371,21 +374,21 @@ impl Applier {
     }
 }
 
-/// Whether the entry at that index was applied before. Index 0 says nothing.
+/// Whether the entry at that index was applied before. Index 0 means unknown.
 fn is_done(sidecar: &Sidecar, index: u64) -> bool {
     index != 0 && index <= sidecar.raft_applied_index
 }
 
-/// That an entry which the sidecar says it has applied has left its key there. Otherwise the key would be
-/// lost in silence: the sidecar is of another log, or its index is damaged.
+/// Checks that an entry that the sidecar counts as applied has left its key there. Otherwise the key would be
+/// lost silently: the sidecar belongs to another log, or its index is damaged.
 fn check_left(sidecar: &Sidecar, purpose: Purpose, key_id: u32) -> Result<&sidecar::Entry, Error> {
     sidecar.entry(key_id).filter(|entry| entry.purpose == purpose).ok_or(Error::Apply(
-        "the sidecar has applied it and has not its key: it is of another log, or damaged",
+        "the sidecar counts it as applied but lacks its key: it belongs to another log, or is damaged",
     ))
 }
 
-/// [`check_left`], and that it is the same key. A wrap under a KEK that was given up since, by a rewrap,
-/// tells nothing.
+/// [`check_left`], and checks that it is the same key. A wrap under a KEK that a rewrap has since replaced
+/// proves nothing.
 fn check_brought(
     keys: &Keys,
     sidecar: &Sidecar,
@@ -398,14 +401,14 @@ fn check_brought(
     }
     match keys.kek.unwrap(purpose, key_id, wrapped) {
         Ok(dek) if keys.keystore.keys().holds(key_id, &dek) == Some(false) => {
-            Err(Error::Apply("the sidecar has another key under its id: it is of another log"))
+            Err(Error::Apply("the sidecar has another key under its id: it belongs to another log"))
         }
         Ok(_) | Err(Error::Unwrap) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Whether the sidecar has exactly what the bootstrap brings.
+/// Whether the sidecar has exactly the keys that the bootstrap brings.
 fn is_bootstrapped(sidecar: Option<&Sidecar>, new: &Bootstrap) -> Result<bool, Error> {
     let Some(sidecar) = sidecar.filter(|s| s.active_storage != 0 || s.active_raft != 0) else {
         return Ok(false);
@@ -415,7 +418,7 @@ fn is_bootstrapped(sidecar: Option<&Sidecar>, new: &Bootstrap) -> Result<bool, E
     if ids && same(new.storage_id, &new.wrapped_storage) && same(new.raft_id, &new.wrapped_raft) {
         Ok(true)
     } else {
-        Err(Error::Apply("the cluster is bootstrapped with other keys"))
+        Err(Error::Apply("the cluster is already bootstrapped, with other keys"))
     }
 }
 

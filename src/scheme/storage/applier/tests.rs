@@ -1,4 +1,4 @@
-//! Replays, power cuts, refusals, and what the write path sees of them.
+//! Replays, power cuts and refusals, and their effect on the write path.
 
 use std::sync::Mutex;
 
@@ -19,7 +19,7 @@ fn begun() -> (Recorder, Arc<dyn Store>, Applier) {
 }
 
 #[test]
-fn replayed_entries_change_no_key_and_no_epoch_and_put_missing_rows_back() {
+fn replayed_entries_change_no_key_and_no_epoch_and_restore_missing_rows() {
     let (disk, store, mut first) = begun();
     let entries = [
         (6, rotation(Subtag::Rotate, Purpose::Storage, 3, 0)),
@@ -46,7 +46,7 @@ fn replayed_entries_change_no_key_and_no_epoch_and_put_missing_rows_back() {
 }
 
 #[test]
-fn a_replayed_cut_over_puts_its_proposers_row_back_and_a_stale_one_brings_none() {
+fn a_replayed_cut_over_restores_its_proposers_row_and_a_stale_one_adds_none() {
     let (disk, store, mut first) = begun();
     let by = |node: u64, entry: Entry| {
         let Entry::Rotation(mut new) = entry else { unreachable!() };
@@ -85,7 +85,7 @@ fn a_replayed_cut_over_puts_its_proposers_row_back_and_a_stale_one_brings_none()
 }
 
 #[test]
-fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
+fn after_a_power_cut_at_any_step_of_a_bootstrap_its_replay_completes_it() {
     let (whole, _, _) = begun();
     for cut in 0..=whole.steps().len() {
         let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default() as Arc<dyn Store>);
@@ -100,9 +100,9 @@ fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
         };
         assert_eq!(done, cut == whole.steps().len());
         let rows = store.scan(b"", None, 9).unwrap();
-        assert_eq!(rows.len(), if done { 2 } else { 0 }, "no row is there before its key");
+        assert_eq!(rows.len(), if done { 2 } else { 0 }, "no row exists before its key");
         for left in disk.after_power_loss() {
-            // Each goes on from what was in the registry.
+            // Each continues from the rows that were in the registry.
             let store = Arc::<Memory>::default();
             store
                 .commit(&rows.iter().cloned().map(|(key, row)| (key, Some(row))).collect::<Vec<_>>())
@@ -125,7 +125,7 @@ fn a_power_cut_at_any_step_of_a_bootstrap_ends_as_if_there_had_been_none() {
 }
 
 #[test]
-fn a_key_is_not_rotated_to_another_purpose_nor_below_an_epoch_that_it_had() {
+fn a_key_is_not_rotated_to_another_purpose_or_below_an_epoch_that_it_had() {
     let (disk, _, mut applier) = begun();
     let halt = applier.apply(6, &rotation(Subtag::Rotate, Purpose::Raft, 1, 0).encode()).unwrap_err();
     assert!(halt.to_string().contains("another purpose"), "{halt}");
@@ -137,7 +137,7 @@ fn a_key_is_not_rotated_to_another_purpose_nor_below_an_epoch_that_it_had() {
 }
 
 #[test]
-fn the_cache_follows_what_is_on_the_disk() {
+fn the_cache_follows_the_state_on_disk() {
     let (disk, _, mut applier) = begun();
     let cache = Arc::clone(applier.cache());
     assert!(cache.registered() && !cache.storage_envelope_active());
@@ -157,7 +157,7 @@ fn the_cache_follows_what_is_on_the_disk() {
 }
 
 #[test]
-fn an_installer_that_fails_halts_and_one_that_comes_later_is_called_at_once() {
+fn a_failing_installer_halts_and_one_added_later_is_called_at_once() {
     let (disk, store, applier_) = begun();
     let refuse: Installer = Box::new(|_, _| Err(Error::Apply("the engine refused")));
     let mut refusing = applier_.with_installer(refuse).unwrap();
@@ -176,7 +176,7 @@ fn an_installer_that_fails_halts_and_one_that_comes_later_is_called_at_once() {
 }
 
 #[test]
-fn an_entry_whose_row_is_refused_is_not_done_when_it_comes_again() {
+fn an_entry_whose_row_is_refused_is_refused_again_on_replay() {
     let (disk, _, mut applier) = begun();
     let other = Registration { full_node_id: NODE + 0x1_0000, ..row(3, 0) };
     applier.apply(6, &Entry::Registration(other).encode()).unwrap();
@@ -197,7 +197,7 @@ fn an_entry_whose_row_is_refused_is_not_done_when_it_comes_again() {
 }
 
 #[test]
-fn a_raft_rotation_whose_installer_failed_installs_when_it_is_tried_again() {
+fn a_raft_rotation_whose_installer_failed_installs_when_retried() {
     let (_, _, applier) = begun();
     let calls = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&calls);

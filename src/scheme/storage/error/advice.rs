@@ -1,7 +1,7 @@
-//! What the messages of this scheme's errors advise, held against its rules: read from the sources, so that
-//! no variant can be left out.
+//! Checks the advice in this scheme's error messages against its rules. The messages are read from the
+//! sources, so no variant can be left out.
 
-/// The messages of the `#[error(...)]` attributes of a source file.
+/// The messages in the `#[error(...)]` attributes of a source file.
 fn messages(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in source.match_indices("#[error(") {
@@ -26,7 +26,7 @@ fn messages(source: &str) -> Vec<String> {
     found
 }
 
-/// Every message that an operator of this scheme may see.
+/// Every message that an operator of this scheme can see.
 fn all() -> Vec<String> {
     [include_str!("mod.rs"), include_str!("../../../disk/mod.rs"), include_str!("../../../envelope/mod.rs")]
         .into_iter()
@@ -35,7 +35,7 @@ fn all() -> Vec<String> {
 }
 
 #[test]
-fn messages_are_found_whole() {
+fn messages_are_extracted_in_full() {
     let source =
         "#[error(\"one {0}\")]\n A,\n #[error(transparent)] B,\n #[error(\n \"two \\\n parts\", path)] C";
     assert_eq!(messages(source), ["one {0}", "two parts"]);
@@ -43,10 +43,11 @@ fn messages_are_found_whole() {
 }
 
 #[test]
-fn nothing_is_restored_and_a_backup_is_only_warned_of() {
+fn no_message_advises_restoring_and_backups_appear_only_in_warnings() {
     for message in all() {
         assert!(!message.contains("restore"), "{message}");
-        let warned = ["put no backup", "do not start from a backup", "never from a backup"];
+        let warned =
+            ["put no backup", "do not put a backup", "do not start from a backup", "never from a backup"];
         let mut rest = message.clone();
         warned.iter().for_each(|warning| rest = rest.replace(warning, ""));
         assert!(!rest.contains("backup"), "{message}");
@@ -54,7 +55,7 @@ fn nothing_is_restored_and_a_backup_is_only_warned_of() {
 }
 
 #[test]
-fn a_sidecar_that_cannot_be_believed_is_resynced() {
+fn an_untrustworthy_sidecar_is_resynced() {
     let mut count = 0;
     for message in all() {
         let of_the_sidecar = message.starts_with("the sidecar") || message.contains("sidecar's");
@@ -68,7 +69,7 @@ fn a_sidecar_that_cannot_be_believed_is_resynced() {
 
 #[test]
 fn every_message_of_the_scheme_says_what_to_do() {
-    // Those whose cause, which is told to them, says it.
+    // The advice of these is in their cause, which is part of the message.
     let told = [
         "the request is refused",
         "the node cannot be resynced",
@@ -87,7 +88,7 @@ fn every_message_of_the_scheme_says_what_to_do() {
         "give ",
         "let ",
         "look ",
-        "mend ",
+        "fix ",
         "move ",
         "read it ",
         "repair ",

@@ -1,5 +1,5 @@
-//! What a node does over several loads, seen by a checker of every nonce: what is tried again, restored,
-//! copied, or taken for done that is not.
+//! A node over several loads, with a checker of every nonce: key changes that are retried, sidecars that are
+//! restored or copied, and entries that count as applied but are not.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn start(disk: &Recorder, store: &Arc<Memory>) -> Start {
     }
 }
 
-/// A process that replays, and may seal what is replicated.
+/// A process that replays its log and may seal replicated values.
 struct Replayed {
     loaded: Loaded,
     sealer: Sealer,
@@ -41,8 +41,8 @@ struct Replayed {
 struct Issued(HashSet<(u32, Nonce)>);
 
 impl Issued {
-    /// A replicated value and a log entry, each sealed where it is by now; panics when a nonce was seen
-    /// before.
+    /// Seals a replicated value and a log entry, each only if its cut-over has happened; panics if a nonce
+    /// repeats.
     fn seal(&mut self, sealer: &Sealer, proposals: &Proposals) {
         let mut stored = vec![0; 1 + SEALED_OVERHEAD];
         let len = sealer.seal_into(b"user", 9, 0, b"v", Origin::Replicated, &mut stored).unwrap();
@@ -58,7 +58,7 @@ impl Issued {
     }
 
     fn issue(&mut self, key_id: u32, nonce: Nonce) {
-        assert!(self.0.insert((key_id, nonce)), "nonce {nonce:02x?} is issued twice under key {key_id}");
+        assert!(self.0.insert((key_id, nonce)), "nonce {nonce:02x?} was issued twice under key {key_id}");
     }
 }
 
@@ -76,7 +76,7 @@ impl Replayed {
     }
 }
 
-/// The same entry, proposed by another member.
+/// The same entry as proposed by another member.
 fn of_another(entry: Entry) -> Entry {
     let Entry::Rotation(mut rotation) = entry else { unreachable!("only rotations have a proposer") };
     rotation.proposer.full_node_id = NODE + 1;
@@ -84,7 +84,7 @@ fn of_another(entry: Entry) -> Entry {
 }
 
 #[test]
-fn a_key_change_is_not_tried_again_by_a_process_whose_folder_sync_failed() {
+fn a_process_whose_folder_sync_failed_does_not_retry_a_key_change() {
     for entry in [
         rotation(Subtag::EnableRaft, Purpose::Raft, 2, 1),
         rotation(Subtag::EnableStorage, Purpose::Storage, 1, 1),
@@ -95,8 +95,8 @@ fn a_key_change_is_not_tried_again_by_a_process_whose_folder_sync_failed() {
         disk.plan(disk.steps().len() + 5, Fault::Io);
         let refused = node.apply(&mut issued, 30, &entry).unwrap_err();
         let unsynced = matches!(refused, Error::Disk(disk::Error::UnsupportedFilesystem { .. }));
-        assert!(unsynced, "the folder is not synced: {refused}");
-        // What the file says now may be gone with the power.
+        assert!(unsynced, "the folder sync fails: {refused}");
+        // A power cut may take away the file's current content.
         assert!(matches!(node.apply(&mut issued, 30, &entry), Err(Error::SidecarUnsure(_))), "{entry:?}");
         for left in disk.after_power_loss() {
             let mut again = Replayed::load(&left, &store).unwrap();
@@ -108,7 +108,7 @@ fn a_key_change_is_not_tried_again_by_a_process_whose_folder_sync_failed() {
 }
 
 #[test]
-fn a_raft_key_does_not_begin_again_at_an_epoch_that_it_had_before_the_cut_over() {
+fn a_raft_key_does_not_reuse_an_epoch_from_before_the_cut_over() {
     let (disk, store, mut issued) = (sidecar_with(|_| {}).0, Arc::<Memory>::default(), Issued::default());
     let enable = rotation(Subtag::EnableRaft, Purpose::Raft, 2, 1);
     let mut first = Replayed::load(&disk, &store).unwrap();
@@ -117,11 +117,11 @@ fn a_raft_key_does_not_begin_again_at_an_epoch_that_it_had_before_the_cut_over()
     let mut restored = Replayed::load(&backup, &store).unwrap();
     restored.apply(&mut issued, 6, &enable).unwrap();
     assert_eq!(restored.loaded.applier.identity().raft_epoch, 2);
-    assert_eq!(issued.0.len(), 2, "both sealed an entry");
+    assert_eq!(issued.0.len(), 2, "each sealed an entry");
 }
 
 #[test]
-fn a_key_of_the_replay_that_the_registry_knows_at_this_epoch_is_refused_before_it_seals() {
+fn a_replayed_key_that_the_registry_knows_at_this_epoch_is_refused_before_it_seals() {
     let (disk, store, mut issued) = (sidecar_with(|_| {}).0, Arc::<Memory>::default(), Issued::default());
     let enable = of_another(rotation(Subtag::EnableStorage, Purpose::Storage, 1, 0));
     let rotate = of_another(rotation(Subtag::Rotate, Purpose::Storage, 3, 0));
@@ -134,7 +134,7 @@ fn a_key_of_the_replay_that_the_registry_knows_at_this_epoch_is_refused_before_i
     node.apply(&mut issued, 8, &Entry::Registration(row(3, epoch))).unwrap();
 
     let mut restored = Replayed::load(&backup, &store).unwrap();
-    assert_eq!(restored.loaded.applier.identity().storage_epoch, epoch, "the guards of the load see nothing");
+    assert_eq!(restored.loaded.applier.identity().storage_epoch, epoch, "the load's guards notice nothing");
     let refused = restored.apply(&mut issued, 7, &rotate).unwrap_err();
     assert!(matches!(refused, Error::LocalEpochRollback(3)), "{refused}");
 }
@@ -144,13 +144,13 @@ fn a_bootstrap_is_not_replayed_over_rows_that_it_brought_before() {
     let (store, mut issued) = (Arc::<Memory>::default(), Issued::default());
     let mut node = Replayed::load(&Recorder::with_dir("/data"), &store).unwrap();
     node.apply(&mut issued, 5, &bootstrap()).unwrap();
-    // The sidecar is gone, the registry is not.
+    // The sidecar is gone, but not the registry.
     let refused = Replayed::load(&Recorder::with_dir("/data"), &store).map(drop).unwrap_err();
     assert!(matches!(refused, Error::SidecarMissing(Sign::OwnRow(1))), "{refused}");
 }
 
 #[test]
-fn a_sidecar_that_has_cut_over_and_lacks_what_it_seals_with_is_refused() {
+fn a_sidecar_that_was_cut_over_but_lacks_its_sealing_key_is_refused() {
     let loads = |change: fn(&mut Sidecar)| {
         let (disk, _) = sidecar_with(|sidecar| {
             sidecar.raft_applied_index = 9;
@@ -161,7 +161,7 @@ fn a_sidecar_that_has_cut_over_and_lacks_what_it_seals_with_is_refused() {
         });
         let steps = disk.steps().len();
         let loaded = Replayed::load(&disk, &Arc::default());
-        assert!(loaded.is_ok() || disk.steps().len() == steps, "it is refused before an epoch is raised");
+        assert!(loaded.is_ok() || disk.steps().len() == steps, "refused before an epoch is raised");
         loaded.map(drop)
     };
     loads(|_| {}).unwrap();
@@ -177,7 +177,7 @@ fn a_sidecar_that_has_cut_over_and_lacks_what_it_seals_with_is_refused() {
 }
 
 #[test]
-fn an_entry_that_is_taken_for_applied_must_have_left_its_key() {
+fn an_entry_that_counts_as_applied_must_have_left_its_key() {
     let ahead = |entry: Entry| {
         let (disk, _) = sidecar_with(|sidecar| sidecar.raft_applied_index = 92);
         let store = Arc::<Memory>::default();
@@ -246,7 +246,7 @@ fn threads_that_seal_while_a_key_is_rotated_repeat_no_nonce_and_every_value_open
     let values = std::thread::scope(|scope| {
         let seal = || {
             let mut values = Vec::new();
-            // Each thread goes on for a while after the last rotation.
+            // Each thread continues for a while after the last rotation.
             let mut left = 100;
             while left > 0 {
                 let mut stored = vec![0; 1 + SEALED_OVERHEAD];
@@ -279,7 +279,8 @@ fn a_sealer_for_the_replay_serves_no_client() {
     let (disk, _) = sidecar_with(|_| {});
     let mut node = Replayed::load(&disk, &store).unwrap();
     let enable = rotation(Subtag::EnableStorage, Purpose::Storage, 1, 1);
-    // Its proposer's row registers this process, as a replayed one would one that was rolled back.
+    // Its proposer's row registers this process, like a replayed row would register a node that was rolled
+    // back.
     node.apply(&mut Issued::default(), 6, &enable).unwrap();
     assert!(node.loaded.cache().registered());
     let seal = |sealer: &Sealer| {
@@ -289,7 +290,7 @@ fn a_sealer_for_the_replay_serves_no_client() {
     assert!(matches!(seal(&node.sealer), Err(Error::WriterNotRegistered)));
     let Replayed { mut loaded, .. } = Replayed::load(&disk, &store).unwrap();
     loaded.applier.apply(7, &Entry::Registration(row(1, 2)).encode()).unwrap();
-    assert!(matches!(loaded.ready(6, None), Err(Error::LocalEpochRollback(1))), "nor is it ready by that");
+    assert!(matches!(loaded.ready(6, None), Err(Error::LocalEpochRollback(1))), "nor does it become ready");
     let mut served = Replayed::load(&disk, &store).unwrap().loaded.ready(6, None).unwrap();
     assert!(matches!(seal(&served.sealer), Err(Error::WriterNotRegistered)));
     served.applier.apply(8, &Entry::Registration(row(1, 3)).encode()).unwrap();

@@ -1,5 +1,5 @@
-//! What if one piece of a node's state is missing, empty, older or another's, and all else is as it was? A
-//! table of them: each row says by what reason the start is refused, or why the node may start.
+//! A table of starts with one piece of a node's state missing, empty, older or foreign, and everything else
+//! intact. Each row gives the reason why the start is refused, or why the node may start.
 
 use std::io;
 use std::path::Path;
@@ -15,19 +15,19 @@ use crate::scheme::storage::testing::{FILE, NODE, bootstrap, kek, keystore, rota
 use crate::scheme::storage::wire::{Entry, Registration, Subtag};
 use crate::scheme::storage::{Clear, LocalKek, Origin, Sign, SnapshotHeader};
 
-/// A node that stands still, and all that it starts from.
+/// A stopped node, and everything that it starts from.
 struct State {
     enabled: bool,
     kek: Option<Arc<dyn Kek>>,
     path: bool,
     disk: Recorder,
     store: Arc<Memory>,
-    /// By index; `None` where it cannot be read.
+    /// Entries by index; `None` if the log cannot be read.
     log: Option<Vec<(u64, Vec<u8>)>>,
     scanner: bool,
     engine: u64,
     snapshot_cutover: u64,
-    /// What the sidecar and the registry were before the last start.
+    /// The sidecar and the registry before the last start.
     older: (Vec<u8>, Vec<Change>),
 }
 
@@ -46,8 +46,8 @@ fn rows(store: &Memory) -> Vec<Change> {
 }
 
 impl State {
-    /// A cluster that is bootstrapped (1), seals values (2) and entries (3), wrote a value (4), and was
-    /// started a second time, which it registered (5, 6); the last index is the engine's.
+    /// A cluster that was bootstrapped (1), seals values (2) and entries (3), wrote a value (4), and was
+    /// started and registered a second time (5, 6); the last index is the engine's.
     fn grown() -> Self {
         let mut state = Self {
             enabled: true,
@@ -102,7 +102,7 @@ impl State {
         })
     }
 
-    /// As a node starts whose engine has nothing left to replay.
+    /// Starts the node with an engine that has nothing left to replay.
     fn start(&self) -> Result<Node, Error> {
         let scanner = self.scanner.then_some(self as &dyn LogScanner);
         let loaded = self.load()?;
@@ -120,7 +120,7 @@ impl State {
         durable_write(&self.disk, Path::new(FILE), sidecar.to_json().as_bytes()).unwrap();
     }
 
-    /// Takes every row that begins so out of the store.
+    /// Removes every row with that prefix from the store.
     fn without_rows(&self, prefix: &[u8]) {
         let rows = self.store.scan(prefix, None, 99).unwrap();
         self.store.commit(&rows.into_iter().map(|(key, _)| (key, None)).collect::<Vec<_>>()).unwrap();
@@ -131,7 +131,7 @@ impl State {
     }
 }
 
-/// A value as the node stores it; panics where it is not what the header says.
+/// A value as the node stores it.
 fn seal(sealer: &Sealer, origin: Origin) -> Result<Vec<u8>, Error> {
     let mut stored = vec![0; 1 + SEALED_OVERHEAD];
     let len = sealer.seal_into(b"user", 9, 0, b"v", origin, &mut stored)?;
@@ -139,7 +139,7 @@ fn seal(sealer: &Sealer, origin: Origin) -> Result<Vec<u8>, Error> {
     Ok(stored)
 }
 
-/// Wraps another data key than the cluster's under the id.
+/// A wrap under that id of a data key that is not the cluster's.
 fn anothers(purpose: Purpose, id: u8) -> Vec<u8> {
     kek().wrap(purpose, id.into(), &[id + 100; 32]).unwrap()
 }
@@ -147,7 +147,7 @@ fn anothers(purpose: Purpose, id: u8) -> Vec<u8> {
 enum Then {
     /// The start is refused for that reason.
     Refused(fn(&Error) -> bool),
-    /// It is not, because.
+    /// The node starts, for that reason.
     Starts(&'static str),
 }
 use Then::{Refused, Starts};
@@ -192,7 +192,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::OthersRow(7))),
     ),
     (
-        "sidecar missing, and of the registry only the index is left",
+        "sidecar missing, and only the index is left of the registry",
         |state| {
             state.without_sidecar();
             [1, 2].iter().for_each(|dek_id| state.without_rows(&encode_key(*dek_id, NODE as u16)));
@@ -201,7 +201,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::Bookkeeping)),
     ),
     (
-        "sidecar and registry missing: the values tell",
+        "sidecar and registry missing: the values show it",
         |state| {
             state.without_sidecar();
             state.without_rows(PREFIX);
@@ -209,7 +209,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::SealedValue)),
     ),
     (
-        "sidecar and store missing: the log tells",
+        "sidecar and store missing: the log shows it",
         |state| {
             state.without_sidecar();
             state.without_rows(b"");
@@ -217,7 +217,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::LogEntry(1))),
     ),
     (
-        "sidecar and store missing, the flag off: the log tells",
+        "sidecar and store missing, the flag off: the log shows it",
         |state| {
             state.without_sidecar();
             state.without_rows(b"");
@@ -226,7 +226,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::LogEntry(1))),
     ),
     (
-        "sidecar and store missing, the log compacted: its sealed entries tell",
+        "sidecar and store missing, the log compacted: its sealed entries show it",
         |state| {
             state.without_sidecar();
             state.without_rows(b"");
@@ -235,7 +235,7 @@ const MISSING: &[Row] = &[
         refused!(Error::SidecarMissing(Sign::SealedEntry(4))),
     ),
     (
-        "sidecar and store missing, and nobody searches the log",
+        "sidecar and store missing, and the log is not searched",
         |state| {
             state.without_sidecar();
             state.without_rows(b"");
@@ -253,7 +253,7 @@ const MISSING: &[Row] = &[
         refused!(Error::LogScan(_)),
     ),
     (
-        "sidecar, store and log missing: the snapshot tells",
+        "sidecar, store and log missing: the snapshot shows it",
         |state| {
             state.without_sidecar();
             state.without_rows(b"");
@@ -295,7 +295,7 @@ const SIDECAR: &[Row] = &[
             state.log().truncate(3);
             state.engine = 3;
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
         "sidecar of another cluster with its entries",
@@ -305,7 +305,7 @@ const SIDECAR: &[Row] = &[
     (
         "sidecar of another cluster, cut over elsewhere",
         |state| state.sidecar(|sidecar| sidecar.storage_envelope_cutover_index = 1),
-        refused!(Error::SidecarInconsistent("the log has no cut-over where it says that there is one")),
+        refused!(Error::SidecarInconsistent("the log has no cut-over at the index that it gives")),
     ),
     (
         "sidecar of another cluster, with another KEK",
@@ -340,10 +340,10 @@ const WRAPS: &[Row] = &[
                 sidecar.keys.insert("9".into(), idle);
             });
         },
-        Starts("it looks like a key that was retired, and what it sealed is refused when it is read"),
+        Starts("it looks like a retired key, and its values are refused when read"),
     ),
     (
-        "wraps older, from under the KEK before",
+        "wraps older, under the previous KEK",
         |state| {
             let before = LocalKek::new(&[1; 32]).unwrap();
             let wrapped = before.wrap(Purpose::Raft, 2, &[2; 32]).unwrap();
@@ -352,7 +352,7 @@ const WRAPS: &[Row] = &[
         refused!(Error::KekMismatch(2)),
     ),
     (
-        "each the other's wrap",
+        "wraps swapped",
         |state| {
             state.sidecar(|sidecar| {
                 let first = std::mem::take(&mut sidecar.entry_mut(1).unwrap().wrapped);
@@ -362,10 +362,10 @@ const WRAPS: &[Row] = &[
             state.log().truncate(3);
             state.engine = 3;
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
-        "both the same wrap",
+        "both with the same wrap",
         |state| {
             state.sidecar(|sidecar| {
                 let first = sidecar.entry(1).unwrap().wrapped.clone();
@@ -401,10 +401,10 @@ const REGISTRY: &[Row] = &[
             state.without_rows(PREFIX);
             state.store.commit(&state.older.1).unwrap();
         },
-        Starts("the sidecar alone keeps epochs apart; only what would show that one is old is gone"),
+        Starts("the sidecar alone keeps epochs apart; all that is lost is the means to detect an old one"),
     ),
     (
-        "registry of another cluster, with a namesake in this node's slot",
+        "registry of another cluster, with another node in this node's slot",
         |state| {
             state.without_rows(PREFIX);
             let twin = Registration { full_node_id: NODE ^ 1 << 63, ..row(1, 0) };
@@ -432,12 +432,12 @@ const STORE: &[Row] = &[
     (
         "values missing",
         |state| state.without_rows(&pebble_key(b"user", 9)),
-        Starts("a row that is deleted reads as one that was never written"),
+        Starts("a deleted row reads like one that was never written"),
     ),
     (
         "values older, or another node's",
         |state| {
-            // Sealed by another member under the same key, at the same place.
+            // Sealed by another member under the same key, in the same place.
             let theirs = NonceSource::new(node_id16(NODE + 1), 0);
             let cache = StateCache::of(&Sidecar {
                 active_storage: 1,
@@ -447,7 +447,7 @@ const STORE: &[Row] = &[
             let sealer = Sealer::new(keystore(&[1]).into(), theirs.into(), cache.into(), Arc::default());
             state.put(seal(&sealer, Origin::Replicated).unwrap());
         },
-        Starts("no record says who sealed it, nor which of two that lay there is the newer"),
+        Starts("a record says neither who sealed it nor whether a newer one existed"),
     ),
 ];
 
@@ -486,7 +486,7 @@ const LOG: &[Row] = &[
             other.wrapped_storage = anothers(Purpose::Storage, 1);
             state.log()[0].1 = seal_proposal(1, &Entry::Bootstrap(other).encode(), None).unwrap();
         },
-        refused!(Error::SidecarInconsistent("the log brought other keys than it has")),
+        refused!(Error::SidecarInconsistent("the log brought keys that differ from its own")),
     ),
     (
         "log with a sealed entry before the cut-over",
@@ -501,7 +501,7 @@ const LOG: &[Row] = &[
     (
         "log compacted",
         |state| drop(state.log().drain(..4)),
-        Starts("what is compacted away was applied, and shows nothing any more"),
+        Starts("compacted entries were applied, and no longer show anything"),
     ),
 ];
 
@@ -512,12 +512,12 @@ const SNAPSHOT: &[Row] = &[
             let (header, _) = SnapshotHeader::decode(b"").unwrap();
             state.snapshot_cutover = header.cutover;
         },
-        Starts("a snapshot from before the cut-over says 0, and the log goes on from it"),
+        Starts("a snapshot from before the cut-over says 0, and the log continues from it"),
     ),
     (
         "snapshot of this cluster",
         |state| state.snapshot_cutover = 3,
-        Starts("it was cut over where the sidecar was"),
+        Starts("it was cut over at the sidecar's index"),
     ),
     (
         "snapshot of another cluster",
@@ -526,7 +526,7 @@ const SNAPSHOT: &[Row] = &[
     ),
 ];
 
-/// What a node that starts must then do: seal, under nonces of an epoch above that of the registry.
+/// Checks that a node that starts seals, under nonces of an epoch above the registry's.
 fn serves_sealed(state: &State, mut node: Node, what: &str) {
     let identity = node.applier.identity();
     let registration = |purpose, dek_id| Entry::Registration(identity.registration(purpose, dek_id)).encode();
@@ -551,7 +551,7 @@ fn serves_sealed(state: &State, mut node: Node, what: &str) {
 }
 
 #[test]
-fn no_piece_of_a_nodes_state_can_be_missing_empty_older_or_anothers_unnoticed_or_unexplained() {
+fn every_missing_empty_older_or_foreign_piece_of_state_is_noticed_or_explained() {
     for (what, change, then) in
         [MISSING, SIDECAR, WRAPS, REGISTRY, STORE, LOG, SNAPSHOT].into_iter().flatten()
     {
@@ -560,14 +560,14 @@ fn no_piece_of_a_nodes_state_can_be_missing_empty_older_or_anothers_unnoticed_or
         match (state.start(), then) {
             (Err(error), Refused(reason)) => assert!(reason(&error), "{what}: {error}"),
             (Ok(node), Starts(_)) => serves_sealed(&state, node, what),
-            (Err(error), Starts(why)) => panic!("{what}: it may start, for {why}; but {error}"),
+            (Err(error), Starts(why)) => panic!("{what}: it should start, because {why}; but {error}"),
             (Ok(_), Refused(_)) => panic!("{what}: the node starts"),
         }
     }
 }
 
 #[test]
-fn the_values_of_another_cluster_are_refused_when_they_are_read() {
+fn values_of_another_cluster_are_refused_when_read() {
     let state = State::grown();
     let node = state.start().unwrap();
     let read = |node: &Node| {
@@ -589,11 +589,11 @@ fn the_values_of_another_cluster_are_refused_when_they_are_read() {
 }
 
 #[test]
-fn nothing_is_replayed_or_proposed_in_clear_before_the_log_was_searched_for_lost_keys() {
+fn no_plaintext_is_replayed_or_proposed_before_the_log_is_searched_for_lost_keys() {
     let mut state = State::grown();
     state.without_sidecar();
     state.without_rows(b"");
-    // The engine goes on from its last entry: the bootstrap is not replayed.
+    // The engine continues after its last entry: the bootstrap is not replayed.
     let loaded = state.load().unwrap();
     let (sealer, value) = (loaded.sealer(), Origin::Replicated);
     assert!(matches!(seal(&sealer, value), Err(Error::NotReady(_))));
@@ -605,7 +605,7 @@ fn nothing_is_replayed_or_proposed_in_clear_before_the_log_was_searched_for_lost
     let handed_on = loaded.proposals.open(4, sealed);
     assert!(matches!(handed_on, Err(Error::SealedEntry { index: 4, key_id: 2 })), "{handed_on:?}");
 
-    // A node that never had keys replays in clear, and is bootstrapped afterwards.
+    // A node that never had keys replays plaintext, and is bootstrapped afterwards.
     state.log = Some((1..=3).map(|index| (index, seal_proposal(index, &[0x10], None).unwrap())).collect());
     let loaded = state.load().unwrap();
     assert!(matches!(seal(&loaded.sealer(), value), Err(Error::NotReady(_))));
@@ -639,7 +639,7 @@ fn a_snapshot_of_a_cluster_with_keys_stops_a_running_node_that_has_none() {
 }
 
 #[test]
-fn an_applier_by_itself_takes_no_lost_sidecar_for_a_new_one() {
+fn an_applier_alone_does_not_mistake_a_lost_sidecar_for_a_new_node() {
     let mut state = State::grown();
     state.without_sidecar();
     let shared: Arc<dyn Disk> = Arc::new(state.disk.clone());
@@ -661,7 +661,7 @@ fn an_empty_sidecar_hydrates_nothing_and_an_empty_log_needs_no_scanner() {
 
 #[test]
 #[cfg(unix)]
-fn a_linked_sidecar_is_refused_before_anything_is_touched_also_one_that_leads_nowhere() {
+fn a_sidecar_symlink_even_a_dangling_one_is_refused_before_anything_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let sidecar = Arc::new(SidecarFile::new(Arc::new(crate::disk::Os) as Arc<dyn Disk>, at("keys.json")));

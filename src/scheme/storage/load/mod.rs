@@ -1,9 +1,9 @@
-//! Loading a node: every guard in its order, keys into memory, epochs raised; then, after the log was
-//! replayed, the guards that need it (spec §10).
+//! Loads a node: runs every guard in order, loads the keys, raises the epochs, and after the log's replay
+//! runs the guards that need it (spec §10).
 //!
-//! Two calls, because the engine replays its log in between, with what the first gives: [`load`], then
-//! [`Loaded::ready`]. A node that skips either cannot seal for clients, for only [`Node`] has a [`Sealer`]
-//! for them.
+//! There are two calls because the engine replays its log in between, with the result of the first: [`load`],
+//! then [`Loaded::ready`]. A node that skips either cannot seal for clients, since only [`Node`] has a
+//! [`Sealer`] for them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,20 +22,20 @@ use crate::engine::Engine;
 use crate::envelope::nonce::node_id16;
 use crate::envelope::{Cipher, Keystore, NonceSource};
 
-/// What a node starts from.
+/// The inputs of a node's start.
 #[derive(Clone)]
 pub struct Start {
     /// The flag that turns encryption on.
     pub encryption_enabled: bool,
-    /// The KEK, where one is configured.
+    /// The KEK, if one is configured.
     pub kek: Option<Arc<dyn Kek>>,
-    /// The sidecar's file, which need not be there.
+    /// The sidecar's file, which need not exist.
     pub sidecar: Option<Arc<SidecarFile>>,
-    /// Where the registry is.
+    /// The store that holds the registry.
     pub store: Arc<dyn Store>,
-    /// What makes the data keys' objects.
+    /// The engine that creates the data keys' objects.
     pub engine: &'static dyn Engine,
-    /// This node.
+    /// This node's id.
     pub full_node_id: u64,
     /// The other members, voters and learners, as last persisted.
     pub peers: Vec<u64>,
@@ -53,16 +53,16 @@ impl fmt::Debug for Start {
     }
 }
 
-/// A node that may replay its log and may not yet write.
+/// A node that may replay its log but not write yet.
 #[derive(Debug)]
 pub struct Loaded {
     /// Applies the entries of the log.
     pub applier: Applier,
-    /// The keys; `None` where encryption is off, or has no KEK or sidecar.
+    /// The keys; `None` if encryption is off, or there is no KEK or sidecar.
     pub keystore: Option<Arc<Keystore>>,
     /// Nonces for values, of this process's epoch.
     pub storage_nonces: Arc<NonceSource>,
-    /// Seals and opens log entries; the applier tells it of the cut-over.
+    /// Seals and opens log entries; the applier informs it of the cut-over.
     pub proposals: Arc<Proposals>,
     budget: Arc<Budget>,
     counters: Arc<Counters>,
@@ -73,16 +73,16 @@ pub struct Loaded {
     clear_allowed: Arc<AtomicBool>,
 }
 
-/// Loads a node, up to where its engine opens and replays.
+/// Loads a node, up to the point at which its engine opens and replays the log.
 ///
 /// # Errors
-/// In the order of spec §10, steps 1 to 5: as [`guards::check_snapshot_cutover`],
-/// [`guards::check_configuration`], for a node without keys, with the flag or without it,
-/// [`missing::check_store`], then as [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for storage,
-/// then for raft.
+/// In the order of spec §10, steps 1 to 5: those of [`guards::check_snapshot_cutover`];
+/// [`guards::check_configuration`]; for a node without keys, with or without the flag,
+/// [`missing::check_store`]; then those of [`guards::check_membership`], [`hydrate`], [`epoch::bump`] for
+/// storage, then for raft.
 pub fn load(start: Start) -> Result<Loaded, Error> {
     if start.snapshot_cutover != 0 {
-        // A sidecar that does not read is the next guard's to name.
+        // The next guard reports a sidecar that does not read.
         let cutover = match start.sidecar.as_ref().map(|file| file.find()) {
             Some(Ok(Some(sidecar))) => Some(sidecar.raft_envelope_cutover_index),
             Some(Err(_)) => None,
@@ -113,8 +113,8 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
                 identity.storage_epoch = epoch::bump(&file, sidecar.active_storage)?;
                 bumped.push((Purpose::Storage, sidecar.active_storage));
             }
-            // Before the cut-over as well, which the reference does not: the cut-over may come at any time,
-            // and an epoch that was used once already must not be what it begins with.
+            // Also before the cut-over, unlike the reference: the cut-over may come at any time, and must not
+            // begin with an epoch that has been used already.
             if sidecar.active_raft != 0 {
                 identity.raft_epoch = epoch::bump(&file, sidecar.active_raft)?;
                 bumped.push((Purpose::Raft, sidecar.active_raft));
@@ -145,10 +145,10 @@ pub fn load(start: Start) -> Result<Loaded, Error> {
     })
 }
 
-/// Unwraps every key of the sidecar that has bytes, also the retired ones, and loads them at once.
+/// Unwraps every key of the sidecar that has bytes, including retired ones, and loads them all at once.
 ///
 /// # Errors
-/// [`Error::Unwrap`]; [`Error::SameDek`]; [`Error::Envelope`] for two entries of one number with different
+/// [`Error::Unwrap`]; [`Error::SameDek`]; [`Error::Envelope`] for two entries with one number but different
 /// keys.
 pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<(), Error> {
     let entries = sidecar.entries();
@@ -164,7 +164,7 @@ pub fn hydrate(sidecar: &Sidecar, kek: &dyn Kek, keystore: &Keystore) -> Result<
 pub struct Node {
     /// Applies the entries of the log.
     pub applier: Applier,
-    /// Makes stored values, and reads them.
+    /// Creates stored values and reads them.
     pub sealer: Sealer,
     /// Seals and opens log entries.
     pub proposals: Arc<Proposals>,
@@ -174,10 +174,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// Its numbers, for [`Metrics`]' text.
+    /// Its counters and gauges, which display as OpenMetrics text.
     ///
     /// # Errors
-    /// As [`SidecarFile::read`].
+    /// Those of [`SidecarFile::read`].
     pub fn metrics(&self) -> Result<Metrics, Error> {
         Ok(Metrics {
             counters: Arc::clone(&self.counters),
@@ -195,22 +195,23 @@ impl Loaded {
         self.applier.cache()
     }
 
-    /// A sealer for what the log replays, before the node is ready and after: it refuses [`Origin::Direct`],
-    /// and what a node without keys would write in clear until [`begin_replay`](Self::begin_replay). The
-    /// scheme's documentation says why the node must then be registered at once.
+    /// A sealer for values that the log replays, before the node is ready and after. It refuses
+    /// [`Origin::Direct`], and for a node without keys it refuses plaintext until
+    /// [`begin_replay`](Self::begin_replay). The scheme's documentation explains why the node must then be
+    /// registered at once.
     ///
     /// [`Origin::Direct`]: super::Origin::Direct
     pub fn sealer(&self) -> Sealer {
         self.direct_sealer().replaying(Arc::clone(&self.clear_allowed))
     }
 
-    /// Lets values be replayed in clear, where this node has no keys: there was no bootstrap among the
-    /// entries that its engine has applied, up to `applied_index`, of which some are about to be replayed. A
-    /// node with keys needs no such call, nor one whose engine has applied nothing that is replayed before
-    /// the bootstrap.
+    /// Allows plaintext to be replayed on a node without keys, once it is certain that there was no bootstrap
+    /// among the entries that its engine has applied, up to `applied_index`, some of which are about to be
+    /// replayed. The call is unnecessary for a node with keys, and for one whose engine has applied nothing
+    /// that is replayed before the bootstrap.
     ///
     /// # Errors
-    /// As [`missing::check_log`]. Nothing was written in clear by then.
+    /// Those of [`missing::check_log`]. No plaintext has been written by then.
     pub fn begin_replay(&self, applied_index: u64, scanner: Option<&dyn LogScanner>) -> Result<(), Error> {
         self.check_log_for_lost_keys(self.applier.sidecar()?.as_ref(), applied_index, scanner)
     }
@@ -235,13 +236,13 @@ impl Loaded {
         Sealer::new(cipher, nonces, Arc::clone(self.cache()), budget).counting(Arc::clone(&self.counters))
     }
 
-    /// Lets the node serve, now that the engine has replayed its log up to `engine_index`.
+    /// Lets the node serve clients, now that the engine has replayed its log up to `engine_index`.
     ///
     /// # Errors
-    /// In the order of spec §10, steps 7 and 8: as [`guards::check_slot`], [`guards::check_epoch_after_bump`]
-    /// for storage, then raft; [`guards::check_log`], with the log's entries opened;
-    /// [`guards::check_cutovers`]; [`guards::check_keys`]. A node that has no keys also now, with the flag or
-    /// without it: as [`missing::check_log`].
+    /// In the order of spec §10, steps 7 and 8: those of [`guards::check_slot`],
+    /// [`guards::check_epoch_after_bump`] for storage, then raft; [`guards::check_log`], with the log's
+    /// entries opened; [`guards::check_cutovers`]; [`guards::check_keys`]. For a node that still has no keys,
+    /// with or without the flag: those of [`missing::check_log`].
     pub fn ready(self, engine_index: u64, scanner: Option<&dyn LogScanner>) -> Result<Node, Error> {
         let mut gap = Gap::None;
         let sidecar = self.applier.sidecar()?;
@@ -263,10 +264,10 @@ impl Loaded {
         Ok(Node { sealer, proposals: self.proposals, gap, applier: self.applier, counters: self.counters })
     }
 
-    /// That no nonce of this process's epoch was issued before under the key that was active when it was
-    /// loaded, and that the registry knows this node under the one that is now, which came with the
-    /// replay: whether it knew this epoch before was the applier's to see. Raft epochs are looked at as
-    /// well, which the reference does not.
+    /// Checks that no nonce of this process's epoch was issued before under the key that was active at load.
+    /// If the replay brought another active key, checks that the registry knows this node under that one;
+    /// whether it knew this epoch before was for the applier to check. Raft epochs are checked too, unlike in
+    /// the reference.
     fn check_epoch(&self, sidecar: &Sidecar, purpose: Purpose) -> Result<(), Error> {
         let identity = self.applier.identity();
         let (registry, node) = (Registry(&*self.store), identity.full_node_id);

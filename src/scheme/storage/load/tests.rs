@@ -1,4 +1,4 @@
-//! The guards in their places, and what a node counts.
+//! The guards in their places, and a node's counters.
 
 use std::io;
 
@@ -29,7 +29,7 @@ fn epoch_of(file: &SidecarFile, key_id: u32) -> u16 {
 }
 
 #[test]
-fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched() {
+fn a_snapshot_with_another_cut_over_is_refused_before_anything_is_touched() {
     let (disk, file) = sidecar_with(|sidecar| {
         sidecar.raft_envelope_cutover_index = 11;
         sidecar.raft_applied_index = 11;
@@ -41,8 +41,8 @@ fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched(
     let name = |result: Result<Loaded, Error>| result.map_err(|error| error.spec_name()).err();
     let diverges = Some("ErrEnvelopeCutoverDivergence");
     assert_eq!(name(with(12, Some(&file), Some(kek()))), diverges);
-    assert_eq!(name(with(12, Some(&file), None)), diverges, "before the KEK is asked for");
-    assert_eq!(name(with(5, None, Some(kek()))), diverges, "no sidecar is one that is not cut over");
+    assert_eq!(name(with(12, Some(&file), None)), diverges, "before the KEK is required");
+    assert_eq!(name(with(5, None, Some(kek()))), diverges, "a missing sidecar counts as not cut over");
     assert_eq!(disk.steps().len(), steps);
     assert_eq!(name(with(11, Some(&file), Some(kek()))), None);
     assert_eq!(name(with(0, Some(&file), Some(kek()))), None, "a snapshot from before the cut-over");
@@ -53,7 +53,7 @@ fn a_snapshot_that_was_cut_over_elsewhere_is_refused_before_anything_is_touched(
     assert!(matches!(unreadable, Error::SidecarJson(_)), "{unreadable}");
 }
 
-/// A log with key changes at these indexes and values at the others up to its last, or one that cannot be
+/// A log with key changes at these indices and values at the others up to its last; `None` if it cannot be
 /// read.
 struct Log(Option<(u64, Vec<u64>)>);
 
@@ -69,7 +69,7 @@ impl LogScanner for Log {
 }
 
 #[test]
-fn a_sidecar_that_missed_a_key_change_keeps_its_node_from_serving() {
+fn a_node_whose_sidecar_missed_a_key_change_does_not_serve() {
     let ready = |applied, engine, log: Option<Log>| {
         let (_, file) = sidecar_with(|sidecar| sidecar.raft_applied_index = applied);
         let loaded = load(start(Some(&file), &Arc::default())).unwrap();
@@ -83,10 +83,10 @@ fn a_sidecar_that_missed_a_key_change_keeps_its_node_from_serving() {
     let behind = Err("ErrSidecarBehindRaftLog");
     assert_eq!(ready(5, 9, log(9, &[5, 7])), behind);
     assert_eq!(ready(5, 9, log(9, &[5, 9])), behind);
-    assert_eq!(ready(5, 9, None), behind, "a log that nobody searches may hide one");
-    assert_eq!(ready(5, 9, Some(Log(None))), Err("OTHER"), "nor does one that cannot be read pass");
+    assert_eq!(ready(5, 9, None), behind, "an unsearched log may hide one");
+    assert_eq!(ready(5, 9, Some(Log(None))), Err("OTHER"), "an unreadable log does not pass either");
     assert_eq!(ready(5, 9, log(10, &[5, 10])), Ok(Gap::None));
-    assert_eq!(ready(7, 6, log(7, &[5, 7])), Ok(Gap::None), "applied, and not noted before the crash");
+    assert_eq!(ready(7, 6, log(7, &[5, 7])), Ok(Gap::None), "applied, but not recorded before the crash");
     for (applied, engine, log) in [
         (6, 9, log(9, &[5, 7])),
         (92, 9, log(9, &[5])),
@@ -101,7 +101,7 @@ fn a_sidecar_that_missed_a_key_change_keeps_its_node_from_serving() {
 }
 
 #[test]
-fn a_key_change_that_was_missed_is_found_behind_the_raft_cut_over_as_well() {
+fn a_missed_key_change_is_also_found_after_the_raft_cut_over() {
     let ready = |entries: &[(u64, Vec<u8>)]| {
         let (_, file) = sidecar_with(|sidecar| {
             sidecar.raft_envelope_cutover_index = 5;
@@ -126,7 +126,7 @@ fn a_key_change_that_was_missed_is_found_behind_the_raft_cut_over_as_well() {
     assert_eq!(ready(&[value.clone(), sealed(8, &[ROTATION])]), Err("ErrSidecarBehindRaftLog"));
     let mut altered = value.clone();
     *altered.1.last_mut().unwrap() ^= 1;
-    assert_eq!(ready(&[altered]), Err("ErrSidecarBehindRaftLog"), "what does not open may be one");
+    assert_eq!(ready(&[altered]), Err("ErrSidecarBehindRaftLog"), "an entry that does not open may be one");
 }
 
 struct Sealed(Vec<(u64, Vec<u8>)>);
@@ -140,7 +140,7 @@ impl LogScanner for Sealed {
 }
 
 #[test]
-fn an_epoch_that_the_registry_knows_is_refused_before_it_is_raised_and_again_after_the_replay() {
+fn an_epoch_that_the_registry_knows_is_refused_before_the_raise_and_again_after_the_replay() {
     let (_, file) = sidecar_with(|_| {});
     let store = Arc::<Memory>::default();
     let registry = Registry(&*store);
@@ -163,7 +163,7 @@ fn node(disk: &Recorder, store: &Arc<Memory>, index: u64) -> Node {
 }
 
 #[test]
-fn what_a_node_does_is_in_its_numbers() {
+fn a_nodes_metrics_count_its_actions() {
     let (disk, store) = (Recorder::with_dir("/data"), Arc::<Memory>::default());
     let mut node_ = node(&disk, &store, 0);
     for (index, entry) in [
@@ -228,14 +228,14 @@ fn what_a_node_does_is_in_its_numbers() {
             "sidecar_raft_index 4",
         ],
     );
-    // Each of the three keys is unwrapped by the guard, and once more to be loaded.
+    // Each of the three keys is unwrapped by the guard, and again when it is loaded.
     let again = node(&disk, &store, 4);
-    assert_eq!(again.proposals.key_id(), Some(2), "a node that starts knows of its cut-over");
+    assert_eq!(again.proposals.key_id(), Some(2), "a starting node knows its cut-over");
     has(&again, &["kek_unwrap_seconds_count 6", "decrypt_failures_total{reason=\"tag_mismatch\"} 0"]);
 }
 
 #[test]
-fn a_node_on_its_last_epochs_says_so() {
+fn a_node_near_its_last_epoch_reports_it() {
     let near = |epoch| {
         let (_, file) = sidecar_with(|sidecar| sidecar.entry_mut(1).unwrap().local_epoch = epoch);
         let identity = load(start(Some(&file), &Arc::default())).unwrap().applier.identity();

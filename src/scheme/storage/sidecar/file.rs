@@ -8,19 +8,19 @@ use super::Sidecar;
 use crate::disk::{self, Disk};
 use crate::scheme::storage::Error;
 
-/// The one file that a node's sidecar lives in. Share it: two of the same file would lose each other's
-/// changes.
+/// The one file that holds a node's sidecar. Share it: two instances for one file would overwrite each
+/// other's changes.
 ///
-/// After a write that failed it says nothing more: the file may hold what a power cut takes away again, and
-/// whoever took that for done would go on from there. A new process finds out what is there, and makes it
-/// last by the first epoch that it raises.
+/// After a failed write it refuses every call: the file may hold data that a power cut takes away again, and
+/// a caller that believed it written would carry on from there. A new process finds out what the file holds,
+/// and makes that durable when it raises its first epoch.
 pub struct SidecarFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     state: Mutex<State>,
 }
 
-/// Whether what the file says is on the medium.
+/// Whether the file's content is on the medium.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Sure,
@@ -28,7 +28,7 @@ enum State {
 }
 
 impl SidecarFile {
-    /// The sidecar of that path, which need not be there yet.
+    /// The sidecar at that path, which need not exist yet.
     pub fn new(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Self {
         Self { disk, path: path.into(), state: Mutex::new(State::Sure) }
     }
@@ -43,38 +43,38 @@ impl SidecarFile {
         &self.path
     }
 
-    /// Reads it, once nobody writes it.
+    /// Reads it, once no thread is writing it.
     ///
     /// # Errors
-    /// [`Error::SidecarUnsure`] after a write that failed; as [`Sidecar::read`].
+    /// [`Error::SidecarUnsure`] after a failed write; those of [`Sidecar::read`].
     pub fn read(&self) -> Result<Sidecar, Error> {
         let _nobody_writes = self.sure()?;
         Sidecar::read(&self.disk, &self.path)
     }
 
-    /// Reads it, where there is one.
+    /// Reads it, if there is one.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     pub fn find(&self) -> Result<Option<Sidecar>, Error> {
         found(self.read())
     }
 
-    /// Reads it, changes it and writes it; nothing is written where nothing changed.
+    /// Reads it, changes it and writes it; an unchanged sidecar is not written.
     ///
     /// # Errors
-    /// As [`read`](Self::read), those of `change`, as [`Sidecar::write`].
+    /// Those of [`read`](Self::read), then those of `change`, then those of [`Sidecar::write`].
     pub fn update<R>(&self, change: impl FnOnce(&mut Sidecar) -> Result<R, Error>) -> Result<R, Error> {
         let state = self.sure()?;
         let before = Sidecar::read(&self.disk, &self.path)?;
         self.write_changed(state, before.clone(), Some(before), change)
     }
 
-    /// [`update`](Self::update), beginning with an empty sidecar where there is none. Its folder may be as
-    /// new: the name of that is made to last as well.
+    /// [`update`](Self::update) that starts with an empty sidecar if there is none. The folder may be new
+    /// too, so its name is made durable as well.
     ///
     /// # Errors
-    /// As `update`; [`Error::Disk`] when the folder above cannot be synced.
+    /// Those of `update`; [`Error::Disk`] if the folder above cannot be synced.
     pub fn update_or_begin<R>(
         &self,
         change: impl FnOnce(&mut Sidecar) -> Result<R, Error>,
@@ -87,17 +87,17 @@ impl SidecarFile {
         self.write_changed(state, before.clone().unwrap_or_default(), before, change)
     }
 
-    /// Puts that sidecar in the place of whatever is there, read or not.
+    /// Replaces the file with that sidecar without reading it.
     ///
     /// # Errors
-    /// [`Error::SidecarUnsure`] after a write that failed; as [`Sidecar::write`].
+    /// [`Error::SidecarUnsure`] after a failed write; those of [`Sidecar::write`].
     pub(in crate::scheme::storage) fn replace(&self, sidecar: &Sidecar) -> Result<(), Error> {
         let state = self.sure()?;
         self.sync_above()?;
         self.write_changed(state, sidecar.clone(), None, |_| Ok(()))
     }
 
-    /// Makes the name of the sidecar's folder, which may be new, last.
+    /// Makes the name of the sidecar's folder, which may be new, durable.
     fn sync_above(&self) -> Result<(), Error> {
         let above = disk::parent(disk::parent(&self.path));
         let refused = |reason| disk::Error::UnsupportedFilesystem {
@@ -108,7 +108,7 @@ impl SidecarFile {
         Ok(self.disk.sync_dir(above).map_err(refused)?)
     }
 
-    /// The file for this thread alone, where what it says is on the medium.
+    /// Locks the file for this thread, if its content is on the medium.
     fn sure(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match *state {
@@ -156,7 +156,7 @@ mod tests {
     use crate::scheme::storage::testing::sidecar_with;
 
     #[test]
-    fn what_does_not_change_is_not_written_and_a_refused_change_neither() {
+    fn neither_an_unchanged_sidecar_nor_a_refused_change_is_written() {
         let (disk, file) = sidecar_with(|_| {});
         let before = disk.steps().len();
         file.update(|_| Ok(())).unwrap();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_file_is_begun_only_where_that_is_asked_for() {
+    fn a_missing_file_is_created_only_on_request() {
         let disk = Recorder::with_dir("/data");
         let file = SidecarFile::new(Arc::new(disk.clone()) as Arc<dyn Disk>, "/data/new.json");
         assert_eq!(file.update(|_| Ok(())).unwrap_err().spec_name(), "ErrNotExist");
@@ -184,6 +184,6 @@ mod tests {
         assert_eq!(file.find().unwrap(), Some(Sidecar::default()));
         let synced = disk.steps().into_iter().filter(|step| matches!(step, Step::SyncDir(_)));
         let folders = ["/", "/data"].map(|dir| Step::SyncDir(dir.into()));
-        assert_eq!(synced.collect::<Vec<_>>(), folders, "the name of a new folder lasts as well");
+        assert_eq!(synced.collect::<Vec<_>>(), folders, "the name of a new folder is durable as well");
     }
 }

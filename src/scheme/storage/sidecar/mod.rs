@@ -1,8 +1,8 @@
 //! `keys.json`: the wrapped data keys of a node, its epochs, and how far its log was applied (spec §4).
 //!
-//! elastickv `internal/encryption/sidecar.go`, read in versions 1 and 2 and written in version 2, to the
-//! byte. Where its JSON reader is lenient ours is not: see the rule `strict-json` in the scheme's docs. Not
-//! here: what the keys are, which only a KEK can tell.
+//! Follows elastickv `internal/encryption/sidecar.go`: reads versions 1 and 2, and writes version 2, byte for
+//! byte. Ours is strict where its JSON reader is lenient: see the rule `strict-json` in the scheme's docs.
+//! Not here: the keys themselves, which only a KEK can unwrap.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,17 +17,17 @@ mod tree;
 
 pub use file::SidecarFile;
 
-/// The version that is written; 1 is read as well.
+/// The version that is written; version 1 is read as well.
 pub const VERSION: i64 = 2;
 
-/// A node's keys and how far it is.
+/// A node's keys and its progress through the log.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sidecar {
     /// The highest index of a log entry that changed this file; 0 for none.
     pub raft_applied_index: u64,
     /// Whether new values are sealed.
     pub storage_envelope_active: bool,
-    /// The log index from which they are; 0 for not yet, and for what version 1 did not say.
+    /// The log index from which they are; 0 for not yet, or if version 1 does not say.
     pub storage_envelope_cutover_index: u64,
     /// The log index after which entries are sealed; 0 for not yet.
     pub raft_envelope_cutover_index: u64,
@@ -35,20 +35,20 @@ pub struct Sidecar {
     pub active_storage: u32,
     /// The active raft key's id; 0 for none.
     pub active_raft: u32,
-    /// Keys by their ids as text: usually [`u32`] in decimal, but `007` is legal, and is not key 7.
+    /// Keys by their ids as text: usually a [`u32`] in decimal. `007` is legal too, but is not key 7.
     pub keys: BTreeMap<String, Entry>,
 }
 
 /// One wrapped key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
-    /// The key, wrapped under the KEK; empty for a key whose bytes are not here.
+    /// The key, wrapped under the KEK; empty if this node does not have the bytes.
     pub wrapped: Vec<u8>,
-    /// When it came, RFC 3339 by convention.
+    /// The time of its arrival, RFC 3339 by convention.
     pub created: String,
-    /// The epoch that this node's nonces under it carry.
+    /// The epoch in this node's nonces under this key.
     pub local_epoch: u16,
 }
 
@@ -64,33 +64,33 @@ impl fmt::Debug for Entry {
 }
 
 impl Sidecar {
-    /// Reads the sidecar of that file.
+    /// Reads the sidecar from that file.
     ///
     /// # Errors
-    /// [`Error::Disk`], whose [`is_not_found`](disk::Error::is_not_found) tells that there is none; then as
-    /// [`parse`](Self::parse).
+    /// [`Error::Disk`], whose [`is_not_found`](disk::Error::is_not_found) tells whether the file is missing;
+    /// then those of [`parse`](Self::parse).
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
         Self::parse(&disk::read(disk, path)?)
     }
 
-    /// Writes it so that a power cut leaves the old one or this one.
+    /// Writes it so that after a power cut the file holds the old sidecar or this one.
     ///
     /// # Errors
-    /// As [`check`](Self::check), before anything is written; then [`Error::Disk`].
+    /// Those of [`check`](Self::check), before anything is written; then [`Error::Disk`].
     pub fn write(&self, disk: &dyn Disk, path: &Path) -> Result<(), Error> {
         self.check()?;
         Ok(disk::durable_write(disk, path, self.to_json().as_bytes())?)
     }
 
-    /// Reads the sidecar out of its text.
+    /// Reads the sidecar from its text.
     ///
     /// # Errors
-    /// In this order: [`Error::SidecarJson`], or [`Error::SidecarStrict`] for a member that is there twice or
-    /// in another spelling, and for Base64 that Go alone reads; [`Error::SidecarVersion`];
-    /// `SidecarStrict` for a member that is missing or null; for each key [`Error::SidecarKeyIdFormat`],
+    /// In this order: [`Error::SidecarJson`], or [`Error::SidecarStrict`] for a member that appears twice or
+    /// in another spelling, and for Base64 that only Go reads; [`Error::SidecarVersion`]; `SidecarStrict` for
+    /// a member that is missing or null; for each key [`Error::SidecarKeyIdFormat`],
     /// [`Error::SidecarReservedKeyId`], [`Error::SidecarPurpose`]; for storage, then for raft,
-    /// [`Error::SidecarActiveKeyMissing`], [`Error::SidecarActivePurposeMismatch`]. What is null in the
-    /// reference is a zero: no version, no purpose.
+    /// [`Error::SidecarActiveKeyMissing`], [`Error::SidecarActivePurposeMismatch`]. The reference reads null
+    /// as zero: no version, no purpose.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let raw = json::read(text)?;
         if !(1..=VERSION).contains(&raw.version) {
@@ -120,10 +120,10 @@ impl Sidecar {
         Ok(sidecar)
     }
 
-    /// That it is one that [`parse`](Self::parse) takes.
+    /// Checks that [`parse`](Self::parse) would accept it.
     ///
     /// # Errors
-    /// As `parse`, from the keys on.
+    /// Those of `parse`, from the keys onwards.
     pub fn check(&self) -> Result<(), Error> {
         self.keys.keys().try_for_each(|name| check_name(name).map(|_| ()))?;
         self.check_active()
@@ -143,9 +143,10 @@ impl Sidecar {
         Ok(())
     }
 
-    /// That it can be a node's: once it says anything at all, it has an active key of both purposes with its
-    /// bytes, is sealing where it was cut over, and was cut over at an entry that it has applied. What does
-    /// not may have lost a bit, and would let values go in clear, or epochs stay as they are.
+    /// Checks that it can be a node's: once it has any content, it has an active key of each purpose with its
+    /// bytes, seals if it was cut over, and was cut over at an entry that it has applied. A sidecar that
+    /// fails this may have lost a bit, and could cause values to be written in plaintext, or epochs not to
+    /// rise.
     ///
     /// # Errors
     /// [`Error::SidecarInconsistent`].
@@ -158,7 +159,7 @@ impl Sidecar {
         }
         let refused = |why| Err(Error::SidecarInconsistent(why));
         if self.active_storage == 0 || self.active_raft == 0 {
-            return refused("it has begun, and one of its purposes has no active key");
+            return refused("it is in use, but one of its purposes has no active key");
         }
         if [self.active_storage, self.active_raft]
             .iter()
@@ -167,9 +168,9 @@ impl Sidecar {
             return refused("an active key has no bytes");
         }
         if storage != 0 && !self.storage_envelope_active {
-            return refused("values were cut over, and are not sealed");
+            return refused("values were cut over, but are not sealed");
         }
-        // Version 1 may not say what it has applied.
+        // Version 1 may omit the applied index.
         if self.raft_applied_index != 0 && self.raft_applied_index < last_cutover {
             return refused("it was cut over at an entry that it has not applied");
         }
@@ -184,7 +185,7 @@ impl Sidecar {
         }
     }
 
-    /// Makes that key the active one.
+    /// Makes that key active.
     pub fn activate(&mut self, purpose: Purpose, key_id: u32) {
         match purpose {
             Purpose::Storage => self.active_storage = key_id,
@@ -197,12 +198,12 @@ impl Sidecar {
         self.keys.get(&key_id.to_string())
     }
 
-    /// The entry of that key, to change it.
+    /// The entry of that key, mutable.
     pub fn entry_mut(&mut self, key_id: u32) -> Option<&mut Entry> {
         self.keys.get_mut(&key_id.to_string())
     }
 
-    /// Every entry with the number that its name stands for, by number: `007` beside `7` gives 7 twice.
+    /// Every entry with the number that its name denotes, in order of number: `007` and `7` yield 7 twice.
     pub fn entries(&self) -> Vec<(u32, &Entry)> {
         let mut entries: Vec<_> =
             self.keys.iter().filter_map(|(name, entry)| Some((check_name(name).ok()?, entry))).collect();
@@ -210,18 +211,18 @@ impl Sidecar {
         entries
     }
 
-    /// Raises the applied index; a lower one, or 0, changes nothing.
+    /// Raises the applied index; a lower index, or 0, changes nothing.
     pub fn applied(&mut self, index: u64) {
         self.raft_applied_index = self.raft_applied_index.max(index);
     }
 
-    /// Its text, as it is written.
+    /// Its JSON text, as written to the file.
     pub fn to_json(&self) -> String {
         json::write(self)
     }
 }
 
-/// The number that a key's name stands for: ASCII digits only, below 2^32, not 0.
+/// The number that a key's name denotes: ASCII digits only, below 2^32, not 0.
 fn check_name(name: &str) -> Result<u32, Error> {
     let digits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     match name.parse::<u32>() {
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_the_same() {
+    fn a_written_sidecar_reads_back_the_same() {
         let disk = Recorder::with_dir("/d");
         let path = Path::new("/d/keys.json");
         assert_eq!(Sidecar::read(&disk, path).unwrap_err().spec_name(), "ErrNotExist");
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_by_number_and_a_leading_zero_is_another_name() {
+    fn keys_are_sorted_by_number_and_a_leading_zero_is_another_name() {
         let mut sidecar = sample();
         sidecar.keys.insert("009".into(), entry(Purpose::Storage, ""));
         let ids: Vec<_> = sidecar.entries().into_iter().map(|(key_id, _)| key_id).collect();

@@ -1,12 +1,12 @@
-//! JSON as it stands: every member in its place, also one that is there twice, so that a reader can say which
-//! it refuses.
+//! JSON with every member kept in its place, even one that appears twice, so a reader can say which member it
+//! refuses.
 
 use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A JSON value. What an array holds, and what a number that is not whole says, no sidecar asks.
+/// A JSON value. Sidecars use neither arrays nor fractions, so their content is dropped.
 pub(super) enum Value {
     Null,
     Truth(bool),
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for AsItStands {
     }
 }
 
-/// A name as Go's decoder compares it: without case. Two letters outside ASCII are lower-case ones to it.
+/// A name as Go's decoder compares it, ignoring case. Go also folds two letters outside ASCII to lower case.
 pub(super) fn folded(name: &str) -> String {
     let fold = |c: char| match c {
         '\u{17f}' => 's',

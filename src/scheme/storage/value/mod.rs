@@ -1,8 +1,8 @@
 //! Stored values: the write gate, sealing, and the read path (spec §9).
 //!
-//! elastickv `store/encryption_glue.go`. A stored value is nine bytes of header, then the value in clear or a
-//! record. A value that claims to be in clear is tried with every key before it is believed: somebody may
-//! have relabelled a record. Whether a value is a tombstone or has lapsed is asked only after it is
+//! Follows elastickv `store/encryption_glue.go`. A stored value is a nine-byte header, then the plaintext or
+//! a record. A value that claims to be plaintext is tried with every key before it is accepted, because
+//! somebody may have relabelled a record. Tombstones and expiry are evaluated only after the value is
 //! authenticated.
 
 use std::borrow::Cow;
@@ -25,16 +25,16 @@ use crate::envelope::{
 /// How a new value is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// In clear.
+    /// As plaintext.
     Clear,
     /// Sealed under that key.
     Sealed(NonZeroU32),
 }
 
-/// What the write gate is asked about; `None` where nothing is wired.
+/// The inputs of the write gate; `None` if nothing is wired.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
-    /// A cipher is there.
+    /// There is a cipher.
     pub cipher: bool,
     /// The active storage key, if any.
     pub active: Option<u32>,
@@ -42,12 +42,12 @@ pub struct Gate {
     pub cutover: Option<bool>,
     /// Whether this node is registered under the active key.
     pub registered: Option<bool>,
-    /// The write comes from a client of this node, not out of the replicated log.
+    /// The write comes from a client of this node, not from the replicated log.
     pub direct: bool,
 }
 
 impl Gate {
-    /// How the value is stored.
+    /// Decides how the value is stored.
     ///
     /// # Errors
     /// [`Error::WriterNotRegistered`]: try again later. A replicated write is never refused.
@@ -71,11 +71,11 @@ impl Gate {
 pub enum Origin {
     /// From a client of this node: refused until the node is registered.
     Direct,
-    /// Out of the replicated log: never refused, neither for a registration nor for a budget.
+    /// From the replicated log: never refused, neither for a missing registration nor for the budget.
     Replicated,
 }
 
-/// Makes stored values, and reads them. Any number of threads share it.
+/// Creates stored values and reads them. Any number of threads can share it.
 #[derive(Debug)]
 pub struct Sealer {
     cipher: Cipher,
@@ -84,14 +84,14 @@ pub struct Sealer {
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     compress: bool,
-    /// The node may not serve clients yet.
+    /// The node must not serve clients yet.
     replaying: bool,
-    /// Set once it is known that a node without keys never had any; `None` where that was known before.
+    /// Set once it is known that a node without keys never had any; `None` if that was known before.
     clear_allowed: Option<Arc<AtomicBool>>,
 }
 
 impl Sealer {
-    /// A sealer of that cipher's keys, as the cache says, with nonces of that source.
+    /// A sealer with that cipher's keys, the state in the cache, and nonces from that source.
     pub fn new(
         cipher: Cipher,
         nonces: Arc<NonceSource>,
@@ -102,33 +102,33 @@ impl Sealer {
         Self { cipher, nonces, cache, budget, counters, compress, replaying, clear_allowed }
     }
 
-    /// Counts what it cannot read with a node's other numbers.
+    /// Counts unreadable values in the node's counters.
     #[must_use]
     pub fn counting(mut self, counters: Arc<Counters>) -> Self {
         self.counters = counters;
         self
     }
 
-    /// Refuses what comes from clients, whatever the cache says; and all that a node without keys would write
-    /// in clear, until it is known that it never had any.
+    /// Refuses all writes from clients, whatever the cache says, and all plaintext writes of a node without
+    /// keys until it is known that the node never had any.
     pub(super) fn replaying(mut self, clear_allowed: Arc<AtomicBool>) -> Self {
         (self.replaying, self.clear_allowed) = (true, Some(clear_allowed));
         self
     }
 
-    /// Compresses values before it seals them, where that makes them shorter. It allocates for that.
+    /// Compresses values before sealing them if that makes them shorter. This allocates.
     #[must_use]
     pub fn compressing(mut self, compress: bool) -> Self {
         self.compress = compress;
         self
     }
 
-    /// The keys.
+    /// The cipher with its keys.
     pub fn cipher(&self) -> &Cipher {
         &self.cipher
     }
 
-    /// How far the budget of the active key is: at nine tenths a rotation is due.
+    /// How much of its limit the active key has used: at nine tenths a rotation is due.
     pub fn usage(&self) -> Use {
         self.cache.active_storage().map_or(Use::Within, |key_id| self.budget.state(key_id))
     }
@@ -138,23 +138,23 @@ impl Sealer {
         self.budget.writes()
     }
 
-    /// [`read`] with its keys; what does not open is counted.
+    /// [`read`] with this cipher; counts values that do not open.
     ///
     /// # Errors
-    /// As `read`.
+    /// Those of `read`.
     pub fn read(&self, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
         read(Some(&self.cipher), clear, pebble_key, stored).inspect_err(|error| self.counters.refused(error))
     }
 
-    /// Writes the stored value into the first bytes of `out`, and returns how many: at most
-    /// [`SEALED_OVERHEAD`](super::SEALED_OVERHEAD) more than the value. Allocates nothing for keys of up
-    /// to 1,000 bytes, unless it compresses. `expire_at` 0 is never.
+    /// Writes the stored value to the start of `out` and returns its length: at most
+    /// [`SEALED_OVERHEAD`](super::SEALED_OVERHEAD) more than the value. Allocates nothing for keys of up to
+    /// 1,000 bytes, unless it compresses. `expire_at` 0 means never.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for a value that would be stored under the registry's prefix; as
-    /// [`Gate::form`]; for [`Origin::Direct`] as [`check_budget`](Self::check_budget);
-    /// [`Error::NotReady`] for a value in clear of a node that [replays](super::Loaded::sealer) and was
-    /// not seen to be without lost keys; [`Error::Envelope`], also where `out` is too short.
+    /// [`Error::ReservedPrefix`] if the value would be stored under the registry's prefix; those of
+    /// [`Gate::form`]; for [`Origin::Direct`] those of [`check_budget`](Self::check_budget);
+    /// [`Error::NotReady`] for a plaintext value of a node that [replays](super::Loaded::sealer) and has not
+    /// been checked for lost keys; [`Error::Envelope`], including when `out` is too short.
     #[inline]
     pub fn seal_into(
         &self,
@@ -177,7 +177,7 @@ impl Sealer {
         if gate.active.is_none()
             && self.clear_allowed.as_ref().is_some_and(|allowed| !allowed.load(Ordering::Acquire))
         {
-            return Err(Error::NotReady("call Loaded::begin_replay before a value is replayed in clear"));
+            return Err(Error::NotReady("call Loaded::begin_replay before you replay a plaintext value"));
         }
         if let (Form::Sealed(key_id), Origin::Direct) = (form, origin) {
             self.check_budget(key_id)?;
@@ -185,7 +185,7 @@ impl Sealer {
         self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
     }
 
-    /// That the key may seal one more value that nobody else has sealed already.
+    /// Checks that the key may seal one more value that no other node has sealed already.
     ///
     /// # Errors
     /// [`Error::KeyUsedUp`].
@@ -194,7 +194,7 @@ impl Sealer {
         self.budget.check(key_id.get())
     }
 
-    /// Writes a stored value of that form: what [`seal_into`](Self::seal_into) does behind the gate and the
+    /// Writes a stored value in that form: the part of [`seal_into`](Self::seal_into) after the gate and the
     /// budget.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Sealer {
         self.seal_row(form, user_key, commit_ts, (false, expire_at), value, out)
     }
 
-    /// Writes a stored value, or a sealed tombstone, whose key has been checked.
+    /// Writes a stored value, or a sealed tombstone, whose key has already been checked.
     #[inline]
     pub(super) fn seal_row(
         &self,
@@ -254,12 +254,12 @@ impl Sealer {
         Ok(VALUE_HEADER_LEN + len)
     }
 
-    /// Writes the tombstone of that key into the first bytes of `out`, and returns how many. It is in clear:
-    /// there is nothing to hide.
+    /// Writes the tombstone for that key to the start of `out` and returns its length. It is plaintext: there
+    /// is nothing to hide.
     ///
     /// # Errors
-    /// [`Error::ReservedPrefix`] for one that would be stored under the registry's prefix;
-    /// [`Error::Envelope`] where `out` is too short.
+    /// [`Error::ReservedPrefix`] if it would be stored under the registry's prefix; [`Error::Envelope`] if
+    /// `out` is too short.
     pub fn tombstone_into(user_key: &[u8], commit_ts: u64, out: &mut [u8]) -> Result<usize, Error> {
         registry::check_user_key(user_key, commit_ts)?;
         clear_into(true, 0, &[], out)
@@ -276,15 +276,16 @@ fn clear_into(tombstone: bool, expire_at: u64, value: &[u8], out: &mut [u8]) -> 
     Ok(len)
 }
 
-/// Which values in clear are believed.
+/// Which plaintext values are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Clear {
-    /// Those that no key opens: as long as values from before the cut-over may be there. Whoever can write to
-    /// the store can then put any value in clear in the place of a sealed one. Every value in clear is
-    /// tried under every loaded key, so that a read takes longer the more keys there are.
+    /// Those that no key opens: for stores that may hold values from before the cut-over. Whoever can write
+    /// to the store can then replace a sealed value by any plaintext. Every plaintext value is tried under
+    /// every loaded key, so reads take longer with more keys.
     #[default]
     Allowed,
-    /// Empty tombstones alone, which are not authentic either: once every value has been rewritten.
+    /// Only empty tombstones, which are not authentic either: for stores in which every value has been
+    /// rewritten.
     Refused,
 }
 
@@ -293,27 +294,27 @@ pub enum Clear {
 pub struct Read {
     /// Its header.
     pub header: ValueHeader,
-    /// The key that it was sealed under; `None` for one in clear.
+    /// The key that it was sealed under; `None` for plaintext.
     pub key_id: Option<u32>,
-    /// The value. An empty one is present and empty.
+    /// The value. An empty value is present and empty.
     pub value: Vec<u8>,
 }
 
 impl Read {
-    /// The value, unless it is a tombstone or has lapsed at that time.
+    /// The value, unless it is a tombstone or has expired at that time.
     pub fn visible(self, now: u64) -> Option<Vec<u8>> {
         let lapsed = self.header.expire_at != 0 && self.header.expire_at <= now;
         (!self.header.tombstone && !lapsed).then_some(self.value)
     }
 }
 
-/// Reads what is stored under that key.
+/// Reads the value stored under that key.
 ///
 /// # Errors
 /// [`Error::Envelope`] for a malformed value header or record, or a key that is not loaded;
-/// [`Error::NoCipher`] for a sealed value without one; [`Error::ReadIntegrity`] for what does not open, and
-/// under [`Clear::Allowed`] for a record that claims to be in clear; [`Error::ClearValue`], before any key is
-/// tried; [`Error::Decompress`]. Never "not found".
+/// [`Error::NoCipher`] for a sealed value without a cipher; [`Error::ReadIntegrity`] if it does not open, and
+/// under [`Clear::Allowed`] for a record that claims to be plaintext; [`Error::ClearValue`], before any key
+/// is tried; [`Error::Decompress`]. Never "not found".
 pub fn read(cipher: Option<&Cipher>, clear: Clear, pebble_key: &[u8], stored: &[u8]) -> Result<Read, Error> {
     let (header, body) = ValueHeader::decode(stored)?;
     match header.state {
@@ -344,8 +345,8 @@ fn retyped(error: envelope::Error) -> Error {
     }
 }
 
-/// Refuses a body in clear that any loaded key opens. What its first bytes say is not asked: a client may
-/// have written them. A record whose expiry or tag was changed as well is not found by this.
+/// Refuses a plaintext body that any loaded key opens. Its first bytes are not considered: a client may have
+/// written them. This does not find a record whose expiry or tag was changed as well.
 fn refuse_relabelled(cipher: &Cipher, expire_at: u64, pebble_key: &[u8], body: &[u8]) -> Result<(), Error> {
     let Some(keystore) = cipher.keystore() else { return Ok(()) };
     if body.len() < OVERHEAD {

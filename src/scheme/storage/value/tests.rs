@@ -1,4 +1,4 @@
-//! What is stored reads back, lapses, shrinks, and is refused.
+//! Stored values read back, expire, shrink, and are refused.
 
 use super::*;
 use crate::scheme::storage::testing::keystore;
@@ -33,7 +33,7 @@ fn a_value_reads_back_with_its_key_and_an_empty_one_is_present() {
 }
 
 #[test]
-fn a_value_has_lapsed_from_its_time_on_and_only_if_it_is_authentic() {
+fn a_value_expires_at_its_time_and_only_if_it_is_authentic() {
     let sealer = sealer(10);
     let mut stored = sealed(&sealer, 100, b"value");
     assert!(read_back(&sealer, &stored).unwrap().visible(99).is_some());
@@ -43,7 +43,7 @@ fn a_value_has_lapsed_from_its_time_on_and_only_if_it_is_authentic() {
 }
 
 #[test]
-fn a_tombstone_is_not_visible_and_is_believed_where_clear_values_are_not() {
+fn a_tombstone_is_not_visible_and_is_accepted_when_clear_values_are_not() {
     let mut out = [0; VALUE_HEADER_LEN];
     assert_eq!(Sealer::tombstone_into(b"user", 9, &mut out).unwrap(), VALUE_HEADER_LEN);
     let (sealer, key) = (sealer(10), pebble_key(b"user", 9));
@@ -55,7 +55,7 @@ fn a_tombstone_is_not_visible_and_is_believed_where_clear_values_are_not() {
 }
 
 #[test]
-fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refused() {
+fn compression_shortens_repetitive_values_and_a_relabelled_compressed_value_is_refused() {
     let sealer = sealer(10).compressing(true);
     let text = b"again and again, ".repeat(60);
     let mut stored = sealed(&sealer, 0, &text);
@@ -65,7 +65,7 @@ fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refuse
     stored[0] = 0;
     stored[VALUE_HEADER_LEN] = 9;
     assert!(matches!(read_back(&sealer, &stored), Err(Error::ReadIntegrity)));
-    // Where no value in clear is believed, no key is tried: with one it would be found out as what it is.
+    // If no plaintext value is accepted, no key is tried; trying one would report the value as relabelled.
     let refused = read(Some(sealer.cipher()), Clear::Refused, &pebble_key(b"user", 9), &stored).unwrap_err();
     assert!(matches!(refused, Error::ClearValue), "{refused}");
     assert_eq!(refused.spec_name(), "ErrEncryptedReadIntegrity");
@@ -74,7 +74,7 @@ fn compression_shortens_what_repeats_and_a_relabelled_compressed_value_is_refuse
 }
 
 #[test]
-fn a_key_that_is_used_up_seals_nothing_more_for_clients() {
+fn a_used_up_key_seals_nothing_more_for_clients() {
     let sealer = sealer(2);
     assert_eq!(sealer.usage(), Use::Within);
     sealed(&sealer, 0, b"1");
@@ -85,11 +85,11 @@ fn a_key_that_is_used_up_seals_nothing_more_for_clients() {
     assert!(matches!(refused, Err(Error::KeyUsedUp(7))));
     assert_eq!(out, [0; 1 + SEALED_OVERHEAD]);
     sealer.seal_into(b"user", 9, 0, b"3", Origin::Replicated, &mut out).unwrap();
-    assert_eq!(sealer.writes(), [(7, 3)].into(), "what is replicated is sealed, and counted");
+    assert_eq!(sealer.writes(), [(7, 3)].into(), "replicated values are sealed and counted");
 }
 
 #[test]
-fn a_clients_value_in_clear_that_begins_as_a_record_reads_back() {
+fn a_clients_plaintext_value_that_begins_like_a_record_reads_back() {
     let sealer = sealer(10);
     let value = [&[1, 0, 0, 0, 0, 7][..], &[9; 40]].concat();
     let clear = [&ValueHeader::default().encode()[..], &value].concat();
@@ -116,7 +116,7 @@ fn a_user_key_under_the_prefix_and_a_short_buffer_are_refused_and_a_long_key_is_
 
 /// The registry's row of key 5 and node 7, as a user would have to write it.
 #[test]
-fn no_call_makes_a_stored_value_for_a_key_and_a_time_that_are_a_registry_row() {
+fn no_call_creates_a_stored_value_in_the_place_of_a_registry_row() {
     let (user_key, row) = (&b"!encryption|writers"[..], registry::encode_key(5, 7));
     let commit_ts = !u64::from_be_bytes(row[19..].try_into().unwrap());
     assert_eq!(pebble_key(user_key, commit_ts), row);
@@ -136,7 +136,7 @@ fn no_call_makes_a_stored_value_for_a_key_and_a_time_that_are_a_registry_row() {
 }
 
 #[test]
-fn two_threads_under_two_keys_are_counted_to_their_own() {
+fn two_threads_under_two_keys_each_count_for_their_own_key() {
     const EACH: u64 = 20_000;
     let sidecar = Sidecar { active_storage: 7, storage_envelope_active: true, ..Sidecar::default() };
     let (cache, nonces) = (Arc::new(StateCache::of(&sidecar)), Arc::new(NonceSource::new(1, 1)));

@@ -1,4 +1,4 @@
-//! Defects that can be planted in a node, each of which the campaign must find.
+//! Defects that can be planted in a node. The campaign must find each of them.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::scheme::storage::registry::Registry;
 use crate::scheme::storage::wire::{self, Registration};
 use crate::scheme::storage::{Error, SidecarFile};
 
-/// What can be planted in a node.
+/// A defect to plant in a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Defect {
     /// A folder is not synced after a rename.
     DirSyncSkipped,
     /// The registry's commits are not synced.
     CommitNotSynced,
-    /// The raised epoch is used and not kept.
+    /// The raised epoch is used but not kept.
     BumpForgotten,
-    /// A bootstrap that is replayed takes the epochs back to 0, as in the reference.
+    /// Replaying a bootstrap resets the epochs to 0, as in the reference.
     ReplayResetsEpoch,
-    /// The registry learns of an epoch before the sidecar has it.
+    /// The registry learns of an epoch before the sidecar does.
     RowBeforeSidecar,
 }
 
@@ -35,17 +35,17 @@ impl Defect {
         }
     }
 
-    /// What it does before a node loads.
+    /// The defect's action before a node loads.
     pub(super) fn before_load(self, file: &SidecarFile, store: &dyn Store) -> Result<(), Error> {
         if self == Self::RowBeforeSidecar { register_early(file, store) } else { Ok(()) }
     }
 
-    /// What it does when a node has loaded.
+    /// The defect's action after a node has loaded.
     pub(super) fn after_load(self, file: &SidecarFile) -> Result<(), Error> {
         if self == Self::BumpForgotten { forget_bump(file) } else { Ok(()) }
     }
 
-    /// What it does when an entry was applied, for the first time or again.
+    /// The defect's action after an entry has been applied, for the first time or again.
     pub(super) fn after_apply(self, file: &SidecarFile, entry: &[u8], again: bool) -> Result<(), Error> {
         if self != Self::ReplayResetsEpoch || !again || entry.first() != Some(&wire::BOOTSTRAP) {
             return Ok(());

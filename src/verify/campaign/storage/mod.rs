@@ -1,12 +1,12 @@
 //! The crash campaign of the storage scheme: a node that is bootstrapped, cut over, rotated and restarted,
-//! stopped by a fault at every step that it asks of its disk.
+//! and stopped by a fault at every step that it asks of its disk.
 //!
-//! A story is a list of operations drawn from a seed. It is told once for each step and fault; from the
-//! worst, the best and a drawn one of the disks that may then be found, a node starts through all guards,
-//! replays the log from anywhere that an engine may, tells the rest of the story (half of the time stopped a
-//! second time) and is checked: no nonce was issued twice under a key, every key that the log brought is
-//! there, every record opens, and the node starts. The log itself is taken to be durable. Defects can be
-//! planted, which must be found.
+//! A story is a list of operations drawn from a seed. It is played once for each step and fault. A fault may
+//! leave the disk in several states; the campaign continues from the worst, the best and one drawn at random.
+//! From each, a node starts through all guards, replays the log from any index that an engine may start at,
+//! plays the rest of the story (half of the time with a second stop) and is checked: no nonce was issued
+//! twice under a key, every key that the log brought is there, every record opens, and the node starts. The
+//! log itself is assumed to be durable. Planted defects must be found.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,16 +26,16 @@ mod world;
 pub use defect::Defect;
 use world::World;
 
-/// The scheme that this is about.
+/// The family that this campaign is about.
 pub const SCHEME: &str = "storage";
-/// The node.
+/// The node's id.
 const NODE: u64 = 0x5ea1_0000_0000_0007;
 /// Stories in the set; each is a case.
 const STORIES: u64 = 12;
-/// Operations of a story after its bootstrap: more where each has fewer steps.
+/// Operations of a story after its bootstrap: more of them if each has fewer steps.
 const OPS: usize = if cfg!(feature = "redb") { 7 } else { 10 };
-/// Disks that are tried, at most, of those that a power loss may leave at a step: everything unsynced lost,
-/// everything there, and one that is drawn, another for each step, fault and story.
+/// Disk states to try, at most, of those that a power loss may leave at a step: all unsynced data lost, all
+/// of it kept, and one drawn at random for each step, fault and story.
 const LEFT: usize = 3;
 
 const DIR: &str = "/data";
@@ -76,56 +76,56 @@ impl Check for Story {
     }
 }
 
-/// How much of a story was told.
+/// The extent of a story.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Tally {
-    /// Steps of the disk at which it was stopped, each by every fault.
+    /// Steps of the disk at which it was stopped, each with every fault.
     pub steps: usize,
-    /// Ways in which it went on.
+    /// Ways in which it continued.
     pub histories: usize,
 }
 
-/// A promise that was broken.
+/// A broken promise.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Broken {
     /// A nonce was issued twice under a key.
-    #[error("step {step}, {fault:?}: nonce {nonce:02x?} is issued twice under key {key_id}")]
+    #[error("step {step}, {fault:?}: nonce {nonce:02x?} was issued twice under key {key_id}")]
     NonceRepeated {
-        /// Where the story was stopped.
+        /// The step at which the story was stopped.
         step: usize,
-        /// By what.
+        /// The fault that stopped it.
         fault: Option<Fault>,
         /// The key.
         key_id: u32,
         /// The nonce.
         nonce: Nonce,
     },
-    /// A key is gone, or a record does not open any more.
+    /// A key is gone, or a record no longer opens.
     #[error("step {step}, {fault:?}: a key or a record is lost: {why}")]
     Lost {
-        /// Where the story was stopped.
+        /// The step at which the story was stopped.
         step: usize,
-        /// By what.
+        /// The fault that stopped it.
         fault: Option<Fault>,
-        /// How its reading ended.
+        /// The error from reading it.
         why: String,
     },
-    /// The node does not start, or halts, though nothing fails any more.
+    /// The node does not start, or halts, although nothing fails any more.
     #[error("step {step}, {fault:?}: the node is stuck: {why}")]
     Stuck {
-        /// Where the story was stopped.
+        /// The step at which the story was stopped.
         step: usize,
-        /// By what.
+        /// The fault that stopped it.
         fault: Option<Fault>,
-        /// What it says.
+        /// The node's error.
         why: String,
     },
 }
 
-/// Tells one story in all its histories.
+/// Plays one story in all its histories.
 ///
 /// # Errors
-/// The first promise that is broken.
+/// The first broken promise.
 pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let ops: Vec<Op> = (0..OPS).map(|_| Op::ALL[rng.random_range(0..Op::ALL.len())]).collect();
@@ -142,10 +142,10 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                     world.check(&disk).map_err(at)?;
                     return Ok(tally);
                 }
-                // The fault was met where a failure is allowed, such as taking a temporary file away.
+                // The fault hit a step that may fail, such as removing a temporary file.
                 Ok(()) => &[][..],
                 Err(Stop::Broken(found)) => return Err(at(found)),
-                // Nothing had failed yet, or it is not that which stopped it.
+                // The fault had not occurred yet, or it is not what stopped the node.
                 Err(Stop::Failed(why, _))
                     if disk.steps().len() <= tally.steps || !world::is_of_a_fault(&why) =>
                 {
@@ -166,7 +166,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
     }
 }
 
-/// The disks that are tried of those that a power loss may leave.
+/// The disk states to try, of those that a power loss may leave.
 fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
     disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
@@ -193,7 +193,7 @@ impl Op {
     ];
 }
 
-/// What is found at the end of a history, without where it was stopped.
+/// What a history ended with, without the step at which it was stopped.
 enum Found {
     Repeated(u32, Nonce),
     Lost(String),
@@ -210,9 +210,9 @@ impl Found {
     }
 }
 
-/// Why a story does not go on.
+/// Why a story stops.
 enum Stop<'a> {
-    /// The planned fault, or what it led to; and the operations that are left.
+    /// The planned fault or its consequence, and the remaining operations.
     Failed(Error, &'a [Op]),
     Broken(Found),
 }

@@ -1,8 +1,8 @@
-//! Where a node's registry lies.
+//! The place of a node's registry.
 //!
-//! With the feature `redb` in a database on the node's disk, each step of which can be cut off. Without it in
-//! a store that keeps every commit whatever happens to the disk: the steps that are cut off are then the
-//! sidecar's alone.
+//! With the feature `redb` it is a database on the node's disk, and a fault can interrupt each of its steps.
+//! Without the feature it is a store that keeps every commit whatever happens to the disk, so faults
+//! interrupt only the sidecar's steps.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::disk::{Disk, Error, Store};
 
 pub(super) use kept::Rows;
 
-/// The database.
+/// The database's path.
 #[cfg(feature = "redb")]
 pub(super) const FILE: &str = "/data/registry";
 
@@ -23,7 +23,7 @@ mod kept {
     pub struct Rows;
 
     impl Rows {
-        /// The store, as a process opens it.
+        /// The store as a process opens it.
         pub fn open(&self, disk: &dyn Disk) -> Result<Arc<dyn Store>, Error> {
             Ok(Arc::new(Redb::open(disk, FILE.as_ref())?))
         }
@@ -39,18 +39,18 @@ mod kept {
     pub struct Rows(Arc<Memory>);
 
     impl Rows {
-        /// The store, as a process opens it.
+        /// The store as a process opens it.
         pub fn open(&self, _: &dyn Disk) -> Result<Arc<dyn Store>, Error> {
             Ok(Arc::clone(&self.0) as Arc<dyn Store>)
         }
     }
 
-    /// The copy goes its own way.
+    /// The copy is independent.
     impl Clone for Rows {
         fn clone(&self) -> Self {
             let (copy, rows) = (Memory::default(), self.0.scan(b"", None, usize::MAX));
             let changes: Vec<_> = rows.into_iter().flatten().map(|(key, value)| (key, Some(value))).collect();
-            copy.commit(&changes).expect("a memory takes every change");
+            copy.commit(&changes).expect("a memory store accepts every change");
             Self(Arc::new(copy))
         }
     }

@@ -1,4 +1,4 @@
-//! A disk that leaves out a sync: two of the defects that are planted.
+//! A disk that skips some syncs: two of the planted defects.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,16 +6,16 @@ use std::path::Path;
 
 use crate::disk::{Disk, NewFile, OpenFile, Recorder};
 
-/// The syncs that a disk leaves out.
+/// The syncs that a disk skips.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Skipped {
-    /// Those of folders.
+    /// Folder syncs.
     Folders,
-    /// Those of files that are written in place: the registry's commits.
+    /// Syncs of files that are written in place: the registry's commits.
     Commits,
 }
 
-/// A disk that leaves out some of its syncs.
+/// A disk that skips some of its syncs.
 #[derive(Debug)]
 pub(super) struct SyncSkippingDisk(pub Recorder, pub Skipped);
 

@@ -1,4 +1,4 @@
-//! The counts, the planted defects, and what is done to a disk between two starts.
+//! The counts, the planted defects, and damage to a disk between two starts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::scheme::storage::{LocalKek, Sign};
 
 #[test]
-fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
+fn no_story_breaks_a_promise_in_over_10_000_histories() {
     let told: Vec<_> = (0..STORIES).into_par_iter().map(|story| (story, tell(1_000 + story, None))).collect();
     let mut all = Tally::default();
     for (story, tally) in told {
@@ -26,8 +26,8 @@ fn no_story_breaks_a_promise_and_there_are_over_10_000_histories() {
 #[test]
 fn every_planted_defect_is_found_in_every_story() {
     let (missing, gap) = ("the sidecar is missing", "with key changes between");
-    let (repeated, epochs) = ("is issued twice", "disagree on this node's epoch");
-    // In most of them the guards see it before a nonce comes twice.
+    let (repeated, epochs) = ("was issued twice", "disagree on this node's epoch");
+    // In most stories the guards notice the defect before a nonce repeats.
     let planted: [(Defect, &[&str]); _] = [
         (Defect::DirSyncSkipped, &[missing, epochs, gap]),
         #[cfg(feature = "redb")]
@@ -40,14 +40,14 @@ fn every_planted_defect_is_found_in_every_story() {
         for story in 0..STORIES {
             let found = tell(1_000 + story, Some(defect)).err();
             let found =
-                found.unwrap_or_else(|| panic!("{defect:?} is not found in story {story}")).to_string();
+                found.unwrap_or_else(|| panic!("{defect:?} was not found in story {story}")).to_string();
             println!("{defect:?}, story {story}: {found}");
             assert!(how.iter().any(|how| found.contains(how)), "{defect:?}, story {story}: {found}");
         }
     }
 }
 
-/// A node that has gone through a cut-over, a rotation and three starts, and its disk.
+/// A node that has been through a cut-over, a rotation and three starts, and its disk.
 fn grown() -> (World, Recorder, ChaCha8Rng) {
     let (disk, mut world) = (Recorder::with_dir(DIR), World::new(None));
     let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -67,15 +67,14 @@ fn grown() -> (World, Recorder, ChaCha8Rng) {
     (world, disk, rng)
 }
 
-/// The same disk with that sidecar.
+/// A copy of the disk with that sidecar.
 fn with_sidecar(disk: &Recorder, bytes: &[u8]) -> Recorder {
     let disk = disk.after_restart();
     crate::disk::durable_write(&disk, Path::new(SIDECAR), bytes).unwrap();
     disk
 }
 
-/// What the node says, when it starts from that disk and does not write; its own promise is checked
-/// otherwise.
+/// The node's error, if any, when it starts from that disk and writes; panics if it breaks a promise.
 fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<Error> {
     match world.clone().play(disk, &[Op::Direct, Op::Value], rng) {
         Ok(()) => None,
@@ -84,9 +83,9 @@ fn started(world: &World, disk: &Recorder, rng: &mut ChaCha8Rng) -> Option<Error
     }
 }
 
-/// Whether a damaged sidecar may be refused so: by a reason that names it, or what it says.
+/// Whether a damaged sidecar may be refused with this error: it names the sidecar or its content.
 fn names_the_sidecar(why: &Error) -> bool {
-    let names_it = |why: &str| why.contains("the sidecar has applied it and has not its key");
+    let names_it = |why: &str| why.contains("the sidecar counts it as applied but lacks its key");
     matches!(why, Error::Apply(why) if names_it(why))
         || matches!(
             why,
@@ -140,7 +139,11 @@ fn a_bit_flipped_anywhere_in_the_sidecar_is_refused_or_breaks_no_promise() {
                 Ok(()) => {
                     let whole = world.check(&disk).map_err(|found| found.at(0, None).to_string());
                     assert_eq!(whole, Ok(()), "bit {bit} of byte {at}");
-                    assert_eq!(world.in_clear(), clear, "bit {bit} of byte {at}: a value goes in clear");
+                    assert_eq!(
+                        world.in_clear(),
+                        clear,
+                        "bit {bit} of byte {at}: a value is stored in plaintext"
+                    );
                     passed += 1;
                 }
             }
@@ -168,24 +171,24 @@ fn a_sidecar_of_an_older_backup_or_none_is_refused() {
     }
     let none = disk.after_restart();
     none.remove(Path::new(SIDECAR)).unwrap();
-    // Wherever an engine begins its replay.
+    // From any index at which an engine may begin its replay.
     for seed in 0..200 {
-        let why = started(&world, &none, &mut ChaCha8Rng::seed_from_u64(seed)).expect("it has had keys");
+        let why = started(&world, &none, &mut ChaCha8Rng::seed_from_u64(seed)).expect("the node had keys");
         assert!(matches!(why, Error::SidecarMissing(Sign::OwnRow(1))), "seed {seed}: {why}");
     }
 }
 
 #[cfg(feature = "redb")]
 #[test]
-fn a_node_that_lost_its_sidecar_and_its_registry_is_told_by_its_log() {
+fn a_node_that_lost_sidecar_and_registry_is_refused_because_of_its_log() {
     let (world, disk, _) = grown();
     for path in [SIDECAR, rows::FILE] {
         disk.remove(Path::new(path)).unwrap();
     }
     for seed in 0..200 {
-        let why = started(&world, &disk, &mut ChaCha8Rng::seed_from_u64(seed)).expect("it has had keys");
+        let why = started(&world, &disk, &mut ChaCha8Rng::seed_from_u64(seed)).expect("the node had keys");
         assert!(matches!(why, Error::SidecarMissing(Sign::LogEntry(1))), "seed {seed}: {why}");
-        assert!(!disk.exists(Path::new(SIDECAR)).unwrap(), "seed {seed}: it began a new sidecar");
+        assert!(!disk.exists(Path::new(SIDECAR)).unwrap(), "seed {seed}: it created a new sidecar");
     }
 }
 
@@ -207,7 +210,7 @@ fn a_damaged_registry_is_refused() {
 
     let (world, disk, mut rng) = grown();
     let good = disk.read(Path::new(FILE)).unwrap();
-    // Old pages are in the file as well, in which a changed byte means nothing.
+    // The file also holds old pages, in which a changed byte means nothing.
     let rows: Vec<usize> = (0..good.len()).filter(|&at| good[at..].starts_with(ROW_PREFIX)).collect();
     let mut refused = 0;
     for at in [0].into_iter().chain(rows) {

@@ -1,4 +1,4 @@
-//! A node's world: what it does, and what outlives it.
+//! A node's world: its actions, and the state that outlives it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -27,23 +27,23 @@ use crate::scheme::storage::{
 };
 
 pub(super) const SIDECAR: &str = "/data/keys.json";
-/// The opcode of an entry that writes a value: none of the scheme's.
+/// The opcode of an entry that writes a value; it is not one of the scheme's.
 const VALUE: u8 = 0x10;
 
-/// What outlives the node: the log, the records, and the checker that saw every nonce.
+/// The state that outlives the node: the log, the records, and the checker that saw every nonce.
 #[derive(Clone)]
 pub(super) struct World {
     defect: Option<Defect>,
     /// The writer registry.
     rows: Rows,
     pub kek: Arc<dyn Kek>,
-    /// As the engine has it: index 1 first.
+    /// As the engine has it, index 1 first.
     log: Vec<Vec<u8>>,
-    /// Entries that were applied without a failure.
+    /// Entries applied without a failure.
     applied: usize,
     records: Vec<(Vec<u8>, Vec<u8>)>,
     issued: HashSet<(u32, Nonce)>,
-    /// Every key that went into the log, from key 1 on.
+    /// Every key that went into the log, starting with key 1.
     pub deks: Vec<Dek>,
     last_ts: u64,
 }
@@ -55,7 +55,7 @@ struct Process {
 }
 
 enum Fail {
-    /// The node refused to go on.
+    /// The node refused to continue.
     Refused(Error),
     Found(Found),
 }
@@ -68,7 +68,7 @@ impl From<Error> for Fail {
 
 impl World {
     pub fn new(defect: Option<Defect>) -> Self {
-        let kek = LocalKek::new(&[0x4b; 32]).expect("every CPU can make a key of some backend");
+        let kek = LocalKek::new(&[0x4b; 32]).expect("every CPU has a backend that can make a key");
         Self {
             defect,
             rows: Default::default(),
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// Tells the operations from a disk in any state, to their end or to the first failure.
+    /// Plays the operations from a disk in any state, to the end or to the first failure.
     pub fn play<'a>(&mut self, disk: &Recorder, ops: &'a [Op], rng: &mut ChaCha8Rng) -> Result<(), Stop<'a>> {
         let stop = |fail, rest| match fail {
             Fail::Refused(why) => Stop::Failed(why, rest),
@@ -101,7 +101,7 @@ impl World {
         Ok(())
     }
 
-    /// Goes on from what was found after a fault, half of the time into a second one.
+    /// Continues from the disk that a fault left, half of the time into a second fault.
     pub fn go_on(mut self, left: &Recorder, mut rest: &[Op], rng: &mut ChaCha8Rng) -> Result<(), Found> {
         let mut disk = left.clone();
         if rng.random() {
@@ -149,7 +149,7 @@ impl World {
         }
         let (sealer, proposals) = (loaded.sealer(), Arc::clone(&loaded.proposals));
         loaded.begin_replay(self.applied as u64, Some(&Scanner(&self.log)))?;
-        // An engine replays from where it last noted: anywhere up to what it has applied.
+        // An engine replays from its last recorded index, which may be any up to the last applied one.
         for index in rng.random_range(0..=self.applied)..self.log.len() {
             self.apply(&mut loaded.applier, &sealer, &proposals, &file, index)?;
         }
@@ -181,7 +181,7 @@ impl World {
             Op::Enable(purpose) => {
                 let entry = match process.node.applier.requests()?.cut_over(purpose)? {
                     Cutover::Propose(entry) => entry,
-                    // Proposed once more by a leader that did not know: it changes nothing.
+                    // Proposed once more by a leader that did not know this: it changes nothing.
                     Cutover::Stands(_) => {
                         let subtag = match purpose {
                             Purpose::Storage => Subtag::EnableStorage,
@@ -208,7 +208,7 @@ impl World {
         self.propose(process, &entry.encode())
     }
 
-    /// Keeps a key that goes into the log, to be looked for at the end: ids follow each other without a gap.
+    /// Records a key that goes into the log, to check for it at the end. Ids are consecutive.
     fn brings(&mut self, purpose: Purpose, key_id: u32, wrapped: &[u8]) -> Result<(), Fail> {
         if key_id as usize != self.deks.len() + 1 {
             return Err(Fail::Found(Found::Lost(format!(
@@ -232,13 +232,13 @@ impl World {
         let (Process { node, file }, at) = (process, self.log.len() - 1);
         let mut apply = || self.apply(&mut node.applier, &node.sealer, &node.proposals, file, at);
         match apply() {
-            // An engine may try an entry again before it gives up.
+            // An engine may retry an entry before it gives up.
             Err(Fail::Refused(_)) => apply(),
             applied => applied,
         }
     }
 
-    /// Applies the entry at that place of the log.
+    /// Applies the entry at that position of the log.
     fn apply(
         &mut self,
         applier: &mut Applier,
@@ -262,7 +262,7 @@ impl World {
         Ok(())
     }
 
-    /// Writes a value that nobody wrote before.
+    /// Writes a value that was never written before.
     fn write(&mut self, sealer: &Sealer, origin: Origin) -> Result<(), Fail> {
         self.last_ts += 1;
         let value = self.last_ts.to_be_bytes();
@@ -286,13 +286,13 @@ impl World {
         }
     }
 
-    /// How many records are in clear.
+    /// The number of plaintext records.
     #[cfg(test)]
     pub fn in_clear(&self) -> usize {
         self.records.iter().filter(|(_, stored)| stored[0] & 0b110 == 0).count()
     }
 
-    /// That the sidecar on that disk has every key, and opens every record and every entry of the log.
+    /// Checks that the sidecar on that disk has every key, and opens every record and every entry of the log.
     pub fn check(&self, disk: &Recorder) -> Result<(), Found> {
         let lost = |error: Error| Found::Lost(error.to_string());
         let sidecar = Sidecar::read(disk, Path::new(SIDECAR)).map_err(lost)?;
@@ -309,7 +309,7 @@ impl World {
             let value = read(Some(&cipher), Clear::Allowed, key, stored).map_err(lost)?.value;
             let version = key.split_last_chunk::<8>().map(|(_, version)| !u64::from_be_bytes(*version));
             if version.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice) != Some(&value[..]) {
-                return Err(Found::Lost(format!("record {i} reads as another")));
+                return Err(Found::Lost(format!("record {i} reads as another one")));
             }
         }
         for (at, data) in self.log.iter().enumerate() {
@@ -320,8 +320,8 @@ impl World {
     }
 }
 
-/// Whether that is what a planned fault leads to, and no refusal of a sound node: the step that failed, or
-/// what the process says of a file from then on.
+/// Whether the error follows from a planned fault, and is not the refusal of a sound node: either the failed
+/// step itself, or the process's later refusal to use the file.
 pub(super) fn is_of_a_fault(why: &Error) -> bool {
     match why {
         Error::SidecarUnsure(_) => true,

@@ -1,4 +1,4 @@
-//! Pieces that are the messages: nothing is protected.
+//! Pieces that are the messages themselves: nothing is protected.
 
 use super::{AES_256, Double};
 use crate::scheme::{Error, Judgement, Law, Piece, Reader, Recovered, Session};

@@ -1,4 +1,4 @@
-//! Frames with a sequence number, and a receiver that takes each number once: `Law::AtMostOnce`.
+//! Frames with a sequence number, and a receiver that accepts each number once: `Law::AtMostOnce`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ pub(in crate::verify::fault) const HONEST: Double = Double {
     judge,
     session: |engine| Ok(Box::new(Sender { keyed: Keyed::new(engine), sent: 0, first: 0, window: true })),
 };
-/// Says the same, and its receiver does not remember what it took.
+/// Claims the same, but its receiver does not remember the numbers that it accepted.
 pub(in crate::verify::fault) const WITHOUT_WINDOW: Double = Double {
     session: |engine| Ok(Box::new(Sender { keyed: Keyed::new(engine), sent: 0, first: 0, window: false })),
     ..HONEST

@@ -1,4 +1,4 @@
-//! A log file of records under an unkeyed checksum, read up to its end: `Law::Prefix`. No cipher takes part.
+//! A log file of records under an unkeyed checksum, read to its end: `Law::Prefix`. It uses no cipher.
 
 use super::Double;
 use crate::scheme::{Error, Fault, Judgement, Law, Piece, Reader, Recovered, Session};
@@ -10,17 +10,17 @@ pub(in crate::verify::fault) const HONEST: Double = Double {
     judge,
     session: |_| Ok(Box::new(Log { skips: false })),
 };
-/// Says the same, and goes on behind a damaged record.
+/// Claims the same, but continues after a damaged record.
 pub(in crate::verify::fault) const SKIPS: Double =
     Double { session: |_| Ok(Box::new(Log { skips: true })), ..HONEST };
 
 pub(in crate::verify::fault) fn judge(fault: Fault, part: &str) -> Judgement {
     match (fault, part) {
-        (Fault::Cut, "start") => Judgement::Blind("a log that ends with a record may have had more of them"),
-        (Fault::Forge, "head") => Judgement::Chance("a record of another length may come out"),
-        (Fault::Forge, "body") => Judgement::Alters("nothing but a checksum protects a record"),
-        (Fault::Drop | Fault::Tail, _) => Judgement::Blind("a log that is gone reads as an empty one"),
-        (Fault::Splice | Fault::Older, _) => Judgement::Blind("nothing tells this log from another"),
+        (Fault::Cut, "start") => Judgement::Blind("a log that ends with a record may have had more records"),
+        (Fault::Forge, "head") => Judgement::Chance("the result may be a record of another length"),
+        (Fault::Forge, "body") => Judgement::Alters("only a checksum protects a record"),
+        (Fault::Drop | Fault::Tail, _) => Judgement::Blind("a missing log reads like an empty one"),
+        (Fault::Splice | Fault::Older, _) => Judgement::Blind("nothing distinguishes this log from another"),
         (Fault::Repeat, _) => Judgement::Harmless,
         _ => Judgement::Caught,
     }
@@ -66,7 +66,7 @@ impl Session for Log {
     }
 }
 
-/// The head of the record that begins there, and the length of its body.
+/// The head of the record that starts there, and the length of its body.
 fn head(rest: &[u8]) -> Option<([u8; 4], usize)> {
     rest.get(..HEAD)?.first_chunk().map(|head| (*head, u32::from_be_bytes(*head) as usize))
 }

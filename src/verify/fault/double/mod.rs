@@ -1,4 +1,4 @@
-//! Small schemes for the tests of the injector: one for each law, each with a defect that can be switched on.
+//! Small schemes for the injector's tests: one for each law, each with a defect that can be switched on.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,10 +11,10 @@ pub(super) mod frames;
 pub(super) mod log;
 pub(super) mod stream;
 
-/// How a double begins a session.
+/// The function that starts a double's session.
 pub(super) type Begin = fn(&'static dyn Engine) -> Result<Box<dyn Session>, Error>;
 
-/// What a double says of itself, and how it begins a session.
+/// A double's claims, and the function that starts its session.
 pub(super) struct Double {
     pub law: Law,
     pub needs: Option<Shape>,
@@ -51,7 +51,7 @@ impl Scheme for Double {
 
 const AES_256: Option<Shape> = Some(Shape::usual(Alg::Aes256Gcm));
 
-/// A key that all sessions have, and a number that each has of its own.
+/// A key shared by all sessions, and a number unique to each.
 struct Keyed {
     engine: &'static dyn Engine,
     id: u32,

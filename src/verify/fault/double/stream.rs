@@ -1,4 +1,4 @@
-//! A stream of chunks, the last one marked, that is committed as a whole: `Law::AllOrNothing`.
+//! A stream of chunks with a marked last chunk, committed as a whole: `Law::AllOrNothing`.
 
 use super::{AES_256, Double, Keyed, nonce, open, seal};
 use crate::aead::Aead;
@@ -11,14 +11,14 @@ pub(in crate::verify::fault) const HONEST: Double = Double {
     judge: |_, _| Judgement::Caught,
     session: |engine| Ok(Box::new(Writer { keyed: Keyed::new(engine), streams: 0, defect: None })),
 };
-/// Says the same, and marks no last chunk.
+/// Claims the same, but marks no last chunk.
 pub(in crate::verify::fault) const UNMARKED: Double = Double {
     session: |engine| {
         Ok(Box::new(Writer { keyed: Keyed::new(engine), streams: 0, defect: Some(Defect::Unmarked) }))
     },
     ..HONEST
 };
-/// Says the same, and gives each chunk as it comes.
+/// Claims the same, but returns each chunk as it arrives.
 pub(in crate::verify::fault) const EAGER: Double = Double {
     session: |engine| {
         Ok(Box::new(Writer { keyed: Keyed::new(engine), streams: 0, defect: Some(Defect::Eager) }))
@@ -38,7 +38,7 @@ struct Writer {
     defect: Option<Defect>,
 }
 
-/// The number of a chunk within its stream, and whether it is the last one.
+/// The AAD of a chunk: its number within its stream, and whether it is the last one.
 fn aad(stream: u64, number: usize, last: bool) -> Vec<u8> {
     [&stream.to_be_bytes()[..], &number.to_be_bytes(), &[last.into()]].concat()
 }

@@ -1,9 +1,9 @@
-//! NIST's ACVP JSON for AES-GCM (ACVP-AES-GCM, revision 1.0; draft-vassilev-acvp-aes), lengths in bits.
+//! NIST's ACVP JSON for AES-GCM (ACVP-AES-GCM, revision 1.0; draft-vassilev-acvp-aes), with lengths in bits.
 //!
-//! Three files hold one vector set. `internalProjection.json` has questions and answers. `prompt.json` has
-//! the questions and `expectedResults.json` the answers: each is a [`Half`], and [`pair`] puts them together
-//! by `vsId`, `tgId` and `tcId`. `testPassed: false` means that an open must refuse. A test whose IV the
-//! implementation draws itself has no answer that could be known beforehand: those are counted in a remark.
+//! A vector set comes in three files. `internalProjection.json` has questions and answers. `prompt.json` has
+//! the questions and `expectedResults.json` the answers: each is a [`Half`], and [`pair`] joins them by
+//! `vsId`, `tgId` and `tcId`. `testPassed: false` means that open must refuse. A test whose IV the
+//! implementation draws itself has no answer known beforehand; a remark counts these.
 
 use std::collections::HashMap;
 
@@ -18,14 +18,14 @@ use crate::verify::aead_case::Expect;
 /// The questions or the answers of a vector set.
 #[derive(Debug)]
 pub struct Half {
-    /// The number of the vector set: both halves have it.
+    /// The number of the vector set, which both halves carry.
     pub vs_id: u64,
     /// Which half it is.
     pub holds: Holds,
     set: Value,
 }
 
-/// What a [`Half`] holds.
+/// The content of a [`Half`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holds {
     /// `prompt.json`.
@@ -35,14 +35,14 @@ pub enum Holds {
 }
 
 impl Half {
-    /// The complaint that the other half is not there.
+    /// The error that the other half is missing.
     pub fn alone(&self) -> Problem {
         let (this, other) = match self.holds {
             Holds::Questions => ("questions (prompt.json)", "answers (expectedResults.json)"),
             Holds::Answers => ("answers (expectedResults.json)", "questions (prompt.json)"),
         };
         let reason =
-            format!("these are the {this} of vector set {}: the {other} belong beside them", self.vs_id);
+            format!("these are the {this} of vector set {}: the {other} belong next to them", self.vs_id);
         Problem::new("vsId", reason)
     }
 }
@@ -59,7 +59,7 @@ fn known(content: &Content<'_>) -> bool {
     vector_set(file).is_some_and(is_set)
 }
 
-/// The vector set: the file itself, or the member of the array that the protocol wraps it in.
+/// The vector set: the file itself, or the element of the array in which the protocol wraps it.
 fn vector_set(file: &Value) -> Option<&Value> {
     match file {
         Value::Array(members) => members.iter().find(|member| member.get("acvVersion").is_none()),
@@ -67,7 +67,7 @@ fn vector_set(file: &Value) -> Option<&Value> {
     }
 }
 
-/// The cases of a file, under the names `tc1`, `tc2`, ..., or the half that it is.
+/// The cases of a file, named `tc1`, `tc2`, ..., or the half that it contains.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -82,7 +82,7 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     if let Some(revision) = set.optional("revision")?
         && revision.text()? != "1.0"
     {
-        return Err(revision.problem("revision 1.0 is expected"));
+        return Err(revision.problem("expected revision 1.0"));
     }
     if !set.has("testGroups") {
         let other = [("direction", "an ACVP registration"), ("disposition", "an ACVP verdict")];
@@ -109,10 +109,10 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     Ok(Decoded::Half(Half { vs_id: set.member("vsId")?.number()?, holds, set: value.clone() }))
 }
 
-/// The cases that a prompt and its expected results are together.
+/// The cases of a prompt joined with its expected results.
 ///
 /// # Errors
-/// What is wrong with either, and where; a question without an answer, an answer without a question.
+/// What is wrong with either, and where; a question without an answer, or an answer without a question.
 pub fn pair(questions: &Half, answers: &Half) -> Result<Vectors, Problem> {
     let set = Node::root(&answers.set);
     let mut found = HashMap::new();
@@ -121,7 +121,7 @@ pub fn pair(questions: &Half, answers: &Half) -> Result<Vectors, Problem> {
         for test in group.member("tests")?.elements()? {
             let id = (group_id, test.member("tcId")?.number()?);
             if found.insert(id, test).is_some() {
-                return Err(group.problem(format!("in the answers, test {} stands twice", id.1)));
+                return Err(group.problem(format!("in the answers, test {} appears twice", id.1)));
             }
         }
     }
@@ -151,7 +151,7 @@ fn vectors(set: &Node<'_>, mut answers: Option<Answers<'_>>) -> Result<Vectors, 
         }
     }
     if let Some(((group, test), _)) = answers.into_iter().flatten().next() {
-        let reason = format!("the answers have test {test} of group {group}, the questions do not");
+        let reason = format!("the answers have test {test} of group {group}, but the questions do not");
         return Err(set.problem(reason));
     }
     let mut remarks = Vec::new();
@@ -163,7 +163,7 @@ fn vectors(set: &Node<'_>, mut answers: Option<Answers<'_>>) -> Result<Vectors, 
     Vectors::new(cases, remarks)
 }
 
-/// Which way a group's tests go.
+/// The direction of a group's tests.
 struct Direction {
     encrypts: bool,
     /// Whether the implementation draws the IV itself.
@@ -171,7 +171,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// None in the answers, which do not say it.
+    /// `None` in the answers, which do not give it.
     fn of(group: &Node<'_>) -> Result<Option<Self>, Problem> {
         let Some(direction) = group.find("direction")? else { return Ok(None) };
         let encrypts = match direction.text()? {
@@ -182,7 +182,7 @@ impl Direction {
         if let Some(kind) = group.find("testType")?
             && kind.text()? != "AFT"
         {
-            return Err(kind.problem("a test type that is not known here, only AFT is"));
+            return Err(kind.problem("an unknown test type: only AFT is known"));
         }
         let mut has_own_iv = false;
         if let Some(drawn) = group.find("ivGen")? {
@@ -203,7 +203,7 @@ impl Direction {
     }
 }
 
-/// Lengths in bytes that a group declares; those that it does not are not checked.
+/// Lengths in bytes that a group declares; undeclared lengths are not checked.
 struct Sizes([(&'static str, Option<u64>); 5]);
 
 impl Sizes {
@@ -219,7 +219,7 @@ impl Sizes {
         Ok(Self([
             ("key", size(&["keyLen"])?),
             ("iv", size(&["ivLen"])?),
-            // The name before revision 1.0 was final.
+            // The second name is from before revision 1.0 was final.
             ("payload", size(&["payloadLen", "ptLen"])?),
             ("aad", size(&["aadLen"])?),
             ("tag", size(&["tagLen"])?),
@@ -259,7 +259,7 @@ fn case(
         && !passed.truth()?
     {
         if direction.encrypts {
-            return Err(passed.problem("a test of encryption that must not pass is not known here"));
+            return Err(passed.problem("an encryption test that must fail is unknown"));
         }
         expect = Expect::Invalid;
     }

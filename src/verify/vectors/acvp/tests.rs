@@ -1,4 +1,4 @@
-//! The extract of NIST's sample, and the halves that it falls into.
+//! The extract of NIST's sample, and its two halves.
 
 use super::*;
 use crate::verify::Outcome;
@@ -64,7 +64,7 @@ fn the_projection_and_its_two_halves_give_the_same_cases() {
 }
 
 #[test]
-fn a_test_that_must_not_pass_is_one_that_must_be_refused() {
+fn a_test_that_must_not_pass_must_be_refused() {
     let turned = WHOLE.replace("\"testPassed\": false", "\"testPassed\": true");
     assert_eq!(ids_that_agree(&decode_any(turned.as_bytes()).unwrap()), ["tc1", "tc16", "tc31"]);
     let refused =
@@ -77,7 +77,7 @@ fn a_half_alone_a_question_without_answer_and_the_reverse_are_refused() {
     let (questions, answers) = halves();
     for (half, other) in [(&questions, "expectedResults.json"), (&answers, "prompt.json")] {
         let problem = decode_any(half.to_string().as_bytes()).unwrap_err();
-        assert!(problem.reason.contains(&format!("{other}) belong beside them")), "{problem}");
+        assert!(problem.reason.contains(&format!("{other}) belong next to them")), "{problem}");
     }
     let without = |file: &Value, group: usize| {
         let mut file = file.clone();
@@ -87,15 +87,15 @@ fn a_half_alone_a_question_without_answer_and_the_reverse_are_refused() {
     let problem = paired(&questions, &without(&answers, 2)).unwrap_err();
     assert_eq!(problem.reason, "test 31 of group 3 has no answer");
     let problem = paired(&without(&questions, 1), &answers).unwrap_err();
-    assert_eq!(problem.reason, "the answers have test 16 of group 2, the questions do not");
+    assert_eq!(problem.reason, "the answers have test 16 of group 2, but the questions do not");
     let mut twice = answers.clone();
     let again = twice["testGroups"][0].clone();
     twice["testGroups"].as_array_mut().unwrap().push(again);
-    assert!(paired(&questions, &twice).unwrap_err().reason.contains("test 1 stands twice"));
+    assert!(paired(&questions, &twice).unwrap_err().reason.contains("test 1 appears twice"));
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_path() {
+fn errors_name_their_path() {
     let broken = |from: &str, to: &str| {
         assert!(WHOLE.contains(from), "{from}");
         decode_any(WHOLE.replacen(from, to, 1).as_bytes()).unwrap_err()
@@ -106,11 +106,11 @@ fn what_is_wrong_is_named_by_its_path() {
     assert_eq!(broken("\"encrypt\"", "\"encipher\"").place, "testGroups[0].direction");
     assert_eq!(broken("\"AFT\"", "\"MCT\"").place, "testGroups[0].testType");
     assert_eq!(broken("\"1.0\"", "\"2.0\"").place, "revision");
-    assert!(broken("\"ct\": \"\",", "").reason.contains("belong beside them"), "an answer is missing");
+    assert!(broken("\"ct\": \"\",", "").reason.contains("belong next to them"), "an answer is missing");
 }
 
 #[test]
-fn other_algorithms_and_registrations_are_no_vectors_of_ours() {
+fn other_algorithms_and_registrations_are_not_our_vectors() {
     let mut file: Value = serde_json::from_str(WHOLE).unwrap();
     file["algorithm"] = "ACVP-AES-GCM-SIV".into();
     assert!(matches!(read(&file), Ok(Decoded::Other(other)) if other == "ACVP-AES-GCM-SIV"));

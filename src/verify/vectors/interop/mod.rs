@@ -1,8 +1,8 @@
-//! Interoperability vectors: what other systems wrote and refused, one folder for each system.
+//! Interoperability vectors: data that other systems wrote or refused, one folder for each system.
 //!
-//! The files are told apart by their member `file`; all have schema version 1. Every member of every array is
-//! a case, judged by the floor that it is about. An array that is not known here is a problem: its cases
-//! would be skipped. Adding a system is a folder, and a line in [`SYSTEMS`].
+//! The member `file` identifies the files; all have schema version 1. Every element of every array is a case,
+//! judged by the floor that it is about. An unknown array is an error, because its cases would be skipped. To
+//! add a system, add a folder and a line in [`SYSTEMS`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::verify::{Case, Check, Outcome};
 
 mod elastickv;
 
-/// Every system, by the files that are made of it.
+/// Every system, with its files.
 const SYSTEMS: [&[Layout]; 1] = [&elastickv::FILES];
 
-/// How a file is laid out, and how it is read.
+/// The layout of a file, and its reader.
 struct Layout {
     /// The text of its member `file`.
     file: &'static str,
-    /// Its arrays, and the objects that hold arrays.
+    /// Its arrays, and the objects that contain arrays.
     arrays: &'static [&'static str],
     read: fn(&Node<'_>) -> Result<Vec<Case>, Problem>,
 }
@@ -39,7 +39,7 @@ fn known(content: &Content<'_>) -> bool {
 /// Every case of one of the files.
 ///
 /// # Errors
-/// The first member that is missing, of a wrong type, or not known here, by its path.
+/// The path of the first member that is missing, has a wrong type, or is unknown.
 fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let value = file.content.json()?;
     let root = Node::root(value);
@@ -48,18 +48,18 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     let layouts = || SYSTEMS.into_iter().flatten();
     let layout = layouts().find(|layout| layout.file == name).ok_or_else(|| {
         let known: Vec<_> = layouts().map(|layout| layout.file).collect();
-        file.problem(format!("{name} is not read here, only {}", known.join(", ")))
+        file.problem(format!("{name} is unknown; the known files are {}", known.join(", ")))
     })?;
     let version = root.member("schema_version")?;
     if version.number()? != SCHEMA_VERSION {
-        return Err(version.problem("schema version 1 is expected"));
+        return Err(version.problem("expected schema version 1"));
     }
     for words in ["set", "description", "source"] {
         root.member(words)?.text()?;
     }
     for (name, value) in value.as_object().into_iter().flatten() {
         if (value.is_array() || value.is_object()) && !layout.arrays.contains(&name.as_str()) {
-            return Err(Problem::new(name, "an array that is not known here: its cases would be skipped"));
+            return Err(Problem::new(name, "an unknown array: its cases would be skipped"));
         }
     }
     let cases = (layout.read)(&root)?;
@@ -70,9 +70,9 @@ fn decode(file: &File<'_>) -> Result<Decoded, Problem> {
     Ok(Decoded::Cases(Vectors::new(cases, Vec::new())?))
 }
 
-/// Nothing, or what was expected and what was seen.
+/// `Err` holds the expected and the actual result.
 type Judgement = Result<(), String>;
-/// [`Judgement`], with the rule by which what came is stricter than the vector.
+/// [`Judgement`], with the rule by which our result is stricter than the vector.
 type Ruling = Result<Option<&'static str>, String>;
 
 /// A case for every engine that offers AES-256-GCM.
@@ -88,7 +88,7 @@ fn without_cipher<F: Fn() -> Judgement + Send + Sync + 'static>(id: String, judg
     Case { id, check: Box::new(WithoutCipher(judge)) }
 }
 
-/// A case that may come out stricter.
+/// A case whose outcome may be stricter.
 fn ruled<F>(id: String, uses_engine: bool, judge: F) -> Case
 where
     F: Fn(&'static dyn Engine) -> Ruling + Send + Sync + 'static,
@@ -146,7 +146,7 @@ fn outcome(judgement: Judgement) -> Outcome {
     judgement.map_or_else(|what| Outcome::Wrong { what }, |()| Outcome::Agree)
 }
 
-/// That those bytes are the vector's. Shows where they part, not what they are.
+/// Checks that the bytes are the vector's. An error says where they differ, but does not show them.
 fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
     if seen == vector {
         return Ok(());
@@ -156,24 +156,24 @@ fn same(what: &str, seen: &[u8], vector: &[u8]) -> Judgement {
     Err(format!("{what}: differs from the vector from byte {at} on ({seen} bytes, the vector has {vector})"))
 }
 
-/// An integer of the type's range.
+/// An integer in the type's range.
 fn integer<T: TryFrom<u64>>(node: &Node<'_>) -> Result<T, Problem> {
     T::try_from(node.number()?).map_err(|_| node.problem("too large for this member"))
 }
 
 /// A 64-bit integer, written as decimal text.
 fn decimal(node: &Node<'_>) -> Result<u64, Problem> {
-    node.text()?.parse().map_err(|_| node.problem("a decimal number below 2^64, as text, is expected"))
+    node.text()?.parse().map_err(|_| node.problem("expected a decimal number below 2^64, as text"))
 }
 
-/// Bytes of a fixed number.
+/// A fixed number of bytes.
 fn array<const N: usize>(node: &Node<'_>) -> Result<[u8; N], Problem> {
     let bytes = node.bytes()?;
     let len = bytes.len();
-    bytes.try_into().map_err(|_| node.problem(format!("{N} bytes are expected, these are {len}")))
+    bytes.try_into().map_err(|_| node.problem(format!("expected {N} bytes, found {len}")))
 }
 
-/// The id that a member of an array carries, behind the array's name.
+/// The id of an array's element, after the array's name.
 fn id_of(array: &str, node: &Node<'_>) -> Result<String, Problem> {
     if let Some(why) = node.find("why")? {
         why.text()?;
@@ -181,7 +181,7 @@ fn id_of(array: &str, node: &Node<'_>) -> Result<String, Problem> {
     Ok(format!("{array}/{}", node.member("id")?.text()?))
 }
 
-/// The member that `negatives_base` names, of the vectors just read.
+/// The vector named by `negatives_base`, among those just read.
 fn base_of<T>(root: &Node<'_>, vectors: &[(String, Arc<T>)]) -> Result<Arc<T>, Problem> {
     let base = root.member("negatives_base")?;
     let id = format!("vectors/{}", base.text()?);
@@ -194,10 +194,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_file_is_read_by_two_systems_and_every_array_is_named_once() {
+    fn no_file_belongs_to_two_systems_and_every_array_is_named_once() {
         let mut files = HashSet::new();
         for layout in SYSTEMS.into_iter().flatten() {
-            assert!(files.insert(layout.file), "{} stands twice", layout.file);
+            assert!(files.insert(layout.file), "{} appears twice", layout.file);
             let arrays: HashSet<_> = layout.arrays.iter().collect();
             assert_eq!(arrays.len(), layout.arrays.len(), "{}", layout.file);
         }

@@ -1,4 +1,4 @@
-//! NIST's CAVP response files for hash functions (`SHA256ShortMsg.rsp` and its like), byte-oriented, as the
+//! NIST's CAVP response files for hash functions (`SHA256ShortMsg.rsp` and similar), byte-oriented, as the
 //! SHAVS document describes them: a section `[L = BYTES]`, then records of `Len` in bits, `Msg` and `MD`.
 
 use super::{case, same, wrong_kind};
@@ -6,10 +6,10 @@ use crate::primitive::{Function, Primitive};
 use crate::verify::Case;
 use crate::verify::vectors::{Content, Problem, text::Attribute};
 
-/// A record as far as it was read: its line, its bits, its message.
+/// A record as read so far: its line, its length in bits, its message.
 type Open = (usize, u64, Option<Vec<u8>>);
 
-/// The cases of a file, under names like `1304-bits`.
+/// The cases of a file, with names like `1304-bits`.
 pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Result<Vec<Case>, Problem> {
     let Function::Hash(hash) = primitive.function else { return Err(wrong_kind(primitive, "hash")) };
     let (mut cases, mut digest_len, mut open) = (Vec::new(), None, None::<Open>);
@@ -36,7 +36,7 @@ pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Re
                     .push(case(format!("{bits}-bits"), move || same("the digest", &hash(&message), &digest)));
                 None
             }
-            _ => return Err(field.problem(format!("{} where a record has Len, Msg, MD", field.name))),
+            _ => return Err(field.problem(format!("unexpected {}: a record is Len, Msg, MD", field.name))),
         };
     }
     match open {
@@ -45,7 +45,7 @@ pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Re
     }
 }
 
-/// The message of so many bits. One of none is written as a zero byte.
+/// The message with that many bits. An empty message is written as a zero byte.
 fn message(field: &Attribute<'_>, bits: u64) -> Result<Vec<u8>, Problem> {
     let bytes = field.bytes()?;
     if !bits.is_multiple_of(8) {
@@ -81,8 +81,12 @@ mod tests {
             ("Msg = d3", "Msg = d3d3", "line 9, column 7: 2 bytes, Len declares 1"),
             ("Len = 8", "Len = 7", "line 9, column 1: a message that is not whole bytes"),
             ("Msg = 00", "Msg = 01", "line 5, column 7: 1 bytes, Len declares 0"),
-            ("Msg = d3\n", "", "line 9, column 1: MD where a record has Len, Msg, MD"),
-            ("Len = 8\n", "Len = 8\nCount = 1\n", "line 9, column 1: Count where a record has Len, Msg, MD"),
+            ("Msg = d3\n", "", "line 9, column 1: unexpected MD: a record is Len, Msg, MD"),
+            (
+                "Len = 8\n",
+                "Len = 8\nCount = 1\n",
+                "line 9, column 1: unexpected Count: a record is Len, Msg, MD",
+            ),
             ("MD = abce", "and so on", "line 10, column 1: neither `NAME = VALUE` nor `[L = BYTES]`"),
         ] {
             assert_eq!(read(&GOOD.replacen(from, to, 1)), Err(expected.into()));

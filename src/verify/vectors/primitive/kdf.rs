@@ -6,11 +6,10 @@ use crate::verify::Case;
 use crate::verify::vectors::json::Node;
 use crate::verify::vectors::{Content, Problem};
 
-/// The most bytes that a case may ask for: more than any function of this kind derives, and no load for the
-/// memory.
+/// The most bytes that a case may request: more than any function of this kind derives, but little memory.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// The cases of a file, under names like `tc1`.
+/// The cases of a file, with names like `tc1`.
 pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Result<Vec<Case>, Problem> {
     let Function::Kdf(_) = primitive.function else { return Err(wrong_kind(primitive, "key derivation")) };
     let root = Node::root(content.json()?);
@@ -31,7 +30,7 @@ pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Re
     }
     let declared = root.member("numberOfTests")?;
     if declared.number()? != cases.len() as u64 {
-        return Err(declared.problem(format!("{} cases are there", cases.len())));
+        return Err(declared.problem(format!("{} cases found", cases.len())));
     }
     Ok(cases)
 }
@@ -50,7 +49,7 @@ fn read(test: &Node<'_>, key_len: u64, primitive: &'static Primitive) -> Result<
     let (asked, result) = (test.member("size")?, test.member("result")?);
     let size = asked.number()?;
     if size > MAX_SIZE {
-        return Err(asked.problem(format!("more than the {MAX_SIZE} bytes that are tried here")));
+        return Err(asked.problem(format!("more than the limit of {MAX_SIZE} bytes")));
     }
     let size = usize::try_from(size).map_err(|_| asked.problem("more than this machine's memory"))?;
     match result.text()? {
@@ -59,10 +58,10 @@ fn read(test: &Node<'_>, key_len: u64, primitive: &'static Primitive) -> Result<
             derive(&ikm, &salt, &info, &mut out).map_err(|error| format!("refused: {error}"))?;
             same("the derived key", &out, &okm)
         })),
-        "valid" => Err(asked.problem(format!("{size} bytes, and okm has {}", okm.len()))),
+        "valid" => Err(asked.problem(format!("{size} bytes, but okm has {}", okm.len()))),
         "invalid" => Ok(case(id, move || match derive(&ikm, &salt, &info, &mut vec![0; size]) {
             Err(_) => Ok(()),
-            Ok(()) => Err(format!("{size} bytes were derived and must be refused")),
+            Ok(()) => Err(format!("{size} bytes were derived, but must be refused")),
         })),
         _ => Err(result.problem("neither valid nor invalid")),
     }
@@ -83,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_by_its_path() {
+    fn inconsistent_members_are_refused_with_their_path() {
         for (from, to, expected) in [
             ("\"HKDF-SHA-256\"", "\"HKDF-SHA-1\"", "algorithm: not the algorithm hkdf-sha-256"),
             ("\"HkdfTest\"", "\"MacTest\"", "testGroups[0].type: not HkdfTest"),
-            ("\"numberOfTests\": 86", "\"numberOfTests\": 87", "numberOfTests: 86 cases are there"),
-            ("\"size\": 42", "\"size\": 43", "testGroups[0].tests[0].size: 43 bytes, and okm has 42"),
-            ("\"size\": 42", "\"size\": 99999999", "more than the 1048576 bytes"),
+            ("\"numberOfTests\": 86", "\"numberOfTests\": 87", "numberOfTests: 86 cases found"),
+            ("\"size\": 42", "\"size\": 43", "testGroups[0].tests[0].size: 43 bytes, but okm has 42"),
+            ("\"size\": 42", "\"size\": 99999999", "more than the limit of 1048576 bytes"),
             (
                 "\"ikm\": \"0b",
                 "\"ikm\": \"0b0b",

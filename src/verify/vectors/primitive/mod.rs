@@ -1,8 +1,8 @@
-//! Published vectors of the functions beside AEADs: a decoder for each format, a check for each kind of
-//! function.
+//! Published vectors of the functions other than AEADs: a decoder for each format and a check for each kind
+//! of function.
 //!
-//! A file alone does not always say which function it is about (CAVP's digests do not), so these formats are
-//! read only for a set that a row of [`PRIMITIVES`] names, and not in somebody's folder.
+//! A file alone does not always say which function it is about (CAVP's digest files do not). These formats
+//! are therefore read only for a set named in a row of [`PRIMITIVES`], and not in a user's folder.
 
 use super::{Content, Problem, Vectors};
 use crate::engine::Engine;
@@ -12,7 +12,7 @@ use crate::verify::{Case, Check, Outcome};
 mod hash;
 mod kdf;
 
-/// A format, and how a file of it becomes cases of one function.
+/// A format, and the decoder that turns its files into cases of one function.
 struct Format {
     /// Its name in the index.
     name: &'static str,
@@ -24,31 +24,35 @@ const FORMATS: [Format; 2] = [
     Format { name: "wycheproof-hkdf", decode: kdf::decode },
 ];
 
-/// The primitive that a set of the index judges, if it judges one.
+/// The primitive that a set of the index judges, if any.
 pub(super) fn judged_by(set: &str) -> Option<&'static Primitive> {
     PRIMITIVES.iter().find(|primitive| primitive.vectors.contains(&set))
 }
 
-/// Every case of a file, judging that primitive.
+/// Every case of a file, for that primitive.
 ///
 /// # Errors
-/// A format that is not known; what is wrong with the file, and where; a function of another kind.
+/// An unknown format; an error in the file, with its place; a function of another kind.
 pub(super) fn decode(format: &str, bytes: &[u8], primitive: &'static Primitive) -> Result<Vectors, Problem> {
     let Some(format) = FORMATS.iter().find(|known| known.name == format) else {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        let reason = format!("no format of primitives is called {format}; there are: {}", known.join(", "));
+        let reason =
+            format!("there is no primitive format {format}; the known ones are: {}", known.join(", "));
         return Err(Problem::new("vectors/index.toml", reason));
     };
     Vectors::new((format.decode)(&Content::of(bytes)?, primitive)?, Vec::new())
 }
 
-/// The complaint about vectors of one kind for a function of another.
+/// The error for vectors of one kind that are applied to a function of another kind.
 fn wrong_kind(primitive: &Primitive, vectors_of: &str) -> Problem {
     let (name, kind) = (primitive.name, primitive.function.kind());
-    Problem::new("vectors/index.toml", format!("vectors of {vectors_of}, and {name} is one of {kind}"))
+    Problem::new(
+        "vectors/index.toml",
+        format!("these are {vectors_of} vectors, but {name} is a {kind} function"),
+    )
 }
 
-/// A case that no engine takes part in; the text says what was expected and what came.
+/// A case that uses no engine; the error text gives the expected and the actual result.
 fn case(id: String, judge: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Case {
     Case { id, check: Box::new(Judged(judge)) }
 }
@@ -68,7 +72,7 @@ impl<F: Fn() -> Result<(), String> + Send + Sync> Check for Judged<F> {
     }
 }
 
-/// That a result is the published one.
+/// Checks that a result is the published one.
 fn same(what: &str, seen: &[u8], expected: &[u8]) -> Result<(), String> {
     if seen == expected {
         return Ok(());
@@ -84,7 +88,7 @@ mod tests {
     use crate::verify::vectors::index;
 
     #[test]
-    fn every_primitive_has_sets_in_the_index_and_every_one_of_them_holds_cases() {
+    fn every_primitive_has_sets_in_the_index_and_all_of_them_contain_cases() {
         for primitive in PRIMITIVES {
             for name in primitive.vectors {
                 let row = index::rows().into_iter().find(|row| row.name == *name);
@@ -97,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn every_format_of_primitives_reads_a_set_of_the_index() {
+    fn every_primitive_format_reads_a_set_of_the_index() {
         let formats: Vec<_> = index::rows().into_iter().map(|row| row.format).collect();
         for format in FORMATS {
             assert!(formats.iter().any(|used| used == format.name), "{} is read by nothing", format.name);
         }
     }
 
-    /// How many cases of a set come out wrong on a function.
+    /// The number of a set's cases that come out wrong on a function.
     fn wrong(set: &str, primitive: &'static Primitive) -> usize {
         let row = index::rows().into_iter().find(|row| row.name == set).expect("the index has it");
         let bytes = row.bytes().expect("the file is embedded");
@@ -145,7 +149,11 @@ mod tests {
         assert_eq!(wrong("nist/cavp-sha-256-long", &CUT), 64);
         // The other 34 have an empty info, or must be refused.
         assert_eq!(wrong("wycheproof/hkdf-sha-256", &NO_INFO), 52);
-        assert_eq!(wrong("wycheproof/hkdf-sha-256", &NO_LIMIT), 3, "what is too long must be refused");
+        assert_eq!(
+            wrong("wycheproof/hkdf-sha-256", &NO_LIMIT),
+            3,
+            "a request that is too long must be refused"
+        );
     }
 
     #[test]
@@ -156,12 +164,12 @@ mod tests {
         };
         assert_eq!(
             refused("cavp-hash", b"[L = 32]", kdf),
-            "vectors of hash, and hkdf-sha-256 is one of key derivation"
+            "these are hash vectors, but hkdf-sha-256 is a key derivation function"
         );
         assert_eq!(
             refused("wycheproof-hkdf", b"{}", hash),
-            "vectors of key derivation, and sha-256 is one of hash"
+            "these are key derivation vectors, but sha-256 is a hash function"
         );
-        assert!(refused("cavp-mac", b"x", hash).contains("there are: cavp-hash, wycheproof-hkdf"));
+        assert!(refused("cavp-mac", b"x", hash).contains("the known ones are: cavp-hash, wycheproof-hkdf"));
     }
 }

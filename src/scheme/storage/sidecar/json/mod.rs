@@ -1,8 +1,9 @@
-//! The text of a sidecar: read strictly, written as Go's encoder writes it.
+//! The JSON text of a sidecar: read strictly, written like Go's encoder.
 //!
-//! Reading follows Go's decoder where that refuses, and the rule `strict-json` where it is lenient: it takes
-//! `Version` for `version`, the last of two members of one name, and null for a zero. Go indents by two
-//! spaces, ends without a newline, sorts members of a map as strings and escapes `<`, `>`, `&`.
+//! The reader follows Go's decoder when that refuses, and the rule `strict-json` when it is lenient: it
+//! accepts `Version` for `version`, the last of two members with one name, and null as zero. Go's encoder
+//! indents by two spaces, ends without a newline, sorts members of a map as strings and escapes `<`, `>`,
+//! `&`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -15,7 +16,7 @@ use super::VERSION;
 use super::tree::{self, Value};
 use crate::scheme::storage::Error;
 
-/// What the text says. `None` is what it does not say, and what is null.
+/// The members of the text. `None` means missing or null.
 pub(super) struct Sidecar {
     pub version: i64,
     pub raft_applied_index: Option<u64>,
@@ -25,7 +26,7 @@ pub(super) struct Sidecar {
     pub active_storage: Option<u32>,
     pub active_raft: Option<u32>,
     pub keys: Option<BTreeMap<String, Entry>>,
-    /// A member that is null where the reference takes that for a zero and goes on.
+    /// A member that is null and that the reference reads as zero.
     null: Option<String>,
 }
 
@@ -36,12 +37,12 @@ pub(super) struct Entry {
     pub local_epoch: Option<u16>,
 }
 
-/// Reads the text. A document, a version, a key and a purpose that are null are zeros: the checks that follow
-/// name them.
+/// Reads the text. If a document, a version, a key or a purpose is null, it reads as zero, and the checks
+/// that follow refuse it by name.
 ///
 /// # Errors
-/// [`Error::SidecarJson`]; [`Error::SidecarStrict`] for a member that is there twice or in another spelling,
-/// and for Base64 that only Go's decoder takes.
+/// [`Error::SidecarJson`]; [`Error::SidecarStrict`] for a member that appears twice or in another spelling,
+/// and for Base64 that only Go's decoder accepts.
 pub(super) fn read(text: &[u8]) -> Result<Sidecar, Error> {
     let document: Value =
         serde_json::from_slice(text).map_err(|error| Error::SidecarJson(error.to_string()))?;
@@ -79,9 +80,9 @@ pub(super) fn read(text: &[u8]) -> Result<Sidecar, Error> {
 }
 
 impl Sidecar {
-    /// That no member is null, and none is missing where the default would do harm: `keys`; and, in version
-    /// 2, whose writer leaves none out, any but `created` once there are active keys. One bit of a name
-    /// is enough to lose it, since unknown names are passed over.
+    /// Checks that no member is null, and that none is missing if the default would do harm: `keys`; and in
+    /// version 2, whose writer omits none, any but `created` once there are active keys. A single flipped bit
+    /// in a name loses the member, since unknown names are ignored.
     pub fn check_members(&self) -> Result<(), Error> {
         if let Some(name) = &self.null {
             return Err(Error::SidecarStrict(format!("{name} is null")));
@@ -104,7 +105,7 @@ impl Sidecar {
                 return missing(name);
             }
         }
-        // A key without a purpose, and so one that is null, is for the next check to name.
+        // A key without a purpose, or with a null one, is left to the next check, which names it.
         for (key, entry) in keys.iter().filter(|(_, entry)| !entry.purpose.is_empty()) {
             if entry.wrapped.is_none() {
                 return missing(&format!("keys.{key}.wrapped"));
@@ -117,7 +118,7 @@ impl Sidecar {
     }
 }
 
-/// Takes values out of their members, and notes the first one that is null.
+/// Takes values from their members and records the first null member.
 struct Reader {
     null: Option<String>,
 }
@@ -147,14 +148,14 @@ impl Reader {
         self.not_null(name, value).map_or(Ok(None), |value| text(name, value))
     }
 
-    /// Every key by its name, which no two share.
+    /// Every key by its name; duplicates are refused.
     fn keys(&mut self, keys: Value) -> Result<BTreeMap<String, Entry>, Error> {
         let Value::Members(members) = keys else { return Err(unexpected("keys", "an object")) };
         let mut keys = BTreeMap::new();
         for (name, value) in members {
             let entry = self.entry(&name, value)?;
             if keys.contains_key(&name) {
-                return Err(Error::SidecarStrict(format!("keys.{name} is there twice")));
+                return Err(Error::SidecarStrict(format!("keys.{name} appears twice")));
             }
             keys.insert(name, entry);
         }
@@ -175,7 +176,7 @@ impl Reader {
     }
 }
 
-/// The members of those names; null has none. Unknown ones are passed over, as in the reference.
+/// The members with those names; null has none. Unknown members are ignored, as in the reference.
 fn members<const N: usize>(
     within: &str,
     value: Value,
@@ -196,14 +197,14 @@ fn members<const N: usize>(
             return Err(Error::SidecarStrict(text));
         }
         if found[i].replace(value).is_some() {
-            return Err(Error::SidecarStrict(format!("{within}{name} is there twice")));
+            return Err(Error::SidecarStrict(format!("{within}{name} appears twice")));
         }
     }
     Ok(found)
 }
 
 fn whole<T: TryFrom<i128>>(name: &str, value: Value) -> Result<Option<T>, Error> {
-    let refused = || unexpected(name, "a whole number of its range");
+    let refused = || unexpected(name, "a whole number in its range");
     match value {
         Value::Null => Ok(None),
         Value::Whole(number) => T::try_from(number).map(Some).map_err(|_| refused()),
@@ -223,13 +224,13 @@ fn unexpected(name: &str, expected: &str) -> Error {
     Error::SidecarJson(format!("{name} is not {expected}"))
 }
 
-/// Bytes of canonical Base64. Go passes over line breaks, and over bits behind the last byte.
+/// Decodes canonical Base64. Go ignores line breaks and trailing bits after the last byte.
 fn from_base64(name: &str, text: &str) -> Result<Vec<u8>, Error> {
     let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
     STANDARD.decode(text).map_err(|error| {
         match GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(text.replace(['\r', '\n'], "")) {
             Ok(_) => Error::SidecarStrict(format!("{name} is not canonical Base64")),
-            Err(_) => Error::SidecarJson(format!("{name} is no Base64: {error}")),
+            Err(_) => Error::SidecarJson(format!("{name} is not Base64: {error}")),
         }
     })
 }
@@ -264,7 +265,7 @@ pub(super) fn write(sidecar: &super::Sidecar) -> String {
     text
 }
 
-/// A string with the escapes of Go's encoder.
+/// A string escaped like Go's encoder does.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

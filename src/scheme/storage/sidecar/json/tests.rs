@@ -3,7 +3,7 @@
 use crate::scheme::storage::Error;
 use crate::scheme::storage::sidecar::{Sidecar, tests::sample};
 
-/// The name of the refusal, with what it says for one by the rule.
+/// The name of the refusal; for a refusal by the rule, its reason.
 fn refusal(text: &str) -> String {
     match Sidecar::parse(text.as_bytes()) {
         Ok(sidecar) => format!("read: {sidecar:?}"),
@@ -14,22 +14,19 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn members_missing_twice_or_in_other_case_are_refused_by_the_rule() {
+fn missing_or_repeated_members_and_other_spellings_are_refused_by_the_rule() {
     assert!(Sidecar::parse(br#"{"version":2,"keys":{}}"#).is_ok());
     for (text, why) in [
         (r#"{"version":2}"#, "keys is missing"),
-        (r#"{"version":2,"version":2,"keys":{}}"#, "version is there twice"),
-        (r#"{"version":9,"keys":{},"keys":{}}"#, "keys is there twice"),
-        (r#"{"version":2,"active":{"raft":0,"raft":0},"keys":{}}"#, "active.raft is there twice"),
-        (r#"{"version":2,"keys":{"7":{"purpose":"raft"},"7":{"purpose":"raft"}}}"#, "keys.7 is there twice"),
+        (r#"{"version":2,"version":2,"keys":{}}"#, "version appears twice"),
+        (r#"{"version":9,"keys":{},"keys":{}}"#, "keys appears twice"),
+        (r#"{"version":2,"active":{"raft":0,"raft":0},"keys":{}}"#, "active.raft appears twice"),
+        (r#"{"version":2,"keys":{"7":{"purpose":"raft"},"7":{"purpose":"raft"}}}"#, "keys.7 appears twice"),
         (
             r#"{"version":2,"keys":{"7":{"purpose":"raft"},"\u0037":{"purpose":"raft"}}}"#,
-            "keys.7 is there twice",
+            "keys.7 appears twice",
         ),
-        (
-            r#"{"version":2,"keys":{"7":{"purpose":"raft","purpose":"raft"}}}"#,
-            "keys.7.purpose is there twice",
-        ),
+        (r#"{"version":2,"keys":{"7":{"purpose":"raft","purpose":"raft"}}}"#, "keys.7.purpose appears twice"),
         (r#"{"Version":2,"KEYS":{}}"#, "Version is version to a reader that ignores case"),
         (
             r#"{"version":2,"Raft_Applied_Index":9,"keys":{}}"#,
@@ -61,7 +58,7 @@ fn members_missing_twice_or_in_other_case_are_refused_by_the_rule() {
 }
 
 #[test]
-fn null_is_named_by_the_check_that_the_reference_makes_next_or_by_the_rule() {
+fn null_is_refused_by_the_references_next_check_or_by_the_rule() {
     for (text, why) in [
         ("null", "ErrSidecarVersion"),
         (r#"{"version":null,"keys":{}}"#, "ErrSidecarVersion"),
@@ -87,11 +84,11 @@ fn null_is_named_by_the_check_that_the_reference_makes_next_or_by_the_rule() {
     let text = sample().to_json();
     let keys = text.find("\"9\": {").unwrap();
     let in_use = format!("{}\"9\": null}}}}", &text[..keys]);
-    assert_eq!(refusal(&in_use), "ErrSidecarPurpose", "also where it is in use: {in_use}");
+    assert_eq!(refusal(&in_use), "ErrSidecarPurpose", "even if it is in use: {in_use}");
 }
 
 #[test]
-fn a_value_of_another_type_is_no_sidecar() {
+fn a_value_of_another_type_is_refused() {
     for text in [
         "[]",
         "[2,0,false,0,0,[0,0],{}]",
@@ -130,7 +127,7 @@ const NAMES: [&str; 12] = [
 ];
 
 #[test]
-fn one_bit_of_a_letter_of_any_name_is_refused_in_both_versions() {
+fn a_flipped_case_bit_in_any_name_is_refused_in_both_versions() {
     let mut refused = 0;
     for version in ["\"version\": 2", "\"version\": 1"] {
         let text = sample().to_json().replace("\"version\": 2", version);
@@ -141,7 +138,7 @@ fn one_bit_of_a_letter_of_any_name_is_refused_in_both_versions() {
                 altered[at + i] ^= 0x20;
                 let why = refusal(std::str::from_utf8(&altered).unwrap());
                 assert!(why.ends_with("to a reader that ignores case"), "{name} {i}: {why}");
-                // Beside the right one as well: whichever comes last counts for Go.
+                // Next to the correct one as well: Go takes whichever comes last.
                 let twin = std::str::from_utf8(&altered[at..at + name.len()]).unwrap();
                 let both = text.replacen(&format!("\"{name}\":"), &format!("\"{twin}\": 0, \"{name}\":"), 1);
                 assert_ne!(both, text);
@@ -154,18 +151,18 @@ fn one_bit_of_a_letter_of_any_name_is_refused_in_both_versions() {
 }
 
 #[test]
-fn a_sidecar_in_use_lacks_no_member() {
+fn a_sidecar_in_use_must_have_every_member() {
     let text = sample().to_json();
     let mut refusals = 0;
     for name in NAMES.into_iter().filter(|name| !["version", "active", "purpose", "keys"].contains(name)) {
-        // Quotes on both sides: one is the beginning of another. A purpose is no name.
+        // Quotes on both sides, because one name is the beginning of another. A purpose is not a name.
         let altered = text.replacen(&format!("\"{name}\":"), &format!("\"{name}_\":"), 1);
         assert_ne!(altered, text);
         assert!(refusal(&altered).ends_with(&format!("{name} is missing")), "{name}: {}", refusal(&altered));
         let version_1 = altered.replace("\"version\": 2", "\"version\": 1");
         refusals += usize::from(!refusal(&version_1).starts_with("read"));
     }
-    assert_eq!(refusals, 0, "version 1 need not say all");
+    assert_eq!(refusals, 0, "version 1 may omit members");
 }
 
 #[test]
@@ -179,7 +176,7 @@ fn any_string_reads_back_the_same() {
 }
 
 #[test]
-fn a_changed_or_missing_byte_is_an_error_or_a_sidecar_that_checks() {
+fn a_changed_or_missing_byte_is_an_error_or_a_valid_sidecar() {
     let text = sample().to_json().into_bytes();
     let (mut kept, mut refused) = (0, 0);
     for at in 0..text.len() {

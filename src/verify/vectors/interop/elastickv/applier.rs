@@ -1,5 +1,4 @@
-//! `ek-applier.json`: log entries applied one after the other; each step is a case, judged after
-//! those before it.
+//! `ek-applier.json`: log entries applied in sequence; each step is a case, judged after the steps before it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +25,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let opened = LocalKek::new(&kek)
             .and_then(|kek| kek.unwrap(Purpose::Storage, integer(&key_id).unwrap_or(0), &wrapped));
         if opened.is_ok_and(|opened| *opened != dek) {
-            return Err(key_id.problem("its wrap holds another key"));
+            return Err(key_id.problem("its wrapped key is another one"));
         }
     }
     let mut cases = Vec::new();
@@ -57,7 +56,7 @@ struct Step {
     installer_calls: Option<Vec<(u32, u64)>>,
 }
 
-/// All that can be seen of a node.
+/// The observable state of a node.
 #[derive(Clone, PartialEq, Eq)]
 struct After {
     registry: Vec<(Vec<u8>, Vec<u8>)>,
@@ -98,7 +97,7 @@ impl Step {
         let expect = node.member("expect")?.text()?.to_owned();
         let halt = node.member("halt")?;
         if halt.truth()? == expect.is_empty() {
-            return Err(halt.problem("every error halts, and nothing else does"));
+            return Err(halt.problem("an error always halts, and nothing else does"));
         }
         let active = integer(&node.member("cache_active_storage")?)?;
         let row = |row: Node<'_>| Ok((row.member("key")?.bytes()?, row.member("value")?.bytes()?));
@@ -150,7 +149,7 @@ impl Running {
                 sidecar: Arc::new(file_on(&disk)),
             }),
         };
-        // None of the scenarios is about the node itself.
+        // The scenarios do not depend on the node's id.
         let identity = Identity {
             full_node_id: u64::MAX,
             storage_epoch: scenario.storage_epoch,
@@ -183,7 +182,7 @@ impl Running {
     fn judge(&self, step: &Step) -> Ruling {
         let before = self.seen()?;
         let applied = match step.opcode {
-            // A process start: the index stands for the key.
+            // A process start: the index is the key's id.
             0 => {
                 let key_id = u32::try_from(step.index).map_err(|error| error.to_string())?;
                 epoch::bump(&file_on(&self.disk), key_id).map(|_| true)
@@ -201,7 +200,7 @@ impl Running {
         }
         ends_by_name("apply", named(&applied), &step.expect)?;
         if applied.is_ok_and(|ours| !ours) {
-            return Err("apply: the entry is passed over".into());
+            return Err("apply: the entry was ignored".into());
         }
         if step.installer_calls.as_ref().is_some_and(|expected| *expected != calls) {
             return Err(format!("the wrapper was installed for {calls:?}"));
@@ -220,12 +219,11 @@ impl After {
             ("sidecar", self.sidecar == expected.sidecar),
         ];
         let wrong: Vec<_> = parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect();
-        (!wrong.is_empty()).then(|| format!("not the vector's afterwards: {}", wrong.join(", ")))
+        (!wrong.is_empty()).then(|| format!("differs from the vector afterwards: {}", wrong.join(", ")))
     }
 }
 
-/// Whether an entry that the sidecar had applied changed nothing here, while the reference halts on it, or
-/// takes an epoch back.
+/// Whether a replayed entry changed nothing here, although the reference halts on it or lowers an epoch.
 fn is_safe_replay(step: &Step, before: &After, seen: &After, applied: bool) -> bool {
     let parsed = |text: &Option<Vec<u8>>| text.as_ref().and_then(|text| Sidecar::parse(text).ok());
     let (Some(ours), Some(theirs)) = (parsed(&seen.sidecar), parsed(&step.after.sidecar)) else {

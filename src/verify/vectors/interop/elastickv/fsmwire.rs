@@ -1,4 +1,4 @@
-//! `ek-fsmwire.json`: payloads of the log's entries to the byte, and what is refused of them.
+//! `ek-fsmwire.json`: payloads of log entries, byte for byte, and the payloads that are refused.
 
 use super::{Judgement, Named, Node, Problem, decimal, ends_by_name, integer, named, same, without_cipher};
 use crate::scheme::storage::Purpose;
@@ -24,7 +24,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
             "registration" => |payload| named(&Registration::decode(payload)),
             "bootstrap" => |payload| named(&Bootstrap::decode(payload)),
             "rotation" => |payload| named(&Rotation::decode(payload)),
-            _ => return Err(kind.problem("registration, bootstrap or rotation is expected")),
+            _ => return Err(kind.problem("expected registration, bootstrap or rotation")),
         };
         node.member("why")?.text()?;
         let (payload, expect) = (node.member("payload")?.bytes()?, node.member("expect")?.text()?.to_owned());
@@ -37,7 +37,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let count = node.member("batch_count")?;
         let rows: u32 = integer(&count)?;
         if rows > 1 << 16 {
-            return Err(count.problem("so many rows are not built here"));
+            return Err(count.problem("too many rows"));
         }
         node.member("rows")?.text()?;
         payload.extend(rows.to_be_bytes());
@@ -60,7 +60,7 @@ fn judge(entry: &Entry, payload: &[u8], whole: &[u8]) -> Judgement {
     }
     for len in 1..whole.len() {
         if Entry::decode(&whole[..len]).is_ok() {
-            return Err(format!("{len} bytes of it decode as well"));
+            return Err(format!("its first {len} bytes decode as well"));
         }
     }
     Ok(())
@@ -91,11 +91,10 @@ fn rotation(node: &Node<'_>) -> Result<Rotation, Problem> {
             1 => Subtag::Rotate,
             4 => Subtag::EnableStorage,
             5 => Subtag::EnableRaft,
-            _ => return Err(subtag.problem("1, 4 or 5 is expected")),
+            _ => return Err(subtag.problem("expected 1, 4 or 5")),
         },
         dek_id: integer(&node.member("dek_id")?)?,
-        purpose: Purpose::from_byte(integer(&purpose)?)
-            .ok_or_else(|| purpose.problem("1 or 2 is expected"))?,
+        purpose: Purpose::from_byte(integer(&purpose)?).ok_or_else(|| purpose.problem("expected 1 or 2"))?,
         wrapped: node.member("wrapped")?.bytes()?,
         proposer: row(&node.member("proposer")?)?,
     })

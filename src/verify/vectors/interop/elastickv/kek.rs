@@ -1,4 +1,4 @@
-//! `ek-kek.json`: wraps to the byte, wraps that do not open, and the files that a KEK may lie in.
+//! `ek-kek.json`: wraps, byte for byte; wraps that do not open; and the files that may hold a KEK.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let opens = match expect.text()? {
             "ok" => true,
             "error" => false,
-            _ => return Err(expect.problem("ok or error is expected")),
+            _ => return Err(expect.problem("expected ok or error")),
         };
         cases.push(without_cipher(format!("negatives/{i}"), move || {
             let kek = LocalKek::new(&kek).map_err(|error| error.to_string())?;
@@ -90,19 +90,18 @@ impl KekFile {
             let refused = node.member("expect_error")?;
             return match (kind.text()?, refused.truth()?) {
                 ("directory", true) => Ok(Self::Directory),
-                _ => Err(kind.problem("a directory that is refused is expected")),
+                _ => Err(kind.problem("expected a directory that is refused")),
             };
         }
         let mode = node.member("mode_octal")?;
         Ok(Self::Regular {
             size: super::integer(&node.member("size")?)?,
-            mode: u32::from_str_radix(mode.text()?, 8)
-                .map_err(|_| mode.problem("an octal mode is expected"))?,
+            mode: u32::from_str_radix(mode.text()?, 8).map_err(|_| mode.problem("expected an octal mode"))?,
             expect: node.member("expect")?.text()?.to_owned(),
         })
     }
 
-    /// Makes the file, and takes it away again.
+    /// Creates the file, and removes it again.
     fn judge(&self) -> Judgement {
         let folder = Folder::new()?;
         let (path, expect) = match self {
@@ -115,7 +114,7 @@ impl KekFile {
             }
         };
         let seen = LocalKek::from_file(&path);
-        // Where files have no modes, the rights are nobody's to refuse.
+        // On systems without file modes, there are no rights to refuse.
         if !cfg!(unix) && expect == "ErrInsecureKEKFile" {
             return Ok(());
         }
@@ -133,7 +132,7 @@ fn set_mode(_: &std::path::Path, _: u32) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A folder of this process's own, gone when it is dropped.
+/// A folder of this process, removed when it is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -141,7 +140,7 @@ impl Folder {
         static FOLDERS: AtomicU64 = AtomicU64::new(0);
         let name = format!("sealmark-kek-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).map_err(|error| format!("making {}: {error}", path.display()))?;
+        fs::create_dir(&path).map_err(|error| format!("creating {}: {error}", path.display()))?;
         Ok(Self(path))
     }
 }

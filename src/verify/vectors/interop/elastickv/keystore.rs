@@ -1,4 +1,4 @@
-//! The keystore script of `ek-storage-envelope.json`: each step is a case, judged after those before it.
+//! The keystore script of `ek-storage-envelope.json`: each step is a case, judged after the steps before it.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Step {
             change: match op.text()? {
                 "set" => Change::Set { dek },
                 "delete" => Change::Delete,
-                _ => return Err(op.problem("set or delete is expected")),
+                _ => return Err(op.problem("expected set or delete")),
             },
             key_id: integer(&node.member("key_id")?)?,
             expect: node.member("expect")?.text()?.to_owned(),
@@ -51,7 +51,7 @@ impl Step {
     }
 }
 
-/// Plays the steps from an empty keystore and judges the last.
+/// Plays the steps from an empty keystore and judges the last one.
 fn replay(steps: &[Step], engine: &'static dyn Engine) -> Judgement {
     let keystore = Keystore::new(engine);
     let mut judgement = Ok(());
@@ -74,14 +74,14 @@ impl Step {
         let (ids, len) = (keystore.ids(), keystore.len());
         if (&ids, len) != (&self.ids_after, self.len_after) {
             return Err(format!(
-                "{} keys {:?} are expected, there are {len}: {ids:?}",
+                "expected {} keys {:?}, found {len}: {ids:?}",
                 self.len_after, self.ids_after
             ));
         }
         match &self.change {
             Change::Set { dek } if self.expect.is_empty() => {
                 let loaded = keystore.keys().dek(self.key_id).is_some_and(|loaded| loaded[..] == dek[..]);
-                if loaded { Ok(()) } else { Err("the key loaded is not the one that was set".into()) }
+                if loaded { Ok(()) } else { Err("the loaded key is not the one that was set".into()) }
             }
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
-//! The interoperability vectors of elastickv: what it wrote and refused.
+//! The interoperability vectors of elastickv: data that it wrote or refused.
 //!
-//! Ten files: three of the envelope, seven of the storage scheme. A call's arguments stand only in its id and
-//! its words, so an id that is not known here is a problem.
+//! Ten files: three for the envelope, seven for the storage scheme. Only the id and the description of a call
+//! give its arguments, so an unknown id is an error.
 
 use std::sync::Arc;
 
@@ -66,23 +66,23 @@ pub(super) const FILES: [Layout; 10] = [
 /// A cipher with that one key.
 fn cipher_of(engine: &'static dyn Engine, key_id: u32, dek: &[u8]) -> Result<Cipher, String> {
     let keystore = Keystore::new(engine);
-    keystore.set(key_id, dek).map_err(|e| format!("the vector's own key is refused: {e}"))?;
+    keystore.set(key_id, dek).map_err(|e| format!("the vector's own key was refused: {e}"))?;
     Ok(Arc::new(keystore).into())
 }
 
-/// A key id that names a key, though not that one.
+/// A valid key id other than that one.
 fn other_key_id(key_id: u32) -> u32 {
     key_id.wrapping_add(1).max(1)
 }
 
-/// That a call came out under that name: empty for success, `OTHER` for any error.
+/// Checks that a call ended with the outcome of that name: empty for success, `OTHER` for any error.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
     let error = seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() });
     ends_by_name(what, error, expect)
 }
 
-/// That a call ended in success, or in an error of that name; any error where `OTHER` is expected. What came
-/// is told with its reason: most errors have no name of their own in the reference.
+/// Checks that a call succeeded, or failed with an error of that name; `OTHER` accepts any error. The message
+/// includes the error's reason, because most errors have no name of their own in the reference.
 fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
     let fits = match &error {
         None => expect.is_empty(),
@@ -93,10 +93,10 @@ fn ends_by_name(what: &str, error: Option<Named>, expect: &str) -> Judgement {
     }
     let expected = if expect.is_empty() { "success" } else { expect };
     let seen = error.map_or_else(|| "success".to_owned(), |error| error.to_string());
-    Err(format!("{what}: {expected} is expected, this came: {seen}"))
+    Err(format!("{what}: expected {expected}, got: {seen}"))
 }
 
-/// An error by its name in the reference, and in words.
+/// An error's name in the reference, and its message.
 struct Named {
     name: &'static str,
     reason: String,
@@ -111,20 +111,20 @@ impl std::fmt::Display for Named {
     }
 }
 
-/// The name and the reason of a storage scheme's error, if it is one.
+/// The name and the reason of a storage scheme's error, if there is one.
 fn named<T>(seen: &Result<T, scheme::storage::Error>) -> Option<Named> {
     seen.as_ref().err().map(|error| Named { name: error.spec_name(), reason: error.to_string() })
 }
 
-/// A record, what it is bound to, and the message that it opens to under the key that is tried.
+/// A record, the AAD that it is bound to, and the message that it opens to under the key being tried.
 struct Good<'a> {
     record: &'a [u8],
     aad: Aad<'a>,
     plaintext: &'a [u8],
 }
 
-/// That a record ends under that name by either call, that a refusal releases nothing, and that the good
-/// record opens afterwards. A record that opens must give the good one's message.
+/// Checks that both calls open a record with the expected result, that a refusal releases nothing, and that
+/// the good record opens afterwards. A record that opens must yield the good one's message.
 fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &Good<'_>) -> Judgement {
     let opened = cipher.open(record, aad);
     ends_as("open", &opened, expect)?;
@@ -147,8 +147,8 @@ fn opens_as(cipher: &Cipher, record: &[u8], aad: &Aad<'_>, expect: &str, good: &
     )
 }
 
-/// What a refused open leaves where the record lay: zeros for the ciphertext once the cipher has run, else
-/// the record as it came; header and tag in any case.
+/// Checks the buffer after a refused open: zeros in place of the ciphertext if the cipher ran, and otherwise
+/// the record unchanged; header and tag unchanged in any case.
 fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
     let mut expected = record.to_vec();
     if matches!(error, Error::Integrity | Error::Aead(_)) && record.len() >= OVERHEAD {
@@ -157,7 +157,7 @@ fn left(error: Error, record: &[u8], buffer: &[u8]) -> Judgement {
     if buffer == expected {
         return Ok(());
     }
-    Err("a refused open_in_place leaves neither zeros for the ciphertext nor, before the cipher, the record"
+    Err("a refused open_in_place must zero the ciphertext, or change nothing if the cipher did not run"
         .into())
 }
 

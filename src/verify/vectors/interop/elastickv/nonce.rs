@@ -1,4 +1,4 @@
-//! `ek-nonce-factory.json`: nonces in order, the end of the count, node ids. No cipher is used.
+//! `ek-nonce-factory.json`: nonces in order, the end of the counter, node ids. No cipher is used.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl Start {
     }
 }
 
-/// One call near the end of the count.
+/// One call near the end of the counter.
 struct Call {
     expect: String,
     nonce: Option<Nonce>,
@@ -99,5 +99,5 @@ impl Call {
 }
 
 fn same_number(what: &str, seen: u64, vector: u64) -> Judgement {
-    if seen == vector { Ok(()) } else { Err(format!("{what}: {vector} is expected, {seen} came")) }
+    if seen == vector { Ok(()) } else { Err(format!("{what}: expected {vector}, got {seen}")) }
 }

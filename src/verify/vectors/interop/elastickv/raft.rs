@@ -1,4 +1,5 @@
-//! `ek-raft-envelope.json`: wrapped raft entries. The flag byte is not bound, so a flipped one opens.
+//! `ek-raft-envelope.json`: wrapped raft entries. The flag byte is not bound, so an entry with a flipped one
+//! opens.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let id = node.member("id")?;
         let name = id.text()?;
         let Some((_, call)) = CALLS.iter().find(|(known, _)| *known == name) else {
-            return Err(id.problem("no call of this id is known here"));
+            return Err(id.problem("no known call has this id"));
         };
         let (base, expect) = (Arc::clone(&base), node.member("expect")?.text()?.to_owned());
         cases.push(on_engine(id_of("calls", &node)?, move |engine| {
@@ -81,7 +82,7 @@ impl Vector {
     }
 }
 
-/// A call with the arguments that its id tells, on a cipher that holds the base vector's key.
+/// A call with the arguments that its id implies, on a cipher that holds the base vector's key.
 type Call = fn(&Vector, &Cipher) -> Result<(), Error>;
 
 const CALLS: [(&str, Call); 4] = [

@@ -16,7 +16,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let decode: fn(&[u8]) -> Option<Named> = match kind.text()? {
             "key" => |raw| named(&decode_key(raw)),
             "value" => |raw| named(&Writer::decode(raw)),
-            _ => return Err(kind.problem("key or value is expected")),
+            _ => return Err(kind.problem("expected key or value")),
         };
         let (raw, expect) = (node.member("raw")?.bytes()?, node.member("expect")?.text()?.to_owned());
         let case = move || ends_by_name("decode", decode(&raw), &expect);
@@ -58,9 +58,9 @@ impl Row {
         if seen != (Some((self.dek_id, self.node_id)), Some(self.writer)) {
             return Err("the row does not read back as the vector's".into());
         }
-        // By its whole key, and by a key that a time completes.
+        // With its whole key, and with a key that a timestamp completes.
         let (short, version) =
-            self.key.split_last_chunk::<8>().ok_or("a row's key is shorter than a time")?;
+            self.key.split_last_chunk::<8>().ok_or("a row's key is shorter than a timestamp")?;
         let writable = [(&self.key[..], 0), (short, !u64::from_be_bytes(*version))];
         if !is_row(&self.key) || writable.iter().any(|(key, ts)| check_user_key(key, *ts).is_ok()) {
             return Err("a scan would show the row, or a user could write it".into());

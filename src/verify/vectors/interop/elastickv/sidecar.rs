@@ -1,5 +1,4 @@
-//! `ek-sidecar.json`: how a `keys.json` is read, what is written back to the byte, and how an epoch is
-//! raised.
+//! `ek-sidecar.json`: reading a `keys.json`, writing it back byte for byte, and raising an epoch.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     Ok(cases)
 }
 
-/// A disk with that file, or none.
+/// A disk with that file, or without one.
 pub(super) fn disk_with(text: Option<&[u8]>) -> Result<Recorder, String> {
     let disk = Recorder::with_dir("/encryption");
     if let Some(text) = text {
@@ -42,10 +41,10 @@ pub(super) fn file_on(disk: &Recorder) -> SidecarFile {
 }
 
 struct Text {
-    /// `None` where there is no file.
+    /// `None` if there is no file.
     text: Option<Vec<u8>>,
     expect: String,
-    /// The reference's own reader is what makes it pass.
+    /// Only the leniency of the reference's reader makes it pass.
     lenient: bool,
     rewritten: Option<String>,
 }
@@ -56,7 +55,7 @@ impl Text {
         let text = match node.find("file_hex")? {
             Some(hex) => Some(hex.bytes()?),
             None if expect == "ErrNotExist" => None,
-            None => return Err(node.problem("file_hex is expected")),
+            None => return Err(node.problem("expected file_hex")),
         };
         let rewritten = match expect.is_empty() {
             true => Some(node.member("rewritten_text")?.text()?.to_owned()),
@@ -65,7 +64,7 @@ impl Text {
         if let Some(mode) = node.find("rewritten_mode_octal")?
             && mode.text()? != "0600"
         {
-            return Err(mode.problem("0600 is expected"));
+            return Err(mode.problem("expected 0600"));
         }
         Ok(Self { text, expect, lenient: node.member("go_json_leniency")?.truth()?, rewritten })
     }
@@ -82,7 +81,7 @@ impl Text {
             let written = disk.read(Path::new(FILE)).map_err(|error| error.to_string())?;
             same("the text written back", &written, rewritten.as_bytes())?;
             if Sidecar::parse(&written).ok() != Some(sidecar) {
-                return Err("what is written back reads as something else".into());
+                return Err("the text written back reads as another sidecar".into());
             }
         }
         Ok(None)
@@ -127,7 +126,7 @@ impl Bump {
             self.epoch_before
         );
         let disk = disk_with(Some(text.as_bytes()))?;
-        // Without a key id the call is the one with an empty path.
+        // A vector without a key id is the call with an empty path.
         let file = match self.dek_id {
             Some(_) => file_on(&disk),
             None => SidecarFile::new(Arc::new(disk.clone()) as Arc<dyn Disk>, ""),

@@ -1,4 +1,4 @@
-//! `ek-startup.json`: the guards of a starting node, each by itself, and the snapshot header.
+//! `ek-startup.json`: the guards of a starting node, one by one, and the snapshot header.
 
 use std::io;
 
@@ -51,7 +51,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
             if same {
                 Ok(())
             } else {
-                Err(format!("opcode {opcode} and {relevant} in all are relevant here"))
+                Err(format!("opcode {opcode} and {all} in all must be relevant, here {relevant} are"))
             }
         }));
     }
@@ -78,17 +78,17 @@ impl Guard {
             "right" => Some(*right),
             "wrong" => Some([0x5a; KEK_LEN]),
             "" => None,
-            _ => return Err(kek.problem("right, wrong or nothing is expected")),
+            _ => return Err(kek.problem("expected right, wrong or nothing")),
         };
         if configured.truth()? != kek_bytes.is_some() {
-            return Err(configured.problem("true just where there is a KEK is expected"));
+            return Err(configured.problem("expected true exactly if there is a KEK"));
         }
         Ok(Self {
             enabled: node.member("encryption_enabled")?.truth()?,
             kek: kek_bytes,
             path_given: node.member("sidecar_path_given")?.truth()?,
             sidecar: node.optional("sidecar_text")?.map(|text| Ok(text.text()?.into())).transpose()?,
-            // Only the id says that the folder is not there.
+            // Only the id says that the folder is missing.
             folder: node.member("id")?.text()? != "on-kek-missing-dir",
             expect: node.member("expect")?.text()?.to_owned(),
         })
@@ -103,7 +103,7 @@ impl Guard {
         ends_by_name("check_configuration", named(&seen), &self.expect)?;
         let names = disk.names().len();
         if names > 1 || disk.exists(&disk.names().first().cloned().unwrap_or_default()).is_err() {
-            return Err(format!("the probe left something: {names} files"));
+            return Err(format!("the probe left files behind: {names}"));
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Rollback {
                 "own" => Some(encoded(NODE)),
                 "foreign" => Some(encoded(NODE ^ 1 << 63)),
                 "malformed" => Some(vec![0; 11]),
-                _ => return Err(row.problem("none, own, foreign or malformed is expected")),
+                _ => return Err(row.problem("expected none, own, foreign or malformed")),
             },
             sidecar_epoch: integer(&node.member("sidecar_local_epoch")?)?,
             active: node.member("storage_envelope_active")?.truth()?,
@@ -173,7 +173,7 @@ impl Log {
                 "scanner" => Some(Scanner::Entries(entries)),
                 "ioerror" => Some(Scanner::Fails),
                 "nil" => None,
-                _ => return Err(scanner.problem("scanner, ioerror or nil is expected")),
+                _ => return Err(scanner.problem("expected scanner, ioerror or nil")),
             },
             expect: node.member("expect")?.text()?.to_owned(),
         })
@@ -189,7 +189,7 @@ impl Log {
         }
         if self.expect == "OTHER" && named(&seen).is_some_and(|error| error.name == "ErrSidecarBehindRaftLog")
         {
-            return Err("a log that cannot be searched is taken for one with a gap".into());
+            return Err("a log that cannot be searched is reported as one with a gap".into());
         }
         ends_by_name("check_log", named(&seen), &self.expect).map(|()| None)
     }
@@ -234,7 +234,7 @@ impl Header {
         ends_by_name("decode", named(&seen), &self.expect)?;
         match (seen, self.decoded) {
             (Ok((header, payload)), Some(expected)) if (header, payload.len()) != expected => {
-                Err(format!("{header:?} with {} bytes of payload came out", payload.len()))
+                Err(format!("got {header:?} with {} bytes of payload", payload.len()))
             }
             _ => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! `ek-storage-envelope.json`: sealing to the byte, refusals by name, the value header.
+//! `ek-storage-envelope.json`: sealing byte for byte, refusals by name, the value header.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
         let id = node.member("id")?;
         let name = id.text()?;
         let Some((_, call)) = CALLS.iter().find(|(known, _)| *known == name) else {
-            return Err(id.problem("no call of this id is known here"));
+            return Err(id.problem("no known call has this id"));
         };
         let (base, expect) = (Arc::clone(&base), node.member("expect")?.text()?.to_owned());
         cases.push(on_engine(id_of("calls", &node)?, move |engine| {
@@ -49,7 +49,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     Ok(cases)
 }
 
-/// One record and all that it is made of.
+/// One record and all of its inputs.
 struct Vector {
     dek: [u8; DEK_LEN],
     header: Header,
@@ -99,7 +99,7 @@ impl Vector {
         Aad::Storage { value_header: &self.value_header, pebble_key: &self.pebble_key }
     }
 
-    /// The source that issues this vector's nonce next.
+    /// A source whose next nonce is this vector's.
     fn nonces(&self) -> Result<NonceSource, String> {
         let [_, _, _, _, count @ ..] = self.header.nonce;
         let before = u64::from_be_bytes(count).checked_sub(1).ok_or("a nonce with write count 0")?;
@@ -145,7 +145,7 @@ impl Vector {
     }
 }
 
-/// The members of a value header.
+/// The fields of a value header.
 fn fields(node: &Node<'_>) -> Result<ValueHeader, Problem> {
     let state = node.member("enc_state")?;
     Ok(ValueHeader {
@@ -153,13 +153,13 @@ fn fields(node: &Node<'_>) -> Result<ValueHeader, Problem> {
         state: match state.number()? {
             0 => State::Clear,
             1 => State::Encrypted,
-            _ => return Err(state.problem("0 or 1 is expected: the other states are reserved")),
+            _ => return Err(state.problem("expected 0 or 1: the other states are reserved")),
         },
         expire_at: decimal(&node.member("expire_at")?)?,
     })
 }
 
-/// A record that is opened under the key of the base vector.
+/// A record that is opened under the base vector's key.
 struct Negative {
     envelope: Vec<u8>,
     value_header: [u8; VALUE_HEADER_LEN],
@@ -185,7 +185,7 @@ impl Negative {
     }
 }
 
-/// A call with the arguments that its id tells, on a cipher that holds the base vector's key.
+/// A call with the arguments that its id implies, on a cipher that holds the base vector's key.
 type Call = fn(&Vector, &Cipher) -> Result<(), Error>;
 
 const CALLS: [(&str, Call); 11] = [
@@ -214,7 +214,7 @@ fn encode(version: u8, v: &Vector, body: &[u8]) -> Result<(), Error> {
     record::encode(version, &v.header, body, &mut vec![0; HEADER_LEN + body.len()]).map(|_| ())
 }
 
-/// A value header as stored, and what it says or how it is refused.
+/// A value header as stored, with its fields or its refusal.
 struct Decoded {
     raw: Vec<u8>,
     expect: String,

@@ -1,4 +1,4 @@
-//! `ek-store-path.json`: the write gate, and what is read of stored values.
+//! `ek-store-path.json`: the write gate, and the results of reading stored values.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     let key = |node: Node<'_>| Ok((integer(&node.member("key_id")?)?, array(&node.member("dek")?)?));
     let deks: Arc<[(u32, [u8; DEK_LEN])]> = keys.elements()?.map(key).collect::<Result<_, Problem>>()?;
     if deks.len() != 2 {
-        return Err(keys.problem("two keys are expected"));
+        return Err(keys.problem("expected two keys"));
     }
     let mut cases = Vec::new();
     for (i, node) in root.member("write_gate")?.elements()?.enumerate() {
@@ -42,7 +42,7 @@ impl GateRow {
                 "not-wired" => Ok(None),
                 "false" => Ok(Some(false)),
                 "true" => Ok(Some(true)),
-                _ => Err(member.problem("not-wired, false or true is expected")),
+                _ => Err(member.problem("expected not-wired, false or true")),
             }
         };
         Ok(Self {
@@ -67,7 +67,7 @@ impl GateRow {
         if seen == self.outcome {
             return Ok(());
         }
-        Err(format!("the gate: {} is expected, this came: {seen}", self.outcome))
+        Err(format!("the gate: expected {}, got {seen}", self.outcome))
     }
 }
 
@@ -97,7 +97,7 @@ impl Stored {
                 "cipher" => Loaded::Both,
                 "only-second-dek" => Loaded::OnlySecond,
                 "none" => Loaded::NoCipher,
-                _ => return Err(store.problem("cipher, only-second-dek or none is expected")),
+                _ => return Err(store.problem("expected cipher, only-second-dek or none")),
             },
             plaintext: if expect.is_empty() { Some(node.member("plaintext")?.bytes()?) } else { None },
             expect,

@@ -1,4 +1,4 @@
-//! Declared counts, no case wrong, and each altered member named by its case or its place.
+//! Declared counts, no wrong case, and each altered member reported with its case or its place.
 
 use super::*;
 use crate::engine;
@@ -35,7 +35,7 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_case_of_the_three_files_is_there_and_agrees() {
+fn every_case_of_the_three_files_is_present_and_agrees() {
     for (text, count, uses_engine) in [(STORAGE, 323, true), (RAFT, 23, true), (NONCE, 17, false)] {
         let cases = decode(text.as_bytes()).unwrap();
         assert_eq!(cases.len(), count);
@@ -51,7 +51,7 @@ fn every_case_of_the_three_files_is_there_and_agrees() {
 }
 
 #[test]
-fn a_key_that_opens_nothing_after_a_refusal_is_wrong_in_the_cases_that_refuse_by_the_tag() {
+fn a_key_that_opens_nothing_after_a_refusal_fails_the_cases_refused_by_the_tag() {
     for text in [STORAGE, RAFT] {
         let file: serde_json::Value = serde_json::from_str(text).unwrap();
         let by_tag = file["negatives"].as_array().unwrap().iter().filter(|n| n["expect"] == "ErrIntegrity");
@@ -71,7 +71,7 @@ fn a_key_that_opens_nothing_after_a_refusal_is_wrong_in_the_cases_that_refuse_by
 }
 
 #[test]
-fn a_refused_record_holds_zeros_once_the_cipher_ran_and_is_untouched_before() {
+fn a_refused_record_is_zeroed_once_the_cipher_ran_and_is_untouched_before() {
     let record = [7; OVERHEAD + 5];
     let mut wiped = record;
     wiped[HEADER_LEN..][..5].fill(0);
@@ -79,7 +79,7 @@ fn a_refused_record_holds_zeros_once_the_cipher_ran_and_is_untouched_before() {
     {
         assert_eq!(left(error, &record, &right), Ok(()));
         let why = left(error, &record, &false_).unwrap_err();
-        assert!(why.contains("leaves neither zeros"), "{why}");
+        assert!(why.contains("must zero the ciphertext"), "{why}");
         for at in [0, HEADER_LEN, HEADER_LEN + 4, HEADER_LEN + 5, OVERHEAD + 4] {
             let mut altered = right;
             altered[at] ^= 1;
@@ -89,7 +89,7 @@ fn a_refused_record_holds_zeros_once_the_cipher_ran_and_is_untouched_before() {
     assert_eq!(left(Error::EnvelopeShort, &record[..9], &record[..9]), Ok(()));
 }
 
-/// The file with the last digit of that hex member of that array element changed by one bit.
+/// The file with one bit flipped in the last byte of that element's hex member.
 fn flipped(text: &str, array: &str, i: usize, member: &str) -> String {
     let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
     let serde_json::Value::String(hex) = &mut value[array][i][member] else { panic!("{member} is no text") };
@@ -100,7 +100,7 @@ fn flipped(text: &str, array: &str, i: usize, member: &str) -> String {
 }
 
 #[test]
-fn a_flipped_bit_in_any_member_of_a_vector_is_wrong_in_that_case_only() {
+fn a_flipped_bit_in_any_member_of_a_vector_fails_only_that_case() {
     let members = [
         "dek",
         "nonce",
@@ -132,7 +132,7 @@ fn replaced(text: &str, pointer: &str, with: serde_json::Value) -> String {
 }
 
 #[test]
-fn a_false_expectation_is_wrong_in_that_case_only() {
+fn a_false_expectation_fails_only_that_case() {
     for (text, pointer, with, id) in [
         (STORAGE, "/vectors/3/local_epoch", 1.into(), "vectors/st-03"),
         (STORAGE, "/vectors/3/tombstone", true.into(), "vectors/st-03"),
@@ -153,7 +153,7 @@ fn a_false_expectation_is_wrong_in_that_case_only() {
 }
 
 #[test]
-fn a_member_of_the_wrong_type_or_an_unknown_one_is_a_problem_with_its_place() {
+fn a_member_of_the_wrong_type_or_an_unknown_one_is_reported_with_its_place() {
     for (text, pointer, with, place) in [
         (STORAGE, "/vectors/3/nonce", 7.into(), "vectors[3].nonce"),
         (STORAGE, "/vectors/3/nonce", "00".into(), "vectors[3].nonce"),
@@ -203,7 +203,7 @@ fn every_member_of_every_first_element_is_needed() {
 }
 
 #[test]
-fn cut_and_empty_files_are_problems() {
+fn truncated_and_empty_files_are_errors() {
     for text in [STORAGE, RAFT, NONCE] {
         for len in (0..text.len()).step_by(997) {
             let problem = decode(&text.as_bytes()[..len]).err().unwrap();
@@ -214,7 +214,7 @@ fn cut_and_empty_files_are_problems() {
     assert_eq!(decode(b"{}").err().unwrap().place, "file");
 }
 
-/// The ids of the cases that come out stricter, by rule.
+/// The ids of the stricter cases, with their rules.
 fn stricter(text: &str) -> Vec<(String, &'static str)> {
     let sealmark = engine::find("sealmark").unwrap();
     let rule = |case: &Case| match case.check.run(sealmark) {
@@ -225,7 +225,7 @@ fn stricter(text: &str) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule() {
+fn every_case_of_the_scheme_is_present_and_agrees_or_is_stricter_by_a_named_rule() {
     let counts = [23, 21, 87, 56, 65, 60, 94];
     for (text, count) in SCHEME.into_iter().zip(counts) {
         assert_eq!(decode(text.as_bytes()).unwrap().len(), count);
@@ -255,7 +255,7 @@ fn every_case_of_the_scheme_is_there_and_agrees_or_is_stricter_by_a_named_rule()
 }
 
 #[test]
-fn a_respelled_sidecar_is_read_as_gos_decoder_reads_it() {
+fn a_respelled_sidecar_is_read_like_in_gos_decoder() {
     let text = include_str!("../../../../../vectors/interop/ek-sidecar-respelled.json");
     assert_eq!(decode(text.as_bytes()).unwrap().len(), 19);
     assert_eq!((wrong(text), stricter(text)), (vec![], vec![]));
@@ -263,7 +263,7 @@ fn a_respelled_sidecar_is_read_as_gos_decoder_reads_it() {
 }
 
 #[test]
-fn a_false_expectation_of_the_scheme_is_wrong_in_that_case() {
+fn a_false_expectation_of_the_scheme_fails_only_that_case() {
     for (text, pointer, with, id) in [
         (KEK, "/negatives/1/expect", "ok".into(), "negatives/1"),
         (KEK, "/vectors/0/nonce", "806e92552f8bff1fca7f5cf9".into(), "vectors/0"),
