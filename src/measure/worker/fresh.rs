@@ -76,11 +76,6 @@ impl<'a> Process<'a> {
         self.done
     }
 
-    /// Whether it has begun.
-    pub fn has_begun(&self) -> bool {
-        self.worker.is_some()
-    }
-
     /// Takes the next step, up to where the worker waits again, ends or fails. After a failure, a worker with
     /// the rest of the job is started at the next turn.
     ///
@@ -92,7 +87,13 @@ impl<'a> Process<'a> {
                 worker.tell(&Command::Go);
                 (progress, Ok(worker))
             }
-            None => (Progress::default(), self.start((self.spawn)()?)),
+            None => {
+                self.leave_out_hung(collector);
+                if self.done {
+                    return Ok(());
+                }
+                (Progress::default(), self.start((self.spawn)()?))
+            }
         };
         let result = worker.and_then(|mut worker| {
             let ended = self.step(&mut worker, collector, note, &mut progress)?;
@@ -198,7 +199,7 @@ impl<'a> Process<'a> {
 
     /// Leaves out the engines and workloads that made another process hang: each would cost a whole timeout
     /// again.
-    pub fn leave_out_hung(&mut self, collector: &mut Collector) {
+    fn leave_out_hung(&mut self, collector: &mut Collector) {
         let job = &mut self.job;
         job.workloads.retain(|workload| !collector.failures.contains_key(workload));
         for engine in collector.hung.clone() {
@@ -308,7 +309,7 @@ mod tests {
         let [one, two] = [worker("one", 1.0), worker("two", 2.0)];
         let (one, two) = (|| script(&one), || script(&two));
         let mut both = [&one as Spawn<'_>, &two].map(|spawn| Process::new(job(), spawn, LONG, &stop));
-        assert!(!both[1].has_begun());
+        assert!(both[1].worker.is_none());
         while both.iter().any(|process| !process.is_done()) {
             for process in both.iter_mut().filter(|process| !process.is_done()) {
                 process.turn(&mut collector, &mut |_, _| {}).unwrap();

@@ -64,7 +64,7 @@ impl Sampling<'_> {
             let mut ready = Vec::with_capacity(group.len());
             turn(tell)?;
             for workload in group {
-                let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
+                let sampler = Sampler { clock, target_ns: job.target_ns, seed };
                 seed = seed.wrapping_add(1);
                 ready.push(Ready::prepare(workload, workload.eligible_engines(&chosen), &sampler, tell)?);
             }
@@ -87,8 +87,8 @@ impl Sampling<'_> {
     }
 }
 
-/// What a worker reports of a workload: that it warms up, each round, the check, and the end. Preparations,
-/// of which a coarse clock needs more, do not count.
+/// How many events a worker reports of a workload: the warm-up, each round, the check, and the end. The events
+/// of preparation are not among them, because a coarse clock needs several preparations.
 pub(in crate::measure) const fn reports(rounds: u32) -> usize {
     rounds as usize + 3
 }
@@ -383,16 +383,14 @@ mod tests {
         assert!(matches!(error, Error::NoEngine(name) if name == "rong"));
     }
 
-    /// One workload on its own.
+    /// One round of one workload on its own.
     fn measured(
         workload: &Workload,
         engines: &[&'static dyn Engine],
         sampler: &Sampler,
     ) -> (Vec<Measured>, f64) {
         let mut ready = Ready::prepare(workload, engines.to_vec(), sampler, &mut |_| Ok(())).unwrap();
-        for _ in 0..sampler.rounds {
-            ready.rounds.run(&mut ready.batches);
-        }
+        ready.rounds.run(&mut ready.batches);
         ready.finish(&sampler.clock)
     }
 
@@ -430,7 +428,7 @@ mod tests {
         // A row of a real run says nothing of it: its passes are long enough.
         let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
         let timed = |grain_ns| {
-            let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };
+            let sampler = Sampler { clock: clock(grain_ns), target_ns: 1.0, seed: 0 };
             measured(workload, &engines, &sampler).0.remove(0)
         };
         let fine = timed(0.1);
@@ -443,7 +441,7 @@ mod tests {
         let engines = [engine::find("sealmark/portable").unwrap(), engine::find("sealmark").unwrap()];
         // Passes of 20 ms: more than any engine takes for the usual arena.
         let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
-        let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
+        let sampler = Sampler { clock, target_ns: 1.0, seed: 0 };
         let (rows, cycle_ns) = measured(workload, &engines, &sampler);
         assert!(cycle_ns > 0.0);
         assert!(rows.iter().all(|row| row.time().is_ok() == row.cycles.is_some_and(|cycles| cycles > 0.0)));
