@@ -97,8 +97,8 @@ fn nothing_to_measure_is_an_error() {
     }
 }
 
-/// The step at which the second workload ends. The check and the end of each workload come after the rounds of
-/// all.
+/// The step at which the second workload ends. The check and the end of each workload come after the rounds
+/// of all.
 fn second_end(plan: &Plan) -> usize {
     plan.workloads().len() * (reports(plan.rounds) - 2) + 2 * 2
 }

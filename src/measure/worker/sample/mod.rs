@@ -92,8 +92,8 @@ impl Sampling<'_> {
     }
 }
 
-/// How many events a worker reports of a workload: the warm-up, each round, the check, and the end. The events
-/// of preparation are not among them, because a coarse clock needs several preparations.
+/// How many events a worker reports of a workload: the warm-up, each round, the check, and the end. The
+/// events of preparation are not among them, because a coarse clock needs several preparations.
 pub(in crate::measure) const fn reports(rounds: u32) -> usize {
     rounds as usize + 3
 }
