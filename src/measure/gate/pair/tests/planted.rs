@@ -44,7 +44,7 @@ fn every_slice_of_the_slowed_program_is_delayed_and_none_of_the_other() {
     };
     let (found, [base_runs, head_runs]) = runs([&base, &head], Some(1), &task);
     assert!((found.unwrap()[0] - 1.1_f64.ln()).abs() < 1e-12);
-    assert!(base_runs[0] >= 1 + 2 * QUADS[0] as usize, "a warm-up and two of each four: {base_runs:?}");
+    assert!(base_runs[0] > 2 * QUADS[0] as usize, "a warm-up and two of each four: {base_runs:?}");
     assert_eq!((base_runs, head_runs), ([base_runs[0], 0], [base_runs[0], 0]), "nothing is planted");
     task.delay_ns = Some(440.5);
     let (found, [base_runs, head_runs]) = runs([&base, &head], Some(1), &task);
