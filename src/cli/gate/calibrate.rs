@@ -20,8 +20,9 @@ use crate::measure::gate::calibrate::bank::{self, Bank};
 use crate::measure::gate::calibrate::campaign::{self, Campaign, CampaignError, Goal};
 use crate::measure::gate::calibrate::characteristic::{Case, characteristic};
 use crate::measure::gate::calibrate::criterion;
-use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, ORDERS as ORDERS_A_SIDE, Wanted};
+use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, Wanted};
 use crate::measure::gate::calibrate::line::{Entry, Line, Origin, SCHEMA};
+use crate::measure::gate::orders;
 use crate::primitive::sha256;
 use crate::report::gate::calibration;
 use crate::report::{self, markers, splice, write_text};
@@ -47,7 +48,7 @@ const OTHERS: [&str; 12] = [
 pub(super) struct Calibration {
     /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
     /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or
-    /// the package here, linked in eight orders. --budget ends it after that many seconds.
+    /// the package here, linked in thirty orders. --budget ends it after that many seconds.
     #[arg(long, value_name = "DIR", conflicts_with_all = OTHERS)]
     pub calibrate: Option<PathBuf>,
     /// Records only this kind of comparison. May be given several times.
@@ -74,7 +75,7 @@ fn kinds() -> PossibleValuesParser {
 /// The set whose error rates are published.
 const SET: &str = "acceptance";
 /// Link orders of the package here.
-const ORDERS: u32 = 8;
+const ORDERS: u32 = 30;
 /// Simulated runs of each kind.
 const SIMULATED: usize = 1_000;
 /// Pairs in a row that may be lost before the campaign gives up.
@@ -107,7 +108,7 @@ impl Set {
         let choice = Choice::read(args, registry)?;
         let name = args.set.as_deref().unwrap_or(SET);
         let [single, several] =
-            [1, ORDERS_A_SIDE].map(|orders| choice.rows_of(Some(name), orders).map(|rows| rows.subjects));
+            [1, orders::A_SIDE].map(|orders| choice.rows_of(Some(name), orders).map(|rows| rows.subjects));
         let (single, several) = (single?, several?);
         let margin = |rows: &[Subject]| {
             let (first, rest) = rows.split_first()?;

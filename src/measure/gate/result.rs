@@ -173,6 +173,9 @@ pub struct Ratio {
     pub high: Option<f64>,
 }
 
+/// Why a row is `unsure` in which the sides differ.
+const HIDDEN: &str = "builds of one side in other link orders differ as much as the two sides do";
+
 /// Times of both sides, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Times {
@@ -233,6 +236,9 @@ impl Row {
         self.smallest_detectable = decision.effect.and_then(|e| e.smallest_detectable(self.margin));
         self.pairs = decision.logs.len() as u64;
         self.pairs_needed = decision.pairs_needed.map(|pairs| pairs as u64);
+        if decision.hidden {
+            self.why = Some(HIDDEN.into());
+        }
         (self.samples, self.confirming) = (ratios(&decision.logs), ratios(&decision.confirming));
     }
 }

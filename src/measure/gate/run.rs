@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -15,7 +16,7 @@ use crate::measure::gate::exact::{self, Streams};
 use crate::measure::gate::pair::{self, Spawn, Task};
 use crate::measure::gate::result::{Gate, Row, Times};
 use crate::measure::gate::rule::Verdict;
-use crate::measure::gate::timed::{self, Question, Sides};
+use crate::measure::gate::timed::{self, Question, Sides, Taken};
 use crate::measure::worker::failure::Failure;
 use crate::measure::worker::parent::VERB;
 use crate::measure::worker::protocol::Place;
@@ -212,15 +213,19 @@ fn time(
             }
             let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
             let [base, head] = &sides;
+            let orders = sides.each_ref().map(|side| shuffled(side.len(), &mut rng));
+            let mut taken = 0;
             let mut take = |which: Sides, tasks: &[&Task]| {
-                let mut draw = |side: &[Spawn<'_>]| rng.random_range(0..side.len());
-                let (programs, slowed) = match which {
-                    Sides::BaseHead => ([base[draw(base)], head[draw(head)]], Some(1)),
-                    Sides::HeadBase => ([head[draw(head)], base[draw(base)]], Some(0)),
-                    // One build: two link orders may truly differ.
-                    Sides::Null => ([base[draw(base)]; 2], None),
+                let [of_base, of_head] = combination(&orders, taken);
+                taken += usize::from(which == Sides::BaseHead);
+                let (programs, builds, slowed) = match which {
+                    Sides::BaseHead => ([base[of_base], head[of_head]], [of_base, of_head], Some(1)),
+                    Sides::HeadBase => ([head[of_head], base[of_base]], [of_head, of_base], Some(0)),
+                    // One build: two link orders truly differ.
+                    Sides::Null => ([base[of_base]; 2], [of_base; 2], None),
                 };
-                pair::pair(programs, slowed, tasks, &mut rng, stop)
+                let logs = pair::pair(programs, slowed, tasks, &mut rng, stop)?;
+                Ok(Taken { logs, builds })
             };
             let mut show = |pairs, open| show(Step::Timed(pairs, open));
             let timed = timed::decide(&mut take, &questions, plan.budget, stop, &mut show);
@@ -229,6 +234,18 @@ fn time(
         });
         Some(timing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// The numbers of some builds, in random order.
+fn shuffled(builds: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..builds).collect();
+    all.shuffle(rng);
+    all
+}
+
+/// The builds of the next pair. All of a side get as many pairs, and in time every combination comes up.
+fn combination([base, head]: &[Vec<usize>; 2], taken: usize) -> [usize; 2] {
+    [base[taken % base.len()], head[(taken + taken / base.len()) % head.len()]]
 }
 
 /// Starts a worker of a build.

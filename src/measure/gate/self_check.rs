@@ -129,7 +129,7 @@ mod tests {
                 };
                 signed + rng.random_range(-0.01..0.01)
             };
-            Ok(tasks.iter().map(log).collect())
+            Ok(timed::Taken { logs: tasks.iter().map(log).collect(), builds: [0, 0] })
         };
         let go = AtomicBool::new(false);
         let found = timed::decide(&mut take, &questions, budget, &go, &mut |_, _| {});

@@ -3,11 +3,13 @@
 //!
 //! One pair in four compares the base with itself: its signs must look like a fair coin's, else nothing that
 //! was measured beside it is believed. A workload that looks `Slower` or `Faster` is measured again in pairs
-//! of its own, with the roles of both programs exchanged, before it is called so.
+//! of its own, with the roles of both programs exchanged, before it is called so. And where each side has
+//! several link orders, they must rank apart.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::measure::gate::orders;
 use crate::measure::gate::pair::{Lost, Task};
 use crate::measure::gate::rule::{self, Effect, NullPairs, Verdict};
 use crate::measure::worker::failure::Failure;
@@ -23,8 +25,17 @@ pub enum Sides {
     Null,
 }
 
-/// Takes a pair of some tasks: for each the logarithm of the second program's time over the first's.
-pub type Take<'a> = &'a mut dyn FnMut(Sides, &[&Task]) -> Result<Vec<f64>, Lost>;
+/// What a pair gave.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Taken {
+    /// For each task the logarithm of the second program's time over the first's.
+    pub logs: Vec<f64>,
+    /// Which build of either program ran.
+    pub builds: [usize; 2],
+}
+
+/// Takes a pair of some tasks.
+pub type Take<'a> = &'a mut dyn FnMut(Sides, &[&Task]) -> Result<Taken, Lost>;
 
 /// A workload to decide on.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,6 +55,10 @@ pub struct Decision {
     pub effect: Option<Effect>,
     /// ln(head / base) of each pair, in their order.
     pub logs: Vec<f64>,
+    /// Which builds of base and head ran in each.
+    pub builds: Vec<[usize; 2]>,
+    /// Whether the builds of one side differ so much that the difference of the sides may be theirs.
+    pub hidden: bool,
     /// The same of the pairs that were to confirm a suspect.
     pub confirming: Vec<f64>,
     /// How many pairs would decide, as far as can be told.
@@ -92,6 +107,8 @@ pub fn decide(
     let mut rows: Vec<Decision> = questions.iter().map(|_| Decision::open()).collect();
     let looks: Vec<usize> = rule::LOOKS.into_iter().chain([rule::LAST_LOOK]).collect();
     let error = rule::side_error(questions.len(), looks.len());
+    // Builds differ by the same at every look.
+    let order_error = rule::side_error(questions.len(), 1);
     for look in looks {
         loop {
             let open = open(&rows);
@@ -101,9 +118,10 @@ pub fn decide(
             }
             let tasks: Vec<&Task> = open.iter().map(|&at| &questions[at].task).collect();
             gate.null_pair(&tasks);
-            if let Some(logs) = gate.pair(Sides::BaseHead, &tasks) {
+            if let Some(Taken { logs, builds }) = gate.pair(Sides::BaseHead, &tasks) {
                 for (&at, log) in open.iter().zip(logs) {
                     rows[at].logs.push(log);
+                    rows[at].builds.push(builds);
                 }
             }
             show(gate.pairs, open.len());
@@ -111,6 +129,7 @@ pub fn decide(
         for at in open(&rows) {
             let margin = questions[at].margin;
             rows[at].look(margin, error);
+            rows[at].rank(order_error);
             if matches!(rows[at].verdict, Verdict::Slower | Verdict::Faster) {
                 let fresh = gate.confirm(&questions[at].task, show);
                 rows[at].confirm(margin, fresh);
@@ -127,9 +146,9 @@ pub fn decide(
     Timed { ended_early: gate.is_over(), decisions: rows, null_pairs, lost: gate.lost }
 }
 
-/// The rows that are not decided.
+/// The rows that more pairs may decide.
 fn open(rows: &[Decision]) -> Vec<usize> {
-    (0..rows.len()).filter(|&at| rows[at].verdict == Verdict::Unsure).collect()
+    (0..rows.len()).filter(|&at| rows[at].is_open()).collect()
 }
 
 impl Decision {
@@ -138,14 +157,38 @@ impl Decision {
             verdict: Verdict::Unsure,
             effect: None,
             logs: Vec::new(),
+            builds: Vec::new(),
+            hidden: false,
             confirming: Vec::new(),
             pairs_needed: None,
         }
     }
 
+    /// What the place of the code hides stays hidden, however many pairs there are.
+    fn is_open(&self) -> bool {
+        let enough = rule::LOOKS.last().is_some_and(|&look| self.logs.len() >= look);
+        self.verdict == Verdict::Unsure && !(self.hidden && enough)
+    }
+
     fn look(&mut self, margin: f64, error: f64) {
         self.effect = Effect::of(&self.logs, error);
         self.verdict = self.effect.map_or(Verdict::Unsure, |effect| effect.verdict(margin));
+    }
+
+    /// Keeps the verdict only where the builds of both sides rank apart. Where they are too few to be that
+    /// certain, all of one side must be above all of the other.
+    fn rank(&mut self, error: f64) {
+        let logs: Vec<f64> = match self.verdict {
+            Verdict::Slower => self.logs.clone(),
+            Verdict::Faster => self.logs.iter().map(|log| -log).collect(),
+            Verdict::Same | Verdict::Unsure => return,
+        };
+        let count = |side: usize| self.builds.iter().map(|pair| pair[side]).max().map_or(0, |last| last + 1);
+        let bound = error.max(orders::least([count(0), count(1)]) * (1.0 + 1e-9));
+        self.hidden = orders::chance(&logs, &self.builds).is_some_and(|chance| chance > bound);
+        if self.hidden {
+            self.verdict = Verdict::Unsure;
+        }
     }
 
     /// Keeps the verdict only where fresh pairs, alone, say the same.
@@ -161,7 +204,7 @@ impl Decision {
         if !fair {
             self.verdict = Verdict::Unsure;
         }
-        if self.verdict == Verdict::Unsure {
+        if self.verdict == Verdict::Unsure && !self.hidden {
             self.pairs_needed = self.effect.and_then(|effect| effect.pairs_needed(margin, self.logs.len()));
         }
     }
@@ -188,17 +231,17 @@ impl Gate<'_> {
     /// A pair of the base with itself, where it is its turn.
     fn null_pair(&mut self, tasks: &[&Task]) {
         if self.pairs.is_multiple_of(NULL_EVERY) {
-            let logs = self.pair(Sides::Null, tasks);
-            self.null.extend(logs.into_iter().flatten());
+            let taken = self.pair(Sides::Null, tasks);
+            self.null.extend(taken.into_iter().flat_map(|taken| taken.logs));
         }
     }
 
-    fn pair(&mut self, sides: Sides, tasks: &[&Task]) -> Option<Vec<f64>> {
+    fn pair(&mut self, sides: Sides, tasks: &[&Task]) -> Option<Taken> {
         self.pairs += 1;
         match (self.take)(sides, tasks) {
-            Ok(logs) => {
+            Ok(taken) => {
                 self.in_a_row = 0;
-                Some(logs)
+                Some(taken)
             }
             Err(Lost { failure: Failure::Stopped, .. }) => None,
             Err(lost) => {
@@ -214,7 +257,7 @@ impl Gate<'_> {
         let mut logs = Vec::new();
         while logs.len() < rule::CONFIRMING && !self.is_over() {
             let found = self.pair(Sides::HeadBase, &[task]);
-            logs.extend(found.into_iter().flatten().map(|log| -log));
+            logs.extend(found.into_iter().flat_map(|taken| taken.logs).map(|log| -log));
             show(self.pairs, 1);
         }
         logs
@@ -236,6 +279,10 @@ mod tests {
         (0..n).map(|i| Question { task: task(i), margin: 0.005 }).collect()
     }
 
+    fn one_build(logs: Vec<f64>) -> Taken {
+        Taken { logs, builds: [0, 0] }
+    }
+
     /// Pairs that scatter by 1 % around the truth of each workload; with what the base says of itself.
     fn simulate(truth: &[f64], null: f64) -> Timed {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -250,7 +297,7 @@ mod tests {
                 };
                 effect + 0.01 * (rng.random_range(-1.0..1.0) + rng.random_range(-1.0..1.0))
             };
-            Ok(tasks.iter().map(log).collect())
+            Ok(one_build(tasks.iter().map(log).collect()))
         };
         decide(&mut take, &asked, LONG, &GO, &mut |_, _| {})
     }
@@ -281,7 +328,7 @@ mod tests {
     fn a_suspect_that_fresh_pairs_do_not_confirm_is_not_called_slower() {
         let mut take = |sides: Sides, tasks: &[&Task]| {
             let log = if sides == Sides::BaseHead { 0.02 } else { 0.0 };
-            Ok(vec![log; tasks.len()])
+            Ok(one_build(vec![log; tasks.len()]))
         };
         let found = decide(&mut take, &questions(1), LONG, &GO, &mut |_, _| {});
         assert_eq!(found.decisions[0].verdict, Verdict::Unsure);
@@ -301,7 +348,7 @@ mod tests {
         let mut count = 0;
         let mut some = |_: Sides, tasks: &[&Task]| {
             count += 1;
-            if count % 5 == 0 { Err(lost()) } else { Ok(vec![0.0; tasks.len()]) }
+            if count % 5 == 0 { Err(lost()) } else { Ok(one_build(vec![0.0; tasks.len()])) }
         };
         let found = decide(&mut some, &questions(2), LONG, &GO, &mut |_, _| {});
         assert!(found.decisions.iter().all(|row| row.verdict == Verdict::Same) && !found.lost.is_empty());
@@ -310,13 +357,46 @@ mod tests {
     #[test]
     fn a_spent_budget_leaves_the_question_open_and_says_how_many_pairs_would_do() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut take =
-            |_: Sides, tasks: &[&Task]| Ok(tasks.iter().map(|_| rng.random_range(-0.5..0.5)).collect());
+        let mut take = |_: Sides, tasks: &[&Task]| {
+            Ok(one_build(tasks.iter().map(|_| rng.random_range(-0.5..0.5)).collect()))
+        };
         let found = decide(&mut take, &questions(1), LONG, &GO, &mut |_, _| {});
         let decision = &found.decisions[0];
         assert_eq!((decision.verdict, decision.logs.len()), (Verdict::Unsure, rule::LAST_LOOK));
         assert!(decision.pairs_needed.unwrap() > rule::LAST_LOOK);
         let found = decide(&mut take, &questions(1), Duration::ZERO, &GO, &mut |_, _| {});
         assert!(found.ended_early && found.decisions[0].effect.is_none());
+    }
+
+    #[test]
+    fn a_difference_that_one_sides_builds_have_among_themselves_stays_unsure() {
+        // Ten builds a side. In the first question four of the head's are 8 % slower, four a bit, and two are
+        // faster; in the second all are 2 % slower.
+        let mut rng = ChaCha8Rng::seed_from_u64(21);
+        let mut taken = 0;
+        let mut take = |sides: Sides, tasks: &[&Task]| {
+            let builds = [taken % 10, (taken + taken / 10) % 10];
+            taken += 1;
+            let log = |task: &&Task| {
+                let some = [0.08, 0.08, 0.006, 0.08, -0.01, 0.006, 0.08, 0.006, -0.01, 0.006][builds[1]];
+                let effect = if task.workload == "w0" { some } else { 0.02 };
+                let sign = match sides {
+                    Sides::BaseHead => 1.0,
+                    Sides::HeadBase => -1.0,
+                    Sides::Null => 0.0,
+                };
+                sign * effect + 0.005 * (rng.random_range(-1.0..1.0) + rng.random_range(-1.0..1.0))
+            };
+            Ok(Taken { logs: tasks.iter().map(log).collect(), builds })
+        };
+        let found = decide(&mut take, &questions(2), LONG, &GO, &mut |_, _| {});
+        let [hidden, plain] = &found.decisions[..] else { panic!("two questions") };
+        assert_eq!(
+            (hidden.verdict, hidden.hidden, hidden.logs.len()),
+            (Verdict::Unsure, true, 288),
+            "{hidden:?}"
+        );
+        assert!(hidden.effect.unwrap().low > 0.0 && hidden.pairs_needed.is_none());
+        assert_eq!((plain.verdict, plain.hidden), (Verdict::Slower, false));
     }
 }

@@ -7,19 +7,18 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::measure::gate::orders;
+
 /// Which programs the two sides get.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Builds {
     /// One and the same binary.
     Same,
-    /// Three link orders a side, six different ones.
+    /// [`orders::A_SIDE`] link orders a side, all different.
     Orders,
     /// One link order a side, two different ones.
     Single,
 }
-
-/// Link orders a side in a comparison with several.
-pub const ORDERS: usize = 3;
 
 impl Builds {
     /// How many different programs it takes.
@@ -27,7 +26,7 @@ impl Builds {
         match self {
             Self::Same => 1,
             Self::Single => 2,
-            Self::Orders => 2 * ORDERS,
+            Self::Orders => 2 * orders::A_SIDE,
         }
     }
 
@@ -39,7 +38,7 @@ impl Builds {
         match self {
             Self::Same => Some([side(0, 1)?, side(0, 1)?]),
             Self::Single => Some([side(0, 1)?, side(1, 1)?]),
-            Self::Orders => Some([side(0, ORDERS)?, side(ORDERS, ORDERS)?]),
+            Self::Orders => Some([side(0, orders::A_SIDE)?, side(orders::A_SIDE, orders::A_SIDE)?]),
         }
     }
 }
@@ -185,12 +184,13 @@ mod tests {
     #[test]
     fn the_programs_of_two_sides_differ_unless_they_are_meant_to_be_the_same() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let many: Vec<usize> = (3..4 + 2 * orders::A_SIDE).collect();
         for _ in 0..50 {
-            let [base, head] = Builds::Orders.draw(&[3, 5, 6, 7, 8, 9, 11], &mut rng).unwrap();
+            let [base, head] = Builds::Orders.draw(&many, &mut rng).unwrap();
             let mut all = [base, head].concat();
             all.sort_unstable();
             all.dedup();
-            assert_eq!(all.len(), 2 * ORDERS);
+            assert_eq!(all.len(), 2 * orders::A_SIDE);
             let [base, head] = Builds::Single.draw(&[3, 5, 6], &mut rng).unwrap();
             assert!(base.len() == 1 && head.len() == 1 && base != head);
             let [base, head] = Builds::Same.draw(&[3, 5, 6], &mut rng).unwrap();

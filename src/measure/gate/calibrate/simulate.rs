@@ -14,7 +14,7 @@ use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins};
 use crate::measure::gate::calibrate::line::{self, Line, Pair};
 use crate::measure::gate::pair::Task;
 use crate::measure::gate::rule::Verdict;
-use crate::measure::gate::timed::{self, Question, Sides};
+use crate::measure::gate::timed::{self, Question, Sides, Taken};
 
 /// A rate of simulated runs.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -86,7 +86,9 @@ impl<'a> Simulation<'a> {
             let from = if sides == Sides::Null { &*null } else { &own };
             let pair = from[rng.random_range(0..from.len())];
             let sign = if sides == Sides::HeadBase { -1.0 } else { 1.0 };
-            Ok(tasks.iter().map(|task| sign * pair.logs[&task.workload]).collect())
+            let logs = tasks.iter().map(|task| sign * pair.logs[&task.workload]).collect();
+            let place = |side: &[usize], program| side.iter().position(|&one| one == program).unwrap_or(0);
+            Ok(Taken { logs, builds: [place(&base, pair.base), place(&head, pair.head)] })
         };
         let go = AtomicBool::new(false);
         let found = timed::decide(&mut take, questions, Duration::MAX, &go, &mut |_, _| {});
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_that_truly_differ_are_called_so_in_single_runs_and_not_where_three_orders_average() {
+    fn programs_that_truly_differ_are_called_so_in_single_runs_and_several_orders_need_their_pairs() {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mut lines = pairs_of("same", 2_000, 0.004, &mut rng);
         lines.extend(pairs_of("single", 6_000, 0.004, &mut rng));

@@ -32,7 +32,7 @@ pub fn line(name: &str, entry: Entry) -> Line {
 /// program is by so much slower than the first.
 pub fn pairs_of(name: &str, count: usize, layout: f64, rng: &mut ChaCha8Rng) -> Vec<Line> {
     let kind = kind(name);
-    let programs: Vec<usize> = (0..PROGRAMS).collect();
+    let programs: Vec<usize> = (0..PROGRAMS.max(kind.builds.programs())).collect();
     let pair = |rng: &mut ChaCha8Rng| {
         let [base, head] = kind.builds.draw(&programs, rng).unwrap();
         let (base, head) = (base[0], head[0]);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::engine::{self, Engine};
 use crate::measure::gate::config::{Config, ConfigError, DEFAULT_SET, Entry};
+use crate::measure::gate::orders;
 use crate::measure::gate::run::Subject;
 use crate::measure::worker::protocol::SLOTS;
 use crate::measure::workload::filter::chooses;
@@ -12,8 +13,6 @@ use crate::scheme::Scheme;
 
 /// What stands for each own engine in a file.
 const EACH_OWN: &str = "*";
-/// Link orders a side from which the narrow margin holds.
-const SEVERAL: usize = 3;
 
 /// What this program can run.
 #[derive(Clone, Copy)]
@@ -194,8 +193,8 @@ impl Config {
     }
 
     /// The margin of a row: that of the last entry that covers it and has one, else the file's.
-    fn margin(&self, path: &str, engine: &str, orders: usize, known: &Known<'_>) -> f64 {
-        let several = orders >= SEVERAL;
+    fn margin(&self, path: &str, engine: &str, builds: usize, known: &Known<'_>) -> f64 {
+        let several = builds >= orders::A_SIDE;
         let covers = |entry: &&Entry| {
             let own = || known.own_engines.iter().any(|own| own.name() == engine);
             entry.engines.iter().any(|name| name == engine || (name == EACH_OWN && own()))

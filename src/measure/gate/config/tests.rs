@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::{Engine, FaultyEngine, find};
+use crate::measure::gate::orders::A_SIDE;
 use crate::measure::{Catalog, workloads};
 
 static MINE: FaultyEngine = FaultyEngine::new("mine");
@@ -30,7 +31,7 @@ fn read(text: &str) -> Result<Config, ConfigError> {
 #[test]
 fn the_default_set_is_our_choice_the_records_and_every_backend() {
     let config = Config::built_in();
-    let chosen = choose(&config, &Wanted { orders: 3, ..Wanted::default() }, &[&MINE, &ABSENT]).unwrap();
+    let chosen = choose(&config, &Wanted { orders: A_SIDE, ..Wanted::default() }, &[&MINE, &ABSENT]).unwrap();
     let rows = names(&chosen);
     for size in [16, 64, 256, 1024, 4096, 16384] {
         for op in ["seal", "open"] {
@@ -87,7 +88,7 @@ fn a_users_own_scheme_is_compared_and_ours_is_not() {
 fn a_path_chooses_one_workload_and_a_filter_those_that_it_matches() {
     let config = read(RIGHT).unwrap();
     let of = |set, filter: &str, engines: &[&'static dyn Engine]| {
-        choose(&config, &Wanted { set, filter: Some(filter), engines, orders: 3 }, &[&MINE])
+        choose(&config, &Wanted { set, filter: Some(filter), engines, orders: A_SIDE }, &[&MINE])
     };
     let one = of(None, "seal/aes-256-gcm/16", &[]).unwrap();
     assert_eq!(names(&one), [("seal/aes-256-gcm/16", "sealmark")]);
@@ -144,10 +145,10 @@ fn the_last_entry_with_a_margin_of_its_own_decides() {
         choose(&config, &wanted, &[]).unwrap().subjects[0].margin
     };
     let portable = [find("sealmark/portable").unwrap()];
-    assert_eq!(margin("seal/record/64", &portable, 3), 0.02);
+    assert_eq!(margin("seal/record/64", &portable, A_SIDE), 0.02);
     assert_eq!(margin("seal/record/64", &portable, 1), 0.01, "that entry has no `margin_single`");
-    assert_eq!(margin("open/record/64", &portable, 4), 0.005);
-    assert_eq!(margin("seal/record/64", &[], 3), 0.005, "`*` is not the choice among them");
+    assert_eq!(margin("open/record/64", &portable, A_SIDE + 1), 0.005);
+    assert_eq!(margin("seal/record/64", &[], A_SIDE), 0.005, "`*` is not the choice among them");
 }
 
 #[test]

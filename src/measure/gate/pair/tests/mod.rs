@@ -82,7 +82,9 @@ fn a_worker_that_fails_ends_its_pair_with_its_side_and_the_reason() {
 #[test]
 fn a_base_that_always_fails_leaves_everything_unsure_and_every_pair_named() {
     let (sound, failing) = (worker(":"), worker("kill -9 $$"));
-    let mut take = |_: timed::Sides, _: &[&Task]| take(&failing, &sound);
+    let mut take = |_: timed::Sides, _: &[&Task]| {
+        take(&failing, &sound).map(|logs| timed::Taken { logs, builds: [0, 0] })
+    };
     let questions = [Question { task: task(), margin: 0.005 }];
     let found = timed::decide(&mut take, &questions, Duration::from_secs(600), &GO, &mut |_, _| {});
     assert!(found.ended_early && found.decisions[0].verdict == Verdict::Unsure);
