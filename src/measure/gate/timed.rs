@@ -178,6 +178,7 @@ impl Decision {
     /// Keeps the verdict only where the builds of both sides rank apart. Where they are too few to be that
     /// certain, all of one side must be above all of the other.
     fn rank(&mut self, error: f64) {
+        self.hidden = false;
         let logs: Vec<f64> = match self.verdict {
             Verdict::Slower => self.logs.clone(),
             Verdict::Faster => self.logs.iter().map(|log| -log).collect(),
