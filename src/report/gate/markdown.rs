@@ -48,7 +48,7 @@ mod tests {
             "Unsure (about 1,240 pairs would decide)",
             "sealmark::aead::bulk&lt;64&gt;, loop 1",
             "Base against base: 61 longer, 59 shorter, as a fair coin may fall (chance 0.927).",
-            "base-1, base-2, base-3 (3 link orders)",
+            "base-1 to base-3 (3 link orders)",
             "0123456789",
             "9.71 s",
         ] {

@@ -128,8 +128,12 @@ pub(super) fn facts(gate: &Gate) -> Vec<(&'static str, String)> {
         facts.push(("Commits", format!("{} against the base {}", commits.head, commits.base)));
     }
     let mut side = |name, files: &[String]| {
-        let orders = if files.len() > 1 { format!(" ({} link orders)", files.len()) } else { String::new() };
-        facts.push((name, format!("{}{orders}", files.join(", "))));
+        let words = match files {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, .., last] => format!("{first} to {last} ({} link orders)", files.len()),
+        };
+        facts.push((name, words));
     };
     side("Base", &gate.base);
     side("Head", &gate.head);
