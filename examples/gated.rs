@@ -114,21 +114,21 @@ fn step_called(sum: u64, byte: u8) -> u64 {
     black_box(step(black_box(sum), byte))
 }
 
-/// Six divisions, each of which needs the one before.
+/// Ten divisions, each of which needs the one before.
 #[inline(always)]
 fn divide(sum: u64, byte: u8) -> u64 {
     let mut x = sum | 1;
-    for _ in 0..6 {
+    for _ in 0..10 {
         x = (u64::MAX - u64::from(byte)) / (x | 1);
     }
     x
 }
 
-/// Six rounds of four shifts that do not wait for each other.
+/// Nine rounds of four shifts that do not wait for each other.
 #[inline(always)]
 fn mix(sum: u64, byte: u8) -> u64 {
     let mut x = [sum, !sum, u64::from(byte), 3];
-    for _ in 0..6 {
+    for _ in 0..9 {
         x = [x[0] ^ (x[0] << 7), x[1] ^ (x[1] << 9), x[2] ^ (x[2] << 11), x[3] ^ (x[3] << 13)];
     }
     x[0] ^ x[1] ^ x[2] ^ x[3]
