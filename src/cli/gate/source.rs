@@ -4,8 +4,9 @@
 //! The place of the code alone moves times: identical sources linked in another order differ by 0.5 to 2 % at
 //! short lengths. Most of that is where functions begin within a cache line, so both sides are built with
 //! functions that begin on one. What remains is mostly below 0.3 %, and for some workloads up to 8 %; so each
-//! side is linked in several random orders, and pairs are drawn over them. Only LLD can do that. It is Rust's own linker on Linux on x86-64; elsewhere the C compiler is
-//! asked for it. Where neither works, each side has one order, and the output says so.
+//! side is linked in several random orders, and pairs are drawn over them. Only LLD can do that. It is Rust's
+//! own linker on Linux on x86-64; elsewhere the C compiler is asked for it. Where neither works, each side
+//! has one order, and the output says so.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

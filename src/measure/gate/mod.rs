@@ -2,9 +2,10 @@
 //!
 //! `exact` compares streams of instructions: a workload whose stream did not change is `Same` and is not
 //! timed. `timed` times the rest in pairs of fresh processes (`pair`), one of the base and one of the head,
-//! until `rule` decides, and `orders` finds the builds of both sides apart. `result` is what comes out: schema `sealmark.gate/1`; a `baseline` is a stored one,
-//! and `history` keeps one line of each run. `config` chooses the workloads. `self_check` plants slowdowns in
-//! them, and `calibrate` counts how often the gate is right. Not here: how a build comes about.
+//! until `rule` decides, and `orders` finds the builds of both sides apart. `result` is what comes out:
+//! schema `sealmark.gate/1`; a `baseline` is a stored one, and `history` keeps one line of each run. `config`
+//! chooses the workloads. `self_check` plants slowdowns in them, and `calibrate` counts how often the gate is
+//! right. Not here: how a build comes about.
 
 pub mod baseline;
 pub mod calibrate;

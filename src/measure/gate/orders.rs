@@ -1,11 +1,11 @@
 //! Are the two sides further apart than builds of one side are?
 //!
 //! Where the linker puts the code moves times by more than most changes do, and no number of pairs removes
-//! that: with two builds, the median over pairs is exact about those two files and says nothing about the next
-//! link. So each side has several link orders, and a verdict needs more than a clear median: the head's builds
-//! must rank above the base's more clearly than builds drawn from one population would (the rank-sum test of
-//! Wilcoxon, with its exact distribution). The test asks nothing of the shape of the noise. A row that fails it
-//! stays `Unsure`: the truth is hidden behind the place of the code.
+//! that: with two builds, the median over pairs is exact about those two files and says nothing about the
+//! next link. So each side has several link orders, and a verdict needs more than a clear median: the head's
+//! builds must rank above the base's more clearly than builds drawn from one population would (the rank-sum
+//! test of Wilcoxon, with its exact distribution). The test asks nothing of the shape of the noise. A row
+//! that fails it stays `Unsure`: the truth is hidden behind the place of the code.
 
 use crate::timing::interval::median;
 
@@ -17,8 +17,8 @@ const ROUNDS: usize = 8;
 
 /// The chance that builds of equal programs rank the second side's times at least so far above the first's.
 ///
-/// `logs` holds ln(second / first) of each pair, and `builds` which build of each side ran in it. `None` where
-/// a side has only one build: then nothing is known about link orders.
+/// `logs` holds ln(second / first) of each pair, and `builds` which build of each side ran in it. `None`
+/// where a side has only one build: then nothing is known about link orders.
 pub fn chance(logs: &[f64], builds: &[[usize; 2]]) -> Option<f64> {
     let sides = fit(logs, builds);
     let [first, second] = &sides;

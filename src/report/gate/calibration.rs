@@ -238,8 +238,8 @@ mod tests {
             [
                 "same binary | 370 | 1 (0.270 %) | 1.28 % | bound ≤ 1.30 % (met) | \
                  3 (2 by lopsided null pairs) | – | 3.25 | 12.5",
-                "same code, twenty link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | – \
-                 | 3.25 | 12.5",
+                "same code, twenty link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | \
+                 – | 3.25 | 12.5",
                 "Criterion, one binary (28 of 48 comparisons) | 4 | 4 (100 %) | 100 % | – | – | – | – | –",
             ]
         );
