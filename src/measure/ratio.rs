@@ -7,8 +7,13 @@ use crate::measure::{Row, Run};
 use crate::timing::Interval;
 use crate::timing::interval::median;
 
-/// The prefix of our own engines' names. Every other engine is a peer.
+/// The name of our own choice of backend, and what our other engines' names begin with.
 pub const OWN: &str = "sealmark";
+
+/// Whether an engine is one of ours: `sealmark`, or `sealmark/aesni`. Every other engine is a peer.
+pub fn is_own(engine: &str) -> bool {
+    engine.strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// A row's time over another's, for each process. `None` where one of them lost a process or has no time.
 ///
@@ -56,7 +61,7 @@ impl Behind {
 /// processes cannot be paired, it is the one with the least median time. `None` where no peer has a time.
 pub fn best_peer<'a>(run: &'a Run, workload: &str) -> Option<&'a Row> {
     let time = |row: &Row| row.ns.map(|ns| ns.median).filter(|ns| ns.is_finite() && *ns > 0.0);
-    let peers = run.rows.iter().filter(|row| row.workload == workload && !row.engine.starts_with(OWN));
+    let peers = run.rows.iter().filter(|row| row.workload == workload && !is_own(&row.engine));
     let timed: Vec<&Row> = peers.filter(|row| row.error.is_none() && time(row).is_some()).collect();
     let first = *timed.first()?;
     let paired: Option<Vec<f64>> = timed.iter().map(|row| median(&pairs(run, row, first)?)).collect();

@@ -62,6 +62,12 @@ pub fn plain(words: &str) -> String {
     words.chars().map(visible).collect()
 }
 
+/// The same words with a capital letter at the beginning.
+pub(super) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
 /// The words as part of a file name or an anchor: lower-case letters, digits and dashes.
 pub(super) fn slug(words: &str) -> String {
     let mut out = String::new();

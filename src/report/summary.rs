@@ -3,15 +3,12 @@
 //! Each is built from counts, so it is as true as the files. It calls an engine the fastest only where the
 //! run can tell it from all others; otherwise it names the engines that are too close.
 
-use super::curve::{self, Curve};
-use super::number::{counted, size};
-use super::rows::{self, SEAL};
+use super::curve::{self, Curve, USUAL_SIZE};
+use super::number::{capital, counted, size};
+use super::rows::{self, SEAL, distinct};
 use super::section::{Report, Section};
 use super::tally;
 use crate::measure::Run;
-
-/// The size that a sentence speaks of, where it was measured.
-const USUAL_SIZE: u64 = 16 * 1024;
 
 impl Section {
     /// One sentence that sums it up.
@@ -33,15 +30,8 @@ fn report(sections: &[Section]) -> String {
         [] => "Nothing to report: no result file was given.".to_owned(),
         [only] => section(only),
         _ => {
-            let mut hosts: Vec<&str> = sections.iter().map(|s| s.host.fingerprint.as_str()).collect();
-            hosts.sort_unstable();
-            hosts.dedup();
             let verified = || sections.iter().filter_map(|section| section.verify.as_ref());
-            let runs = format!(
-                "{} on {}",
-                counted(sections.len() as u64, "run"),
-                counted(hosts.len() as u64, "host")
-            );
+            let runs = several(sections);
             let mut words = if verified().next().is_none() {
                 format!("{runs}, measured and not verified")
             } else {
@@ -56,6 +46,12 @@ fn report(sections: &[Section]) -> String {
             words + "."
         }
     }
+}
+
+/// `2 runs on 1 host`.
+pub(super) fn several(sections: &[Section]) -> String {
+    let hosts = distinct(sections.iter().map(|section| &section.host.fingerprint)).len() as u64;
+    format!("{} on {}", counted(sections.len() as u64, "run"), counted(hosts, "host"))
 }
 
 /// The sentence on one section.
@@ -81,10 +77,7 @@ fn section(section: &Section) -> String {
         parts.extend(fastest(run));
         parts.extend(lacks([run]));
     }
-    let sentence = parts.join("; ");
-    let mut letters = sentence.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", letters.as_str())
+    capital(&parts.join("; ")) + "."
 }
 
 /// Parts that runs lack: times, rows, or their end.

@@ -56,13 +56,11 @@ pub trait Timed {
     }
 }
 
-/// How many rounds to sample, and for how long.
+/// How to sample, and for how long in each turn.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sampler {
     /// The clock.
     pub clock: Clock,
-    /// Rounds; every contestant takes one turn in each.
-    pub rounds: usize,
     /// Timed nanoseconds per turn; at least one pass runs. A turn ends early once it has lasted ten times as
     /// long, resets included.
     pub target_ns: f64,
@@ -105,22 +103,12 @@ fn quiet_rounds(contestants: &[Turns]) -> Vec<usize> {
 }
 
 impl Sampler {
-    /// Warms up every contestant, then runs the rounds. The [times](Rounds::times) are in the order of the
-    /// contestants.
-    pub fn sample<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Vec<Option<f64>> {
-        let mut rounds = self.begin(contestants);
-        for _ in 0..self.rounds {
-            rounds.run(contestants);
-        }
-        rounds.times()
-    }
-
     /// Warms up every contestant. The caller runs the rounds and may do other work between them.
     pub fn begin<P: Timed + ?Sized>(&self, contestants: &mut [Box<P>]) -> Rounds {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let places = Places::draw(&mut rng);
         for contestant in contestants.iter_mut() {
-            self.turn(&mut **contestant, &places, self.target_ns / 2.0, &mut Vec::new());
+            self.turn(&mut **contestant, &places, self.target_ns / 2.0);
         }
         Rounds {
             sampler: *self,
@@ -130,15 +118,9 @@ impl Sampler {
         }
     }
 
-    /// Runs one turn and records the nanoseconds per operation of each pass.
-    fn turn<P: Timed + ?Sized>(
-        &self,
-        contestant: &mut P,
-        places: &Places,
-        target_ns: f64,
-        passes: &mut Vec<f64>,
-    ) {
-        let mut spent_ns = 0.0;
+    /// Runs one turn; the nanoseconds per operation of each pass.
+    fn turn<P: Timed + ?Sized>(&self, contestant: &mut P, places: &Places, target_ns: f64) -> Vec<f64> {
+        let (mut passes, mut spent_ns) = (Vec::new(), 0.0);
         let mut stacks = places.stacks.clone();
         contestant.move_to(places.arena);
         let began = Instant::now();
@@ -151,7 +133,7 @@ impl Sampler {
             // error.
             spent_ns += ns.max(self.clock.error_ns());
             if spent_ns >= target_ns || began.elapsed().as_secs_f64() * 1e9 >= PATIENCE * target_ns {
-                return;
+                return passes;
             }
         }
     }
@@ -193,8 +175,7 @@ impl Rounds {
         self.order.shuffle(&mut self.rng);
         let places = Places::draw(&mut self.rng);
         for &i in &self.order {
-            let mut passes = Vec::new();
-            self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns, &mut passes);
+            let passes = self.sampler.turn(&mut *contestants[i], &places, self.sampler.target_ns);
             self.turns[i].push(passes);
         }
     }
@@ -242,7 +223,10 @@ mod tests {
         let log = Rc::new(RefCell::new(Vec::new()));
         let mut contestants: Vec<_> = (0..4).map(|name| Box::new(Noted { name, log: log.clone() })).collect();
         let clock = Clock { grain_ns: 1.0, overhead_ns: 0.0 };
-        let times = Sampler { clock, rounds, target_ns: 0.0, seed }.sample(&mut contestants);
+        let mut all = Sampler { clock, target_ns: 0.0, seed }.begin(&mut contestants);
+        (0..rounds).for_each(|_| all.run(&mut contestants));
+        let times = all.times();
+        assert!(all.turns.iter().all(|turns| turns.len() == rounds));
         assert_eq!(times.len(), 4);
         assert!(times.iter().all(Option::is_some));
         log.take()
@@ -285,7 +269,7 @@ mod tests {
             }
         }
         let clock = Clock { grain_ns: 10.0, overhead_ns: 1e12 };
-        let sampler = Sampler { clock, rounds: 3, target_ns: 1000.0, seed: 0 };
+        let sampler = Sampler { clock, target_ns: 1000.0, seed: 0 };
         let mut contestants = [Box::new(Nothing)];
         let mut rounds = sampler.begin(&mut contestants);
         (0..3).for_each(|_| rounds.run(&mut contestants));

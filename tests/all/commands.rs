@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use crate::cli::shell;
 use crate::readme::{readmes, text_of};
 use crate::source::root;
 
@@ -71,16 +71,9 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 /// Runs one command by the shell, as pasted, in `folder`: it must succeed. Only a trace may say that it could
 /// not.
 fn run(command: &str, folder: &Path) {
-    let bin = Path::new(env!("CARGO_BIN_EXE_sealmark")).parent().expect("a program is in a folder");
-    let path = std::env::var("PATH").unwrap_or_default();
     // One process shows that the command works; more would only make its intervals narrower.
     let shorter = if command.starts_with("sealmark bench") { " --processes 1" } else { "" };
-    let output = Command::new("sh")
-        .args(["-c", &format!("{command}{shorter}")])
-        .env("PATH", format!("{}:{path}", bin.display()))
-        .current_dir(folder)
-        .output()
-        .expect("there is a shell");
+    let output = shell(&format!("{command}{shorter}"), folder);
     let said = String::from_utf8_lossy(&output.stderr);
     let untraced = command.starts_with("sealmark trace") && output.status.code() == Some(3);
     assert!(output.status.success() || untraced, "{command}: {}\n{said}", output.status);

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+#[cfg(unix)]
+use crate::cli::shell;
+
 /// Examples that are not run, each with the reason.
 const EXEMPT: [(&str, &str); 6] = [
     ("sealmark", "verifies and measures everything: minutes"),
@@ -44,17 +47,10 @@ fn examples(help: &str) -> Vec<String> {
     lines.map(|line| line.trim().split("  ").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Runs a line in a shell that finds the command.
+/// Runs a line, which must succeed.
 #[cfg(unix)]
 fn run(line: &str, folder: &Path) {
-    let bin = Path::new(env!("CARGO_BIN_EXE_sealmark")).parent().expect("it is in a folder");
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("sh")
-        .args(["-c", line])
-        .current_dir(folder)
-        .env("PATH", path)
-        .output()
-        .expect("there is a shell");
+    let output = shell(line, folder);
     let code = output.status.code();
     let unable = code == Some(3) && MAY_BE_UNABLE.iter().any(|verb| line.starts_with(verb));
     assert!(code == Some(0) || unable, "{line}: {code:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -138,9 +138,7 @@ pub fn is_judged(op: &str, algorithm: &str) -> bool {
 
 /// The workloads of a baseline, each with whether its ratios decide.
 fn workloads() -> impl Iterator<Item = (&'static Workload, bool)> {
-    let (ops, algorithm) = JUDGED;
-    let judged =
-        move |w: &Workload| ops.contains(&w.op()) && w.algorithm == algorithm && w.variant.is_empty();
+    let judged = |w: &Workload| is_judged(w.op(), &w.algorithm) && w.variant.is_empty();
     Suite::Quick.workloads().map(move |workload| (workload, judged(workload)))
 }
 

@@ -38,7 +38,7 @@ pub struct Progress<'a> {
     pub processes: u32,
     /// The precision at which the run stops.
     pub until: Option<Precision>,
-    /// Ratios that were less precise after the last whole process; `None` while there are too few processes
+    /// Ratios that were less precise when processes last ended; `None` while there are too few processes
     /// to stop.
     pub wide: Option<usize>,
     /// The workload that is running, or was just finished.
@@ -77,7 +77,7 @@ pub fn run(
     run_and_keep(plan, stop, progress, &mut |_| {})
 }
 
-/// How often, at most, a run in progress is handed out within a process. It always is after each process.
+/// How often, at most, a run in progress is handed out while processes take turns. It always is after them.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Measures as [`run`] does, and passes the run so far, marked partial, to `keep`. The caller can write it to
@@ -143,12 +143,10 @@ pub fn run_and_keep(
                 // In a fixed order, a neighbour that comes at regular times would meet the same ones.
                 all.shuffle(&mut rng);
                 for (process, worker) in &mut all {
-                    if !worker.has_begun() {
-                        worker.leave_out_hung(&mut collector);
+                    if stop.load(Ordering::Relaxed) {
+                        break;
                     }
-                    if !worker.is_done() && !stop.load(Ordering::Relaxed) {
-                        worker.turn(&mut collector, &mut |c, event| note(*process, c, event))?;
-                    }
+                    worker.turn(&mut collector, &mut |c, event| note(*process, c, event))?;
                 }
                 all.retain(|(_, worker)| !worker.is_done());
             }

@@ -97,12 +97,17 @@ fn nothing_to_measure_is_an_error() {
     }
 }
 
+/// The step at which the second workload ends. The check and the end of each workload come after the rounds
+/// of all.
+fn second_end(plan: &Plan) -> usize {
+    plan.workloads().len() * (reports(plan.rounds) - 2) + 2 * 2
+}
+
 #[test]
 fn a_run_that_was_stopped_keeps_what_was_finished() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
-    // All workloads but for their check and end, then these of two of them.
-    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
+    let second_end = second_end(&plan);
     let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }
@@ -147,8 +152,7 @@ fn a_run_that_was_stopped_is_partial_whatever_its_precision() {
     let stop = AtomicBool::new(false);
     let plan = plan("seal/aes-256-gcm/*", vec![engine::find("sealmark").unwrap()]);
     let plan = Plan { until: Some(Precision { within: 0.03, most: 30 }), ..plan };
-    // All workloads but for their check and end, then these of two of them.
-    let second_end = plan.workloads().len() * (reports(plan.rounds) - 2) + 4;
+    let second_end = second_end(&plan);
     let result = run(&plan, &stop, &mut |p| stop.store(p.done == second_end, Ordering::Relaxed)).unwrap();
     assert_eq!((result.rows.len(), result.partial), (2, true));
 }

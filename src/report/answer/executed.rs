@@ -48,7 +48,7 @@ pub(super) fn of(section: &Section, engine: &str) -> Result<String, String> {
     let of_it: Vec<Found<'_>> = found(section).into_iter().filter(|found| found.0 == engine).collect();
     let at = |length: Length| {
         let all = || of_it.iter().filter(move |found| found.2 == length);
-        all().find(|found| found.1 == super::lead::ALGORITHM).or_else(|| all().next()).map(|found| found.3)
+        all().find(|found| found.1 == super::ALGORITHM).or_else(|| all().next()).map(|found| found.3)
     };
     let multiply = if section.host.arch == "aarch64" { "PMULL" } else { "CLMUL" };
     let words = |witness: &Witness| match widths(witness) {

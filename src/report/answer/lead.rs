@@ -2,12 +2,11 @@
 
 use crate::engine::witness::Length;
 use crate::measure::{Row, Run};
-use crate::report::curve::Lead;
-use crate::report::curve::rows_of;
+use crate::report::curve::{Lead, rows_of};
 use crate::report::rows::{SEAL, distinct, is_usual};
 
 /// The algorithm that the answer is about, where it was measured.
-pub(super) const ALGORITHM: &str = "aes-256-gcm";
+pub(in crate::report) const ALGORITHM: &str = "aes-256-gcm";
 /// The short message, and the long one: one size each, rather than a mean of several, so that the number
 /// can be found in the table.
 const SIZES: [(Length, u64); 2] = [(Length::Short, 64), (Length::Long, 16 * 1024)];

@@ -18,7 +18,7 @@ use crate::measure::{self, Estimate};
 
 pub(super) use engine::{EngineAnswer, Standing};
 pub(super) use executed::{Found, SHORT, found};
-pub(super) use lead::leads_among;
+pub(super) use lead::{ALGORITHM, leads_among};
 
 /// What a section answers.
 #[derive(Clone, PartialEq, Debug)]
@@ -87,7 +87,7 @@ impl Answer {
 /// Key setup of one algorithm, the fastest engine first.
 fn keys(run: &measure::Run) -> Vec<(String, Estimate)> {
     let all = || run.rows.iter().filter(|row| row.op == "key" && time(row).is_some());
-    let preferred = all().find(|row| row.algorithm == lead::ALGORITHM).or_else(|| all().next());
+    let preferred = all().find(|row| row.algorithm == ALGORITHM).or_else(|| all().next());
     let Some(algorithm) = preferred.map(|row| row.algorithm.as_str()) else { return Vec::new() };
     let of_it = all().filter(|row| row.algorithm == algorithm);
     let mut keys: Vec<_> = of_it.filter_map(|row| Some((plain(&row.engine), time(row)?))).collect();

@@ -2,7 +2,7 @@
 
 use super::{Answer, Standing};
 use crate::report::curve::{Lead, Rival};
-use crate::report::number::{counted, size, three};
+use crate::report::number::{capital, counted, size, three};
 use crate::report::rows::operation;
 
 impl Answer {
@@ -17,7 +17,7 @@ impl Answer {
         if parts.is_empty() {
             "Nothing was verified and nothing was measured.".to_owned()
         } else {
-            sentence(&parts.join("; "))
+            capital(&parts.join("; ")) + "."
         }
     }
 
@@ -127,11 +127,4 @@ fn listed<S: AsRef<str>>(names: &[S]) -> String {
         [one, two, three] => format!("{one}, {two} and {three}"),
         [one, two, rest @ ..] => format!("{one}, {two} and {}", counted(rest.len() as u64, "other")),
     }
-}
-
-/// With a capital letter and a full stop.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", letters.as_str())
 }

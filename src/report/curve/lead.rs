@@ -4,10 +4,10 @@
 //! rounds, so a ratio holds where the times themselves move. The lead is too close to call where the interval
 //! of that ratio reaches 1; where a row lost a process, where the intervals of the two times overlap.
 
-use crate::measure::ratio::Behind;
+use crate::measure::ratio::{Behind, is_own};
 use crate::measure::{Estimate, Row, Run};
 use crate::report::number::plain;
-use crate::report::rows::{OWN, has_throughput, time};
+use crate::report::rows::{has_throughput, time};
 
 /// The fastest engine at a size.
 #[derive(Clone, PartialEq, Debug)]
@@ -84,9 +84,4 @@ impl Lead {
     pub fn is_clear(&self) -> bool {
         !self.others.is_empty() && self.close().next().is_none()
     }
-}
-
-/// Whether an engine is one of ours.
-fn is_own(engine: &str) -> bool {
-    engine.strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -9,11 +9,11 @@ mod lead;
 pub(super) use lead::{Lead, Rival};
 
 use crate::measure::{Row, Run};
-use crate::report::number::{count, plain, slug};
+use crate::report::number::{capital, count, plain, slug};
 use crate::report::rows::{distinct, engines_of, is_usual, operation, time, workload};
 
 /// The size that a sentence speaks of, where it was measured.
-const USUAL_SIZE: u64 = 16 * 1024;
+pub(super) const USUAL_SIZE: u64 = 16 * 1024;
 
 /// One operation of one algorithm over several message sizes.
 #[derive(Clone, Debug)]
@@ -109,11 +109,9 @@ impl<'a> Curve<'a> {
 
     /// The name as a heading: `Seal, aes-256-gcm`.
     pub fn title(&self) -> String {
-        let words = operation(self.op);
-        let mut letters = words.chars();
-        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        let words = capital(&operation(self.op));
         let unit = if self.unit == Unit::Limit { ": percent of this CPU's limit" } else { "" };
-        format!("{first}{}, {}{unit}", letters.as_str(), self.algorithm)
+        format!("{words}, {}{unit}", self.algorithm)
     }
 
     /// Whether its calls wait for each other, so that its times give no throughput.

@@ -8,9 +8,9 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::palette::{PALETTE, Paint};
+use crate::measure::ratio::is_own;
 use crate::report::curve::{Curve, Speed};
 use crate::report::number::{plain, size, three};
-use crate::report::rows::OWN;
 
 pub(super) const WIDTH: f64 = 820.0;
 pub(super) const HEIGHT: f64 = 400.0;
@@ -144,7 +144,7 @@ impl<'a> Chart<'a> {
     fn line(&self, engine: &str, place: usize) -> Markup {
         let color = self.paint.line(place);
         // Ours are solid, the peers dashed.
-        let dash = (!engine.starts_with(OWN)).then_some("7 3");
+        let dash = (!is_own(engine)).then_some("7 3");
         let values = self.curve.sizes.iter().map(|&b| Some((b, self.curve.value(engine, b)?)));
         let values: Vec<Option<(u64, Speed)>> = values.collect();
         let pieces = values.split(Option::is_none).map(|piece| piece.iter().copied().flatten());

@@ -5,12 +5,12 @@
 //! different processes have none.
 
 use crate::measure::publication;
-use crate::measure::ratio::{best_peer, speed};
+use crate::measure::ratio::{best_peer, is_own, speed};
 use crate::measure::{Row, Run};
 use crate::report::block::{Block, Cell, Mark, Table};
 use crate::report::curve::{Curve, curves, rows_of};
 use crate::report::number::{size, three};
-use crate::report::rows::{OWN, distinct, engines_of, operation, processes, time, without, workload};
+use crate::report::rows::{distinct, engines_of, operation, processes, time, without, workload};
 use crate::report::section::Section;
 use crate::timing::Interval;
 
@@ -129,7 +129,7 @@ enum Found<'a> {
 impl<'a> Column<'a> {
     fn of(run: &'a Run, rows: impl Iterator<Item = &'a Row>) -> Self {
         let rows: Vec<&Row> = rows.collect();
-        let peers = rows.iter().copied().filter(|row| !row.engine.starts_with(OWN)).collect();
+        let peers = rows.iter().copied().filter(|row| !is_own(&row.engine)).collect();
         let best = rows.first().and_then(|row| best_peer(run, &row.workload));
         let ratio = |row: &&'a Row| {
             Some((row.engine.as_str(), speed(run, row, best?).filter(|_| time(row).is_some())?))

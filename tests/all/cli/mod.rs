@@ -15,6 +15,19 @@ fn sealmark(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sealmark")).args(arguments).output().expect("the command can be run")
 }
 
+/// Runs a line in a shell that finds the command.
+#[cfg(unix)]
+pub fn shell(line: &str, folder: &Path) -> Output {
+    let bin = Path::new(env!("CARGO_BIN_EXE_sealmark")).parent().expect("a program is in a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new("sh")
+        .args(["-c", line])
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .current_dir(folder)
+        .output()
+        .expect("there is a shell")
+}
+
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", errors(output)))
 }

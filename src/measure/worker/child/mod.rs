@@ -251,10 +251,13 @@ impl<'a> Session<'a> {
 /// [`Error::Worker`] if anything else comes, or the input ends: the sampling can neither go on nor be kept.
 fn go(input: &mut impl BufRead) -> Result<(), Error> {
     let mut text = Vec::new();
-    let came = line::read(input, &mut text)?;
+    if !line::read(input, &mut text)? {
+        // As when an answer finds no reader: the parent is gone.
+        return Err(Error::Worker(io::ErrorKind::BrokenPipe.into()));
+    }
     match serde_json::from_slice(&text) {
-        Ok(Command::Go) if came => Ok(()),
-        _ => Err(Error::Worker(io::ErrorKind::Interrupted.into())),
+        Ok(Command::Go) => Ok(()),
+        _ => Err(Error::Worker(io::ErrorKind::InvalidData.into())),
     }
 }
 

@@ -12,8 +12,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::primitive::sha256;
 use crate::report::block::Mark;
 use crate::report::figure::PALETTE;
-use crate::report::number::{counted, plain};
-use crate::report::rows::{all_engines, distinct};
+use crate::report::number::plain;
+use crate::report::rows::all_engines;
 use crate::report::section::{Report, Section};
 use crate::report::{compare, summary};
 
@@ -50,7 +50,7 @@ pub(super) fn page(report: &Report) -> String {
                     @match sections {
                         [only] => (draw(only, 1, 1, &engines)),
                         _ => {
-                            h1 { (several(sections)) }
+                            h1 { (summary::several(sections)) }
                             p.answer { (plain(&sentence)) }
                             (contents(sections))
                             (side_by_side(sections))
@@ -84,12 +84,6 @@ fn style() -> String {
     let (light, dark) = (colors(|pair| pair.0), colors(|pair| pair.1));
     let sheet = include_str!("page.css");
     format!(":root{{{light}}}\n@media screen and (prefers-color-scheme: dark){{:root{{{dark}}}}}\n{sheet}")
-}
-
-/// `2 runs on 1 host`.
-fn several(sections: &[Section]) -> String {
-    let hosts = distinct(sections.iter().map(|section| &section.host.fingerprint)).len() as u64;
-    format!("{} on {}", counted(sections.len() as u64, "run"), counted(hosts, "host"))
 }
 
 fn contents(sections: &[Section]) -> Markup {

@@ -1,6 +1,7 @@
 //! One line for each engine: the cases that are right and wrong, and what the CPU executed. Below them, what
 //! was verified without a cipher.
 
+use super::cut;
 use super::measured::short_name;
 use crate::report::answer::{Answer, EngineAnswer, SHORT, Standing};
 use crate::report::block::Cell;
@@ -41,7 +42,7 @@ pub(super) fn table(section: &Section, answer: &Answer, width: usize) -> String 
     let before: usize =
         (0..end).map(|i| 2 + rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).sum();
     for row in &mut rows {
-        row[end] = wrap(&row[end], width.saturating_sub(before).max(16)).trim_end().to_owned();
+        row[end] = cut(&row[end], width.saturating_sub(before).max(16)).join("\n");
     }
     columns(&rows, &(1..end).collect::<Vec<_>>())
 }

@@ -1,14 +1,13 @@
 //! What was measured: the speeds of one operation by engine and size, or where nothing was measured at
 //! several sizes, the workloads one by one.
 
-use crate::measure::{Row, Run};
-use crate::report::answer::Answer;
-use crate::report::curve::Lead;
-use crate::report::curve::{Curve, curves};
+use crate::measure::{Estimate, Row, Run};
+use crate::report::answer::{ALGORITHM, Answer};
+use crate::report::curve::{Curve, Lead, curves};
 use crate::report::format::columns::columns;
 use crate::report::format::text::wrap;
 use crate::report::number::{count, plain, size, three};
-use crate::report::rows::{SEAL, distinct, operation, time};
+use crate::report::rows::{SEAL, distinct, has_throughput, operation, time};
 use crate::report::section::Section;
 
 /// Workloads that are shown one by one; the rest are counted.
@@ -22,7 +21,7 @@ const CLOSE: &str = "~";
 pub(super) fn tables(section: &Section, answer: &Answer, width: usize) -> String {
     let Some(run) = section.bench.as_ref().filter(|run| !run.rows.is_empty()) else { return String::new() };
     let curves = curves(run);
-    let preferred = |curve: &&Curve<'_>| curve.op == SEAL && curve.algorithm == "aes-256-gcm";
+    let preferred = |curve: &&Curve<'_>| curve.op == SEAL && curve.algorithm == ALGORITHM;
     let main = curves.iter().find(preferred).or_else(|| curves.iter().find(|curve| curve.op == SEAL));
     if let Some(curve) = main.or_else(|| curves.first()) {
         return speeds(run, curve, answer, width);
@@ -46,7 +45,7 @@ pub(super) fn short_name(name: &str, width: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// The rows of an operation at a size, or of a workload.
+/// The mark of an engine beside its value.
 fn mark(lead: Option<&Lead>, engine: &str) -> &'static str {
     match lead {
         Some(lead) if lead.engine == engine && lead.is_clear() => ALONE,
@@ -74,12 +73,7 @@ fn speeds(run: &Run, curve: &Curve<'_>, answer: &Answer, width: usize) -> String
     }
 }
 
-fn grid(
-    curve: &Curve<'_>,
-    sizes: &[u64],
-    keys: &[(String, crate::measure::Estimate)],
-    width: usize,
-) -> String {
+fn grid(curve: &Curve<'_>, sizes: &[u64], keys: &[(String, Estimate)], width: usize) -> String {
     let leads: Vec<Option<Lead>> = sizes.iter().map(|&bytes| curve.lead(bytes)).collect();
     let mut head = vec!["engine".to_owned()];
     head.extend(sizes.iter().map(|&bytes| size(bytes)));
@@ -133,13 +127,7 @@ fn hang(rows: &mut [Vec<String>], columns: usize) {
 
 /// What the marks mean, what did not fit, and what else there is.
 fn note(run: &Run, curve: &Curve<'_>, drawn: &str, dropped: &[u64]) -> String {
-    let mut parts = Vec::new();
-    if drawn.contains(ALONE) {
-        parts.push(format!("{ALONE} fastest"));
-    }
-    if drawn.contains(CLOSE) {
-        parts.push(format!("{CLOSE} too close to call"));
-    }
+    let mut parts = legend(drawn);
     if !dropped.is_empty() {
         let sizes: Vec<String> = dropped.iter().map(|&bytes| size(bytes)).collect();
         parts.push(format!("not shown at this width: {}", sizes.join(", ")));
@@ -152,8 +140,19 @@ fn note(run: &Run, curve: &Curve<'_>, drawn: &str, dropped: &[u64]) -> String {
     if rest > 0 {
         parts.push(format!("{} more workloads with --full", count(rest as u64)));
     }
-    let words = parts.join(" · ");
-    if words.is_empty() { words } else { format!("{words}.") }
+    joined(&parts)
+}
+
+/// What the marks of a table mean.
+fn legend(drawn: &str) -> Vec<String> {
+    let marks = [(ALONE, "fastest"), (CLOSE, "too close to call")];
+    let used = marks.iter().filter(|(mark, _)| drawn.contains(mark));
+    used.map(|(mark, words)| format!("{mark} {words}")).collect()
+}
+
+/// Parts of a note in one line; empty without any.
+fn joined(parts: &[String]) -> String {
+    if parts.is_empty() { String::new() } else { format!("{}.", parts.join(" · ")) }
 }
 
 /// One workload: a line for each engine.
@@ -172,7 +171,7 @@ fn engines(run: &Run, workload: &str, width: usize) -> String {
                     lead.others.iter().find(|rival| rival.engine == name).map_or(1.0, |rival| rival.ratio);
                 let none = || "–".to_owned();
                 cells.push(three(ns.median));
-                let speed = (row.bytes > 0 && !row.is_latency()).then(|| three(row.bytes as f64 / ns.median));
+                let speed = has_throughput(row).then(|| three(row.bytes as f64 / ns.median));
                 cells.push(speed.unwrap_or_else(none));
                 cells.push(row.limit.as_ref().map_or_else(none, |limit| three(limit.percent)));
                 cells.push(format!("{}{}", three(ratio), mark(Some(lead), &name)));
@@ -181,18 +180,9 @@ fn engines(run: &Run, workload: &str, width: usize) -> String {
         }
         rows.push(cells);
     }
-    let mut marked: Vec<Vec<String>> = rows;
-    hang(&mut marked, 4);
-    let drawn = columns(&marked, &[1, 2, 3, 4]);
-    let marks = [(ALONE, "fastest"), (CLOSE, "too close to call")];
-    let marks: Vec<String> = marks
-        .iter()
-        .filter(|(mark, _)| drawn.contains(mark))
-        .map(|(mark, words)| format!("{mark} {words}"))
-        .collect();
-    let note =
-        if marks.is_empty() { String::new() } else { wrap(&format!("{}.", marks.join(" · ")), width) };
-    format!("{}:\n{drawn}{note}", plain(workload))
+    hang(&mut rows, 4);
+    let drawn = columns(&rows, &[1, 2, 3, 4]);
+    format!("{}:\n{drawn}{}", plain(workload), wrap(&joined(&legend(&drawn)), width))
 }
 
 /// Several workloads: a line for each, with its fastest engine.

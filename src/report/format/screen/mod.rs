@@ -24,7 +24,7 @@ const MAX_FAILURES: usize = 6;
 /// Uncertainties that are named; the rest are counted.
 const MAX_DOUBTS: usize = 4;
 
-/// Lines that one failure may take.
+/// Lines that one failure, or the reason why an engine does not run, may take.
 const FAILURE_LINES: usize = 2;
 
 /// Draws a whole report, one screen for each section.
@@ -99,17 +99,22 @@ fn key(finding: &Finding) -> (bool, &str, &str, &str) {
     (is_row, if is_row { "" } else { &finding.place }, &finding.engine, &finding.why)
 }
 
-/// An indented item of a list, cut where it would take too many lines.
-fn item(words: &str, width: usize) -> String {
-    let whole = wrap(&plain(words), width - 4);
+/// The first lines of words that are wrapped to `width`. An ellipsis stands for the rest.
+fn cut(words: &str, width: usize) -> Vec<String> {
+    let whole = wrap(words, width);
     let mut lines: Vec<String> = whole.lines().take(FAILURE_LINES).map(str::to_owned).collect();
     if whole.lines().count() > FAILURE_LINES
         && let Some(last) = lines.last_mut()
     {
-        let kept: String = last.chars().take(width - 6).collect();
+        let kept: String = last.chars().take(width - 2).collect();
         *last = format!("{} …", kept.trim_end());
     }
     lines
+}
+
+/// An indented item of a list, cut where it would take too many lines.
+fn item(words: &str, width: usize) -> String {
+    cut(&plain(words), width - 4)
         .iter()
         .enumerate()
         .map(|(n, line)| format!("{}{line}\n", if n == 0 { "  " } else { "    " }))

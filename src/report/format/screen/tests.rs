@@ -43,6 +43,26 @@ fn a_run_with_eight_engines_fits_one_screen() {
 }
 
 #[test]
+fn a_noisy_run_fits_as_well_and_the_reason_why_an_engine_does_not_run_is_cut() {
+    for (width, lines) in SCREENS {
+        let mut files = baseline();
+        for file in &mut files {
+            let File::Bench(run) = file else { continue };
+            run.within = 0.0;
+            run.clock.as_mut().expect("it has one").ghz = Some([2.93, 3.08]);
+        }
+        let screen = Report::build(files).screen(width);
+        let all = flat(&screen);
+        for words in ["the machine was too noisy", "clock moved between 2.93 and 3.08 GHz", "avx512f,"] {
+            assert!(all.contains(words), "{words} in\n{screen}");
+        }
+        fits(&screen, width, lines - AFTER);
+    }
+    assert_eq!(cut("one two three four five", 9), ["one two", "three …"]);
+    assert_eq!(cut("one two", 9), ["one two"]);
+}
+
+#[test]
 fn the_screen_answers_what_a_newcomer_asks() {
     let baseline = Report::build(baseline());
     let host = &baseline.sections()[0].host;

@@ -2,13 +2,18 @@
 //! take turns, in one process.
 //!
 //! A neighbour on the same core comes and goes within seconds. Spread over the whole process, the rounds of a
-//! workload meet quiet moments and busy ones, and the sampler takes its times from the quiet ones.
-//! In one stretch, all rounds of some workloads would fall into busy moments: on a shared host, every third
-//! ratio of two engines was then off by a tenth or more.
+//! workload meet quiet moments and busy ones, and the sampler takes its times from the quiet ones. In one
+//! stretch, all rounds of some workloads would fall into busy moments: on a shared host, every third ratio of
+//! two engines was then off by a tenth or more.
 //!
 //! Whatever slows the machine for a while slows all of them, so their ratios are the most reliable figures of
 //! all. The worker announces which engine it is about to run, so that its parent knows which one to blame if
 //! it dies.
+
+mod group;
+
+use group::groups;
+pub(in crate::measure) use group::is_small;
 
 use crate::engine::Engine;
 use crate::measure::worker::cycles::Cycles;
@@ -64,7 +69,7 @@ impl Sampling<'_> {
             let mut ready = Vec::with_capacity(group.len());
             turn(tell)?;
             for workload in group {
-                let sampler = Sampler { clock, rounds: job.rounds as usize, target_ns: job.target_ns, seed };
+                let sampler = Sampler { clock, target_ns: job.target_ns, seed };
                 seed = seed.wrapping_add(1);
                 ready.push(Ready::prepare(workload, workload.eligible_engines(&chosen), &sampler, tell)?);
             }
@@ -87,52 +92,10 @@ impl Sampling<'_> {
     }
 }
 
-/// What a worker reports of a workload: that it warms up, each round, the check, and the end. Preparations,
-/// of which a coarse clock needs more, do not count.
+/// How many events a worker reports of a workload: the warm-up, each round, the check, and the end. The
+/// events of preparation are not among them, because a coarse clock needs several preparations.
 pub(in crate::measure) const fn reports(rounds: u32) -> usize {
     rounds as usize + 3
-}
-
-/// The most bytes that the buffers of a group's workloads take on all engines.
-const GROUP_LEN: usize = 128 * 1024 * 1024;
-/// Buffers of each engine for one arena: what is sealed, its copy, and its result.
-const COPIES: usize = 3;
-/// What a workload without an arena counts as.
-const NO_ARENA: usize = 1024 * 1024;
-
-/// The most workloads of a group. Its results come at its end, so this limits what a kill destroys.
-const GROUP: usize = 16;
-
-/// Whether the buffers of any group stay within [`GROUP_LEN`], so that several processes can be in memory
-/// together. A single workload can need more.
-pub(in crate::measure) fn is_small(workloads: &[&Workload], engines: usize) -> bool {
-    workloads.iter().all(|workload| len(workload, engines) <= GROUP_LEN)
-}
-
-/// The bytes of a workload's buffers on all engines.
-fn len(workload: &Workload, engines: usize) -> usize {
-    workload.arena_len(workload.count()).map_or(NO_ARENA, |len| len * COPIES) * engines.max(1)
-}
-
-/// Splits workloads into groups of neighbours whose rounds take turns. A workload that uses several cores is
-/// a group of its own, because its threads run between its rounds too.
-fn groups<'a>(workloads: &'a [&'a Workload], engines: usize) -> Vec<&'a [&'a Workload]> {
-    let mut groups = Vec::new();
-    let (mut start, mut sum) = (0, 0);
-    for (at, workload) in workloads.iter().enumerate() {
-        let alone = |workload: &Workload| !workload.on_one_core();
-        let before = at.checked_sub(1).map(|before| workloads[before]);
-        let full = at - start == GROUP || sum + len(workload, engines) > GROUP_LEN;
-        if at > start && (full || alone(workload) || before.is_some_and(alone)) {
-            groups.push(&workloads[start..at]);
-            (start, sum) = (at, 0);
-        }
-        sum += len(workload, engines);
-    }
-    if start < workloads.len() {
-        groups.push(&workloads[start..]);
-    }
-    groups
 }
 
 /// A workload that is ready on every engine, and its rounds so far.
@@ -383,31 +346,15 @@ mod tests {
         assert!(matches!(error, Error::NoEngine(name) if name == "rong"));
     }
 
-    /// One workload on its own.
+    /// One round of one workload on its own.
     fn measured(
         workload: &Workload,
         engines: &[&'static dyn Engine],
         sampler: &Sampler,
     ) -> (Vec<Measured>, f64) {
         let mut ready = Ready::prepare(workload, engines.to_vec(), sampler, &mut |_| Ok(())).unwrap();
-        for _ in 0..sampler.rounds {
-            ready.rounds.run(&mut ready.batches);
-        }
+        ready.rounds.run(&mut ready.batches);
         ready.finish(&sampler.clock)
-    }
-
-    #[test]
-    fn neighbours_share_their_rounds_within_the_memory_that_a_group_may_take() {
-        let all: Vec<&Workload> = catalog::workloads().iter().collect();
-        let groups = groups(&all, 8);
-        assert_eq!(groups.concat().len(), all.len(), "every workload is in one group, in order");
-        assert!(groups.concat().iter().zip(&all).all(|(a, b)| a.path == b.path));
-        assert!(groups.len() > 1 && groups.iter().any(|group| group.len() > 10));
-        for group in groups.iter().filter(|group| group.len() > 1) {
-            assert!(group.iter().all(|workload| workload.on_one_core()));
-            let arenas: usize = group.iter().filter_map(|w| w.arena_len(w.count())).sum();
-            assert!(arenas * COPIES * 8 <= GROUP_LEN);
-        }
     }
 
     #[test]
@@ -430,7 +377,7 @@ mod tests {
         // A row of a real run says nothing of it: its passes are long enough.
         let (workload, engines) = (catalog::find("nonce").unwrap(), [engine::find("sealmark").unwrap()]);
         let timed = |grain_ns| {
-            let sampler = Sampler { clock: clock(grain_ns), rounds: 1, target_ns: 1.0, seed: 0 };
+            let sampler = Sampler { clock: clock(grain_ns), target_ns: 1.0, seed: 0 };
             measured(workload, &engines, &sampler).0.remove(0)
         };
         let fine = timed(0.1);
@@ -443,7 +390,7 @@ mod tests {
         let engines = [engine::find("sealmark/portable").unwrap(), engine::find("sealmark").unwrap()];
         // Passes of 20 ms: more than any engine takes for the usual arena.
         let clock = Clock { grain_ns: 8e5, overhead_ns: 0.0 };
-        let sampler = Sampler { clock, rounds: 1, target_ns: 1.0, seed: 0 };
+        let sampler = Sampler { clock, target_ns: 1.0, seed: 0 };
         let (rows, cycle_ns) = measured(workload, &engines, &sampler);
         assert!(cycle_ns > 0.0);
         assert!(rows.iter().all(|row| row.time().is_ok() == row.cycles.is_some_and(|cycles| cycles > 0.0)));
