@@ -7,7 +7,7 @@ use super::{Format, unique};
 use crate::measure::{Estimate, Row};
 use crate::report::Error;
 use crate::report::entry::What;
-use crate::report::number::plain;
+use crate::report::number::{capital, plain};
 use crate::report::rows::{has_throughput, time};
 use crate::report::section::Report;
 
@@ -69,10 +69,7 @@ fn lines(out: &mut String, name: &str, row: &Row, ns: Estimate) {
 
 /// The name of a Go benchmark begins with a capital letter and has no spaces.
 fn go_name(path: &str) -> String {
-    let path = plain(path).replace(char::is_whitespace, "_");
-    let mut letters = path.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    first + letters.as_str()
+    capital(&plain(path).replace(char::is_whitespace, "_"))
 }
 
 #[cfg(test)]
