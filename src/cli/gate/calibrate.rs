@@ -48,7 +48,7 @@ const OTHERS: [&str; 12] = [
 pub(super) struct Calibration {
     /// Measures the gate itself: records pairs and whole runs in this folder, goes on where it stopped, and
     /// prints how often the gate was wrong and which slowdowns it found. Compares the programs of --base, or
-    /// the package here, linked in 48 orders. --budget ends it after that many seconds.
+    /// the package here, linked in 96 orders. --budget ends it after that many seconds.
     #[arg(long, value_name = "DIR", conflicts_with_all = OTHERS)]
     pub calibrate: Option<PathBuf>,
     /// Records only this kind of comparison. May be given several times.
@@ -75,7 +75,7 @@ fn kinds() -> PossibleValuesParser {
 /// The set whose error rates are published.
 const SET: &str = "acceptance";
 /// Link orders of the package here.
-const ORDERS: u32 = 48;
+const ORDERS: u32 = 96;
 /// Simulated runs of each kind.
 const SIMULATED: usize = 1_000;
 /// Pairs in a row that may be lost before the campaign gives up.

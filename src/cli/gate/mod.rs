@@ -49,7 +49,7 @@ pub(super) struct Args {
     /// The head: as many builds as of the base. Default: this program.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "base_rev")]
     head: Vec<PathBuf>,
-    /// Builds the base from git at this revision, and the head from the work tree, each in twenty link
+    /// Builds the base from git at this revision, and the head from the work tree, each in forty link
     /// orders. Default revision: the merge base with the target of the pull request, or with the default
     /// branch.
     #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "")]

@@ -10,7 +10,7 @@
 use crate::timing::interval::median;
 
 /// Link orders a side in a comparison that builds both.
-pub const A_SIDE: usize = 20;
+pub const A_SIDE: usize = 40;
 
 /// Rounds of the fit, which settles after a few.
 const ROUNDS: usize = 8;

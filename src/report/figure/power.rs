@@ -166,7 +166,7 @@ mod tests {
             title: "Slowdowns that the gate finds, on <CPU>".into(),
             series: vec![
                 Series {
-                    name: "twenty link orders a side".into(),
+                    name: "forty link orders a side".into(),
                     points: vec![
                         point(0.0051, Some([0.5, 0.4, 0.6]), Some(0.48)),
                         point(0.0203, Some([1.0, 0.98, 1.0]), None),
@@ -196,7 +196,7 @@ mod tests {
             assert!(texts.contains(&words), "{words} in {texts:?}");
         }
         let described =
-            "twenty link orders a side: 50.0 % at 0.510 %, 100 % at 2.03 %, 100 % (estimate) at 5.00 %.";
+            "forty link orders a side: 50.0 % at 0.510 %, 100 % at 2.03 %, 100 % (estimate) at 5.00 %.";
         assert!(svg.contains(described), "{svg}");
         assert!(!svg.contains("<CPU>") && svg.contains("&lt;CPU&gt;"));
     }

@@ -137,7 +137,7 @@ fn compared(case: &Case) -> String {
 const fn sides(builds: Builds) -> &'static str {
     match builds {
         Builds::Same => "same binary",
-        Builds::Orders => "twenty link orders a side",
+        Builds::Orders => "forty link orders a side",
         Builds::Single => "one binary a side",
     }
 }
@@ -238,7 +238,7 @@ mod tests {
             [
                 "same binary | 370 | 1 (0.270 %) | 1.28 % | bound ≤ 1.30 % (met) | \
                  3 (2 by lopsided null pairs) | – | 3.25 | 12.5",
-                "same code, twenty link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | \
+                "same code, forty link orders a side | 150 | 9 (6.00 %) | 10.2 % | ≤ 5.00 % (missed) | 0 | \
                  – | 3.25 | 12.5",
                 "Criterion, one binary (28 of 48 comparisons) | 4 | 4 (100 %) | 100 % | – | – | – | – | –",
             ]
@@ -246,9 +246,9 @@ mod tests {
         assert_eq!(
             rows(with),
             [
-                "2 %, twenty link orders a side | 2.04 % (−0.100 % to 2.51 %) | 150 | 149 (99.3 %) | \
+                "2 %, forty link orders a side | 2.04 % (−0.100 % to 2.51 %) | 150 | 149 (99.3 %) | \
                  96.9 % | ≥ 95.0 % (met) | 1 | 0 | 99.7 % (1,000 runs over 2,000 pairs) | 3.25 | 12.5",
-                "1 %, twenty link orders a side | – | 10 | 9 (90.0 %) | 60.6 % | ≥ 80.0 % (of 75 runs) | 0 | \
+                "1 %, forty link orders a side | – | 10 | 9 (90.0 %) | 60.6 % | ≥ 80.0 % (of 75 runs) | 0 | \
                  0 | – | 3.25 | 12.5",
                 "2 %, one binary a side | – | 0 | – | – | – | – | – | \
                  99.7 % (1,000 runs over 2,000 pairs) | – | –",
@@ -261,7 +261,7 @@ mod tests {
     fn the_picture_has_a_series_for_each_way_to_compare() {
         let svg = picture(&sample(), "a CPU").unwrap();
         assert_eq!(svg.matches("class=\"series\"").count(), 2, "{svg}");
-        assert!(svg.contains("twenty link orders a side: 90.0 % at 1.00 %, 99.3 % at 2.04 %."), "{svg}");
+        assert!(svg.contains("forty link orders a side: 90.0 % at 1.00 %, 99.3 % at 2.04 %."), "{svg}");
         assert!(svg.contains("one binary a side: 99.7 % (estimate) at 2.00 %."), "{svg}");
         let mut none = sample();
         none.cases.truncate(2);

@@ -287,11 +287,11 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         let mut campaign = open(&[own.clone(), own]).unwrap();
         let error = campaign.record(kind("planted-2"), What::Run).unwrap_err().to_string();
-        assert!(error.starts_with("planted-2 compares 40 builds"), "{error}");
+        assert!(error.starts_with("planted-2 compares 80 builds"), "{error}");
         assert!(error.contains("and there are 2: name more with --base"), "{error}");
         let error = open(&["/nowhere/at/all".into()]).err().unwrap().to_string();
         assert!(error.starts_with("/nowhere/at/all: "), "{error}");
         assert_eq!(programs_for(&[kind("same"), kind("single")]), 2);
-        assert_eq!(programs_for(&[kind("orders")]), 40);
+        assert_eq!(programs_for(&[kind("orders")]), 80);
     }
 }
