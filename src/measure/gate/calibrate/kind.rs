@@ -46,7 +46,7 @@ impl Builds {
 /// The least effects of interest, as ratios less one.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Margins {
-    /// With three link orders a side.
+    /// With [`A_SIDE`](crate::measure::gate::orders::A_SIDE) link orders a side.
     pub orders: f64,
     /// With one binary a side.
     pub single: f64,
