@@ -71,7 +71,7 @@ impl<'a> Builds<'a> {
         let path = self.folder.join(char::from(letter).to_string());
         if !path.exists() {
             let mut program = self.program.clone();
-            assert_eq!(program[self.at], b'p');
+            assert_eq!(program[self.at], gated::PLAIN);
             program[self.at] = letter;
             write_program(&path, &program);
         }
@@ -117,7 +117,7 @@ fn row(found: &Gate) -> &Row {
 }
 
 fn a_build_equals_itself_without_a_pair(builds: &Builds<'_>) {
-    let plain = builds.variant(b'p');
+    let plain = builds.variant(gated::PLAIN);
     let found = compare(&plain, &plain);
     let row = row(&found);
     assert_eq!((found.verdict, row.verdict, row.changed), (Verdict::Same, Verdict::Same, Some(false)));
@@ -125,7 +125,7 @@ fn a_build_equals_itself_without_a_pair(builds: &Builds<'_>) {
 }
 
 fn a_change_of_documentation_is_the_same_without_a_pair(builds: &Builds<'_>) {
-    let found = compare(&builds.variant(b'p'), &builds.variant(gated::DOCUMENTED));
+    let found = compare(&builds.variant(gated::PLAIN), &builds.variant(gated::DOCUMENTED));
     let row = row(&found);
     if found.not_traced.is_some() {
         return;
@@ -143,7 +143,7 @@ fn a_change_of_documentation_is_the_same_without_a_pair(builds: &Builds<'_>) {
 }
 
 fn a_needless_instruction_is_shown_and_timed(builds: &Builds<'_>) {
-    let found = compare(&builds.variant(b'p'), &builds.variant(gated::NEEDLESS));
+    let found = compare(&builds.variant(gated::PLAIN), &builds.variant(gated::NEEDLESS));
     let row = row(&found);
     assert!(row.pairs > 0 && row.ratio.is_some() && found.null_pair.is_some(), "{found:?}");
     if found.not_traced.is_some() {
@@ -157,7 +157,7 @@ fn a_needless_instruction_is_shown_and_timed(builds: &Builds<'_>) {
 
 fn a_lost_inlining_and_a_wrong_dispatch_are_slower_by_name(builds: &Builds<'_>) {
     for letter in [gated::CALLED, gated::PORTABLE] {
-        let found = compare(&builds.variant(b'p'), &builds.variant(letter));
+        let found = compare(&builds.variant(gated::PLAIN), &builds.variant(letter));
         let row = row(&found);
         assert_eq!((found.verdict, row.verdict), (Verdict::Slower, Verdict::Slower), "{row:?}");
         let ratio = row.ratio.expect("it was timed");
@@ -178,7 +178,7 @@ fn more_instructions_that_run_quicker_are_not_slower(builds: &Builds<'_>) {
 fn a_base_that_is_no_worker_leaves_the_row_unsure_with_the_reason(builds: &Builds<'_>) {
     let base = builds.folder.join("no-worker");
     write_program(&base, b"this is no program");
-    let found = compare(&base, &builds.variant(b'p'));
+    let found = compare(&base, &builds.variant(gated::PLAIN));
     let row = row(&found);
     assert_eq!((found.verdict, row.changed, row.pairs), (Verdict::Unsure, None, 0));
     let why = row.why.as_deref().expect("a reason");
