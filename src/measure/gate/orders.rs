@@ -33,15 +33,23 @@ pub fn least(builds: [usize; 2]) -> f64 {
 /// Splits the pairs into one level for each build: ln(second / first) is about level - level. Alternating
 /// medians, which a few wild pairs do not move.
 fn fit(logs: &[f64], builds: &[[usize; 2]]) -> [Vec<f64>; 2] {
-    let count = |side: usize| builds.iter().map(|pair| pair[side] + 1).max().unwrap_or(0);
-    let mut levels = [vec![Some(0.0); count(0)], vec![None; count(1)]];
+    // For each build of a side: with which build of the other one it was paired, and what that gave.
+    let mut of_build: [Vec<Vec<(usize, f64)>>; 2] = [Vec::new(), Vec::new()];
+    for (pair, log) in builds.iter().zip(logs) {
+        for (side, pairs) in of_build.iter_mut().enumerate() {
+            if pairs.len() <= pair[side] {
+                pairs.resize(pair[side] + 1, Vec::new());
+            }
+            pairs[pair[side]].push((pair[1 - side], if side == 1 { *log } else { -log }));
+        }
+    }
+    let mut levels = [vec![Some(0.0); of_build[0].len()], vec![None; of_build[1].len()]];
     for round in 0..2 * ROUNDS {
         let (side, other) = ((round + 1) % 2, round % 2);
-        let sign = if side == 1 { 1.0 } else { -1.0 };
         for build in 0..levels[side].len() {
-            let of_build = builds.iter().zip(logs).filter(|(pair, _)| pair[side] == build);
+            let pairs = of_build[side][build].iter();
             let values: Vec<f64> =
-                of_build.filter_map(|(pair, log)| Some(levels[other][pair[other]]? + sign * log)).collect();
+                pairs.filter_map(|&(with, log)| Some(levels[other][with]? + log)).collect();
             levels[side][build] = median(&values);
         }
     }

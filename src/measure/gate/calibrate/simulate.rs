@@ -1,4 +1,4 @@
-//! Runs of the gate over pairs that are drawn again from a bank: estimates, by the thousand.
+//! Runs of the gate over pairs that are drawn again from a bank: estimates, by the hundred.
 //!
 //! A run draws its programs as a real one does, and then pairs of these programs, with replacement. A bank is
 //! finite, so its chance is in every run: where the bank's pairs happen to lean to one side, all runs lean.
