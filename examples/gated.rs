@@ -125,7 +125,7 @@ fn divide(sum: u64, byte: u8) -> u64 {
     let mut x = sum;
     for _ in 0..5 {
         // Hidden from the compiler, which would otherwise find the quotients by itself.
-        x = n / (n / (black_box(x) | 1) | 1);
+        x = n / ((n / (black_box(x) | 1)) | 1);
     }
     x
 }
