@@ -130,12 +130,14 @@ fn divide(sum: u64, byte: u8) -> u64 {
     x
 }
 
-/// Sixteen rounds of four shifts that do not wait for each other.
+/// Sixteen rounds of four products that do not wait for each other.
 #[inline(always)]
 fn mix(sum: u64, byte: u8) -> u64 {
-    let mut x = [sum, !sum, u64::from(byte), 3];
+    let mut x = [sum, !sum, u64::from(byte), sum.swap_bytes()];
     for _ in 0..16 {
-        x = [x[0] ^ (x[0] << 7), x[1] ^ (x[1] << 9), x[2] ^ (x[2] << 11), x[3] ^ (x[3] << 13)];
+        for lane in &mut x {
+            *lane = lane.rotate_left(7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
     }
     x[0] ^ x[1] ^ x[2] ^ x[3]
 }
