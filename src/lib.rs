@@ -40,6 +40,7 @@
 //! |---|---|
 //! | `cli` (default) | the command and the modules behind it, with every scheme |
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
+//! | `ephemeral` | the scheme of ephemeral keys, `scheme::ephemeral` |
 //! | `storage` | the storage scheme, `scheme::storage` |
 //! | `redb` | the database redb as a store for schemes |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |

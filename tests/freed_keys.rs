@@ -1,6 +1,6 @@
-//! Freed memory holds no data key and no KEK. An allocator searches every block before it frees it. It moves
-//! every block that is resized, as an allocator may, and hands out zeroed blocks, so everything that it finds
-//! was written there.
+//! Freed memory holds no data key, no KEK, no key of a round and no master key. An allocator searches every
+//! block before it frees it. It moves every block that is resized, as an allocator may, and hands out
+//! zeroed blocks, so everything that it finds was written there.
 //!
 //! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
 //! Copies on the stack and the keys of other people's engines are out of scope.
@@ -22,6 +22,7 @@ use sealmark::disk::{Disk, Memory, Recorder, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{self, Cipher, Keystore, NonceSource};
+use sealmark::scheme::ephemeral::{Context, MasterKey, Options, Role, RoundId, Rounds, slots};
 use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::applier::{Applier, Identity, Keys};
 use sealmark::scheme::storage::kek::{Binding, KEK_VARIABLE};
@@ -303,6 +304,34 @@ fn a_rewriting_a_rewrap_and_a_retirement_leave_no_key_behind() {
     });
     assert_eq!(sealer.cipher().keystore().expect("it has keys").len(), 59);
     assert_eq!(found, 0);
+}
+
+#[test]
+fn rounds_that_are_restored_used_and_purged_leave_no_key_behind() {
+    let path = Path::new("/data/round-keys");
+    let round = |number: u16| RoundId::new(1, &number.to_string()).expect("a number is an id");
+    let purpose = sealmark::scheme::ephemeral::Purpose::Keyshare;
+    let context = |number| Context { round: round(number), role: Role::AtRest, purpose };
+    let master = || MasterKey::from_bytes(key(KEK)).expect("every CPU can make a key");
+    let entry = |number: u16| {
+        let mut nonce = [0; 12];
+        nonce[..2].copy_from_slice(&number.to_be_bytes());
+        let record = master().wrap_with(&nonce, key(number)).expect("it wraps");
+        slots::Entry { round: round(number), record, deadline: u64::MAX }
+    };
+    let entries: Vec<slots::Entry> = (1..=KEYS).map(entry).collect();
+    let disk = Recorder::with_files("/data", [(path.to_owned(), slots::file_of(&entries))]);
+    let (left, found) = searched(|| {
+        let rounds = Rounds::start(&disk, master(), Options::new(path)).expect("it starts").0;
+        for number in 1..=KEYS {
+            rounds.hydrate(&round(number), true).expect("it unwraps");
+            let blob = rounds.seal(&context(number), &mut b"a keyshare".to_vec()).expect("it seals");
+            assert_eq!(rounds.open(&context(number), &blob).expect("it opens")[..], *b"a keyshare");
+        }
+        (1..=KEYS / 2).for_each(|number| rounds.purge(&round(number)).expect("it is erased"));
+        rounds.cached()
+    });
+    assert_eq!((left, found), (usize::from(KEYS / 2), 0));
 }
 
 #[test]

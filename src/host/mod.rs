@@ -1,9 +1,10 @@
-//! Which CPU this is, the environment of child processes, and the locks and atomics that threads share.
+//! Which CPU this is, the environment of child processes, the locks and atomics that threads share, and the
+//! dead part of the stack.
 //!
 //! A result belongs to a [`Host`]; results with the same fingerprint may be compared as "the same machine".
 //! `std` decides which features the CPU has; [`second_opinion`] only reports where another crate disagrees.
-//! Without the feature `cli`, only [`sync`] is compiled. Not here: clock rates, cache sizes and socket
-//! counts, which virtual machines invent.
+//! Without the feature `cli`, only [`stack`] and [`sync`] are compiled. Not here: clock rates, cache sizes
+//! and socket counts, which virtual machines invent.
 
 #[cfg(feature = "cli")]
 pub mod environment;
@@ -15,6 +16,7 @@ mod identity;
 mod machine;
 #[cfg(feature = "cli")]
 mod program;
+pub mod stack;
 pub mod sync;
 
 #[cfg(feature = "cli")]

@@ -5,9 +5,11 @@
 //! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which
 //! `sealmark verify --primitive` runs on it. Not here: protocols, formats, and the use of the results.
 
+#[cfg(feature = "ephemeral")]
+pub mod argon2id;
 #[cfg(feature = "cli")]
 pub mod hkdf_sha256;
-#[cfg(feature = "storage")]
+#[cfg(any(feature = "ephemeral", feature = "storage"))]
 pub mod sha256;
 
 /// A function and the vectors that judge it.
@@ -26,6 +28,10 @@ pub struct Primitive {
 /// Key material, salt, info, and the buffer that receives the derived key.
 pub type Kdf = fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>;
 
+/// The inputs with their costs, and the buffer that receives the derived bytes.
+#[cfg(feature = "ephemeral")]
+pub type PasswordHash = fn(&argon2id::Input<'_>, &mut [u8]) -> Result<(), Error>;
+
 /// The kinds of functions. All vectors for one kind have the same form.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -34,6 +40,9 @@ pub enum Function {
     Hash(fn(&[u8]) -> Vec<u8>),
     /// Derives as many key bytes as the buffer holds from key material, salt and info.
     Kdf(Kdf),
+    /// Derives as many bytes as the buffer holds from a password, at a chosen cost.
+    #[cfg(feature = "ephemeral")]
+    PasswordHash(PasswordHash),
 }
 
 impl Function {
@@ -42,16 +51,20 @@ impl Function {
         match self {
             Self::Hash(_) => "hash",
             Self::Kdf(_) => "key derivation",
+            #[cfg(feature = "ephemeral")]
+            Self::PasswordHash(_) => "password hash",
         }
     }
 }
 
 /// Every primitive.
 pub const PRIMITIVES: &[Primitive] = &[
-    #[cfg(feature = "storage")]
+    #[cfg(any(feature = "ephemeral", feature = "storage"))]
     sha256::PRIMITIVE,
     #[cfg(feature = "cli")]
     hkdf_sha256::PRIMITIVE,
+    #[cfg(feature = "ephemeral")]
+    argon2id::PRIMITIVE,
 ];
 
 /// The primitive with this name.
@@ -71,6 +84,9 @@ pub enum Error {
         /// The largest number that it can derive.
         most: usize,
     },
+    /// A cost or a length is out of the password hash's range.
+    #[error("this password hash refuses its input: {0}")]
+    PasswordHash(&'static str),
 }
 
 #[cfg(test)]

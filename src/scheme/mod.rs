@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use crate::engine::{Engine, Shape};
 
+#[cfg(feature = "ephemeral")]
+pub mod ephemeral;
 #[cfg(feature = "storage")]
 pub mod storage;
 
@@ -20,6 +22,10 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
     vec![
         #[cfg(feature = "storage")]
         &storage::STORAGE,
+        #[cfg(feature = "ephemeral")]
+        &ephemeral::COMPAT,
+        #[cfg(feature = "ephemeral")]
+        &ephemeral::BOUND,
     ]
 }
 
@@ -244,7 +250,10 @@ mod tests {
     #[test]
     fn schemes_are_found_by_name_and_names_are_unique() {
         let names: Vec<_> = schemes().iter().map(|scheme| scheme.name()).collect();
-        let expected: &[&str] = if cfg!(feature = "storage") { &["storage"] } else { &[] };
+        let mut expected = Vec::new();
+        expected.extend(cfg!(feature = "storage").then_some("storage"));
+        expected
+            .extend(["ephemeral/compat", "ephemeral/bound"].iter().filter(|_| cfg!(feature = "ephemeral")));
         assert_eq!(names, expected);
         assert!(names.iter().all(|name| find(name).is_some_and(|scheme| scheme.name() == *name)));
         assert!(find("none").is_none());

@@ -38,6 +38,14 @@ pub use primitive::PrimitiveReport;
 pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
+/// The round keys of FIPS 197, and H, of a key of 16, 24 or 32 bytes: for a test that searches memory for
+/// them.
+#[doc(hidden)]
+pub fn expanded(key: &[u8]) -> (Vec<[u8; 16]>, [u8; 16]) {
+    let model = model::Model::new(key);
+    (model.round_keys, model.h.to_be_bytes())
+}
+
 /// The name and version of [`Report`]'s JSON format.
 pub const SCHEMA: &str = "sealmark.verify/1";
 

@@ -11,8 +11,8 @@ pub(super) const RCON: [u8; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x8
 /// An expanded key.
 #[derive(Clone)]
 pub struct Model {
-    round_keys: Vec<[u8; 16]>,
-    h: u128,
+    pub(super) round_keys: Vec<[u8; 16]>,
+    pub(super) h: u128,
 }
 
 impl std::fmt::Debug for Model {

@@ -43,7 +43,8 @@ pub struct Redb {
     path: PathBuf,
     /// Once set, the file is no longer changed.
     stopped: Arc<AtomicBool>,
-    /// A commit failed and may or may not be on the disk: only reopening the database can tell.
+    /// A commit failed and may or may not be on the disk, or a page is damaged: only reopening the database
+    /// can tell.
     unsure: AtomicBool,
     /// Held during a commit: a commit that waits for a failing one must see the failure, or redb would panic.
     committing: Mutex<()>,
@@ -73,7 +74,7 @@ impl Redb {
         let stopped = Arc::<AtomicBool>::default();
         let database = database(file, Arc::clone(&stopped), path)?;
         let store = Self::of(database, stopped, path);
-        store.rows()?;
+        store.guarded(|| store.rows().map(drop))?;
         Ok(store)
     }
 
@@ -93,11 +94,20 @@ impl Redb {
     }
 
     fn failed(&self) -> Error {
-        Error::Database { path: self.path.clone(), why: "a commit failed".into() }
+        Error::Database { path: self.path.clone(), why: "an earlier call failed".into() }
     }
 
     fn refused(&self, doing: &'static str, error: impl Into<::redb::Error>) -> Error {
         refused(doing, &self.path, error.into())
+    }
+
+    /// redb compares checksums when it starts, and trusts its pages afterwards: a page that rots later makes
+    /// it panic. That is damage too, and the store refuses every further call.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            self.unsure.store(true, Ordering::Release);
+            Err(Error::Damaged { path: self.path.clone(), why: "its pages contradict each other".into() })
+        })
     }
 }
 
@@ -164,32 +174,38 @@ fn refused(doing: &'static str, path: &Path, error: ::redb::Error) -> Error {
 
 impl Store for Redb {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let value = self.rows()?.get(key).map_err(|error| self.refused("reading", error))?;
-        Ok(value.map(|value| value.value().to_vec()))
+        self.guarded(|| {
+            let value = self.rows()?.get(key).map_err(|error| self.refused("reading", error))?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
     }
 
     fn commit_if(&self, seen: &[Row], changes: &[Change]) -> Result<bool, Error> {
         let _alone = self.committing.lock().map_err(|_| self.failed())?;
         self.sure()?;
-        write(&self.database, seen, changes).map_err(|error| {
-            self.unsure.store(true, Ordering::Release);
-            self.refused("committing to", error)
+        self.guarded(|| {
+            write(&self.database, seen, changes).map_err(|error| {
+                self.unsure.store(true, Ordering::Release);
+                self.refused("committing to", error)
+            })
         })
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, Error> {
-        let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
-        let mut found = Vec::new();
-        for row in self.rows()?.range(from..).map_err(|error| self.refused("reading", error))? {
-            let (key, value) = row.map_err(|error| self.refused("reading", error))?;
-            if found.len() == limit || !key.value().starts_with(prefix) {
-                break;
+        self.guarded(|| {
+            let from = after.filter(|after| *after >= prefix).unwrap_or(prefix);
+            let mut found = Vec::new();
+            for row in self.rows()?.range(from..).map_err(|error| self.refused("reading", error))? {
+                let (key, value) = row.map_err(|error| self.refused("reading", error))?;
+                if found.len() == limit || !key.value().starts_with(prefix) {
+                    break;
+                }
+                if Some(key.value()) != after {
+                    found.push((key.value().to_vec(), value.value().to_vec()));
+                }
             }
-            if Some(key.value()) != after {
-                found.push((key.value().to_vec(), value.value().to_vec()));
-            }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 }
 

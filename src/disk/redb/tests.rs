@@ -151,45 +151,60 @@ fn after_a_failed_step_the_store_refuses_every_call_until_reopened() {
     assert_eq!(failed.len(), stages().len(), "every commit fails at some step");
 }
 
-/// A file whose syncs take a long time and then fail.
+/// A file whose syncs take a long time and then fail, or whose bytes rot.
 #[derive(Debug)]
-struct Failing(Box<dyn OpenFile>, Arc<AtomicBool>);
+struct Failing {
+    file: Box<dyn OpenFile>,
+    no_sync: Arc<AtomicBool>,
+    rot: Arc<AtomicBool>,
+}
 
 impl OpenFile for Failing {
     fn size(&self) -> io::Result<u64> {
-        self.0.size()
+        self.file.size()
     }
 
     fn read_at(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(at, out)
+        self.file.read_at(at, out)?;
+        if self.rot.load(Ordering::Acquire) {
+            out.fill(0xff);
+        }
+        Ok(())
     }
 
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_at(at, bytes)
+        self.file.write_at(at, bytes)
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.0.set_size(size)
+        self.file.set_size(size)
     }
 
     fn sync(&self) -> io::Result<()> {
-        if !self.1.load(Ordering::Acquire) {
-            return self.0.sync();
+        if !self.no_sync.load(Ordering::Acquire) {
+            return self.file.sync();
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
         Err(io::Error::other("no more"))
     }
 }
 
+/// A store in such a file, and its two flags.
+fn failing(disk: &Recorder) -> (Redb, Arc<AtomicBool>, Arc<AtomicBool>) {
+    drop(open(disk).unwrap());
+    let (path, stopped) = (Path::new(FILE), Arc::default());
+    let (no_sync, rot) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let file =
+        Failing { file: disk.open(path).unwrap(), no_sync: Arc::clone(&no_sync), rot: Arc::clone(&rot) };
+    let database = database(Box::new(file), Arc::clone(&stopped), path).unwrap();
+    (Redb::of(database, stopped, path), no_sync, rot)
+}
+
 #[test]
 fn commits_that_wait_for_a_failing_commit_also_fail() {
-    let disk = Recorder::with_dir("/data");
-    drop(open(&disk).unwrap());
-    let (path, stopped, failing) = (Path::new(FILE), Arc::default(), Arc::<AtomicBool>::default());
-    let file = Failing(disk.open(path).unwrap(), Arc::clone(&failing));
-    let store = Redb::of(database(Box::new(file), Arc::clone(&stopped), path).unwrap(), stopped, path);
+    let (store, no_sync, _) = failing(&Recorder::with_dir("/data"));
     store.commit(&[put(1, b"1")]).unwrap();
-    failing.store(true, Ordering::Release);
+    no_sync.store(true, Ordering::Release);
     std::thread::scope(|scope| {
         let store = &store;
         let commits = [2, 3, 4, 5].map(|key| scope.spawn(move || store.commit(&[put(key, b"1")])));
@@ -197,6 +212,27 @@ fn commits_that_wait_for_a_failing_commit_also_fail() {
             assert!(commit.join().expect("no panic").is_err());
         }
     });
+}
+
+/// redb reads a page that is not in its cache without comparing its checksum, and panics at one that it does
+/// not understand.
+#[test]
+fn a_page_that_rots_under_an_open_database_is_damage_and_no_panic() {
+    let rotten = |call: &dyn Fn(&Redb) -> Result<(), Error>| {
+        let (store, _, rot) = failing(&Recorder::with_dir("/data"));
+        // More than the cache holds.
+        for key in 0..8 {
+            store.commit(&[put(key, &vec![key; CACHE_BYTES / 4])]).unwrap();
+        }
+        rot.store(true, Ordering::Release);
+        let error = call(&store).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        assert!(store.get(&[1]).is_err() && store.scan(b"", None, 1).is_err(), "a damaged store answers");
+        assert!(store.commit(&[put(1, b"1")]).is_err(), "a damaged store is changed");
+    };
+    rotten(&|store| (0..8).try_for_each(|key| store.get(&[key]).map(drop)));
+    rotten(&|store| store.scan(b"", None, 9).map(drop));
+    rotten(&|store| (0..8).try_for_each(|key| store.commit(&[(vec![key], None)])));
 }
 
 #[test]

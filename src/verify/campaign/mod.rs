@@ -3,6 +3,7 @@
 
 use super::Set;
 
+pub mod ephemeral;
 pub mod storage;
 
 /// The prefix of the sets' names; the family follows.
@@ -14,7 +15,10 @@ struct Campaign {
     set: fn(u64) -> Set,
 }
 
-const CAMPAIGNS: [Campaign; 1] = [Campaign { family: storage::SCHEME, set: storage::set }];
+const CAMPAIGNS: [Campaign; 2] = [
+    Campaign { family: storage::SCHEME, set: storage::set },
+    Campaign { family: ephemeral::SCHEME, set: ephemeral::set },
+];
 
 /// The families that have a campaign.
 pub fn families() -> impl Iterator<Item = &'static str> {

@@ -2,8 +2,10 @@
 //!
 //! A unit test also runs each function, on inputs that reach deep into it.
 
+mod ephemeral;
 mod storage;
 
+pub use ephemeral::{blob, lifecycle};
 pub use storage::{applier, sidecar, wire};
 
 use super::vectors::{self, Decoded, Vectors};
@@ -18,7 +20,9 @@ pub type Target = (&'static str, fn(&[u8]));
 /// `SEALMARK_FUZZ_TARGET`.
 pub const TARGETS: &[Target] = &[
     ("applier", applier),
+    ("blob", blob),
     ("engines", engines),
+    ("lifecycle", lifecycle),
     ("record", record),
     ("sidecar", sidecar),
     ("vectors", vectors),

@@ -40,6 +40,9 @@ pub struct Row {
     pub cases: u64,
     /// Cases that must run on each engine family, as agree, stricter or wrong.
     pub run: BTreeMap<String, u64>,
+    /// The cases that a rule of ours decides, by the rule's name.
+    #[serde(default)]
+    pub rules: BTreeMap<String, Vec<String>>,
 }
 
 /// The index's declaration of a generated set.
@@ -133,6 +136,14 @@ impl Row {
         if cases.len() as u64 != self.cases {
             broken.push(format!("{} cases, the index declares {}", cases.len(), self.cases));
         }
+        for (rule, ids) in &self.rules {
+            let absent = |id: &&String| !cases.iter().any(|case| case.id == **id);
+            let missing = ids
+                .iter()
+                .filter(absent)
+                .map(|id| format!("the rule {rule} names the case {id}, which is absent"));
+            broken.extend(missing);
+        }
         self.set(cases, broken)
     }
 
@@ -199,13 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_and_788_interop_cases() {
+    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_and_895_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/cavp-gcm-"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        assert_eq!(cases("interop/ek-"), 788);
+        assert_eq!((cases("interop/ek-"), cases("interop/e3-")), (788, 107));
     }
 
     #[test]
@@ -221,5 +232,8 @@ mod tests {
         assert_eq!(row.load_from(&bytes[..bytes.len() - 9]).broken.len(), 3);
         let absent = Row { file: "nist/none".into(), ..row.clone() };
         assert_eq!(absent.load().broken, ["its file is not embedded"]);
+        let rules = [("no-rule".into(), vec!["no case".into()])].into();
+        let named = Row { rules, ..row.clone() };
+        assert_eq!(named.load().broken, ["the rule no-rule names the case no case, which is absent"]);
     }
 }

@@ -175,6 +175,31 @@ impl<'a> Node<'a> {
         if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }
 
+    /// The members, by name.
+    pub fn members(&self) -> Result<impl Iterator<Item = (&'a str, Self)>, Problem> {
+        let object = self.value.as_object().ok_or_else(|| self.wanted("an object"))?;
+        let path = self.clone();
+        Ok(object.iter().map(move |(name, value)| (&**name, Self { value, path: path.path_to(name) })))
+    }
+
+    /// Refuses an object that has a member other than these: its meaning would be skipped.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.members()?.find(|(name, _)| !known.contains(name)) {
+            Some((_, node)) => Err(node.problem(format!("an unknown member; known: {}", known.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
+    /// The word, if it is one of these.
+    pub fn word(&self, known: &[&'static str]) -> Result<&'static str, Problem> {
+        let word = self.text()?;
+        known
+            .iter()
+            .find(|of| **of == word)
+            .copied()
+            .ok_or_else(|| self.problem(format!("the word {word:?} is unknown; known: {}", known.join(", "))))
+    }
+
     /// The array's elements.
     pub fn elements(&self) -> Result<impl Iterator<Item = Self>, Problem> {
         let array = self.value.as_array().ok_or_else(|| self.wanted("an array"))?;

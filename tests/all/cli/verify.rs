@@ -14,10 +14,14 @@ fn wycheproof() -> String {
 
 #[test]
 fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
-    let names = ["nist/cavp-sha-256-short", "nist/cavp-sha-256-long", "wycheproof/hkdf-sha-256"];
-    for (name, expected) in
-        [(None, &names[..]), (Some("sha-256"), &names[..2]), (Some("hkdf-sha-256"), &names[2..])]
-    {
+    let names =
+        ["nist/cavp-sha-256-short", "nist/cavp-sha-256-long", "wycheproof/hkdf-sha-256", "argon2/argon2id"];
+    for (name, expected) in [
+        (None, &names[..]),
+        (Some("sha-256"), &names[..2]),
+        (Some("hkdf-sha-256"), &names[2..3]),
+        (Some("argon2id"), &names[3..]),
+    ] {
         let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
         let report = json(&output);
@@ -38,7 +42,7 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
     assert_eq!(line("hkdf-sha-256 "), hkdf);
     let unknown = sealmark(&["verify", "--primitive", "md5"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(errors(&unknown).contains("there are: sha-256, hkdf-sha-256"), "{}", errors(&unknown));
+    assert!(errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id"), "{}", errors(&unknown));
 }
 
 #[test]

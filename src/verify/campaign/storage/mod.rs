@@ -20,7 +20,7 @@ use crate::verify::{Case, Check, Outcome, Set};
 
 mod defect;
 mod rows;
-mod sync_skipping;
+pub(super) mod sync_skipping;
 mod world;
 
 pub use defect::Defect;

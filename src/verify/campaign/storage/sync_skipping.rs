@@ -1,23 +1,26 @@
-//! A disk that skips some syncs: two of the planted defects.
+//! A disk that skips some syncs: planted defects of the campaigns.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::{Disk, NewFile, OpenFile, Recorder};
 
 /// The syncs that a disk skips.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Skipped {
+pub enum Skipped {
     /// Folder syncs.
     Folders,
+    /// Syncs of files in place that follow the mark of a round's new key.
+    Creations,
     /// Syncs of files that are written in place: the registry's commits.
     Commits,
 }
 
 /// A disk that skips some of its syncs.
 #[derive(Debug)]
-pub(super) struct SyncSkippingDisk(pub Recorder, pub Skipped);
+pub struct SyncSkippingDisk(pub Recorder, pub Skipped);
 
 impl Disk for SyncSkippingDisk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -42,7 +45,11 @@ impl Disk for SyncSkippingDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let file = self.0.open(path)?;
-        Ok(if self.1 == Skipped::Commits { Box::new(Unsynced(file)) } else { file })
+        Ok(match self.1 {
+            Skipped::Folders => file,
+            Skipped::Commits => Box::new(Unsynced(file, None)),
+            Skipped::Creations => Box::new(Unsynced(file, Some(AtomicBool::new(false)))),
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -58,8 +65,9 @@ impl Disk for SyncSkippingDisk {
     }
 }
 
+/// A file that is not synced; with a flag, only after the mark of a new key, which sets it.
 #[derive(Debug)]
-struct Unsynced(Box<dyn OpenFile>);
+struct Unsynced(Box<dyn OpenFile>, Option<AtomicBool>);
 
 impl OpenFile for Unsynced {
     fn size(&self) -> io::Result<u64> {
@@ -71,6 +79,9 @@ impl OpenFile for Unsynced {
     }
 
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(marked) = &self.1 {
+            marked.store(bytes == b"A", Ordering::Relaxed);
+        }
         self.0.write_at(at, bytes)
     }
 
@@ -79,6 +90,9 @@ impl OpenFile for Unsynced {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(())
+        match &self.1 {
+            Some(marked) if !marked.load(Ordering::Relaxed) => self.0.sync(),
+            _ => Ok(()),
+        }
     }
 }

@@ -326,7 +326,7 @@ pub(super) fn is_of_a_fault(why: &Error) -> bool {
     match why {
         Error::SidecarUnsure(_) => true,
         Error::Disk(error) => {
-            ["planned: ", "a commit failed"].iter().any(|of| error.to_string().contains(of))
+            ["planned: ", "an earlier call failed"].iter().any(|of| error.to_string().contains(of))
         }
         _ => false,
     }

@@ -14,9 +14,10 @@ use crate::engine::{Engine, Shape};
 use crate::verify::{Case, Check, Outcome};
 
 mod elastickv;
+mod enclave;
 
 /// Every system, with its files.
-const SYSTEMS: [&[Layout]; 1] = [&elastickv::FILES];
+const SYSTEMS: [&[Layout]; 2] = [&elastickv::FILES, &enclave::FILES];
 
 /// The layout of a file, and its reader.
 struct Layout {

@@ -11,6 +11,7 @@ use crate::verify::{Case, Check, Outcome};
 
 mod hash;
 mod kdf;
+mod password_hash;
 
 /// A format, and the decoder that turns its files into cases of one function.
 struct Format {
@@ -19,7 +20,8 @@ struct Format {
     decode: fn(&Content<'_>, &'static Primitive) -> Result<Vec<Case>, Problem>,
 }
 
-const FORMATS: [Format; 2] = [
+const FORMATS: [Format; 3] = [
+    Format { name: "argon2", decode: password_hash::decode },
     Format { name: "cavp-hash", decode: hash::decode },
     Format { name: "wycheproof-hkdf", decode: kdf::decode },
 ];
@@ -145,6 +147,18 @@ mod tests {
             }),
             vectors: &[],
         };
+        static NO_SECRET: Primitive = Primitive {
+            name: "argon2id",
+            krate: "none",
+            function: Function::PasswordHash(|input, out| {
+                crate::primitive::argon2id::derive(
+                    &crate::primitive::argon2id::Input { secret: b"", ..*input },
+                    out,
+                )
+            }),
+            vectors: &[],
+        };
+        assert_eq!(wrong("argon2/argon2id", &NO_SECRET), 1, "only the RFC's vector has a secret");
         assert_eq!(wrong("nist/cavp-sha-256-short", &CUT), 65);
         assert_eq!(wrong("nist/cavp-sha-256-long", &CUT), 64);
         // The other 34 have an empty info, or must be refused.
@@ -170,6 +184,9 @@ mod tests {
             refused("wycheproof-hkdf", b"{}", hash),
             "these are key derivation vectors, but sha-256 is a hash function"
         );
-        assert!(refused("cavp-mac", b"x", hash).contains("the known ones are: cavp-hash, wycheproof-hkdf"));
+        assert!(
+            refused("cavp-mac", b"x", hash)
+                .contains("the known ones are: argon2, cavp-hash, wycheproof-hkdf")
+        );
     }
 }
