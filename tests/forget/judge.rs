@@ -76,7 +76,8 @@ pub fn campaign(all: bool) -> Result<(), String> {
     if all {
         for engine in able.iter().filter(|engine| !own(engine)) {
             let seen = look(*engine, Leak::None)?;
-            println!("{}: {}", engine.name(), summary(seen.purged()));
+            let (gone, used) = (summary(seen.purged()), summary(seen.kept()));
+            println!("{}: {gone} of a purged key, {used} of one in use", engine.name());
             print_places(seen.purged());
         }
         cost::print(&able)?;

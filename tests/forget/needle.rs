@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::hint::black_box;
 
 use sealmark::aead::{Aead, Alg};
 use sealmark::engine::Engine;
@@ -55,7 +56,7 @@ pub struct Needles {
 impl Needles {
     pub fn of(engine: &dyn Engine, keys: &[[u8; 32]]) -> Self {
         let (mut known, mut seen) = (HashMap::<u64, Vec<Needle>>::new(), BTreeSet::new());
-        let image_of = |key: &[u8; 32]| image(&*engine.key(Alg::Aes256Gcm, key).expect("32 bytes are a key"));
+        let image_of = |key: &[u8; 32]| image_of(engine, key);
         // What does not depend on the key: lengths, pointers.
         let common: Vec<BTreeSet<Vec<u8>>> =
             [[1; 32], [2; 32]].iter().map(|key| runs(&image_of(key)).collect()).collect();
@@ -124,6 +125,31 @@ fn bits(word: [u8; WORD]) -> u32 {
         21..=43 => 64,
         _ => 12,
     }
+}
+
+/// The bytes of an expanded key that depend on nothing but the key. Padding holds what lay there before, so
+/// the key is expanded over two different paints, and a word that differs becomes zeros.
+fn image_of(engine: &dyn Engine, key: &[u8; 32]) -> Vec<u8> {
+    let expand = || engine.key(Alg::Aes256Gcm, key).expect("32 bytes are a key");
+    let len = size_of_val(&*expand());
+    let [mut image, other] = [0x5a, 0xa5].map(|paint| {
+        // The allocator hands out the block that was freed last.
+        drop(black_box(vec![paint; len]));
+        paint_stack(paint);
+        image(&*expand())
+    });
+    for (word, other) in image.chunks_mut(WORD).zip(other.chunks(WORD)) {
+        if word != other {
+            word.fill(0);
+        }
+    }
+    image
+}
+
+/// Fills the stack below the caller.
+#[inline(never)]
+fn paint_stack(paint: u8) {
+    black_box(&[paint; 64 * 1024]);
 }
 
 /// The bytes of the object that holds an expanded key.
