@@ -1,7 +1,7 @@
 //! `sealmark gate --calibrate`: how often the gate is wrong on this machine, and how small a slowdown it
 //! finds.
 //!
-//! Records real pairs and whole runs into a folder, goes on where it stopped, and draws what there is. The
+//! Records real pairs and whole runs into a folder, goes on where it stopped, and has them drawn. The
 //! programs are one build of the package here, linked in several orders, or those of `--base`.
 
 use std::collections::BTreeMap;
@@ -12,20 +12,17 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 
 use super::choice::Choice;
+use super::draw::draw;
 use super::source::Source;
-use crate::cli::{ExitStatus, Registry, STOP, progress, width};
+use crate::cli::{ExitStatus, Registry, STOP, progress};
 use crate::host::Host;
 use crate::measure::gate::Subject;
 use crate::measure::gate::calibrate::bank::{self, Bank};
 use crate::measure::gate::calibrate::campaign::{self, Campaign, CampaignError, Goal};
-use crate::measure::gate::calibrate::characteristic::{Case, characteristic};
-use crate::measure::gate::calibrate::criterion;
-use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins, Wanted};
-use crate::measure::gate::calibrate::line::{Entry, Line, Origin, SCHEMA};
+use crate::measure::gate::calibrate::kind::{KINDS, Kind, Margins};
+use crate::measure::gate::calibrate::line::{Line, Origin, SCHEMA};
 use crate::measure::gate::orders;
 use crate::primitive::sha256;
-use crate::report::gate::calibration;
-use crate::report::{self, markers, splice, write_text};
 
 /// Arguments of a comparison, which a calibration does not take.
 const OTHERS: [&str; 12] = [
@@ -76,8 +73,6 @@ fn kinds() -> PossibleValuesParser {
 const SET: &str = "acceptance";
 /// Link orders of the package here.
 const ORDERS: u32 = 96;
-/// Simulated runs of each kind. Each ranks the link orders of every workload, so a thousand take minutes.
-const SIMULATED: usize = 200;
 /// Pairs in a row that may be lost before the campaign gives up.
 const LOST_IN_A_ROW: usize = 8;
 
@@ -92,7 +87,7 @@ pub(super) fn run(all: &super::Args, folder: &Path, registry: &Registry) -> anyh
         let programs = if all.base.is_empty() { own_programs(folder)? } else { all.base.clone() };
         record(&goals, folder, &programs, &set, all.budget.map(Duration::from_secs))?
     };
-    draw(args, folder, &lines, set.margins)
+    draw(folder, &lines, set.margins, args.reports.as_deref(), args.splice.as_deref())
 }
 
 /// What is compared.
@@ -187,7 +182,7 @@ fn record(
 ///
 /// # Errors
 /// A program cannot be read, or two are the same file: such two differ in no link order.
-fn origin(programs: &[PathBuf], set: String) -> anyhow::Result<Origin> {
+pub(super) fn origin(programs: &[PathBuf], set: String) -> anyhow::Result<Origin> {
     let own = std::env::current_exe().context("finding this program")?;
     let digests = programs.iter().map(|path| digest(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut seen = BTreeMap::new();
@@ -245,117 +240,9 @@ fn own_programs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok((1..=ORDERS).map(|seed| path(&kept, seed)).collect())
 }
 
-/// Prints what the lines show, and writes it where it is wanted.
-fn draw(args: &Calibration, folder: &Path, lines: &[Line], margins: Margins) -> anyhow::Result<ExitStatus> {
-    let criterion = criterion::read(folder)?;
-    let Some(found) = characteristic(lines, SIMULATED, margins) else {
-        eprintln!("sealmark: nothing is recorded in {}", folder.display());
-        return Ok(ExitStatus::CouldNotTell);
-    };
-    let tables = calibration::tables(&found, criterion);
-    for table in &tables {
-        print_line!("{}", report::text::table(table, width()));
-    }
-    if let Some(reports) = &args.reports {
-        let host = Host::detect();
-        let host = if host.fingerprint == found.origin.host {
-            format!("{} ({})", host.cpu, host.fingerprint)
-        } else {
-            found.origin.host.clone()
-        };
-        let place = reports.join(&found.origin.host);
-        let mut command = format!(
-            "sealmark gate --calibrate {} --pairs 0 --runs 0 --reports {}",
-            folder.display(),
-            reports.display()
-        );
-        if let Some(page) = &args.splice {
-            command += &format!(" --splice {}", page.display());
-        }
-        let by = format!(
-            "On {host}, from {} to {}, by the program {}; put here by `{command}`.",
-            day(&found.when[0]),
-            day(&found.when[1]),
-            found.origin.driver
-        );
-        let mut parts: Vec<(String, String)> = tables
-            .iter()
-            .map(|table| (table.id.clone(), format!("{}\n{by}", report::markdown(table))))
-            .collect();
-        let mut all = String::new();
-        for (table, (_, text)) in tables.iter().zip(&parts) {
-            all += &format!("## {}\n\n{text}\n\n", table.title);
-        }
-        write_text(&place.join("report.md"), &format!("# How good the gate is\n\n{}\n", all.trim_end()))?;
-        write_text(&place.join("runs.jsonl"), &runs(lines)?)?;
-        if let Some(picture) = calibration::picture(&found, &host) {
-            let path = place.join("power.svg");
-            write_text(&path, &picture)?;
-            if let Some(page) = &args.splice {
-                let link =
-                    format!("![slowdowns that the gate finds, on {host}]({})", report::link(page, &path));
-                parts.push(("picture-gate-power".to_owned(), link));
-            }
-        }
-        if let Some(page) = &args.splice {
-            put(page, &parts)?;
-        }
-        print_line!("{}", place.display());
-    }
-    Ok(end_of(&found.cases))
-}
-
-/// Every run, as the bank has it. The pairs are too many to be kept with the sources.
-fn runs(lines: &[Line]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for line in lines.iter().filter(|line| matches!(line.entry, Entry::Run(_))) {
-        text += &serde_json::to_string(line)?;
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-/// The day of a time.
-fn day(time: &str) -> &str {
-    time.split('T').next().unwrap_or(time)
-}
-
-/// Puts parts between the markers of a page.
-fn put(page: &Path, parts: &[(String, String)]) -> anyhow::Result<()> {
-    let mut text = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
-    let there: Vec<String> = markers(&text).into_iter().map(str::to_owned).collect();
-    let mut put = 0;
-    for (marker, part) in parts.iter().filter(|(marker, _)| there.contains(marker)) {
-        text = splice(&text, marker, part)?;
-        put += 1;
-    }
-    if put == 0 {
-        let names: Vec<&str> = parts.iter().map(|(marker, _)| marker.as_str()).collect();
-        bail!("{} has no marker <!-- sealmark:NAME --> of these: {}", page.display(), names.join(", "));
-    }
-    write_text(page, &text)?;
-    print_line!("{}: {put} parts replaced", page.display());
-    Ok(())
-}
-
-/// Whether every target is met: one that is missed is a finding, and one with too few runs leaves it open.
-fn end_of(cases: &[Case]) -> ExitStatus {
-    let asked = |kind: &Kind| kind.wanted != Wanted::Reported;
-    let meets = |kind: Kind| cases.iter().find(|case| case.kind == kind).and_then(Case::meets);
-    let all: Vec<Option<bool>> = KINDS.into_iter().filter(asked).map(meets).collect();
-    if all.contains(&Some(false)) {
-        ExitStatus::FoundSomething
-    } else if all.contains(&None) {
-        ExitStatus::CouldNotTell
-    } else {
-        ExitStatus::Fine
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::gate::calibrate::proportion::Share;
 
     #[test]
     fn programs_that_are_the_same_are_refused_by_name() {
@@ -376,51 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_target_is_a_finding_and_a_short_campaign_leaves_it_open() {
-        let case = |name: &str, hits: u64, of: u64| {
-            let kind = Kind::named(name).unwrap();
-            let share = Share { hits, of };
-            let [wrong, found] = if kind.is_planted() { [Share::default(), share] } else { [share; 2] };
-            let unsure = Share::default();
-            Case { kind, wrong, found, unsure, unfair: 0, seconds: None, effect: None, estimate: None }
-        };
-        let mut cases = vec![
-            case("same", 1, 370),
-            case("orders", 0, 150),
-            case("planted-1", 70, 75),
-            case("planted-2", 150, 150),
-        ];
-        assert_eq!(end_of(&cases), ExitStatus::Fine);
-        cases[3] = case("planted-2", 100, 149);
-        assert_eq!(end_of(&cases), ExitStatus::CouldNotTell);
-        cases[0] = case("same", 2, 370);
-        assert_eq!(end_of(&cases), ExitStatus::FoundSomething);
-        assert_eq!(end_of(&[]), ExitStatus::CouldNotTell);
-    }
-
-    #[test]
-    fn parts_are_put_between_their_markers_and_a_page_without_any_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let page = folder.path().join("page.md");
-        let parts =
-            [("gate-false".to_owned(), "| new |".to_owned()), ("gate-power".to_owned(), "x".to_owned())];
-        std::fs::write(&page, "a\n<!-- sealmark:gate-false -->\nold\n<!-- /sealmark:gate-false -->\nb\n")
-            .unwrap();
-        put(&page, &parts).unwrap();
-        let text = std::fs::read_to_string(&page).unwrap();
-        assert_eq!(text, "a\n<!-- sealmark:gate-false -->\n| new |\n<!-- /sealmark:gate-false -->\nb\n");
-        std::fs::write(&page, "nothing").unwrap();
-        let error = put(&page, &parts).unwrap_err().to_string();
-        assert!(error.ends_with("of these: gate-false, gate-power"), "{error}");
-    }
-
-    #[test]
-    fn only_runs_are_kept_with_the_sources_and_only_kinds_that_are_named_are_recorded() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut bank = Bank::open(folder.path(), origin(&[], "a set".into()).unwrap()).unwrap();
-        let pair = crate::measure::gate::calibrate::line::Pair { base: 0, head: 0, logs: BTreeMap::new() };
-        bank.push(KINDS[0], "then".into(), Entry::Pair(pair)).unwrap();
-        assert_eq!(runs(bank.lines()).unwrap(), "");
+    fn only_kinds_that_are_named_are_recorded() {
         let args = Calibration {
             calibrate: None,
             kind: vec!["single".into(), "same".into()],

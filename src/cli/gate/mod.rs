@@ -5,6 +5,7 @@
 
 mod calibrate;
 mod choice;
+mod draw;
 mod end;
 mod self_check;
 mod source;
