@@ -11,7 +11,7 @@ use crate::measure;
 use crate::primitive::PRIMITIVES;
 use crate::report::{columns, text};
 use crate::scheme::Scheme;
-use crate::verify::{BlindKind, BlindSpot, SchemeReport, fault};
+use crate::verify::{BlindKind, BlindMedium, BlindSpot, SchemeReport, fault};
 
 /// Lists the names that the other verbs take: engines, schemes, sets of cases, primitives, suites, workloads.
 ///
@@ -185,12 +185,17 @@ fn workloads(registry: &Registry) -> Vec<(String, String)> {
     found.into_iter().map(|(pattern, sizes)| (pattern, sizes.join(", "))).collect()
 }
 
-/// Each scheme with its law, and below it a line for each fault that it does not see.
+/// Each scheme with its law, and below it a line for each fault that it does not see, and for each medium
+/// that keeps what it erases.
 fn print_schemes(registry: &Registry) -> anyhow::Result<()> {
     for scheme in scheme_reports(registry)? {
         print_line!("{} (law: {})", scheme.name, scheme.law);
         for spot in &scheme.blind {
             let line = format!("{} {}: {}", words(spot.kind), target(spot), spot.why);
+            print_line!("  {}", text::wrap(&line, WIDTH - 4).trim_end().replace('\n', "\n    "));
+        }
+        for BlindMedium { medium, why } in &scheme.blind_media {
+            let line = format!("erases nothing on {medium}: {why}");
             print_line!("  {}", text::wrap(&line, WIDTH - 4).trim_end().replace('\n', "\n    "));
         }
     }

@@ -169,6 +169,12 @@ pub trait Scheme: Send + Sync {
     /// Its judgement of a fault in the named part of a piece (see [`Piece::parts`]); `""` is the whole piece.
     fn judge(&self, fault: Fault, part: &str) -> Judgement;
 
+    /// The media that keep what the scheme erases, each with the reason. On them, whoever has the medium and
+    /// the long-term keys opens what was erased. Empty for a scheme that erases nothing.
+    fn blind_media(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Starts a session. All sessions of a scheme share the same long-term keys, like two connections between
     /// the same peers or two starts of one process; each session derives its own keys from them.
     ///

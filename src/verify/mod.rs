@@ -33,7 +33,7 @@ pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
 pub use catalog::{Catalog, built_in, built_in_names};
-pub use fault::{BlindKind, BlindSpot, SchemeReport};
+pub use fault::{BlindKind, BlindMedium, BlindSpot, SchemeReport};
 pub use primitive::PrimitiveReport;
 pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};

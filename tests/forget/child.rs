@@ -10,11 +10,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use sealmark::aead::{Alg, NONCE_LEN, Nonce, Tag};
-use sealmark::disk::{Os, Recorder};
+use sealmark::disk::Os;
 use sealmark::engine::{Engine, find};
-use sealmark::scheme::ephemeral::slots::Slots;
 use sealmark::scheme::ephemeral::{
-    Context, Error as Refusal, Form, MasterKey, Options, Purpose, Role, RoundId, RoundKey, Rounds,
+    Context, Error as Refusal, Form, MasterKey, Options, Purpose, Record, Role, RoundId, RoundKey, Rounds,
 };
 use zeroize::Zeroizing;
 
@@ -27,7 +26,7 @@ pub const FORMS: [(Form, &str); 2] = [(Form::Compatible, "compatible"), (Form::B
 /// The round that is purged, and the one that is not.
 pub const PURGED: &str = "1";
 pub const KEPT: &str = "2";
-/// The file of blobs, one in each line.
+/// The file of blobs: in each line the number of the call, which gives the context, and the blob.
 pub const BLOBS: &str = "blobs";
 /// Seals, and opens, of each thread under each key.
 const CALLS: usize = 400;
@@ -47,12 +46,14 @@ pub enum Leak {
     Freed,
     /// An expanded key that is never dropped.
     Layout,
-    /// After the purge, a blob is sealed under the master key.
+    /// The wrapped key in a block that is never dropped.
+    Record,
+    /// After the purge, a blob of each form is sealed under the master key.
     Fallback,
 }
 
 impl Leak {
-    pub const PLANTED: [Self; 4] = [Self::Stack, Self::Freed, Self::Layout, Self::Fallback];
+    pub const PLANTED: [Self; 5] = [Self::Stack, Self::Freed, Self::Layout, Self::Record, Self::Fallback];
 }
 
 /// What a child is to do.
@@ -82,20 +83,35 @@ pub fn round(id: &str) -> RoundId {
     RoundId::new(1, id).expect("a number is an id")
 }
 
-fn context(id: &str, call: usize) -> Context {
+/// The context of the blobs of a call.
+pub fn context(id: &str, call: usize) -> Context {
     Context { round: round(id), role: Role::AtRest, purpose: Purpose::ALL[call % Purpose::ALL.len()] }
 }
 
-/// The bytes of a round's key, taken out of the file of slots with the master key.
-pub fn key_in(file: &[u8], engine: &dyn Engine, form: Form, id: &str) -> Result<[u8; 32], Box<dyn Error>> {
-    let path = Path::new("/copy/slots");
-    let copy = Recorder::with_files("/copy", [(path.to_owned(), file.to_vec())]);
-    let entry = Slots::open(&copy, path)?.0.read(&round(id))?.ok_or("the round has no record")?;
+/// A round's wrapped key, out of the bytes of the file of slots. Leaves no copy of it.
+pub fn record_in(file: &[u8], id: &str) -> Result<Record, Box<dyn Error>> {
+    const SLOT_LEN: usize = 256;
+    let name = round(id).to_string();
+    let is_its = |slot: &&[u8]| {
+        slot[0] == b'A' && usize::from(slot[16]) == name.len() && slot[17..].starts_with(name.as_bytes())
+    };
+    // The first is the header.
+    let slot = file.chunks_exact(SLOT_LEN).skip(1).find(is_its).ok_or("the round has no record")?;
+    Ok(Record::from_stored(&slot[116..184])?.ok_or("the round's record is deleted")?)
+}
+
+/// The bytes of a round's key, unwrapped with the master key.
+pub fn key_in(
+    record: &Record,
+    engine: &dyn Engine,
+    form: Form,
+    id: &str,
+) -> Result<[u8; 32], Box<dyn Error>> {
     let aad = match form {
         Form::Compatible => Vec::new(),
         Form::Bound => format!("sealmark round key 11:{id}").into_bytes(),
     };
-    let (nonce, rest) = entry.record.0.split_first_chunk::<NONCE_LEN>().ok_or("a record has a nonce")?;
+    let (nonce, rest) = record.0.split_first_chunk::<NONCE_LEN>().ok_or("a record has a nonce")?;
     let (ciphertext, tag) = rest.split_first_chunk::<32>().ok_or("a record has 32 bytes of key")?;
     let mut key = *ciphertext;
     let master = engine.key(Alg::Aes256Gcm, &MASTER)?;
@@ -156,14 +172,15 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
         match node.rounds.seal(&context, &mut b"a keyshare".to_vec()) {
             Err(Refusal::NoRoundKey(_)) if orders.leak == Leak::Fallback => {
                 let fallback = RoundKey::with_engine(engine, &MASTER)?;
-                blobs.push(fallback.seal(node.form, &context, &mut b"a keyshare".to_vec())?);
+                blobs.push((0, fallback.seal(node.form, &context, &mut b"a keyshare".to_vec())?));
             }
             Err(Refusal::NoRoundKey(_)) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => return Err("a round without a key seals".into()),
         }
     }
-    let lines: Vec<String> = blobs.iter().map(hex::encode).collect();
+    let lines: Vec<String> =
+        blobs.iter().map(|(call, blob)| format!("{call} {}", hex::encode(blob))).collect();
     std::fs::write(orders.folder.join(BLOBS), lines.join("\n"))?;
     // Last, so that nothing overwrites the leak.
     let leaked = plant();
@@ -171,8 +188,8 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Seals and opens under every key; returns short blobs of the round that is purged.
-fn work(nodes: &[Node]) -> Vec<Vec<u8>> {
+/// Seals and opens under every key; returns short blobs of the round that is purged, each with its call.
+fn work(nodes: &[Node]) -> Vec<(usize, Vec<u8>)> {
     let mut blobs = Vec::new();
     for call in 0..CALLS {
         for (node, id) in nodes.iter().flat_map(|node| [(node, PURGED), (node, KEPT)]) {
@@ -181,7 +198,7 @@ fn work(nodes: &[Node]) -> Vec<Vec<u8>> {
             let mut blob = node.rounds.seal(&context, &mut vec![0x70; len]).expect("the round has a key");
             assert_eq!(node.rounds.open(&context, &blob).expect("it opens")[..], vec![0x70; len]);
             if id == PURGED && blobs.len() < 16 {
-                blobs.push(blob.clone());
+                blobs.push((call, blob.clone()));
             }
             blob[NONCE_LEN] ^= 1;
             assert!(node.rounds.open(&context, &blob).is_err(), "an altered blob opens");
@@ -193,13 +210,25 @@ fn work(nodes: &[Node]) -> Vec<Vec<u8>> {
 /// Plants a leak, and returns the addresses of the leaked bytes.
 type Plant = Box<dyn FnOnce() -> Range<usize>>;
 
-/// What plants the leak after the purge. The key is taken from the file before it.
+/// What plants the leak after the purge. The key is taken from the file before it; without such a leak, the
+/// child itself never reads the file.
 fn planted(leak: Leak, engine: &'static dyn Engine, nodes: &[Node]) -> Result<Plant, Box<dyn Error>> {
     if matches!(leak, Leak::None | Leak::Fallback) {
         return Ok(Box::new(|| 0..0));
     }
     let node = nodes.first().ok_or("there are nodes")?;
-    let key = Box::new(Zeroizing::new(key_in(&std::fs::read(&node.path)?, engine, node.form, PURGED)?));
+    let file = Zeroizing::new(std::fs::read(&node.path)?);
+    let record = record_in(&file, PURGED)?;
+    drop(file);
+    if leak == Leak::Record {
+        return Ok(Box::new(move || {
+            let leaked = addresses(&record.0[..]);
+            std::mem::forget(black_box(record));
+            leaked
+        }));
+    }
+    let key = Box::new(Zeroizing::new(key_in(&record, engine, node.form, PURGED)?));
+    drop(record);
     Ok(match leak {
         Leak::Stack => Box::new(move || {
             let (told, tells) = std::sync::mpsc::channel();

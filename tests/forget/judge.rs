@@ -1,18 +1,24 @@
 //! Runs children, searches them, and judges.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use sealmark::aead::NONCE_LEN;
 use sealmark::engine::{Engine, engines, find};
-use sealmark::scheme::ephemeral::RoundKey;
+use sealmark::scheme::ephemeral::{Form, Record, RoundKey};
 use sealmark::verify::campaign::ephemeral::{Defect, Found as Broken, tell};
 
-use crate::child::{BLOBS, FORMS, KEPT, Leak, MASTER, Orders, PURGED, key_in};
+use crate::child::{BLOBS, FORMS, KEPT, Leak, MASTER, Orders, PURGED, context, key_in, record_in};
 use crate::cost;
 use crate::memory::{Found, Search, search};
 use crate::needle::{Kind, Needles};
+
+/// Stories of the crash campaign: compatible without masks, and bound with masks.
+const STORIES: [u64; 2] = [0, 3];
 
 /// Whether the compiler optimised: otherwise every value has a place in a frame.
 pub fn is_optimised() -> bool {
@@ -22,8 +28,8 @@ pub fn is_optimised() -> bool {
 /// What a child's memory and its blobs showed.
 struct Seen {
     search: Search,
-    /// A blob that opens under the master key.
-    under_master: bool,
+    /// The forms in which a blob opens under the master key.
+    under_master: Vec<Form>,
     needles: usize,
     /// The addresses of the planted leak.
     leaked: Range<u64>,
@@ -58,12 +64,13 @@ pub fn campaign(all: bool) -> Result<(), String> {
         let is = |found: &Found| match leak {
             Leak::Stack => found.kind == Kind::Key && found.below.is_some(),
             Leak::Freed => found.kind == Kind::Key && found.below.is_none(),
+            Leak::Record => found.kind == Kind::Record && found.below.is_none(),
             _ => matches!(found.kind, Kind::RoundKey | Kind::Layout) && found.below.is_none(),
         };
         let at_leak = |found: &&Found| seen.leaked.contains(&found.at);
         let found = match leak {
-            Leak::Fallback => seen.under_master,
-            _ => !seen.under_master && seen.purged().iter().filter(at_leak).any(is),
+            Leak::Fallback => seen.under_master.len() == FORMS.len(),
+            _ => seen.under_master.is_empty() && seen.purged().iter().filter(at_leak).any(is),
         };
         println!("planted {leak:?}: {}", if found { "found" } else { "MISSED" });
         print_places(seen.purged());
@@ -98,15 +105,21 @@ fn judge(engine: &'static dyn Engine) -> Result<Vec<String>, String> {
         seen.needles,
     );
     print_places(found);
-    let [gone, used] = [0, 1].map(|i| seen.search.in_registers[i]);
-    println!("  remains in vector registers: {gone} words of the purged key, {used} of the one in use");
+    match seen.search.in_registers.as_deref() {
+        Some([gone, used]) => {
+            println!(
+                "  remains in vector registers: {gone} words of the purged key, {used} of the one in use"
+            );
+        }
+        _ => println!("!! the vector registers were NOT searched"),
+    }
     unread.iter().for_each(|mapping| println!("  not readable: {mapping}"));
     let mut wrong = Vec::new();
     if !kept.iter().any(|found| found.kind == Kind::RoundKey || found.kind == Kind::Layout) {
         wrong.push(format!("{name}: the search does not find a key that is in use"));
     }
-    if seen.under_master {
-        wrong.push(format!("{name}: a blob opens under the master key"));
+    for form in &seen.under_master {
+        wrong.push(format!("{name}: a blob opens under the master key ({form:?})"));
     }
     match (found.is_empty(), is_optimised()) {
         (true, _) => {}
@@ -119,18 +132,21 @@ fn judge(engine: &'static dyn Engine) -> Result<Vec<String>, String> {
 /// The leaks on the disk, which the crash campaign plants: each is found there, and the sound node has none.
 fn on_the_disk() -> Vec<String> {
     let mut wrong = Vec::new();
-    for (defect, expected) in
-        [(Defect::PurgeByRename, Broken::Recovered), (Defect::Fallback, Broken::UnderMaster)]
-    {
-        let found = tell(1, Some(defect)).err().map(|broken| broken.found);
-        println!("planted {defect:?}: {}", if found.is_some() { "found" } else { "MISSED" });
-        if found.as_ref() != Some(&expected) {
-            wrong.push(format!("the planted {defect:?} was not found as it should be: {found:?}"));
+    for story in STORIES {
+        for (defect, expected) in
+            [(Defect::PurgeByRename, Broken::Recovered), (Defect::Fallback, Broken::UnderMaster)]
+        {
+            let found = tell(story, Some(defect)).err().map(|broken| broken.found);
+            let verdict = if found.is_some() { "found" } else { "MISSED" };
+            println!("planted {defect:?} in story {story}: {verdict}");
+            if found.as_ref() != Some(&expected) {
+                wrong.push(format!("the planted {defect:?} was not found as it should be: {found:?}"));
+            }
         }
-    }
-    match tell(1, None) {
-        Ok(tally) => println!("the disk: {} histories, and no purged key in any", tally.histories),
-        Err(broken) => wrong.push(format!("the disk: {broken}")),
+        match tell(story, None) {
+            Ok(tally) => println!("the disk: {} histories, and no purged key in any", tally.histories),
+            Err(broken) => wrong.push(format!("the disk: {broken}")),
+        }
     }
     wrong
 }
@@ -149,33 +165,61 @@ fn searched(engine: &'static dyn Engine, leak: Leak) -> Result<Seen, Box<dyn std
     let mut process = Killed(process);
     let mut lines = BufReader::new(process.0.stdout.take().ok_or("its output is piped")?);
     expect(&mut lines, "ready")?;
-    let keys = |id| -> Result<Vec<[u8; 32]>, Box<dyn std::error::Error>> {
-        let of_form = |(form, file)| key_in(&std::fs::read(folder.path().join(file))?, engine, form, id);
-        FORMS.into_iter().map(of_form).collect()
+    let records = |id| -> Result<Vec<Record>, Box<dyn std::error::Error>> {
+        FORMS.into_iter().map(|(_, file)| record_in(&fs::read(folder.path().join(file))?, id)).collect()
     };
-    let needles = [Needles::of(engine, &keys(PURGED)?), Needles::of(engine, &keys(KEPT)?)];
+    let needles = |records: &[Record], id| -> Result<Needles, Box<dyn std::error::Error>> {
+        let of_form = |((form, _), record)| key_in(record, engine, form, id);
+        let keys: Vec<[u8; 32]> = FORMS.into_iter().zip(records).map(of_form).collect::<Result<_, _>>()?;
+        Ok(Needles::of(engine, &keys, records))
+    };
+    let (purged, kept) = (records(PURGED)?, records(KEPT)?);
+    let needles = [needles(&purged, PURGED)?, needles(&kept, KEPT)?];
     let mut orders = process.0.stdin.take().ok_or("its input is piped")?;
     writeln!(orders)?;
     let leaked = expect(&mut lines, "purged")?;
     let (start, end) = leaked.split_once(' ').ok_or("a leak has a start and an end")?;
     let leaked = start.parse()?..end.parse()?;
     let search = search(process.0.id(), &[&needles[0], &needles[1]])?;
-    for (_, file) in FORMS {
-        let file = std::fs::read(folder.path().join(file))?;
-        for (form, _) in FORMS {
-            if key_in(&file, engine, form, PURGED).is_ok() {
-                return Err("the file still holds the purged key".into());
-            }
+    for record in &purged {
+        if let Some(file) = holder(folder.path(), record)? {
+            return Err(format!("{} still holds the purged key", file.display()).into());
         }
     }
+    for record in &kept {
+        holder(folder.path(), record)?.ok_or("the search of the folder does not find a key that is there")?;
+    }
+    let under_master = under_master(folder.path(), engine)?;
+    Ok(Seen { search, under_master, needles: needles[0].count(), leaked })
+}
+
+/// The file in this folder that holds this wrapped key, whatever stands before and after it. The nonce and
+/// the tag may be gone: the ciphertext alone counts.
+fn holder(folder: &Path, record: &Record) -> io::Result<Option<PathBuf>> {
+    const KEY_LEN: usize = 32;
+    let ciphertext = &record.0[NONCE_LEN..][..KEY_LEN];
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if fs::read(&path)?.windows(KEY_LEN).any(|window| window == ciphertext) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The forms in which one of the child's blobs opens under the master key itself.
+fn under_master(folder: &Path, engine: &dyn Engine) -> Result<Vec<Form>, Box<dyn std::error::Error>> {
     let master = RoundKey::with_engine(engine, &MASTER)?;
-    let blobs = std::fs::read_to_string(folder.path().join(BLOBS))?;
-    let blobs = blobs.lines().map(hex::decode).collect::<Result<Vec<_>, _>>()?;
+    let mut blobs = Vec::new();
+    for line in fs::read_to_string(folder.join(BLOBS))?.lines() {
+        let (call, blob) = line.split_once(' ').ok_or("a line has a call and a blob")?;
+        blobs.push((context(PURGED, call.parse()?), hex::decode(blob)?));
+    }
     if blobs.is_empty() {
         return Err("it left no blobs".into());
     }
-    let under_master = blobs.iter().any(|blob| master.open_compatible(blob).is_ok());
-    Ok(Seen { search, under_master, needles: needles[0].count(), leaked })
+    let opens = |form: &Form| blobs.iter().any(|(context, blob)| master.open(*form, context, blob).is_ok());
+    Ok(FORMS.map(|(form, _)| form).into_iter().filter(opens).collect())
 }
 
 /// A child that is killed when this value is dropped.

@@ -3,15 +3,16 @@
 //! A child process restores two rounds in each form, seals and opens over a thousand blobs under each key on
 //! three threads, and purges one of the two rounds. Then every thread is stopped, and this process searches
 //! all of the child's memory: stacks, heap, and everything else that is mapped. It looks for the key, the
-//! round keys of FIPS 197, H, and the words of the backend's own layout of them, at every byte offset. The
-//! other round's key must be found, or the search is worthless. Leaks are planted in further children, and
-//! each must be found; so must those that the crash campaign plants on the disk.
+//! round keys of FIPS 197, H, the words of the backend's own layout of them, and the wrapped key, at every
+//! byte offset. The other round's key must be found, or the search is worthless. No file of the child's may
+//! hold the wrapped key either. Leaks are planted in further children, and each must be found; so must those
+//! that the crash campaign plants on the disk.
 //!
 //! Without arguments it judges the default engine; with `all`, every backend that this CPU runs, with a table
 //! for the other engines and the cost of wiping. A build that is not optimised keeps copies everywhere: there
 //! only the planted leaks count. The vector registers of the stopped threads are searched as well; what they
-//! hold is listed and not judged, because no call wipes them. Fragments of fewer than 8 bytes are not
-//! searched for.
+//! hold is listed and not judged, because no call wipes them. General-purpose registers are not read.
+//! Fragments of fewer than 8 bytes are not searched for.
 
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux shows a child's memory"))]
 

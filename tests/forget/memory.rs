@@ -1,4 +1,6 @@
-//! The memory of a stopped process, and where in it a word lies.
+//! The memory of a stopped process, and where in it a word lies. All of it is read, or the search fails; only
+//! the pages that the kernel itself keeps there may be unreadable. The vector registers are read as well, the
+//! general-purpose registers are not.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,23 +31,30 @@ pub struct Found {
 }
 
 /// What a search covered and found.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Search {
     pub searched: u64,
-    /// Mappings that the system does not let anybody read.
+    /// The kernel's own pages, which the system does not let anybody read.
     pub unread: Vec<String>,
     pub threads: usize,
-    /// What each set of needles found in memory, and in the vector registers.
+    /// What each set of needles found in memory.
     pub found: Vec<Vec<Found>>,
-    pub in_registers: Vec<usize>,
+    /// What each found in the vector registers; `None` if they were not searched.
+    pub in_registers: Option<Vec<usize>>,
 }
 
+/// Mappings that hold the kernel's data and code, and nothing of the process.
+const KERNELS: [&str; 2] = ["[vvar", "[vsyscall"];
+
 /// Stops every thread of the process, and searches all of its memory for each set of needles.
+///
+/// # Errors
+/// Also if memory of the process cannot be read: what is not searched is not known to be clean.
 pub fn search(process: u32, needles: &[&Needles]) -> io::Result<Search> {
     let stacks = stop(process)?;
     let memory = File::open(format!("/proc/{process}/mem"))?;
-    let mut search = Search { threads: stacks.len(), ..Search::default() };
-    search.found.resize_with(needles.len(), Vec::new);
+    let (mut searched, mut unread) = (0, Vec::new());
+    let mut found: Vec<Vec<Found>> = needles.iter().map(|_| Vec::new()).collect();
     for line in fs::read_to_string(format!("/proc/{process}/maps"))?.lines() {
         let Some((start, end, name)) = mapping(line) else {
             return Err(io::Error::other(format!("a line of the maps that cannot be read: {line}")));
@@ -55,10 +64,14 @@ pub fn search(process: u32, needles: &[&Needles]) -> io::Result<Search> {
         while at < end {
             let mut piece = vec![0; PIECE.min((end - at) as usize)];
             if let Err(error) = memory.read_exact_at(&mut piece, at) {
-                search.unread.push(format!("{name} ({} bytes): {error}", end - at));
-                break;
+                let unreadable = format!("{name} ({} bytes at {at:x}): {error}", end - at);
+                if KERNELS.iter().any(|kernels| name.starts_with(kernels)) {
+                    unread.push(unreadable);
+                    break;
+                }
+                return Err(io::Error::other(format!("not readable, so not searched: {unreadable}")));
             }
-            for (found, needles) in search.found.iter_mut().zip(needles) {
+            for (found, needles) in found.iter_mut().zip(needles) {
                 found.extend(needles.find(&piece).map(|(offset, kind)| {
                     let at = at + offset as u64;
                     let below = stack.and_then(|pointer| pointer.checked_sub(at));
@@ -70,7 +83,7 @@ pub fn search(process: u32, needles: &[&Needles]) -> io::Result<Search> {
                     Found { kind, at, place, below }
                 }));
             }
-            search.searched += piece.len() as u64;
+            searched += piece.len() as u64;
             // A run may lie across two pieces.
             let step =
                 if at + (piece.len() as u64) < end { piece.len() - (LONGEST - 1) } else { piece.len() };
@@ -78,13 +91,13 @@ pub fn search(process: u32, needles: &[&Needles]) -> io::Result<Search> {
         }
     }
     // After the memory: reading them resumes the threads for a moment.
-    let registers = registers(process).unwrap_or_else(|error| {
-        search.unread.push(format!("the vector registers: {error}"));
-        Vec::new()
+    let registers =
+        registers(process).inspect_err(|error| println!("!! reading the vector registers: {error}"));
+    let in_registers: Option<Vec<usize>> = registers.ok().map(|registers| {
+        let count = |needles: &&Needles| registers.iter().map(|bytes| needles.find(bytes).count()).sum();
+        needles.iter().map(count).collect()
     });
-    let count = |needles: &&Needles| registers.iter().map(|bytes| needles.find(bytes).count()).sum();
-    search.in_registers = needles.iter().map(count).collect();
-    Ok(search)
+    Ok(Search { searched, unread, threads: stacks.len(), found, in_registers })
 }
 
 /// Start, end and name of a mapping.

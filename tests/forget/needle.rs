@@ -1,11 +1,13 @@
-//! What to look for: the words of a key in every form that a process may hold.
+//! What to look for: the words of a key in every form that a process may hold, and those of its record, which
+//! the master key unwraps.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hint::black_box;
 
-use sealmark::aead::{Aead, Alg};
+use sealmark::aead::{Aead, Alg, NONCE_LEN};
 use sealmark::engine::Engine;
+use sealmark::scheme::ephemeral::Record;
 use sealmark::verify;
 
 /// Bytes of a word.
@@ -26,6 +28,8 @@ pub enum Kind {
     H,
     /// The backend's own layout of the round keys and of H, where it differs.
     Layout,
+    /// The wrapped key and its tag, as they are stored.
+    Record,
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +39,7 @@ impl fmt::Display for Kind {
             Self::RoundKey => "round key",
             Self::H => "H",
             Self::Layout => "layout",
+            Self::Record => "record",
         })
     }
 }
@@ -45,8 +50,8 @@ struct Needle {
     kind: Kind,
 }
 
-/// The words of some keys, in both byte orders. A word that says little alone, such as one of a bitsliced
-/// key, is looked for together with its neighbours.
+/// The words of some keys and records, in both byte orders. A word that says little alone, such as one of a
+/// bitsliced key, is looked for together with its neighbours.
 pub struct Needles {
     known: HashMap<u64, Vec<Needle>>,
     /// Whether any word has these two lowest bytes.
@@ -54,29 +59,31 @@ pub struct Needles {
 }
 
 impl Needles {
-    pub fn of(engine: &dyn Engine, keys: &[[u8; 32]]) -> Self {
+    pub fn of(engine: &dyn Engine, keys: &[[u8; 32]], records: &[Record]) -> Self {
         let (mut known, mut seen) = (HashMap::<u64, Vec<Needle>>::new(), BTreeSet::new());
         let image_of = |key: &[u8; 32]| image_of(engine, key);
         // What does not depend on the key: lengths, pointers.
         let common: Vec<BTreeSet<Vec<u8>>> =
             [[1; 32], [2; 32]].iter().map(|key| runs(&image_of(key)).collect()).collect();
+        let mut parts = Vec::new();
         for key in keys {
             let (round_keys, h) = verify::expanded(key);
-            let parts = [
+            parts.extend([
                 (Kind::Key, key.to_vec()),
                 (Kind::RoundKey, round_keys.concat()),
                 (Kind::H, h.to_vec()),
                 (Kind::Layout, image_of(key)),
-            ];
-            for (kind, bytes) in parts {
-                for run in runs(&bytes).filter(|run| !common.iter().all(|common| common.contains(run))) {
-                    let swapped = run.iter().rev().copied().collect();
-                    for run in [run, swapped] {
-                        if seen.insert(run.clone()) {
-                            let (first, rest) = run.split_first_chunk().expect("a run has a word");
-                            let needle = Needle { rest: rest.to_vec(), kind };
-                            known.entry(u64::from_le_bytes(*first)).or_default().push(needle);
-                        }
+            ]);
+        }
+        parts.extend(records.iter().map(|record| (Kind::Record, record.0[NONCE_LEN..].to_vec())));
+        for (kind, bytes) in parts {
+            for run in runs(&bytes).filter(|run| !common.iter().all(|common| common.contains(run))) {
+                let swapped = run.iter().rev().copied().collect();
+                for run in [run, swapped] {
+                    if seen.insert(run.clone()) {
+                        let (first, rest) = run.split_first_chunk().expect("a run has a word");
+                        let needle = Needle { rest: rest.to_vec(), kind };
+                        known.entry(u64::from_le_bytes(*first)).or_default().push(needle);
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use crate::report::block::{Block, Cell, Table};
 use crate::report::number::count;
 use crate::report::section::Section;
-use crate::verify::{BlindKind, BlindSpot, SchemeReport};
+use crate::verify::{BlindKind, BlindMedium, BlindSpot, SchemeReport};
 
 /// Its one table, where schemes were verified.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
@@ -13,12 +13,12 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
 
 /// A row for each blind spot, and for each scheme that has none.
 fn table(schemes: &[SchemeReport]) -> Table {
-    let columns = ["scheme", "law", "fault", "part", "consequence", "why"];
+    let columns = ["scheme", "law", "fault", "part or medium", "consequence", "why"];
     let mut table = Table::new("blind", "Faults that each scheme cannot detect", columns).words().note(
         "Every fault was tried on every part. An unlisted fault that passes is an error, and so is a listed \
-         fault that is caught.",
+         fault that is caught. Media are the scheme's own account.",
     );
-    for SchemeReport { name, law, blind } in schemes {
+    for SchemeReport { name, law, blind, blind_media } in schemes {
         if blind.is_empty() {
             let none = [Cell::none(), Cell::none(), Cell::new("detects every fault"), Cell::none()];
             table.push([Cell::new(name), Cell::new(law)].into_iter().chain(none).collect());
@@ -27,6 +27,11 @@ fn table(schemes: &[SchemeReport]) -> Table {
             let part = if spot.part.is_empty() { "the whole piece" } else { &spot.part };
             let fault = [Cell::new(&spot.fault), Cell::new(part), outcome(spot), Cell::new(&spot.why)];
             table.push([Cell::new(name), Cell::new(law)].into_iter().chain(fault).collect());
+        }
+        for BlindMedium { medium, why } in blind_media {
+            let kept =
+                [Cell::new("erase"), Cell::new(medium), Cell::new("erased bytes stay"), Cell::new(why)];
+            table.push([Cell::new(name), Cell::new(law)].into_iter().chain(kept).collect());
         }
     }
     table
@@ -59,7 +64,12 @@ mod tests {
             trials: (kind == BlindKind::Chance).then_some(4096),
             unseen: (kind == BlindKind::Chance).then_some(15),
         };
-        let scheme = |name: &str, blind| SchemeReport { name: name.into(), law: "each".into(), blind };
+        let scheme = |name: &str, blind| SchemeReport {
+            name: name.into(),
+            law: "each".into(),
+            blind,
+            blind_media: Vec::new(),
+        };
         let spots = vec![
             spot("drop", "", BlindKind::Blind),
             spot("flip", "length", BlindKind::Alters),
@@ -67,6 +77,8 @@ mod tests {
         ];
         let mut report = sample::report();
         report.schemes = vec![scheme("storage", Vec::new()), scheme("tunnel/compat", spots)];
+        let kept = BlindMedium { medium: "flash".into(), why: "the drive writes to other cells".into() };
+        report.schemes[1].blind_media.push(kept);
         let mut section = Section { host: sample::host(), verify: Some(report), bench: None };
         let table = blocks(&section).remove(0).table;
         let rows: Vec<Vec<_>> =
@@ -76,6 +88,7 @@ mod tests {
             ["tunnel/compat", "each", "drop", "the whole piece", "passes undetected"],
             ["tunnel/compat", "each", "flip", "length", "returns a message that was never protected"],
             ["tunnel/compat", "each", "flip", "crc", "passes by chance"],
+            ["tunnel/compat", "each", "erase", "flash", "erased bytes stay"],
         ];
         assert_eq!(rows, expected);
         assert_eq!(table.rows[3][4].detail, "15 of 4,096 trials");

@@ -134,7 +134,7 @@ mod tests {
         });
     }
 
-    /// Two resolvers and a purge: once the purge has returned, no use of the key begins.
+    /// A user and an eviction: once the eviction has returned, no use of the key begins.
     #[test]
     fn model_no_use_of_a_key_begins_after_its_eviction() {
         model(|| {

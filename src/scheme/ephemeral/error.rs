@@ -20,8 +20,8 @@ pub enum Error {
     BlobRefused,
     /// The wrapped key does not open.
     #[error(
-        "the wrapped key does not open: it was wrapped under another master key or for another round, or it \
-         is damaged; give the master key of this store"
+        "the wrapped key does not open: it was wrapped under another master key, for another round or under \
+         another mask, or it is damaged; give the master key and the masks of this store"
     )]
     Unwrap,
     /// The stored form of a wrapped key is malformed.
@@ -61,6 +61,18 @@ pub enum Error {
     /// The round has a key already.
     #[error("round {0} has a key already, which is never replaced: purge it first")]
     KeyExists(RoundId),
+    /// There are masks, and no file of the records under them.
+    #[error(
+        "{} does not exist, but there are masks for {masks} rounds: name the file of these rounds or mount \
+         its medium; if it is lost, erase the masks first",
+        path.display()
+    )]
+    MasksWithoutRecords {
+        /// The file.
+        path: PathBuf,
+        /// The number of masks.
+        masks: usize,
+    },
     /// The file of slots holds other bytes than were written.
     #[error("{}, slot {slot}: {why}: the file is damaged; abort the rounds in it", path.display())]
     DamagedSlot {

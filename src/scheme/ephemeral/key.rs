@@ -1,9 +1,9 @@
 //! The two kinds of keys, as two types (spec §1, §2, §7).
 //!
-//! A [`MasterKey`] wraps and unwraps 32-byte keys and does nothing else; a [`RoundKey`] seals and opens
-//! blobs and does nothing else. Neither converts to the other, and the bytes of a round's key never leave
-//! this file: [`MasterKey::create`] returns the key ready for use, with its record. So no code can pass the
-//! master key where a round's key belongs. Not here: storage, and the life of a round.
+//! A [`MasterKey`] wraps and unwraps 32-byte keys and does nothing else; a [`RoundKey`] seals and opens blobs
+//! and does nothing else. Neither converts to the other, so a value of one type cannot take the other's
+//! place. The bytes of a round's key never leave this file: [`MasterKey::create`] returns the key ready for
+//! use, with its record. Not here: storage, and the life of a round.
 
 use std::fmt;
 
@@ -29,7 +29,14 @@ const SALT: &[u8; 32] = b">>ENCLAVE_SYSTEMS_SALT_2025_V1<<";
 
 /// A node's long-term key, which wraps the keys of rounds.
 ///
-/// It does not seal:
+/// It does not seal, as a round's key does:
+///
+/// ```
+/// # use sealmark::scheme::ephemeral::{Context, Form, RoundKey};
+/// fn seals(key: &RoundKey, form: Form, context: &Context) {
+///     let _ = key.seal(form, context, &mut Vec::new());
+/// }
+/// ```
 ///
 /// ```compile_fail,E0599
 /// # use sealmark::scheme::ephemeral::{Context, Form, MasterKey};
@@ -38,11 +45,21 @@ const SALT: &[u8; 32] = b">>ENCLAVE_SYSTEMS_SALT_2025_V1<<";
 /// }
 /// ```
 ///
-/// and it is not accepted in place of a round's key:
+/// and neither is accepted in place of the other:
+///
+/// ```
+/// # use sealmark::scheme::ephemeral::{MasterKey, RoundKey};
+/// # fn seals(_: &RoundKey) {}
+/// # fn wraps(_: &MasterKey) {}
+/// fn each_in_its_place(master: &MasterKey, key: &RoundKey) {
+///     wraps(master);
+///     seals(key);
+/// }
+/// ```
 ///
 /// ```compile_fail,E0308
 /// # use sealmark::scheme::ephemeral::{MasterKey, RoundKey};
-/// fn seals(_: &RoundKey) {}
+/// # fn seals(_: &RoundKey) {}
 /// fn misuse(master: &MasterKey) {
 ///     seals(master);
 /// }
@@ -95,15 +112,16 @@ impl MasterKey {
             let mut key = SecretKey::random()?;
             let round_key = RoundKey::with_engine(self.engine, &key[..])?;
             toggle(&mut key, mask);
-            Ok((Record(self.key.wrap(&form.record_aad(round), &key)?), round_key))
+            let aad = form.record_aad(round, mask.map(|mask| &**mask));
+            Ok((Record::new(&self.key.wrap(&aad, &key)?), round_key))
         })
     }
 
-    /// The key in a round's record, which was created with this mask. Another mask gives another key,
-    /// unnoticed: no blob opens under it.
+    /// The key in a round's record, which was created with this mask.
     ///
     /// # Errors
-    /// [`Error::Unwrap`]; [`Error::Aead`] if the engine cannot create the key.
+    /// [`Error::Unwrap`], also with another mask, or with one too many or too few; [`Error::Aead`] if the
+    /// engine cannot create the key.
     pub fn unwrap(
         &self,
         form: Form,
@@ -112,10 +130,26 @@ impl MasterKey {
         mask: Option<&SecretKey>,
     ) -> Result<RoundKey, Error> {
         stack::wiped::<WIPED, _>(|| {
-            let mut key = self.key.unwrap(&form.record_aad(round), &record.0)?;
+            let aad = form.record_aad(round, mask.map(|mask| &**mask));
+            let mut key = self.key.unwrap(&aad, &record.0[..])?;
             toggle(&mut key, mask);
             RoundKey::with_engine(self.engine, &key[..])
         })
+    }
+
+    /// The key in a record as an attacker with this master key gets it: without a check of the tag, and
+    /// without the mask if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Aead`] if the engine refuses.
+    #[doc(hidden)]
+    pub fn unwrap_unchecked(&self, record: &Record) -> Result<RoundKey, Error> {
+        let (nonce, body) = record.0.split_first_chunk().expect("a record begins with its nonce");
+        let zeros = self.key.wrap_with(nonce, b"", &[0; KEY_LEN])?;
+        let mut key = SecretKey::default();
+        let pairs = body.iter().zip(&zeros[NONCE_LEN..]);
+        key.iter_mut().zip(pairs).for_each(|(byte, (sealed, stream))| *byte = sealed ^ stream);
+        RoundKey::with_engine(self.engine, &key[..])
     }
 
     /// Wraps given bytes under a given nonce, for published vectors.
@@ -124,7 +158,7 @@ impl MasterKey {
     /// [`Error::Aead`] if the engine refuses.
     #[doc(hidden)]
     pub fn wrap_with(&self, nonce: &Nonce, key: &[u8; KEY_LEN]) -> Result<Record, Error> {
-        Ok(Record(self.key.wrap_with(nonce, b"", key)?))
+        Ok(Record::new(&self.key.wrap_with(nonce, b"", key)?))
     }
 }
 
@@ -159,7 +193,7 @@ pub fn derive(password: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, Error> {
 ///
 /// ```compile_fail,E0308
 /// # use sealmark::scheme::ephemeral::{MasterKey, RoundKey};
-/// fn wraps(_: &MasterKey) {}
+/// # fn wraps(_: &MasterKey) {}
 /// fn misuse(key: &RoundKey) {
 ///     wraps(key);
 /// }
@@ -167,10 +201,12 @@ pub fn derive(password: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, Error> {
 pub struct RoundKey(Box<dyn Aead>);
 
 impl RoundKey {
-    /// The key with these bytes, on this engine.
+    /// The key with these bytes, on this engine. For published vectors and for attackers in tests: a node's
+    /// keys come from [`MasterKey::create`] and [`MasterKey::unwrap`].
     ///
     /// # Errors
     /// [`Error::KeyLength`]; [`Error::Aead`] if the engine cannot create the key.
+    #[doc(hidden)]
     pub fn with_engine(engine: &dyn Engine, bytes: &[u8]) -> Result<Self, Error> {
         let bytes: &[u8; KEY_LEN] = bytes.try_into().map_err(|_| Error::KeyLength(bytes.len()))?;
         Ok(Self(engine.key(Alg::Aes256Gcm, bytes)?))
@@ -346,11 +382,14 @@ mod tests {
         let masks = [(); 2].map(|()| SecretKey::random().unwrap());
         let (record, key) = master(1).create(Form::Compatible, &round(1), Some(&masks[0])).unwrap();
         let blob = key.seal(Form::Compatible, &context(1), &mut b"share".to_vec()).unwrap();
-        let opens = |mask| {
-            let key = master(1).unwrap(Form::Compatible, &round(1), &record, mask).unwrap();
-            key.open_compatible(&blob).is_ok()
-        };
-        assert_eq!([Some(&masks[0]), Some(&masks[1]), None].map(opens), [true, false, false]);
+        let unwrap = |mask| master(1).unwrap(Form::Compatible, &round(1), &record, mask);
+        assert_eq!(unwrap(Some(&masks[0])).unwrap().open_compatible(&blob).unwrap()[..], *b"share");
+        for mask in [Some(&masks[1]), None] {
+            assert!(matches!(unwrap(mask), Err(Error::Unwrap)));
+        }
+        let (bare, _) = master(1).create(Form::Compatible, &round(1), None).unwrap();
+        let refused = master(1).unwrap(Form::Compatible, &round(1), &bare, Some(&masks[0]));
+        assert!(matches!(refused, Err(Error::Unwrap)));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Ephemeral keys: each round of a computation has its own key, which is gone once the round is over.
 //!
 //! The promise: a blob of a round opens only under that round's key; the key is durable before its first use;
-//! and after a completed purge nobody opens the round's blobs, not even with the master key and every byte of
-//! the medium. Blobs, master keys and wrapped keys follow gnosisguild/enclave (branch `keys/fw-sec` at
-//! ce0f742e6), byte for byte. This implementation belongs to a test harness, and nobody has audited it.
+//! and after a completed purge, on a medium that erases overwritten bytes, nobody opens the round's blobs,
+//! not even with the master key and every byte of the medium. Blobs, master keys and wrapped keys follow
+//! gnosisguild/enclave (branch `keys/fw-sec` at ce0f742e6), byte for byte. This implementation belongs to a
+//! test harness, and nobody has audited it.
 //!
 //! [`MasterKey`] wraps keys and [`RoundKey`] seals blobs; they are two types, and neither converts to the
 //! other. [`password`] is the file that the master key comes from, [`Record`] a wrapped key. [`slots`]
@@ -28,7 +29,8 @@
 //!
 //! # Rules for the caller
 //!
-//! - Register the rounds' keys before anything that uses them: [`Router::handle`] requests the key first.
+//! - Register the rounds' keys before anything that uses them: [`Router::handle_with`] requests the key
+//!   first, then forwards the event to the round's actors, then purges.
 //! - Save [`Router::completed`] with the rest of the checkpoint, and pass it to [`Router::new`]: a round
 //!   that the checkpoint forgets can be requested again, under another key, until its deadline.
 //! - Call [`Router::tick`] at least once a minute.

@@ -52,11 +52,20 @@ pub fn read(path: &Path) -> Result<Password, Error> {
     Ok(Password { bytes, was_looser })
 }
 
-/// Writes a new password file of mode 0400, with the folders that it needs, and syncs it.
+/// Writes a new password file of mode 0400, with the folders that it needs, and syncs it. After an error the
+/// file is removed if the disk permits it.
 ///
 /// # Errors
 /// [`Error::PasswordFile`] for an empty password, or if the file exists; [`Error::Disk`].
 pub fn set(path: &Path, password: &[u8]) -> Result<(), Error> {
+    set_with(path, password, File::write_all)
+}
+
+fn set_with(
+    path: &Path,
+    password: &[u8],
+    write: impl FnOnce(&mut File, &[u8]) -> io::Result<()>,
+) -> Result<(), Error> {
     if password.is_empty() {
         return Err(rule(path, "the password is empty: give at least one byte"));
     }
@@ -70,10 +79,20 @@ pub fn set(path: &Path, password: &[u8]) -> Result<(), Error> {
         io::ErrorKind::AlreadyExists => rule(path, "it exists and is never overwritten: delete it first"),
         _ => io_error("creating", path)(reason),
     })?;
-    file.write_all(password).map_err(io_error("writing", path))?;
-    set_mode(path, 0o400).map_err(io_error("setting the mode of", path))?;
-    file.sync_all().map_err(io_error("syncing", path))?;
-    disk::Disk::sync_dir(&disk::Os, folder).map_err(io_error("syncing the folder", folder))
+    let written = write(&mut file, password)
+        .map_err(io_error("writing", path))
+        .and_then(|()| set_mode(path, 0o400).map_err(io_error("setting the mode of", path)))
+        .and_then(|()| file.sync_all().map_err(io_error("syncing", path)))
+        .and_then(|()| {
+            disk::Disk::sync_dir(&disk::Os, folder).map_err(io_error("syncing the folder", folder))
+        });
+    drop(file);
+    if written.is_err() {
+        // A file that was cut short would pass for a password. The write has failed already; the result of
+        // this clean-up changes nothing for the caller.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Removes the password file. Its bytes may stay on the medium.
@@ -148,6 +167,21 @@ mod tests {
         assert!(refused.to_string().contains("the password is empty"), "{refused}");
         fs::write(&path, b"").unwrap();
         assert_eq!(read(&path).unwrap().bytes[..], [0; 0]);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_no_part_of_the_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let refused = set_with(&path, b"pass word", |file, bytes| {
+            file.write_all(&bytes[..4])?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("writing"), "{refused}");
+        assert!(!path.exists());
+        set(&path, b"pass word").unwrap();
+        assert_eq!(read(&path).unwrap().bytes[..], *b"pass word");
     }
 
     #[test]

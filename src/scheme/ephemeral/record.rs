@@ -4,6 +4,8 @@
 //! The reference deletes a record by writing the single byte 0. Ours erases it ([`slots`](super::slots));
 //! reading that byte still means that there is no key.
 
+use zeroize::Zeroizing;
+
 use super::Error;
 use crate::envelope::wrap::WRAPPED_LEN;
 
@@ -13,15 +15,25 @@ pub const STORED_LEN: usize = 8 + WRAPPED_LEN;
 pub const TOMBSTONE: [u8; 1] = [0];
 
 /// A round's key, wrapped under the master key: nonce, ciphertext, tag.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Record(pub [u8; WRAPPED_LEN]);
+///
+/// Wiped when dropped: with the master key, which stays in memory, a record that outlives its purge there
+/// would be as good as the key. It stays in one place on the heap, so moving it leaves no copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record(pub Box<Zeroizing<[u8; WRAPPED_LEN]>>);
 
 impl Record {
-    /// The stored form.
-    pub fn to_stored(&self) -> [u8; STORED_LEN] {
-        let mut stored = [0; STORED_LEN];
+    /// The record with these bytes.
+    pub fn new(bytes: &[u8; WRAPPED_LEN]) -> Self {
+        let mut record = Self(Box::new(Zeroizing::new([0; WRAPPED_LEN])));
+        record.0.copy_from_slice(bytes);
+        record
+    }
+
+    /// The stored form; wiped when dropped.
+    pub fn to_stored(&self) -> Zeroizing<[u8; STORED_LEN]> {
+        let mut stored = Zeroizing::new([0; STORED_LEN]);
         stored[..8].copy_from_slice(&(WRAPPED_LEN as u64).to_le_bytes());
-        stored[8..].copy_from_slice(&self.0);
+        stored[8..].copy_from_slice(&self.0[..]);
         stored
     }
 
@@ -40,7 +52,7 @@ impl Record {
             return Err(Error::Record("its length is not 60"));
         }
         let wrapped = wrapped.try_into().map_err(|_| Error::Record("its key is not 60 bytes long"))?;
-        Ok(Some(Self(wrapped)))
+        Ok(Some(Self::new(wrapped)))
     }
 }
 
@@ -50,10 +62,10 @@ mod tests {
 
     #[test]
     fn a_record_is_stored_with_its_length_and_nothing_else_is_read() {
-        let record = Record([7; WRAPPED_LEN]);
+        let record = Record::new(&[7; WRAPPED_LEN]);
         let stored = record.to_stored();
         assert_eq!(stored[..8], [60, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(Record::from_stored(&stored).unwrap(), Some(record));
+        assert_eq!(Record::from_stored(&stored[..]).unwrap(), Some(record));
         assert_eq!(Record::from_stored(&[0]).unwrap(), None);
         for (stored, reason) in [
             (&[][..], "not 68 bytes"),

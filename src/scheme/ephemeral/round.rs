@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::envelope::wrap::KEY_LEN;
+use crate::primitive::sha256;
+
 /// The largest id, 2^256 - 1.
 const MAX_ID: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
 /// The most bytes in a printed id: 20 digits, a colon, 78 digits.
@@ -141,12 +144,19 @@ impl Form {
         }
     }
 
-    /// The AAD of a round's wrapped key.
-    pub(super) fn record_aad(self, round: &RoundId) -> Vec<u8> {
-        match self {
+    /// The AAD of a round's wrapped key. A key under a mask also binds the digest of the mask: opened with
+    /// another mask or with none, it would be another key, under which somebody might seal. The digest of 32
+    /// random bytes says nothing about them.
+    pub(super) fn record_aad(self, round: &RoundId, mask: Option<&[u8; KEY_LEN]>) -> Vec<u8> {
+        let mut aad = match self {
             Self::Compatible => Vec::new(),
             Self::Bound => [b"sealmark round key 1".as_slice(), round.to_string().as_bytes()].concat(),
+        };
+        if let Some(mask) = mask {
+            aad.extend(b" under mask ");
+            aad.extend(sha256::digest(mask));
         }
+        aad
     }
 }
 
@@ -196,8 +206,10 @@ mod tests {
                     seen.insert(Context { round: round.clone(), role, purpose }.aad());
                 }
             }
-            assert!(seen.insert(Form::Bound.record_aad(&round)));
-            contexts += 1;
+            for mask in [None, Some(&[1; KEY_LEN]), Some(&[2; KEY_LEN])] {
+                assert!(seen.insert(Form::Bound.record_aad(&round, mask)));
+                contexts += 1;
+            }
         }
         assert_eq!(seen.len(), contexts);
     }

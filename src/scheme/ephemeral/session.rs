@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::slots::KEPT;
 use super::{Context, Form, MasterKey, Purpose, Role, RoundId, RoundKey};
 use crate::aead::{Alg, NONCE_LEN, TAG_LEN};
 use crate::engine::{Engine, Shape};
@@ -55,6 +56,10 @@ impl Scheme for Ephemeral {
                 Judgement::Blind("an older blob of the same place, from the same round, is authentic")
             }
         }
+    }
+
+    fn blind_media(&self) -> &'static [(&'static str, &'static str)] {
+        &KEPT
     }
 
     fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, scheme::Error> {

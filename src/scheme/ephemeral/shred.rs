@@ -34,7 +34,10 @@ pub trait Shred: Send + Sync + fmt::Debug {
     fn erase(&self, round: &RoundId) -> Result<(), Error>;
 
     /// The rounds that have a mask.
-    fn rounds(&self) -> Vec<RoundId>;
+    ///
+    /// # Errors
+    /// The place's own.
+    fn rounds(&self) -> Result<Vec<RoundId>, Error>;
 }
 
 /// Masks in a file of slots, in a folder of the user's choice on a medium that overwrites in place.
@@ -59,18 +62,16 @@ impl Shred for ShredFile {
     fn create(&self, round: &RoundId) -> Result<SecretKey, Error> {
         let mask = SecretKey::random()?;
         // The slot is made for a wrapped key; a mask takes its first bytes.
-        let mut record = Record([0; WRAPPED_LEN]);
+        let mut record = Record::new(&[0; WRAPPED_LEN]);
         record.0[..KEY_LEN].copy_from_slice(&mask[..]);
-        let created = self.0.create(&Entry { round: round.clone(), record, deadline: u64::MAX });
-        zeroize::Zeroize::zeroize(&mut record.0);
-        created.map(|()| mask)
+        self.0.create(&Entry { round: round.clone(), record, deadline: u64::MAX })?;
+        Ok(mask)
     }
 
     fn read(&self, round: &RoundId) -> Result<Option<SecretKey>, Error> {
-        let Some(mut entry) = self.0.read(round)? else { return Ok(None) };
+        let Some(entry) = self.0.read(round)? else { return Ok(None) };
         let mut mask = SecretKey::default();
         mask.copy_from_slice(&entry.record.0[..KEY_LEN]);
-        zeroize::Zeroize::zeroize(&mut entry.record.0);
         Ok(Some(mask))
     }
 
@@ -78,8 +79,8 @@ impl Shred for ShredFile {
         self.0.purge(round).map(drop)
     }
 
-    fn rounds(&self) -> Vec<RoundId> {
-        self.0.rounds()
+    fn rounds(&self) -> Result<Vec<RoundId>, Error> {
+        Ok(self.0.rounds())
     }
 }
 
@@ -104,6 +105,6 @@ mod tests {
         masks.erase(&round(1)).unwrap();
         masks.erase(&round(1)).unwrap();
         assert!(masks.read(&round(1)).unwrap().is_none() && !disk.still_holds(&mask[..]));
-        assert_eq!(masks.rounds(), [round(2)]);
+        assert_eq!(masks.rounds().unwrap(), [round(2)]);
     }
 }

@@ -125,6 +125,18 @@ pub struct SchemeReport {
     /// The faults that it admits not to detect; every case of its set checks this claim in both directions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind: Vec<BlindSpot>,
+    /// The media that keep what it erases, by its own account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind_media: Vec<BlindMedium>,
+}
+
+/// A medium that keeps the bytes that a scheme erases: there the scheme cannot make anything unreadable.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BlindMedium {
+    /// The medium.
+    pub medium: String,
+    /// Why the bytes stay.
+    pub why: String,
 }
 
 /// A fault that a scheme does not detect.
@@ -167,7 +179,9 @@ pub enum BlindKind {
 pub fn report(scheme: &dyn Scheme, seed: u64) -> Result<SchemeReport, String> {
     caught(|| blind_spots(scheme, seed)).and_then(|spots| spots).map(|blind| {
         let (name, law) = (scheme.name().into(), scheme.law().name().into());
-        SchemeReport { name, law, blind }
+        let medium = |&(medium, why): &(&str, &str)| BlindMedium { medium: medium.into(), why: why.into() };
+        let blind_media = scheme.blind_media().iter().map(medium).collect();
+        SchemeReport { name, law, blind, blind_media }
     })
 }
 

@@ -232,6 +232,10 @@ fn the_list_of_blind_spots_is_the_schemes_judgement_as_data() {
     assert!(
         listed.blind.iter().filter(|spot| spot.kind != BlindKind::Chance).all(|spot| spot.trials.is_none())
     );
+    assert!(listed.blind_media.is_empty(), "it erases nothing");
+    let ephemeral = report(crate::scheme::find("ephemeral/bound").unwrap(), 1).unwrap();
+    let media: Vec<_> = ephemeral.blind_media.iter().map(|of| of.medium.split(' ').next().unwrap()).collect();
+    assert_eq!(media, ["copy-on-write", "log-structured", "journals", "flash"]);
     let json = serde_json::to_string(&listed).unwrap();
     assert_eq!(serde_json::from_str::<SchemeReport>(&json).unwrap(), listed);
 }

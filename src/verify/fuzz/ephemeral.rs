@@ -116,7 +116,7 @@ pub fn lifecycle(data: &[u8]) {
                     assert!(model.key.is_none() && !model.gone, "a second key");
                     model.key = Some(now + LIFETIME);
                 }
-                Ok(Requested::Unchanged) => assert!(model.key.is_some(), "a key from nowhere"),
+                Ok(Requested::Unchanged) => assert!(usable, "a key from nowhere, or past its deadline"),
                 Err(Error::AlreadyCompleted(_)) => assert!(model.gone, "the round is not over"),
                 Err(Error::NoRoundKey(_)) => assert!(model.key.is_some() && !usable, "the key is refused"),
                 Err(other) => panic!("{other}"),
@@ -202,7 +202,7 @@ fn attack(disk: &Recorder, models: &[Model; ROUNDS]) {
     let (id, prefix) = (RoundId::new(1, "0").expect("0 is an id"), 60_u64.to_le_bytes());
     for remnant in disk.remanence() {
         for bytes in remnant.bytes.windows(68).filter(|bytes| bytes[..8] == prefix) {
-            let record = Record(bytes[8..].try_into().expect("60 of 68 bytes"));
+            let record = Record::new(bytes[8..].try_into().expect("60 of 68 bytes"));
             let Ok(key) = master.unwrap(Form::Compatible, &id, &record, None) else { continue };
             let dead = models.iter().flat_map(|model| &model.dead);
             assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
         let rounds = rounds.unwrap().0;
         rounds.request(&RoundId::new(1, "1").unwrap()).unwrap();
         let mut file = crate::disk::Disk::read(&disk, Path::new(FILE)).unwrap();
-        for data in [&sealed[..], &[0], b"1:1", b"", &Record([7; 60]).to_stored(), &file] {
+        for data in [&sealed[..], &[0], b"1:1", b"", &Record::new(&[7; 60]).to_stored()[..], &file] {
             blob(data);
         }
         for at in (256..520).step_by(3) {

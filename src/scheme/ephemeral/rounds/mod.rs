@@ -17,7 +17,7 @@ use super::shred::Shred;
 use super::slots::{Entry, Recovery, Slots};
 use super::timeout::Clock;
 use super::{Context, Error, Form, MasterKey, RoundId, RoundKey};
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 
 /// How to start.
 #[derive(Debug)]
@@ -94,37 +94,47 @@ impl Rounds {
     /// Starts: finishes every purge that was begun, and erases masks without a key. No key is read yet.
     ///
     /// # Errors
-    /// Those of [`Slots::open`], and of the place of the masks.
+    /// [`Error::MasksWithoutRecords`]; those of [`Slots::open`], and of the place of the masks.
     pub fn start(disk: &dyn Disk, master: MasterKey, options: Options) -> Result<(Self, Recovery), Error> {
-        let (slots, recovery) = Slots::open(disk, &options.path)?;
+        let path = &options.path;
+        let masks = options.shred.as_ref().map_or(Ok(0), |shred| shred.rounds().map(|all| all.len()))?;
+        let failed = |reason| disk::Error::Io { doing: "looking for", path: path.clone(), reason };
+        if masks > 0 && !disk.exists(path).map_err(failed)? {
+            // A new file would make every mask a stray one.
+            return Err(Error::MasksWithoutRecords { path: path.clone(), masks });
+        }
+        let (slots, recovery) = Slots::open(disk, path)?;
         let (cache, aborted) = (KeyCache::default(), Mutex::default());
         let started = Self { master, options, slots, cache, aborted };
-        for round in started.stray_masks() {
+        for round in started.stray_masks()? {
             started.options.shred.as_ref().map_or(Ok(()), |shred| shred.erase(&round))?;
         }
         Ok((started, recovery))
     }
 
     /// The rounds that have a mask and no record.
-    fn stray_masks(&self) -> Vec<RoundId> {
-        let (known, masked) = (self.slots.rounds(), self.options.shred.as_ref().map(|shred| shred.rounds()));
-        let stray = |round: &RoundId| known.binary_search(round).is_err();
-        masked.into_iter().flatten().filter(stray).collect()
+    fn stray_masks(&self) -> Result<Vec<RoundId>, Error> {
+        let masked = self.options.shred.as_ref().map_or(Ok(Vec::new()), |shred| shred.rounds())?;
+        let known = self.slots.rounds();
+        Ok(masked.into_iter().filter(|round| known.binary_search(round).is_err()).collect())
     }
 
     /// Gives the round a key, durably. A round that has one keeps it.
     ///
     /// # Errors
-    /// [`Error::AlreadyCompleted`] if it was purged; [`Error::RoundAborted`] if the key cannot be created:
-    /// then, and until the next start, the round gets no key. If it has a key that cannot be read, those of
-    /// [`Self::begin_resolve`]; nothing has changed then.
+    /// [`Error::AlreadyCompleted`] if it was purged; [`Error::NoRoundKey`] past its deadline;
+    /// [`Error::RoundAborted`] if the key cannot be created: then, and until the next start, the round gets
+    /// no key. If it has a key that cannot be read, those of [`Self::begin_resolve`]; nothing has changed
+    /// then.
     pub fn request(&self, round: &RoundId) -> Result<Requested, Error> {
         let mut aborted = self.aborted.lock().expect("no thread panics with this lock");
         if let Some(reason) = aborted.get(round) {
             return Err(Error::RoundAborted { round: round.clone(), reason: reason.clone() });
         }
-        match self.cache.look(round) {
-            Ok(()) => return Ok(Requested::Unchanged),
+        let now = self.options.clock.now();
+        match self.cache.with(round, |held| now < held.deadline) {
+            Ok(true) => return Ok(Requested::Unchanged),
+            Ok(false) => return Err(Error::NoRoundKey(round.clone())),
             Err(Absent::Gone) => return Err(Error::AlreadyCompleted(round.clone())),
             Err(Absent::Unknown) => {}
         }
@@ -273,13 +283,13 @@ impl Rounds {
     }
 
     /// Purges every round that is past its deadline, and repeats the purges that failed. Returns each round
-    /// with its result.
+    /// with its result. If the place of the masks cannot be read, its masks are left for the next call.
     pub fn purge_expired(&self) -> Vec<(RoundId, Result<(), Error>)> {
         let due = {
             // A creation stores the mask before the record; until it ends, the mask has none.
             let _creations = self.aborted.lock().expect("no thread panics with this lock");
             let mut due: BTreeSet<_> = self.slots.due(self.options.clock.now()).into_iter().collect();
-            due.extend(self.stray_masks());
+            due.extend(self.stray_masks().unwrap_or_default());
             due
         };
         let purge = |round: RoundId| {

@@ -138,6 +138,7 @@ fn past_its_deadline_a_key_is_refused_at_once_and_then_purged() {
     assert_eq!(rounds.purge_expired().len(), 0);
     clock.0.store(100, Ordering::Relaxed);
     assert_eq!(open(&rounds, 1, &blob), "NoRoundKey");
+    assert!(matches!(rounds.request(&round(1)), Err(Error::NoRoundKey(of)) if of == round(1)));
     drop(rounds);
     let rounds = start();
     assert_eq!(open(&rounds, 1, &blob), "NoRoundKey", "the deadline outlives a restart");
@@ -161,6 +162,20 @@ fn a_failed_purge_is_reported_and_the_key_is_refused_all_the_same() {
         assert_eq!((open(&rounds, 1, &blob), rounds.rounds()), ("NoRoundKey", vec![round(1)]));
     }
     assert!(matches!(rounds.purge(&round(1)), Err(Error::Unsynced { .. })), "after a failed sync");
+}
+
+#[test]
+fn a_purge_that_a_failed_sync_prevents_is_repeated_and_a_round_without_a_record_needs_none() {
+    let disk = Recorder::with_dir("/keys");
+    let rounds = start(&disk);
+    rounds.request(&round(1)).unwrap();
+    // The sync after the body of the second round's record.
+    disk.plan(disk.steps().len() + 1, Fault::Io);
+    assert!(matches!(rounds.request(&round(2)), Err(Error::RoundAborted { .. })));
+    rounds.purge(&round(2)).unwrap();
+    assert!(matches!(rounds.purge(&round(1)), Err(Error::Unsynced { .. })));
+    let repeated = rounds.purge_expired();
+    assert!(matches!(&repeated[..], [(of, Err(Error::Unsynced { .. }))] if *of == round(1)), "{repeated:?}");
 }
 
 #[test]
@@ -201,9 +216,8 @@ fn a_mask_makes_a_purge_final_on_a_medium_that_keeps_the_records() {
         let mut opened = false;
         for remnant in disk.remanence().iter().chain(&usb.remanence()) {
             for bytes in remnant.bytes.windows(60) {
-                let record = crate::scheme::ephemeral::Record(bytes.try_into().unwrap());
-                let key = master(1).unwrap(Form::Compatible, &round(1), &record, None);
-                opened |= key.is_ok_and(|key| key.open_compatible(&blob).is_ok());
+                let record = crate::scheme::ephemeral::Record::new(bytes.try_into().unwrap());
+                opened |= master(1).unwrap_unchecked(&record).unwrap().open_compatible(&blob).is_ok();
             }
         }
         assert_eq!(opened, !masked);
@@ -232,8 +246,17 @@ fn a_start_erases_masks_whose_round_has_no_key() {
     let usb = Recorder::with_dir("/usb");
     let masks = ShredFile::open(&usb, Path::new("/usb")).unwrap();
     let mask = masks.create(&round(1)).unwrap();
-    let options = Options { shred: Some(Box::new(masks)), ..Options::new(Path::new(FILE)) };
-    let rounds = Rounds::start(&Recorder::with_dir("/keys"), master(1), options).unwrap().0;
+    drop(masks);
+    let disk = Recorder::with_dir("/keys");
+    let start_masked = || {
+        let shred = Some(Box::new(ShredFile::open(&usb, Path::new("/usb")).unwrap()) as Box<dyn Shred>);
+        Rounds::start(&disk, master(1), Options { shred, ..Options::new(Path::new(FILE)) })
+    };
+    let refused = start_masked().map(drop).unwrap_err();
+    assert!(matches!(&refused, Error::MasksWithoutRecords { masks: 1, .. }), "{refused}");
+    assert!(usb.still_holds(&mask[..]) && !disk.exists(Path::new(FILE)).unwrap());
+    drop(start(&disk));
+    let rounds = start_masked().unwrap().0;
     assert!(!usb.still_holds(&mask[..]));
     assert_eq!(rounds.rounds(), []);
 }

@@ -1,7 +1,8 @@
 //! Events in, keys created and purged, events out (spec §3-§5).
 //!
-//! An event goes through the [routing table](super::routing). The key is handled first, before anything
-//! that could use it; then follow the table's consequences. [`Router::handle`] returns the events to
+//! An event goes through the [routing table](super::routing). The key is created first, before anything that
+//! could use it; then the event is forwarded to the round's actors; then follow the table's consequences, as
+//! the purge of the key. [`Router::handle_with`] returns the events to
 //! publish, which come back through it like any other: a completion is published first and tears the round
 //! down when it comes back. The completed rounds are the caller's checkpoint. Not here: the actors of a
 //! round.
@@ -68,19 +69,33 @@ impl Router {
         &self.completed
     }
 
+    /// Handles an event of a round without actors: [`Self::handle_with`] that forwards it to nobody.
+    ///
+    /// # Errors
+    /// Those of [`Self::handle_with`].
+    pub fn handle(&mut self, event: &Event) -> Result<Handled, Error> {
+        self.handle_with(event, &mut |_| ())
+    }
+
     /// Handles an event. If a round's key cannot be created, the events to publish say so with the round's id
-    /// and complete the round.
+    /// and complete the round. `forward` receives an event that is processed or broadcast, for the actors:
+    /// after the round's key exists, and before it is purged.
     ///
     /// # Errors
     /// [`Error::AlreadyCompleted`]; those of [`Rounds::request`] and [`Rounds::purge`], after which the event
-    /// can be repeated.
-    pub fn handle(&mut self, event: &Event) -> Result<Handled, Error> {
+    /// can be repeated; after one of the latter it was forwarded.
+    pub fn handle_with(&mut self, event: &Event, forward: &mut dyn FnMut(&Event)) -> Result<Handled, Error> {
         let completed = event.round().is_some_and(|round| self.completed.contains(round));
         let decision = decide(event, completed);
         let (Decision::Process(after), Some(round)) = (decision, event.round()) else {
             return match (decision, event.round()) {
                 (Decision::AlreadyCompleted, Some(round)) => Err(Error::AlreadyCompleted(round.clone())),
-                _ => Ok(Handled { decision, publish: Vec::new() }),
+                _ => {
+                    if decision == Decision::Broadcast {
+                        forward(event);
+                    }
+                    Ok(Handled { decision, publish: Vec::new() })
+                }
             };
         };
         let mut publish = Vec::new();
@@ -93,6 +108,7 @@ impl Router {
                 requested => drop(requested?),
             }
         }
+        forward(event);
         match after {
             After::None => {}
             After::PublishComplete => publish.push(Event::RequestComplete(round.clone())),
@@ -106,9 +122,9 @@ impl Router {
     }
 
     /// Begins a collection from these parties, in a window that began at `started`, if that is known. A
-    /// collection from nobody is whole at once.
+    /// collection from nobody is whole at once, and a completed round collects nothing.
     pub fn collect(&mut self, round: &RoundId, phase: Phase, parties: BTreeSet<u64>, started: Option<u64>) {
-        if parties.is_empty() {
+        if parties.is_empty() || self.completed.contains(round) {
             return;
         }
         let now = self.clock.now();

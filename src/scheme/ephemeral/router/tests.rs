@@ -118,6 +118,62 @@ fn a_key_that_cannot_be_created_aborts_the_round_with_its_id_and_completes_it() 
 }
 
 #[test]
+fn whichever_step_of_a_creation_fails_the_round_is_completed_and_has_no_key_after_the_next_start() {
+    let steps = {
+        let mut scene = scene();
+        let before = scene.disk.steps().len();
+        scene.run(Event::Requested(round(1)));
+        scene.disk.steps().len() - before
+    };
+    assert!(steps >= 4, "{steps}");
+    for step in 0..steps {
+        let mut scene = scene();
+        scene.disk.plan(scene.disk.steps().len() + step, Fault::Io);
+        let seen = scene.run(Event::Requested(round(1)));
+        assert!(
+            matches!(&seen[1], Event::RoundAborted { round: of, .. } if *of == round(1)),
+            "{step}: {seen:?}"
+        );
+        assert_eq!(seen[2..], [Event::RequestComplete(round(1))], "{step}");
+        let completed = scene.router.completed().clone();
+        assert!(completed.contains(&round(1)) && !scene.is_active(1), "{step}");
+        for left in scene.disk.after_power_loss() {
+            let options = Options::new(Path::new("/keys/slots"));
+            let rounds = Arc::new(Rounds::start(&left, master(1), options).unwrap().0);
+            let keys = Arc::clone(&rounds);
+            Router::new(keys, Timeouts::default(), Arc::new(Hand::default()), completed.clone()).unwrap();
+            assert_eq!(rounds.rounds(), [], "{step}");
+        }
+    }
+}
+
+#[test]
+fn the_rounds_actors_see_an_event_after_the_key_exists_and_before_it_is_purged() {
+    let mut scene = scene();
+    let rounds = Arc::clone(&scene.rounds);
+    let mut seen = Vec::new();
+    for event in [Event::Requested(round(1)), Event::RequestComplete(round(1))] {
+        let seals = |of: &Event| (of.clone(), rounds.seal(&context(1), &mut b"share".to_vec()).is_ok());
+        scene.router.handle_with(&event, &mut |of| seen.push(seals(of))).unwrap();
+    }
+    let expected = [Event::Requested(round(1)), Event::RequestComplete(round(1))].map(|event| (event, true));
+    assert_eq!(seen, expected);
+    assert!(!scene.is_active(1));
+    let late = scene.router.handle_with(&Event::KeyshareCreated(round(1)), &mut |_| panic!("it is refused"));
+    assert!(matches!(late, Err(Error::AlreadyCompleted(_))));
+}
+
+#[test]
+fn a_completed_round_collects_nothing() {
+    let mut scene = scene();
+    scene.run(Event::Requested(round(1)));
+    scene.run(Event::PlaintextAggregated(round(1)));
+    scene.router.collect(&round(1), Phase::EncryptionKey, BTreeSet::from([1]), Some(0));
+    scene.clock.0.store(9_000, Ordering::Relaxed);
+    assert_eq!(scene.router.tick().publish, []);
+}
+
+#[test]
 fn a_collection_that_runs_out_of_time_names_who_is_missing_before_it_fails_the_round() {
     for (phase, ends) in Phase::ALL.into_iter().zip([720, 4_320, 7_200]) {
         let mut scene = scene();

@@ -15,6 +15,8 @@
 //!
 //! The state is written on its own, in one byte, which no power cut can tear.
 
+use zeroize::Zeroizing;
+
 use super::super::record::STORED_LEN;
 use super::super::round::MAX_ROUND_LEN;
 use super::super::{Record, RoundId};
@@ -66,15 +68,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The slot, with this state.
-    pub(super) fn to_slot(&self, state: u8) -> [u8; SLOT_LEN] {
-        let mut slot = [0; SLOT_LEN];
+    /// The slot, with this state; wiped when dropped.
+    pub(super) fn to_slot(&self, state: u8) -> Zeroizing<[u8; SLOT_LEN]> {
+        let mut slot = Zeroizing::new([0; SLOT_LEN]);
         slot[0] = state;
         slot[DEADLINE..ID_LEN].copy_from_slice(&self.deadline.to_le_bytes());
         let round = self.round.to_string();
         slot[ID_LEN] = u8::try_from(round.len()).expect("a round's id has at most 99 bytes");
         slot[ID..ID + round.len()].copy_from_slice(round.as_bytes());
-        slot[KEY..CHECK].copy_from_slice(&self.record.to_stored());
+        slot[KEY..CHECK].copy_from_slice(&self.record.to_stored()[..]);
         let check = check(&slot);
         slot[CHECK..END].copy_from_slice(&check);
         slot
@@ -92,7 +94,7 @@ impl Entry {
         let mut deadline = [0; 8];
         deadline.copy_from_slice(&slot[DEADLINE..ID_LEN]);
         let entry = Self { round, record, deadline: u64::from_le_bytes(deadline) };
-        if entry.to_slot(slot[0]) == *slot {
+        if *entry.to_slot(slot[0]) == *slot {
             Ok(entry)
         } else {
             Err("it holds other bytes than were written")
@@ -111,14 +113,14 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_as_it_was_written_and_no_altered_byte_passes() {
-        let record = Record([7; 60]);
+        let record = Record::new(&[7; 60]);
         let rounds = ["1:1".to_owned(), format!("{}:{}", u64::MAX, "1".repeat(78))];
         for round in rounds {
-            let entry = Entry { round: round.parse().unwrap(), record, deadline: 99 };
+            let entry = Entry { round: round.parse().unwrap(), record: record.clone(), deadline: 99 };
             let slot = entry.to_slot(ACTIVE);
             assert_eq!(Entry::from_slot(&slot), Ok(entry));
             for at in BODY_AT..SLOT_LEN {
-                let mut altered = slot;
+                let mut altered = *slot;
                 altered[at] ^= 1;
                 assert!(Entry::from_slot(&altered).is_err(), "{at}");
             }

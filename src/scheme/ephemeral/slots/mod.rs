@@ -7,6 +7,9 @@
 //! manner: the body is synced before the state says that it is there, so a torn write is never taken for a
 //! key.
 //!
+//! A record is wiped from this process's memory too, with the stack of the calls that read or wrote it: with
+//! the master key, which stays there, it would be as good as the key.
+//!
 //! The zeros are read back through the system's cache, which shows that the file holds them and not that the
 //! medium does. [`KEPT`] lists media that keep the old bytes all the same.
 
@@ -15,8 +18,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Error, RoundId};
+use zeroize::Zeroizing;
+
+use super::{Error, RoundId, WIPED};
 use crate::disk::{self, Disk, OpenFile};
+use crate::host::stack;
 use layout::{ACTIVE, BODY_AT, BODY_LEN, FREE, PURGING, SLOT_LEN};
 
 mod layout;
@@ -47,7 +53,7 @@ pub const KEPT: [(&str, &str); 4] = [
 /// The bytes of a file with these keys, for measurements.
 #[doc(hidden)]
 pub fn file_of(entries: &[Entry]) -> Vec<u8> {
-    let slots = entries.iter().map(|entry| entry.to_slot(ACTIVE));
+    let slots = entries.iter().map(|entry| *entry.to_slot(ACTIVE));
     [layout::header()].into_iter().chain(slots).flatten().collect()
 }
 
@@ -92,6 +98,10 @@ impl Slots {
     /// [`Error::NotSlots`] for another kind of file; [`Error::DamagedSlot`] if a slot holds other bytes than
     /// were written; [`Error::NotErased`]; [`Error::Disk`], also if another holder has it open.
     pub fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, Recovery), Error> {
+        stack::wiped::<WIPED, _>(|| Self::open_and_recover(disk, path))
+    }
+
+    fn open_and_recover(disk: &dyn Disk, path: &Path) -> Result<(Self, Recovery), Error> {
         let failed = |doing| move |reason| Error::Disk(disk::Error::Io { doing, path: path.into(), reason });
         if !disk.exists(path).map_err(failed("looking for"))? {
             // No key is in it yet, so a rename leaves nothing behind.
@@ -99,7 +109,8 @@ impl Slots {
         }
         let file = disk.open(path).map_err(failed("opening"))?;
         let size = file.size().map_err(failed("measuring"))?;
-        let mut bytes = vec![0; usize::try_from(size).map_err(|_| not_slots(path, "it is too large"))?];
+        let len = usize::try_from(size).map_err(|_| not_slots(path, "it is too large"))?;
+        let mut bytes = Zeroizing::new(vec![0; len]);
         file.read_at(0, &mut bytes).map_err(failed("reading"))?;
         let Some((header, slots)) = bytes.split_first_chunk::<SLOT_LEN>() else {
             return Err(not_slots(path, "it is shorter than a header"));
@@ -120,17 +131,10 @@ impl Slots {
     /// Sorts the slots into active and free ones, and erases what must not be there.
     fn recover(&self, slots: &[[u8; SLOT_LEN]]) -> Result<Recovery, Error> {
         let (mut table, mut recovery) = (self.table(), Recovery::default());
-        // From the last, so that the first is the next one taken.
+        // What must go is erased before anything that is damaged ends the start. From the last slot, so that
+        // the first is the next one taken.
         for (at, slot) in slots.iter().enumerate().rev() {
             match slot[0] {
-                ACTIVE => {
-                    let entry = Entry::from_slot(slot).map_err(|why| self.damaged(at, why))?;
-                    let known = Known { at, deadline: entry.deadline, purging: false };
-                    if table.of.insert(entry.round, known).is_some() {
-                        return Err(self.damaged(at, "its round has another slot too"));
-                    }
-                    continue;
-                }
                 PURGING => {
                     self.erase(&mut table, at)?;
                     recovery.purges_finished += 1;
@@ -140,9 +144,19 @@ impl Slots {
                     recovery.creations_erased += 1;
                 }
                 FREE => {}
-                _ => return Err(self.damaged(at, "its state is unknown")),
+                _ => continue,
             }
             table.free.push(at);
+        }
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| ![FREE, PURGING].contains(&slot[0])) {
+            if slot[0] != ACTIVE {
+                return Err(self.damaged(at, "its state is unknown"));
+            }
+            let entry = Entry::from_slot(slot).map_err(|why| self.damaged(at, why))?;
+            let known = Known { at, deadline: entry.deadline, purging: false };
+            if table.of.insert(entry.round, known).is_some() {
+                return Err(self.damaged(at, "its round has another slot too"));
+            }
         }
         Ok(recovery)
     }
@@ -153,6 +167,10 @@ impl Slots {
     /// # Errors
     /// [`Error::KeyExists`]; [`Error::Unsynced`]; [`Error::Disk`].
     pub fn create(&self, entry: &Entry) -> Result<(), Error> {
+        stack::wiped::<WIPED, _>(|| self.write_new(entry))
+    }
+
+    fn write_new(&self, entry: &Entry) -> Result<(), Error> {
         let mut table = self.usable()?;
         if table.of.contains_key(&entry.round) {
             return Err(Error::KeyExists(entry.round.clone()));
@@ -191,25 +209,34 @@ impl Slots {
     pub fn read(&self, round: &RoundId) -> Result<Option<Entry>, Error> {
         let table = self.table();
         let Some(&Known { at, purging: false, .. }) = table.of.get(round) else { return Ok(None) };
-        let mut slot = [0; SLOT_LEN];
-        self.file.read_at(place(at, 0), &mut slot).map_err(self.failed("reading"))?;
-        let entry = Entry::from_slot(&slot).map_err(|why| self.damaged(at, why))?;
-        if slot[0] != ACTIVE || entry.round != *round {
+        let entry = stack::wiped::<WIPED, _>(|| self.entry_at(at))?;
+        if entry.round != *round {
             return Err(self.damaged(at, "it holds other bytes than were written"));
         }
         Ok(Some(entry))
     }
 
-    /// Erases the round's key, durably, and reads the zeros back. False if it has none.
+    fn entry_at(&self, at: usize) -> Result<Entry, Error> {
+        let mut slot = Zeroizing::new([0; SLOT_LEN]);
+        self.file.read_at(place(at, 0), &mut slot[..]).map_err(self.failed("reading"))?;
+        if slot[0] != ACTIVE {
+            return Err(self.damaged(at, "it holds other bytes than were written"));
+        }
+        Entry::from_slot(&slot).map_err(|why| self.damaged(at, why))
+    }
+
+    /// Erases the round's key, durably, and reads the zeros back. False if it has none; then nothing is
+    /// written, so this succeeds after a failed sync too.
     ///
     /// # Errors
     /// [`Error::Unsynced`]; [`Error::NotErased`]; [`Error::Disk`]. The purge can then be repeated, or the
     /// next start finishes it, if it got as far as the mark.
     pub fn purge(&self, round: &RoundId) -> Result<bool, Error> {
-        let mut table = self.usable()?;
+        let mut table = self.table();
         let Some(known) = table.of.get_mut(round) else { return Ok(false) };
         known.purging = true;
         let at = known.at;
+        self.check_synced(&table)?;
         self.write(at, 0, &[PURGING])?;
         self.sync(&mut table)?;
         self.erase(&mut table, at)?;
@@ -271,10 +298,12 @@ impl Slots {
     /// The table, unless an earlier sync failed.
     fn usable(&self) -> Result<MutexGuard<'_, Table>, Error> {
         let table = self.table();
-        if table.unsynced {
-            return Err(Error::Unsynced { path: self.path.clone() });
-        }
+        self.check_synced(&table)?;
         Ok(table)
+    }
+
+    fn check_synced(&self, table: &Table) -> Result<(), Error> {
+        if table.unsynced { Err(Error::Unsynced { path: self.path.clone() }) } else { Ok(()) }
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(std::io::Error) -> Error + '_ {

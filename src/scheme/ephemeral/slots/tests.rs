@@ -173,6 +173,22 @@ fn a_copy_on_write_medium_keeps_the_wrapped_key_as_declared() {
 }
 
 #[test]
+fn a_damaged_slot_keeps_no_start_from_finishing_a_purge() {
+    let whole = disk();
+    let slots = open(&whole);
+    let entries: Vec<Entry> = (1..=3).map(entry).collect();
+    entries.iter().for_each(|entry| slots.create(entry).unwrap());
+    let mut bytes = whole.read(Path::new(FILE)).unwrap();
+    // The first slot is being purged, and the last one is damaged.
+    bytes[256] = PURGING;
+    bytes[768 + 120] ^= 1;
+    let disk = Recorder::with_files("/keys", [(FILE.into(), bytes)]);
+    let refused = Slots::open(&disk, Path::new(FILE)).map(drop).unwrap_err();
+    assert!(matches!(&refused, Error::DamagedSlot { slot: 2, .. }), "{refused}");
+    assert!(!holds(&disk, &entries[0].record) && holds(&disk, &entries[1].record));
+}
+
+#[test]
 fn another_file_and_a_damaged_slot_are_refused_by_name() {
     let whole = disk();
     open(&whole).create(&entry(1)).unwrap();
@@ -190,7 +206,7 @@ fn another_file_and_a_damaged_slot_are_refused_by_name() {
         (&|bytes| bytes.truncate(700), "cut short"),
         (&|bytes| bytes[256] = b'?', "slot 0: its state is unknown"),
         (&|bytes| bytes[256 + 120] ^= 1, "slot 0: its checksum does not match"),
-        (&|bytes| bytes.copy_within(256..512, 512), "slot 0: its round has another slot too"),
+        (&|bytes| bytes.copy_within(256..512, 512), "slot 1: its round has another slot too"),
     ];
     for (change, reason) in damages {
         let seen = refused(change);

@@ -6,8 +6,10 @@
 //! random. From each the node starts, restores its rounds, plays the rest of the story (half of the time
 //! with a second stop) and is checked: every blob of an active round opens, so its key was durable before
 //! it was used; no blob of a purged round opens, neither by the node nor by an attacker who has the master
-//! key, every byte that the medium still holds, and every blob; and the node starts. Planted defects must
-//! be found. Not here: the process's memory.
+//! key, every byte that the medium still holds, and every blob; and the node starts. After each power loss
+//! the start itself is stopped at every one of its steps. Blobs are compatible or bound, and half of the
+//! stories have masks; then the medium of the keys keeps every record, and only that of the masks erases.
+//! Planted defects must be found. Not here: the process's memory.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,8 +17,12 @@ use rand_chacha::ChaCha8Rng;
 use super::PREFIX;
 use crate::disk::{Fault, Medium, Recorder};
 use crate::engine;
+use crate::scheme::ephemeral::Form;
+use crate::scheme::schemes;
 use crate::verify::{Case, Check, Outcome, Set};
 
+mod attacker;
+mod fixture;
 mod world;
 
 pub use world::Defect;
@@ -28,6 +34,8 @@ pub const SCHEME: &str = "ephemeral";
 const STORIES: u64 = 12;
 /// Operations of a story.
 const OPS: usize = 88;
+/// Operations of a story with masks, where a request and a purge take twice the steps.
+const MASKED_OPS: usize = 56;
 /// Rounds in a story.
 const ROUNDS: usize = 4;
 /// Disk states to try, at most, of those that a power loss may leave at a step.
@@ -35,7 +43,7 @@ const LEFT: usize = 3;
 
 const DIR: &str = "/node";
 /// The folder of the masks.
-const MASKS: &str = "/masks";
+const MASKS: &str = "/node/masks";
 
 /// The set: one case for each story, and one for each kind of medium, with and without masks.
 pub fn set(seed: u64) -> Set {
@@ -85,12 +93,14 @@ impl Check for Purged {
         false
     }
 
-    /// The attacker must open the blobs exactly if every medium keeps what was overwritten: the scheme
-    /// declares so, and a declaration is checked both ways.
+    /// The attacker must open the blobs exactly if every medium keeps what was overwritten and the scheme
+    /// declares that there are such media: a declaration is checked both ways.
     fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
         let &Self(keys, masks) = self;
-        let blind = [Some(keys), masks].into_iter().flatten().all(|medium| medium == Medium::CopyOnWrite);
-        match world::opened_after_purge(keys, masks) {
+        let kept = [Some(keys), masks].into_iter().flatten().all(|medium| medium == Medium::CopyOnWrite);
+        let mut modes = schemes().into_iter().filter(|scheme| scheme.family() == SCHEME);
+        let blind = kept && modes.all(|mode| !mode.blind_media().is_empty());
+        match attacker::opened_after_purge(keys, masks) {
             Ok(opened) if opened == blind => Outcome::Agree,
             Ok(true) => {
                 Outcome::Wrong { what: "the master key and the medium open a blob of a purged round".into() }
@@ -144,6 +154,22 @@ pub enum Found {
     Stuck(String),
 }
 
+/// How a story's node is set up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Setting {
+    form: Form,
+    /// Masks, on the same disk in a folder of their own.
+    masked: bool,
+}
+
+impl Setting {
+    /// Each of four consecutive seeds has another one.
+    fn of(seed: u64) -> Self {
+        let form = if seed.is_multiple_of(2) { Form::Compatible } else { Form::Bound };
+        Self { form, masked: seed % 4 >= 2 }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Op {
     Request(usize),
@@ -169,19 +195,21 @@ impl Op {
 /// # Errors
 /// The first broken promise.
 pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut rng, setting) = (ChaCha8Rng::seed_from_u64(seed), Setting::of(seed));
+    let len = if setting.masked { MASKED_OPS } else { OPS };
     // Every story has a round from its request to a seal after its purge, and stops between its first seal
     // and its purge.
     let whole = [Op::Request(0), Op::Seal(0), Op::Request(1), Op::Purge(0), Op::Seal(0)];
-    let ops: Vec<Op> = whole.into_iter().chain((whole.len()..OPS).map(|_| Op::draw(&mut rng))).collect();
+    let ops: Vec<Op> = whole.into_iter().chain((whole.len()..len).map(|_| Op::draw(&mut rng))).collect();
     let mut tally = Tally::default();
     loop {
         let step = tally.steps;
         for fault in [Fault::Power, Fault::NoSpace, Fault::Io, Fault::ReadOnly] {
             let at = |found| Broken { step, fault, found };
-            let disk = Recorder::with_dir(DIR);
+            // With both folders.
+            let disk = Recorder::with_dir(MASKS);
             disk.plan(step, fault);
-            let mut world = World::new(defect);
+            let mut world = World::new(setting, defect);
             let rest = match world.play(&disk, &ops) {
                 Ok(()) if disk.steps().len() <= step => {
                     world.check(&disk).map_err(at)?;
@@ -198,6 +226,9 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 left.push(disk.after_restart());
             }
             for disk in left {
+                if fault == Fault::Power {
+                    tally.histories += world.stop_each_start(&disk).map_err(at)?;
+                }
                 tally.histories += 1;
                 world.clone().go_on(disk, rest, &mut rng).map_err(at)?;
             }
@@ -232,6 +263,17 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_has_stories() {
+        let settings: Vec<Setting> = (0..4).map(Setting::of).collect();
+        for form in [Form::Compatible, Form::Bound] {
+            for masked in [false, true] {
+                assert!(settings.contains(&Setting { form, masked }), "{form:?}, {masked}");
+            }
+        }
+        assert_eq!((4..STORIES).map(Setting::of).collect::<Vec<_>>(), [&settings[..], &settings].concat());
+    }
+
+    #[test]
     fn every_planted_defect_is_found_in_every_story() {
         for (defect, expected) in [
             (Defect::PurgeByRename, Found::Recovered),
@@ -253,7 +295,7 @@ mod tests {
         for case in set(1).cases.iter().filter(|case| case.id.starts_with("medium/")) {
             assert_eq!(case.check.run(engine), Outcome::Agree, "{}", case.id);
         }
-        let opened = |masks| world::opened_after_purge(Medium::CopyOnWrite, masks).unwrap();
+        let opened = |masks| attacker::opened_after_purge(Medium::CopyOnWrite, masks).unwrap();
         let masks = [None, Some(Medium::InPlace), Some(Medium::CopyOnWrite)];
         assert_eq!(masks.map(opened), [true, false, true]);
     }

@@ -1,4 +1,4 @@
-//! A node's world: its actions, the blobs that outlive it, and the attacker.
+//! A node's world: its actions, the blobs that outlive it, and the promises that are checked.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,19 +7,17 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::storage::sync_skipping::{Skipped, SyncSkippingDisk};
-use super::{DIR, Found, MASKS, Op, ROUNDS, after_power_loss};
-use crate::disk::{Disk, Fault, Medium, Recorder, durable_write};
+use super::attacker::{attacker_opens, mask_of, stored_in};
+use super::fixture::{FILE, MASTER, PLAINTEXT, context, id, master};
+use super::{Found, MASKS, Op, ROUNDS, Setting, after_power_loss};
+use crate::disk::{Disk, Fault, Recorder, durable_write};
 use crate::engine;
-use crate::envelope::wrap::{KEY_LEN, SecretKey};
+use crate::envelope::wrap::KEY_LEN;
 use crate::scheme::ephemeral::shred::{Shred, ShredFile};
-use crate::scheme::ephemeral::{
-    Context, Error, Form, MasterKey, Options, Purpose, Record, Role, RoundId, RoundKey, Rounds,
-};
+use crate::scheme::ephemeral::{Error, Options, Record, RoundKey, Rounds};
 
-const FILE: &str = "/node/round-keys";
-/// The master key. No round's key has these bytes.
-const MASTER: [u8; 32] = [0x4d; 32];
-const PLAINTEXT: &[u8] = b"a keyshare";
+/// Bytes of a slot.
+const SLOT_LEN: usize = 256;
 
 /// A defect to plant in a node. The campaign must find each of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +43,12 @@ struct Round {
 #[derive(Clone)]
 pub(super) struct World {
     defect: Option<Defect>,
+    setting: Setting,
     rounds: [Round; ROUNDS],
     /// Blobs of purged keys, with their rounds.
     dead: Vec<(usize, Vec<u8>)>,
+    /// With masks, every record that was ever in the file, with its round: its medium keeps them all.
+    kept: Vec<(Option<usize>, Record)>,
 }
 
 /// Why a story stops.
@@ -62,40 +63,50 @@ enum Fail {
     Found(Found),
 }
 
+impl From<Fail> for Found {
+    fn from(fail: Fail) -> Self {
+        match fail {
+            Fail::Refused(why) => Self::Stuck(why),
+            Fail::Found(found) => found,
+        }
+    }
+}
+
 impl From<Error> for Fail {
     fn from(error: Error) -> Self {
         Self::Refused(error.to_string())
     }
 }
 
-fn master() -> MasterKey {
-    MasterKey::from_bytes(&MASTER).expect("every CPU has a backend that can make a key")
-}
-
-fn id(round: usize) -> RoundId {
-    RoundId::new(1, &round.to_string()).expect("a number is an id")
-}
-
-fn context(round: usize) -> Context {
-    Context { round: id(round), role: Role::AtRest, purpose: Purpose::Keyshare }
-}
-
 impl World {
-    pub fn new(defect: Option<Defect>) -> Self {
-        Self { defect, rounds: Default::default(), dead: Vec::new() }
+    pub fn new(setting: Setting, defect: Option<Defect>) -> Self {
+        Self { defect, setting, rounds: Default::default(), dead: Vec::new(), kept: Vec::new() }
     }
 
     /// The node as a process starts it. Rounds whose purge was begun are settled: the key is either back, or
-    /// gone for good.
+    /// gone for good. It is also gone if only its mask is: then the node purges the round again.
     fn start(&mut self, disk: &Recorder) -> Result<Rounds, Fail> {
         let planted: Arc<dyn Disk> = match self.defect {
             Some(Defect::KeyNotSynced) => Arc::new(SyncSkippingDisk(disk.clone(), Skipped::Creations)),
             _ => Arc::new(disk.clone()),
         };
-        let (rounds, _) = Rounds::start(&*planted, master(), Options::new(Path::new(FILE)))?;
+        let mut options = Options { form: self.setting.form, ..Options::new(Path::new(FILE)) };
+        if self.setting.masked {
+            options.shred = Some(Box::new(ShredFile::open(&*planted, Path::new(MASKS))?) as Box<dyn Shred>);
+        }
+        let (rounds, _) = Rounds::start(&*planted, master(), options)?;
+        self.remember(disk)?;
         let present = rounds.rounds();
         for round in 0..ROUNDS {
-            let here = present.contains(&id(round));
+            let stored = present.contains(&id(round));
+            // The snapshot lists every round that has a key.
+            let here = match stored.then(|| rounds.hydrate(&id(round), true)).transpose() {
+                Ok(hydrated) => hydrated.is_some(),
+                // A purge erases the mask although it could not erase the record, and so does a failed
+                // creation.
+                Err(Error::RecordMissing(_)) if self.setting.masked => false,
+                Err(error) => return Err(error.into()),
+            };
             if self.rounds[round].purging && !here {
                 self.bury(round);
             }
@@ -104,12 +115,28 @@ impl World {
                 let lost = Found::Lost("its key is gone after a start".into());
                 return Err(Fail::Found(if self.is_under_master()? { Found::UnderMaster } else { lost }));
             }
-            // The snapshot lists every round that has a key.
-            if here {
-                rounds.hydrate(&id(round), true)?;
+            if stored && !here {
+                rounds.purge(&id(round))?;
             }
         }
         Ok(rounds)
+    }
+
+    /// With masks, keeps a copy of every record in the file, as its medium does.
+    fn remember(&mut self, disk: &Recorder) -> Result<(), Error> {
+        if !self.setting.masked {
+            return Ok(());
+        }
+        let bytes = crate::disk::read(disk, Path::new(FILE))?;
+        for slot in bytes.chunks_exact(SLOT_LEN).skip(1).filter(|slot| slot[0] == b'A') {
+            let Some(round) = (0..ROUNDS).find(|round| is_of(slot, *round)) else { continue };
+            for record in stored_in(slot) {
+                if !self.kept.iter().any(|(_, kept)| *kept == record) {
+                    self.kept.push((Some(round), record));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The round's key is gone.
@@ -145,15 +172,17 @@ impl World {
             Op::Restart => Ok(true),
             // A round that this process purged is over.
             Op::Request(round) => match rounds.request(&id(round)) {
-                Ok(_) | Err(Error::AlreadyCompleted(_)) => Ok(false),
+                Ok(_) => self.remember(disk).map(|()| false).map_err(Fail::from),
+                Err(Error::AlreadyCompleted(_)) => Ok(false),
                 Err(error) => Err(error.into()),
             },
             Op::Seal(round) => {
                 match rounds.seal(&context(round), &mut PLAINTEXT.to_vec()) {
                     Ok(blob) => self.rounds[round].blobs.push(blob),
                     Err(Error::NoRoundKey(_)) if self.defect == Some(Defect::Fallback) => {
-                        let fallback = as_round_key(&MASTER)?.seal_with(&[7; 12], &mut PLAINTEXT.to_vec());
-                        self.rounds[round].blobs.push(fallback?);
+                        let (key, form) = (as_round_key(&MASTER)?, self.setting.form);
+                        let fallback = key.seal(form, &context(round), &mut PLAINTEXT.to_vec())?;
+                        self.rounds[round].blobs.push(fallback);
                     }
                     Err(Error::NoRoundKey(_)) if rounds.rounds().contains(&id(round)) => {
                         return Err(Fail::Found(Found::Lost("the key is stored, and refused".into())));
@@ -171,7 +200,10 @@ impl World {
                 self.rounds[round].purging = true;
                 let renames = self.defect == Some(Defect::PurgeByRename);
                 if renames {
-                    purge_by_rename(disk, round)?
+                    if self.setting.masked {
+                        purge_by_rename(disk, &Path::new(MASKS).join(ShredFile::NAME), round)?;
+                    }
+                    purge_by_rename(disk, Path::new(FILE), round)?
                 } else {
                     rounds.purge(&id(round))?
                 }
@@ -202,20 +234,38 @@ impl World {
         }
     }
 
+    /// Stops a start at each of its steps, and checks the worst and the best disk that this may leave. The
+    /// result is the number of disks.
+    pub fn stop_each_start(&self, disk: &Recorder) -> Result<usize, Found> {
+        let whole = disk.after_restart();
+        drop(self.clone().start(&whole).map_err(Found::from)?);
+        let mut histories = 0;
+        for step in 0..whole.steps().len() {
+            let (stopped, mut world) = (disk.after_restart(), self.clone());
+            stopped.plan(step, Fault::Power);
+            if let Err(Fail::Found(found)) = world.start(&stopped) {
+                return Err(found);
+            }
+            for left in stopped.some_after_power_loss(2, |_| 0) {
+                world.clone().check(&left)?;
+                histories += 1;
+            }
+        }
+        Ok(histories)
+    }
+
     /// Whether a blob opens under the master key itself.
     fn is_under_master(&self) -> Result<bool, Error> {
-        let key = as_round_key(&MASTER)?;
-        let dead = self.dead.iter().map(|(_, blob)| blob);
-        let mut blobs = self.rounds.iter().flat_map(|round| &round.blobs).chain(dead);
-        Ok(blobs.any(|blob| key.open_compatible(blob).is_ok()))
+        let (key, form) = (as_round_key(&MASTER)?, self.setting.form);
+        let live = self.rounds.iter().enumerate();
+        let live = live.flat_map(|(round, state)| state.blobs.iter().map(move |blob| (round, blob)));
+        let dead = self.dead.iter().map(|(round, blob)| (*round, blob));
+        Ok(live.chain(dead).any(|(round, blob)| key.open(form, &context(round), blob).is_ok()))
     }
 
     /// Starts once more, and checks every promise.
     pub fn check(&mut self, disk: &Recorder) -> Result<(), Found> {
-        let rounds = self.start(disk).map_err(|fail| match fail {
-            Fail::Refused(why) => Found::Stuck(why),
-            Fail::Found(found) => found,
-        })?;
+        let rounds = self.start(disk).map_err(Found::from)?;
         if self.is_under_master().map_err(|error| Found::Stuck(error.to_string()))? {
             return Err(Found::UnderMaster);
         }
@@ -231,8 +281,22 @@ impl World {
         if self.dead.iter().any(|(round, blob)| rounds.open(&context(*round), blob).is_ok()) {
             return Err(Found::Opened);
         }
-        let dead: Vec<&Vec<u8>> = self.dead.iter().map(|(_, blob)| blob).collect();
-        if opens(disk, None, &dead) { Err(Found::Recovered) } else { Ok(()) }
+        if self.is_recovered(disk) { Err(Found::Recovered) } else { Ok(()) }
+    }
+
+    /// Whether the attacker opens a blob of a purged round. Without masks the medium of the file erases. With
+    /// masks it keeps every record, and only the medium of the masks erases.
+    fn is_recovered(&self, disk: &Recorder) -> bool {
+        let (mut records, mut masks) = (self.kept.clone(), Vec::new());
+        for remnant in disk.remanence() {
+            let stored = stored_in(&remnant.bytes);
+            if remnant.path.starts_with(MASKS) {
+                masks.extend(stored.map(|record| mask_of(&record.0[..KEY_LEN])));
+            } else if !self.setting.masked {
+                records.extend(stored.map(|record| (None, record)));
+            }
+        }
+        attacker_opens(self.setting.form, &records, &masks, &self.dead)
     }
 }
 
@@ -241,71 +305,19 @@ fn as_round_key(bytes: &[u8]) -> Result<RoundKey, Error> {
     RoundKey::with_engine(engine::find("sealmark").expect("it always exists"), bytes)
 }
 
-/// Whether the master key opens one of the blobs, with any record that the medium still holds, and any mask
-/// that the medium of the masks does.
-fn opens(disk: &Recorder, masks: Option<&Recorder>, blobs: &[&Vec<u8>]) -> bool {
-    let master = master();
-    // A record also meets no mask, in case none was put over its key.
-    let mut tried: Vec<Option<SecretKey>> = vec![None];
-    for remnant in masks.map(Recorder::remanence).unwrap_or_default() {
-        tried.extend(masks_in(&remnant.bytes));
-    }
-    // A record is stored after its length.
-    let prefix = 60_u64.to_le_bytes();
-    disk.remanence().iter().any(|remnant| {
-        let places = remnant.bytes.windows(68).filter(|bytes| bytes[..8] == prefix);
-        let records = places.map(|bytes| Record(bytes[8..].try_into().expect("60 of 68 bytes")));
-        records.into_iter().any(|record| {
-            let unwrap = |mask: &Option<SecretKey>| {
-                master.unwrap(Form::Compatible, &id(0), &record, mask.as_ref()).ok()
-            };
-            let keys = tried.iter().filter_map(unwrap);
-            keys.into_iter().any(|key| blobs.iter().any(|blob| key.open_compatible(blob).is_ok()))
-        })
-    })
-}
-
-/// Everything in these bytes that could be a mask.
-fn masks_in(bytes: &[u8]) -> impl Iterator<Item = Option<SecretKey>> {
-    bytes.windows(KEY_LEN).filter(|window| **window != [0; KEY_LEN]).map(|window| {
-        let mut mask = SecretKey::default();
-        mask.copy_from_slice(window);
-        Some(mask)
-    })
-}
-
 /// The planted purge: a new file without the key replaces the old one.
-fn purge_by_rename(disk: &Recorder, round: usize) -> Result<(), Error> {
-    let path = Path::new(FILE);
+fn purge_by_rename(disk: &Recorder, path: &Path, round: usize) -> Result<(), Error> {
     let mut bytes = crate::disk::read(disk, path)?;
-    let name = id(round).to_string();
-    for slot in bytes.chunks_mut(256).skip(1) {
-        if slot[16] == name.len() as u8 && slot[17..].starts_with(name.as_bytes()) {
+    for slot in bytes.chunks_exact_mut(SLOT_LEN).skip(1) {
+        if is_of(slot, round) {
             slot.fill(0);
         }
     }
     Ok(durable_write(disk, path, &bytes)?)
 }
 
-/// Whether the attacker opens a blob after its round was purged, with everything that the medium of the keys
-/// and that of the masks, if there are any, still hold.
-///
-/// # Errors
-/// Why the round did not get that far.
-pub(super) fn opened_after_purge(keys: Medium, masks: Option<Medium>) -> Result<bool, String> {
-    let disk = Recorder::with_dir(DIR).on(keys);
-    let masks = masks.map(|medium| Recorder::with_dir(MASKS).on(medium));
-    let run = || -> Result<Vec<u8>, Error> {
-        let mut options = Options::new(Path::new(FILE));
-        if let Some(masks) = &masks {
-            options.shred = Some(Box::new(ShredFile::open(masks, Path::new(MASKS))?) as Box<dyn Shred>);
-        }
-        let (rounds, _) = Rounds::start(&disk, master(), options)?;
-        rounds.request(&id(0))?;
-        let blob = rounds.seal(&context(0), &mut PLAINTEXT.to_vec())?;
-        rounds.purge(&id(0))?;
-        Ok(blob)
-    };
-    let blob = run().map_err(|error| error.to_string())?;
-    Ok(opens(&disk, masks.as_ref(), &[&blob]))
+/// Whether the slot names this round.
+fn is_of(slot: &[u8], round: usize) -> bool {
+    let name = id(round).to_string();
+    usize::from(slot[16]) == name.len() && slot[17..].starts_with(name.as_bytes())
 }

@@ -14,7 +14,7 @@ const OPENS: [&str; 4] = ["", "Invalid encrypted data length", "Could not decryp
 /// The outcomes of making a key from bytes.
 const KEYS: [&str; 3] = ["", "key must be exactly 32 bytes", "OTHER"];
 /// The most bytes of a key that a case may request.
-const MAX_KEY_LEN: u64 = 1 << 16;
+const MAX_KEY_LEN: usize = 1 << 16;
 
 pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     only(root, &["passwords", "encrypt", "decrypt", "from_key_bytes", "wrapped", "tombstone_bincode"])?;
@@ -34,11 +34,13 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     for (i, node) in root.member("from_key_bytes")?.elements()?.enumerate() {
         node.only(&["len", "expect"])?;
         let (len, expect) = (node.member("len")?, node.member("expect")?.word(&KEYS)?);
-        let len = usize::try_from(len.number()?.min(MAX_KEY_LEN)).map_err(|_| len.problem("too large"))?;
+        let too_long = || len.problem(format!("longer than the {MAX_KEY_LEN} bytes that a case may request"));
+        let len = usize::try_from(len.number()?).ok().filter(|len| *len <= MAX_KEY_LEN);
+        let len = len.ok_or_else(too_long)?;
         cases.push(on_engine(format!("from_key_bytes/{i}"), move |engine| {
-            let bytes = vec![7; len];
-            ends_as("a master key", &MasterKey::with_engine(engine, &bytes), expect)?;
-            ends_as("a round's key", &RoundKey::with_engine(engine, &bytes), expect)
+            // Different keys: with one key in two roles, a mix-up would pass.
+            ends_as("a master key", &MasterKey::with_engine(engine, &vec![7; len]), expect)?;
+            ends_as("a round's key", &RoundKey::with_engine(engine, &vec![8; len]), expect)
         }));
     }
     for (i, node) in root.member("wrapped")?.elements()?.enumerate() {
@@ -174,8 +176,8 @@ impl Wrapped {
         let master = MasterKey::with_engine(engine, &self.master_key).map_err(text)?;
         let nonce = self.wrapped.first_chunk().expect("60 bytes have a nonce");
         let record = master.wrap_with(nonce, &self.e3_key).map_err(text)?;
-        same("the wrapped key", &record.0, &self.wrapped)?;
-        same("the stored form", &record.to_stored(), &self.stored)?;
+        same("the wrapped key", &record.0[..], &self.wrapped)?;
+        same("the stored form", &record.to_stored()[..], &self.stored)?;
         let read =
             Record::from_stored(&self.stored).map_err(text)?.ok_or("the stored form reads as deleted")?;
         let round = RoundId::new(1, "1").map_err(|error| text(error.into()))?;

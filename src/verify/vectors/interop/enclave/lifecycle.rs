@@ -177,6 +177,11 @@ impl World {
         Context { round: self.round.clone(), role: Role::AtRest, purpose: Purpose::Keyshare }
     }
 
+    /// The bytes of the file of keys, if there is one.
+    fn stored(&self) -> Option<Vec<u8>> {
+        crate::disk::Disk::read(&self.disk, Path::new(FILE)).ok()
+    }
+
     fn take(&mut self, action: &Action) -> Result<Seen, String> {
         let action = match action {
             Action::Plain(action) => *action,
@@ -223,14 +228,24 @@ impl World {
 
     fn request(&mut self) -> Result<Seen, String> {
         let round = self.round.clone();
+        // Creates the file if there is none.
+        self.node()?;
+        let before = self.stored();
         let node = self.node()?;
         let had = node.rounds.rounds().contains(&round);
-        let handled = node.router.handle(&Event::Requested(round));
+        let handled = node.router.handle(&Event::Requested(round.clone()));
+        let has = node.rounds.rounds().contains(&round);
+        let changed = before != self.stored();
         let aborted = |event: &Event| matches!(event, Event::RoundAborted { .. });
         match &handled {
             Ok(handled) if handled.publish.iter().any(aborted) => Ok(vec!["round_aborted"]),
-            Ok(_) if had => Ok(vec!["key_unchanged"]),
-            Ok(_) => Ok(vec!["key_created"]),
+            Ok(_) => match (had, has, changed) {
+                (true, true, false) => Ok(vec!["key_unchanged"]),
+                (false, true, true) => Ok(vec!["key_created"]),
+                _ => Err(format!(
+                    "a key before the request: {had}; after it: {has}; the store changed: {changed}"
+                )),
+            },
             Err(_) => seen(&handled, &[]),
         }
     }
@@ -296,12 +311,11 @@ impl World {
 
     fn hydrate_with_other_master(&mut self) -> Result<Seen, String> {
         (self.node, self.late) = (None, None);
-        let before = crate::disk::Disk::read(&self.disk, Path::new(FILE)).ok();
+        let before = self.stored();
         let (round, other) = (self.round.clone(), self.start(&OTHER_MASTER)?);
         let hydrated = other.rounds.hydrate(&round, true);
         let sealed = other.rounds.seal(&self.context(), &mut b"a keyshare".to_vec());
-        let after = crate::disk::Disk::read(&self.disk, Path::new(FILE)).ok();
-        if sealed.is_ok() || other.rounds.is_cached(&round) || before != after {
+        if sealed.is_ok() || other.rounds.is_cached(&round) || before != self.stored() {
             return Err("another master key was accepted, or changed the store".into());
         }
         Ok(if hydrated.is_ok() { vec!["key_restored"] } else { vec!["error_fail_closed"] })
@@ -335,7 +349,7 @@ impl World {
         let opens = |key: &RoundKey| self.blobs.iter().any(|blob| key.open_compatible(blob).is_ok());
         for remnant in self.disk.remanence() {
             for bytes in remnant.bytes.windows(60).filter(|bytes| bytes[..12] != [0; 12]) {
-                let record = Record(bytes.try_into().expect("windows of 60 bytes"));
+                let record = Record::new(bytes.try_into().expect("windows of 60 bytes"));
                 let key = master.unwrap(Form::Compatible, &self.round, &record, None);
                 if key.is_ok_and(|key| opens(&key)) {
                     return Ok(true);

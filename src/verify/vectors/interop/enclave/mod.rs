@@ -28,11 +28,11 @@ fn only(root: &Node<'_>, own: &[&str]) -> Result<(), Problem> {
     root.only(&[&COMMON, own].concat())
 }
 
-/// Checks that a call ended with the outcome of that name: empty for success, `OTHER` for any error.
+/// Checks that a call ended with the outcome of that name: empty for success, otherwise the error's own.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {
     let fits = match seen {
         Ok(_) => expect.is_empty(),
-        Err(error) => expect == "OTHER" || (!expect.is_empty() && expect == error.spec_name()),
+        Err(error) => expect == error.spec_name(),
     };
     if fits {
         return Ok(());

@@ -98,6 +98,7 @@ fn a_false_expectation_in_any_section_fails_only_that_case() {
         (CIPHER, "/decrypt/3/expect", "Invalid encrypted data length".into(), "decrypt/3"),
         (CIPHER, "/from_key_bytes/3/expect", "key must be exactly 32 bytes".into(), "from_key_bytes/3"),
         (CIPHER, "/from_key_bytes/2/len", 32.into(), "from_key_bytes/2"),
+        (CIPHER, "/from_key_bytes/2/expect", "OTHER".into(), "from_key_bytes/2"),
         (ROUTING, "/routing/4/decision", "Process/None".into(), "routing/4"),
         (ROUTING, "/routing/4/completed", true.into(), "routing/4"),
         (ROUTING, "/is_timeout/DKGTimeout", false.into(), "is_timeout/DKGTimeout"),
@@ -177,6 +178,11 @@ fn an_unknown_member_action_event_or_word_is_named_with_its_place() {
         ),
         (replaced(CIPHER, "/decrypt/1/why", 7.into()), "decrypt[1].why", "expected a string"),
         (replaced(CIPHER, "/encrypt/0/key", "00".into()), "encrypt[0].key", "expected 32 bytes"),
+        (
+            replaced(CIPHER, "/from_key_bytes/1/len", 65_537.into()),
+            "from_key_bytes[1].len",
+            "longer than the 65536 bytes",
+        ),
         (replaced(ROUTING, "/routing/4/decision", "Process".into()), "routing[4].decision", "is unknown"),
         (replaced(ROUTING, "/routing/4/event/type", "E3Paused".into()), "routing[4].event.type", "E3Paused"),
         (
