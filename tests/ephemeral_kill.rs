@@ -153,8 +153,7 @@ fn check(folder: &Path, said: &mut Said) {
         }
     }
     let file = std::fs::read(folder.join("round-keys")).expect("it is there");
-    for bytes in file.windows(68).filter(|bytes| bytes[..8] == 60_u64.to_le_bytes()) {
-        let record = Record::new(bytes[8..].try_into().expect("60 of 68 bytes"));
+    for record in Record::all_in(&file) {
         let key =
             master().unwrap(Form::Compatible, &round(0), &record, None).expect("it was wrapped by this key");
         for blob in said.purged.iter().filter_map(|number| said.blobs.get(number)).flatten() {

@@ -54,6 +54,12 @@ impl Record {
         let wrapped = wrapped.try_into().map_err(|_| Error::Record("its key is not 60 bytes long"))?;
         Ok(Some(Self::new(wrapped)))
     }
+
+    /// Every stored form in these bytes, at any offset, for the attackers of the campaigns.
+    #[doc(hidden)]
+    pub fn all_in(bytes: &[u8]) -> impl Iterator<Item = Self> {
+        bytes.windows(STORED_LEN).filter_map(|window| Self::from_stored(window).ok().flatten())
+    }
 }
 
 #[cfg(test)]

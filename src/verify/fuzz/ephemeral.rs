@@ -199,10 +199,9 @@ pub fn lifecycle(data: &[u8]) {
 /// With the master key and everything on the medium, no blob of a purged key opens.
 fn attack(disk: &Recorder, models: &[Model; ROUNDS]) {
     let master = MasterKey::from_bytes(&[1; 32]).expect("32 bytes are a key");
-    let (id, prefix) = (RoundId::new(1, "0").expect("0 is an id"), 60_u64.to_le_bytes());
+    let id = RoundId::new(1, "0").expect("0 is an id");
     for remnant in disk.remanence() {
-        for bytes in remnant.bytes.windows(68).filter(|bytes| bytes[..8] == prefix) {
-            let record = Record::new(bytes[8..].try_into().expect("60 of 68 bytes"));
+        for record in Record::all_in(&remnant.bytes) {
             let Ok(key) = master.unwrap(Form::Compatible, &id, &record, None) else { continue };
             let dead = models.iter().flat_map(|model| &model.dead);
             assert_eq!(

@@ -32,13 +32,6 @@ pub(super) fn attacker_opens(
     })
 }
 
-/// Every record in these bytes. A record is stored after its length.
-pub(super) fn stored_in(bytes: &[u8]) -> impl Iterator<Item = Record> {
-    let prefix = 60_u64.to_le_bytes();
-    let places = bytes.windows(68).filter(move |bytes| bytes[..8] == prefix);
-    places.map(|bytes| Record::new(bytes[8..].try_into().expect("60 of 68 bytes")))
-}
-
 /// The mask with these bytes.
 pub(super) fn mask_of(bytes: &[u8]) -> SecretKey {
     let mut mask = SecretKey::default();
@@ -72,7 +65,7 @@ pub(super) fn opened_after_purge(keys: Medium, masks: Option<Medium>) -> Result<
     };
     let blob = run().map_err(|error| error.to_string())?;
     let (keys, masks) = (disk.remanence(), masks.as_ref().map(Recorder::remanence).unwrap_or_default());
-    let records = keys.iter().flat_map(|remnant| stored_in(&remnant.bytes));
+    let records = keys.iter().flat_map(|remnant| Record::all_in(&remnant.bytes));
     let records: Vec<_> = records.map(|record| (None, record)).collect();
     let masks: Vec<_> = masks.iter().flat_map(|remnant| masks_in(&remnant.bytes)).collect();
     Ok(attacker_opens(Form::Compatible, &records, &masks, &[(0, blob)]))

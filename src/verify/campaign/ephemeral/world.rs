@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::storage::sync_skipping::{Skipped, SyncSkippingDisk};
-use super::attacker::{attacker_opens, mask_of, stored_in};
+use super::attacker::{attacker_opens, mask_of};
 use super::fixture::{FILE, MASTER, PLAINTEXT, context, id, master};
 use super::{Found, MASKS, Op, ROUNDS, Setting, after_power_loss};
 use crate::disk::{Disk, Fault, Recorder, durable_write};
@@ -130,7 +130,7 @@ impl World {
         let bytes = crate::disk::read(disk, Path::new(FILE))?;
         for slot in bytes.chunks_exact(SLOT_LEN).skip(1).filter(|slot| slot[0] == b'A') {
             let Some(round) = (0..ROUNDS).find(|round| is_of(slot, *round)) else { continue };
-            for record in stored_in(slot) {
+            for record in Record::all_in(slot) {
                 if !self.kept.iter().any(|(_, kept)| *kept == record) {
                     self.kept.push((Some(round), record));
                 }
@@ -289,7 +289,7 @@ impl World {
     fn is_recovered(&self, disk: &Recorder) -> bool {
         let (mut records, mut masks) = (self.kept.clone(), Vec::new());
         for remnant in disk.remanence() {
-            let stored = stored_in(&remnant.bytes);
+            let stored = Record::all_in(&remnant.bytes);
             if remnant.path.starts_with(MASKS) {
                 masks.extend(stored.map(|record| mask_of(&record.0[..KEY_LEN])));
             } else if !self.setting.masked {
