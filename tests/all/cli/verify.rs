@@ -14,13 +14,21 @@ fn wycheproof() -> String {
 
 #[test]
 fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
-    let names =
-        ["nist/cavp-sha-256-short", "nist/cavp-sha-256-long", "wycheproof/hkdf-sha-256", "argon2/argon2id"];
+    let names = [
+        "nist/cavp-sha-256-short",
+        "nist/cavp-sha-256-long",
+        "wycheproof/hkdf-sha-256",
+        "argon2/argon2id",
+        "wycheproof/x25519",
+        "wycheproof/ed25519",
+    ];
     for (name, expected) in [
         (None, &names[..]),
         (Some("sha-256"), &names[..2]),
         (Some("hkdf-sha-256"), &names[2..3]),
-        (Some("argon2id"), &names[3..]),
+        (Some("argon2id"), &names[3..4]),
+        (Some("x25519"), &names[4..5]),
+        (Some("ed25519"), &names[5..]),
     ] {
         let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
@@ -42,7 +50,28 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
     assert_eq!(line("hkdf-sha-256 "), hkdf);
     let unknown = sealmark(&["verify", "--primitive", "md5"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id"), "{}", errors(&unknown));
+    assert!(
+        errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id, x25519, ed25519"),
+        "{}",
+        errors(&unknown)
+    );
+}
+
+#[test]
+fn verify_reports_the_risk_of_the_tunnels_key_derivation() {
+    let sets = ["tunnel/compat", "tunnel/hardened"].map(|mode| format!("faults/{mode}"));
+    let command = ["verify", "--set", &sets[0], "--set", &sets[1], "--engine", "rustcrypto"];
+    let output = sealmark(&command);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let flat = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    let risk = "Risk of tunnel/compat: a nonce repeats under the same AES key: chance over 2^-32 after 2,";
+    assert!(flat.contains(risk), "{printed}");
+    assert_eq!(flat.matches("Risk of").count(), 1, "{printed}");
+    let report = json(&sealmark(&[&command[..], &["--format", "json"]].concat()));
+    let schemes = report["schemes"].as_array().expect("both were verified");
+    let levels: Vec<_> = schemes.iter().map(|scheme| &scheme["risks"][0]["levels"][0]).collect();
+    assert_eq!(levels, [&serde_json::json!({"bits": 32, "after": 2}), &Value::Null]);
 }
 
 #[test]
