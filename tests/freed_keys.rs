@@ -1,8 +1,9 @@
-//! Freed memory holds no data key, no KEK, no key of a round and no master key. An allocator searches every
-//! block before it frees it. It moves every block that is resized, as an allocator may, and hands out
+//! Freed memory holds no data key, no KEK, no key of a round and no master key, and of the tunnel no secret of an
+//! identity, no shared secret, no session key and no message. An allocator searches every block before it frees it. It moves every block that is resized, as an allocator may, and hands out
 //! zeroed blocks, so everything that it finds was written there.
 //!
-//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
+//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable. Keys
+//! that are derived are sought by their own bytes.
 //! Copies on the stack and the keys of other people's engines are out of scope.
 
 #![expect(unsafe_code, reason = "an allocator that looks at what it takes back has to be an allocator")]
@@ -22,6 +23,7 @@ use sealmark::disk::{Disk, Memory, Recorder, Store};
 use sealmark::engine;
 use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{self, Cipher, Keystore, NonceSource};
+use sealmark::primitive::x25519;
 use sealmark::scheme::ephemeral::{Context, MasterKey, Options, Role, RoundId, Rounds, slots};
 use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::applier::{Applier, Identity, Keys};
@@ -34,6 +36,11 @@ use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, 
 use sealmark::scheme::storage::{
     Budget, Clear, Error, Form, Kek, LocalKek, Purpose, Sealer, Sidecar, SidecarFile, Start, StateCache,
 };
+use sealmark::scheme::tunnel::exchange::{Source, derive};
+use sealmark::scheme::tunnel::node::{Received, Sent};
+use sealmark::scheme::tunnel::session::{Keys as SessionKeys, NewSession, Session, Store as Sessions};
+use sealmark::scheme::tunnel::testing::{MapRegistry, Party};
+use sealmark::scheme::tunnel::{self, ManualClock, Mode};
 
 /// The mark at the start of every eight bytes of a key.
 const MARK: [u8; 6] = [0xc7, 0xa3, 0xf1, 0x5e, 0x9b, 0x2d];
@@ -54,6 +61,8 @@ struct Searching;
 thread_local! {
     static SEARCHES: Cell<bool> = const { Cell::new(false) };
     static FOUND: Cell<u64> = const { Cell::new(0) };
+    /// Further bytes to look for.
+    static DERIVED: Cell<&'static [[u8; TEXT.len()]]> = const { Cell::new(&[]) };
     /// A block whose bytes are counted when it is freed, and how many of them were not zero.
     static WATCHED: Cell<usize> = const { Cell::new(0) };
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
@@ -79,6 +88,9 @@ unsafe fn search(block: *const u8, len: usize) {
         }
         found |= piece[..here].windows(MARK.len()).any(|bytes| bytes == MARK);
         found |= piece[..here].windows(TEXT.len()).any(|bytes| bytes == TEXT);
+        for part in DERIVED.get() {
+            found |= piece[..here].windows(part.len()).any(|bytes| bytes == part);
+        }
         left += piece[..here].iter().filter(|byte| **byte != 0).count();
         from += if here == PIECE { PIECE - OVERLAP } else { here };
     }
@@ -332,6 +344,120 @@ fn rounds_that_are_restored_used_and_purged_leave_no_key_behind() {
         rounds.cached()
     });
     assert_eq!((left, found), (usize::from(KEYS / 2), 0));
+}
+
+/// Looks for parts of these keys too, from here to the end of the test.
+fn look_for(keys: &[&[u8; 32]]) {
+    let parts = keys.iter().flat_map(|key| key.windows(TEXT.len()).step_by(10));
+    let parts: Vec<[u8; TEXT.len()]> =
+        parts.map(|part| part.try_into().expect("a window's length")).collect();
+    DERIVED.set(Vec::leak(parts));
+}
+
+/// A node whose X25519 secret is the key of this number, and whose Ed25519 seed is the key of its id.
+fn node_of(id: u16, number: u16, mode: Mode, clock: &Arc<ManualClock>, registry: &Arc<MapRegistry>) -> Party {
+    let identity = tunnel::Identity::from_bytes(id.into(), Some(key(number)), Some(key(id)));
+    registry.add(&identity);
+    let engine = engine::find("sealmark").expect("our own engine is always there");
+    Party::new(identity, tunnel::Options::new(mode), engine, clock, registry).expect("it has both keys")
+}
+
+/// Sends a message that is the key of that number.
+fn send(party: &Party, peer: u32, number: u16) {
+    let sent = party.node.send(peer, key(number));
+    assert!(sent.is_ok_and(|sent| sent != Sent::NotTaken), "{sent:?}");
+}
+
+/// Carries every frame, on the stack; returns how many messages arrived.
+fn carry(parties: [&Party; 2]) -> usize {
+    let (mut messages, mut place) = (0, [0; 256]);
+    for turn in 0.. {
+        let [from, to] = if turn % 2 == 0 { parties } else { [parties[1], parties[0]] };
+        if turn > 1 && from.wire.is_empty() && to.wire.is_empty() {
+            break;
+        }
+        while let Some((_, frame)) = from.wire.take() {
+            let datagram = &mut place[..frame.len()];
+            datagram.copy_from_slice(&frame);
+            messages +=
+                usize::from(matches!(to.node.receive(datagram, Source::DIRECT), Ok(Received::Message(_))));
+        }
+    }
+    black_box(&mut place).fill(0);
+    messages
+}
+
+#[test]
+fn a_tunnel_leaves_no_secret_no_key_and_no_message_behind() {
+    let shared = derive::shared(key(11), &x25519::public(key(21))).expect("they are no weak keys");
+    let session_key = derive::compatible(&shared);
+    look_for(&[&shared, &session_key]);
+    for secret in [&shared, &session_key] {
+        let ((), found) = searched(|| drop(black_box(Box::new(**secret))));
+        assert_eq!(found, 1, "the search finds a derived key");
+    }
+    for mode in Mode::ALL {
+        let (arrived, found) = searched(|| {
+            let (clock, registry) = (Arc::new(ManualClock::at(1_000_000)), Arc::new(MapRegistry::default()));
+            let (a, b) = (node_of(1, 11, mode, &clock, &registry), node_of(2, 21, mode, &clock, &registry));
+            // It waits for the exchange, and is sent with it.
+            send(&a, 2, 5);
+            let mut arrived = carry([&a, &b]);
+            // Two more than the ring holds.
+            (0..6).for_each(|_| send(&a, 2, 6));
+            arrived += carry([&a, &b]);
+            // Another X25519 key: the recent messages are sealed again, the old session is dropped.
+            let again = node_of(2, 31, mode, &clock, &registry);
+            clock.advance(1_500);
+            again.node.exchange().request(1);
+            arrived += carry([&again, &a]);
+            send(&again, 1, 7);
+            arrived += carry([&again, &a]);
+            // These wait in vain, the second peer is removed.
+            [3, 4].iter().for_each(|peer| send(&a, *peer, 8));
+            a.node.remove_peer(4);
+            clock.advance(60_000);
+            a.node.tick();
+            arrived
+        });
+        assert_eq!((arrived, found), (1 + 6 + 4 + 1, 0), "{}: arrived, and found", mode.name());
+    }
+    DERIVED.set(&[]);
+}
+
+#[test]
+fn sessions_that_are_replaced_and_dropped_leave_no_key_behind() {
+    let engine = engine::find("sealmark").expect("our own engine is always there");
+    for mode in Mode::ALL {
+        let (left, found) = searched(|| {
+            let store = Sessions::new(&tunnel::Options::new(mode));
+            for number in 1..=100_u16 {
+                let made = || engine.key(Alg::Aes256Gcm, key(number)).expect("32 bytes are a key");
+                let keys = match mode {
+                    Mode::Hardened => SessionKeys::Directed { seal: made(), open: made() },
+                    _ => SessionKeys::Both(made()),
+                };
+                let peer = u32::from(number % 10);
+                let session = Arc::new(Session::new(NewSession {
+                    mode,
+                    own: 99,
+                    peer,
+                    keys,
+                    prefix: [1; 4],
+                    session_id: [2; 4],
+                    created_at: 0,
+                    peer_x25519: [number as u8; 32],
+                    authenticated: true,
+                    sealed_before: 0,
+                    ring: store.ring(),
+                }));
+                store.install(peer, session, true).expect("there is room");
+            }
+            (1..=5).for_each(|peer| assert!(store.remove(peer).is_some(), "it was installed"));
+            store.len()
+        });
+        assert_eq!((left, found), (5, 0), "{}", mode.name());
+    }
 }
 
 #[test]

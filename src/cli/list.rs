@@ -9,9 +9,9 @@ use super::{ExitStatus, Format, Registry};
 use crate::aead::Backend;
 use crate::measure;
 use crate::primitive::PRIMITIVES;
-use crate::report::{columns, text};
+use crate::report::{self, columns, text};
 use crate::scheme::Scheme;
-use crate::verify::{BlindKind, BlindMedium, BlindSpot, SchemeReport, fault};
+use crate::verify::{BlindHistory, BlindKind, BlindMedium, BlindSpot, SchemeReport, fault};
 
 /// Lists the names that the other verbs take: engines, schemes, sets of cases, primitives, suites, workloads.
 ///
@@ -185,8 +185,8 @@ fn workloads(registry: &Registry) -> Vec<(String, String)> {
     found.into_iter().map(|(pattern, sizes)| (pattern, sizes.join(", "))).collect()
 }
 
-/// Each scheme with its law, and below it a line for each fault that it does not see, and for each medium
-/// that keeps what it erases.
+/// Each scheme with its law, and below it a line for each fault that it does not see, for each medium that
+/// keeps what it erases, for each history that it does not withstand, and for each risk.
 fn print_schemes(registry: &Registry) -> anyhow::Result<()> {
     for scheme in scheme_reports(registry)? {
         print_line!("{} (law: {})", scheme.name, scheme.law);
@@ -196,6 +196,14 @@ fn print_schemes(registry: &Registry) -> anyhow::Result<()> {
         }
         for BlindMedium { medium, why } in &scheme.blind_media {
             let line = format!("erases nothing on {medium}: {why}");
+            print_line!("  {}", text::wrap(&line, WIDTH - 4).trim_end().replace('\n', "\n    "));
+        }
+        for BlindHistory { history, why } in &scheme.blind_histories {
+            let line = format!("does not withstand {history}: {why}");
+            print_line!("  {}", text::wrap(&line, WIDTH - 4).trim_end().replace('\n', "\n    "));
+        }
+        for risk in &scheme.risks {
+            let line = format!("risk: {}: {}", report::risk(risk), risk.why);
             print_line!("  {}", text::wrap(&line, WIDTH - 4).trim_end().replace('\n', "\n    "));
         }
     }

@@ -26,6 +26,7 @@ mod step;
 mod storage;
 mod terminal;
 mod trace;
+mod tunnel;
 mod verify;
 mod witness;
 mod worker;
@@ -100,6 +101,7 @@ const VERBS: &[Verb] = &[
     verb!(profile),
     verb!(trace),
     verb!(storage),
+    verb!(tunnel),
     verb!(completions),
     verb!(man),
 ];

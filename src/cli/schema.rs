@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, Registry, storage};
+use super::{ExitStatus, Registry, storage, tunnel};
 use crate::measure::gate::{self, history, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
@@ -40,6 +40,14 @@ enum What {
     ProbeNodeId,
     /// `sealmark storage resync --format json`.
     Resync,
+    /// `sealmark tunnel keygen --format json`.
+    TunnelKeygen,
+    /// A line of `sealmark tunnel listen --format json`.
+    TunnelListen,
+    /// `sealmark tunnel send --format json`.
+    TunnelSend,
+    /// A line of `sealmark tunnel relay --format json`.
+    TunnelRelay,
 }
 
 impl What {
@@ -55,6 +63,10 @@ impl What {
             Self::Worker => (protocol::SCHEMA, schema_for!(protocol::Line)),
             Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
             Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),
+            Self::TunnelKeygen => (tunnel::KEYGEN_SCHEMA, schema_for!(tunnel::Keygen)),
+            Self::TunnelListen => (tunnel::listen::SCHEMA, schema_for!(tunnel::listen::Line)),
+            Self::TunnelSend => (tunnel::send::SCHEMA, schema_for!(tunnel::send::Outcome)),
+            Self::TunnelRelay => (tunnel::relay::SCHEMA, schema_for!(tunnel::relay::Line)),
         }
     }
 }

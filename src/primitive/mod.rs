@@ -7,10 +7,14 @@
 
 #[cfg(feature = "ephemeral")]
 pub mod argon2id;
-#[cfg(feature = "cli")]
+#[cfg(feature = "tunnel")]
+pub mod ed25519;
+#[cfg(any(feature = "cli", feature = "tunnel"))]
 pub mod hkdf_sha256;
-#[cfg(any(feature = "ephemeral", feature = "storage"))]
+#[cfg(any(feature = "ephemeral", feature = "storage", feature = "tunnel"))]
 pub mod sha256;
+#[cfg(feature = "tunnel")]
+pub mod x25519;
 
 /// A function and the vectors that judge it.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +32,14 @@ pub struct Primitive {
 /// Key material, salt, info, and the buffer that receives the derived key.
 pub type Kdf = fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>;
 
+/// Our secret, the peer's public key, and the shared secret, wiped when dropped.
+#[cfg(feature = "tunnel")]
+pub type KeyAgreement = fn(&[u8; 32], &[u8; 32]) -> Result<zeroize::Zeroizing<[u8; 32]>, Error>;
+
+/// The public key, the message, and the signature.
+#[cfg(feature = "tunnel")]
+pub type SignatureCheck = fn(&[u8; 32], &[u8], &[u8]) -> Result<(), Error>;
+
 /// The inputs with their costs, and the buffer that receives the derived bytes.
 #[cfg(feature = "ephemeral")]
 pub type PasswordHash = fn(&argon2id::Input<'_>, &mut [u8]) -> Result<(), Error>;
@@ -43,6 +55,12 @@ pub enum Function {
     /// Derives as many bytes as the buffer holds from a password, at a chosen cost.
     #[cfg(feature = "ephemeral")]
     PasswordHash(PasswordHash),
+    /// Computes the secret that two sides share from one's secret and the other's public key.
+    #[cfg(feature = "tunnel")]
+    KeyAgreement(KeyAgreement),
+    /// Checks a signature over a message.
+    #[cfg(feature = "tunnel")]
+    SignatureCheck(SignatureCheck),
 }
 
 impl Function {
@@ -53,18 +71,26 @@ impl Function {
             Self::Kdf(_) => "key derivation",
             #[cfg(feature = "ephemeral")]
             Self::PasswordHash(_) => "password hash",
+            #[cfg(feature = "tunnel")]
+            Self::KeyAgreement(_) => "key agreement",
+            #[cfg(feature = "tunnel")]
+            Self::SignatureCheck(_) => "signature check",
         }
     }
 }
 
 /// Every primitive.
 pub const PRIMITIVES: &[Primitive] = &[
-    #[cfg(any(feature = "ephemeral", feature = "storage"))]
+    #[cfg(any(feature = "ephemeral", feature = "storage", feature = "tunnel"))]
     sha256::PRIMITIVE,
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", feature = "tunnel"))]
     hkdf_sha256::PRIMITIVE,
     #[cfg(feature = "ephemeral")]
     argon2id::PRIMITIVE,
+    #[cfg(feature = "tunnel")]
+    x25519::PRIMITIVE,
+    #[cfg(feature = "tunnel")]
+    ed25519::PRIMITIVE,
 ];
 
 /// The primitive with this name.
@@ -87,6 +113,15 @@ pub enum Error {
     /// A cost or a length is out of the password hash's range.
     #[error("this password hash refuses its input: {0}")]
     PasswordHash(&'static str),
+    /// The shared secret is all zeros.
+    #[error("the peer's key is a point of low order, so the shared secret is all zeros: refuse the peer")]
+    NotContributory,
+    /// The bytes are not a public key.
+    #[error("the bytes are not the encoding of a public key")]
+    NotAKey,
+    /// The signature is not valid.
+    #[error("the signature is not one of this key over this message")]
+    NotSigned,
 }
 
 #[cfg(test)]

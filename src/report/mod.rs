@@ -38,3 +38,4 @@ pub use number::plain;
 pub use section::{Report, Section};
 pub use splice::{link, markers, splice};
 pub use table::limits;
+pub use table::risk::sentence as risk;

@@ -14,13 +14,21 @@ pub(super) use crate::measure::ratio::OWN;
 
 /// Operations and their subjects, as rows name them, that have tables of their own.
 pub(super) const SEAL: &str = "seal";
+pub(super) const OPEN: &str = "open";
 pub(super) const KEY: &str = "key";
 pub(super) const RECORD: &str = "record";
 /// The cipher of a record, and its bytes of additional data with a user key of 24 bytes.
 pub(super) const RECORD_CIPHER: &str = "aes-256-gcm";
 pub(super) const RECORD_AAD: usize = 39;
+/// A frame of the tunnel on the compatible wire, and one of the hardened mode, with their bytes of additional
+/// data: the sender's id, and the whole header.
+pub(super) const FRAME: &str = "frame";
+pub(super) const FRAME_AAD: usize = 4;
+pub(super) const HARDENED_FRAME: &str = "hardened-frame";
+pub(super) const HARDENED_FRAME_AAD: usize = 21;
 /// Operations on all cores, each with its twin on one.
-pub(super) const PARALLEL: [(&str, &str); 1] = [("parallel/seal", SEAL)];
+pub(super) const PARALLEL: [(&str, &str); 4] =
+    [("parallel/seal", SEAL), ("parallel/open", OPEN), ("contended/seal", SEAL), ("contended/open", OPEN)];
 
 /// The workload of a row; none where the catalog lacks its path: a user's, or one of another version.
 pub(super) fn workload(row: &Row) -> Option<&'static Workload> {
@@ -31,6 +39,12 @@ pub(super) fn workload(row: &Row) -> Option<&'static Workload> {
 pub(super) fn is_usual(row: &Row) -> bool {
     let usual = |workload: &Workload| workload.variant.is_empty() && workload.scope() != Scope::CipherFree;
     row.bytes > 0 && workload(row).is_none_or(usual)
+}
+
+/// Whether a row is that operation of a record's or frame's cipher, with that much additional data.
+pub(super) fn is_cipher(row: &Row, op: &str, aad: usize) -> bool {
+    let known = || workload(row).is_some_and(|known| known.aad == aad);
+    (row.op.as_str(), row.algorithm.as_str()) == (op, RECORD_CIPHER) && known()
 }
 
 /// Whether bytes divided by its time are a throughput.

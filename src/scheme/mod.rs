@@ -16,6 +16,8 @@ use crate::engine::{Engine, Shape};
 pub mod ephemeral;
 #[cfg(feature = "storage")]
 pub mod storage;
+#[cfg(feature = "tunnel")]
+pub mod tunnel;
 
 /// Every scheme compiled in.
 pub fn schemes() -> Vec<&'static dyn Scheme> {
@@ -26,6 +28,12 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
         &ephemeral::COMPAT,
         #[cfg(feature = "ephemeral")]
         &ephemeral::BOUND,
+        #[cfg(feature = "tunnel")]
+        &tunnel::COMPAT,
+        #[cfg(feature = "tunnel")]
+        &tunnel::SAFE,
+        #[cfg(feature = "tunnel")]
+        &tunnel::HARDENED,
     ]
 }
 
@@ -175,12 +183,38 @@ pub trait Scheme: Send + Sync {
         &[]
     }
 
+    /// The harms that the scheme does not prevent but keeps rare, with the amount of use that makes each
+    /// likely. Empty for a scheme that has none worth a number.
+    fn risks(&self) -> Vec<Risk> {
+        Vec::new()
+    }
+
+    /// The histories, across several sessions, after which a reader accepts or loses what it should not, each
+    /// with the reason: a recorded handshake that is replayed, a flood of forged pieces. No fault in one session
+    /// expresses them. The family's campaign plays each of them in every mode and compares.
+    fn blind_histories(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Starts a session. All sessions of a scheme share the same long-term keys, like two connections between
     /// the same peers or two starts of one process; each session derives its own keys from them.
     ///
     /// # Errors
     /// The scheme's own, if the engine cannot serve it.
     fn session(&self, engine: &'static dyn Engine) -> Result<Box<dyn Session>, Error>;
+}
+
+/// A harm that a scheme keeps rare without preventing it: its chance grows with use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Risk {
+    /// The harm.
+    pub harm: &'static str,
+    /// The use that is counted, in the plural.
+    pub counted: &'static str,
+    /// Why chance decides.
+    pub why: &'static str,
+    /// For each bound 2^-`.0`, the smallest count `.1` at which the chance is greater.
+    pub levels: Vec<(u32, u64)>,
 }
 
 /// A piece that was stored or sent: a row, a frame, a file, a blob.
@@ -260,6 +294,8 @@ mod tests {
         expected.extend(cfg!(feature = "storage").then_some("storage"));
         expected
             .extend(["ephemeral/compat", "ephemeral/bound"].iter().filter(|_| cfg!(feature = "ephemeral")));
+        let tunnel = ["tunnel/compat", "tunnel/safe", "tunnel/hardened"];
+        expected.extend(tunnel.iter().filter(|_| cfg!(feature = "tunnel")));
         assert_eq!(names, expected);
         assert!(names.iter().all(|name| find(name).is_some_and(|scheme| scheme.name() == *name)));
         assert!(find("none").is_none());

@@ -50,6 +50,7 @@ pub fn set() -> Set {
         declared: declared.cases,
         must_run: declared.run,
         cases,
+        rulings: None,
         broken: Vec::new(),
     }
 }

@@ -27,14 +27,16 @@ pub mod fault;
 pub mod fuzz;
 mod model;
 mod primitive;
+mod ruling;
 mod run;
 mod self_test;
 pub mod vectors;
 
 pub use aead_case::RULE_ACCEPTABLE;
 pub use catalog::{Catalog, built_in, built_in_names};
-pub use fault::{BlindKind, BlindMedium, BlindSpot, SchemeReport};
+pub use fault::{BlindHistory, BlindKind, BlindMedium, BlindSpot, RiskLevel, SchemeReport, SchemeRisk};
 pub use primitive::PrimitiveReport;
+pub use ruling::Rulings;
 pub use run::{Plan, Progress, Sets, run};
 pub use self_test::{Planted, self_test, wrong_engine};
 
@@ -94,6 +96,8 @@ pub struct Set {
     /// Cases that must run (agree, stricter or wrong), by engine family. A family not listed must run at
     /// least one of the cases that use an engine.
     pub must_run: BTreeMap<String, u64>,
+    /// The cases that rules of ours decide; compared on every engine. `None` for a set that lists none.
+    pub rulings: Option<Rulings>,
     /// The cases.
     pub cases: Vec<Case>,
     /// Deviations from its declaration; each is a failure.

@@ -70,6 +70,8 @@ mod tests {
             ("sha-256", "sha2", "nist/cavp-sha-256-long", 64, 64, 0),
             ("hkdf-sha-256", "hkdf", "wycheproof/hkdf-sha-256", 86, 86, 0),
             ("argon2id", "argon2", "argon2/argon2id", 8, 8, 0),
+            ("x25519", "x25519_dalek", "wycheproof/x25519", 518, 518, 0),
+            ("ed25519", "ed25519_dalek", "wycheproof/ed25519", 151, 151, 0),
         ];
         assert_eq!(rows, expected);
     }

@@ -255,6 +255,10 @@ impl<'a> Tallies<'a> {
     fn tally(&mut self, set: &Set, engine: &'static dyn Engine, name: &str, family: &str) -> (Tally, u64) {
         (self.progress)(Progress { set: &set.name, engine: name, cases: set.cases.len() as u64 });
         let outcomes: Vec<_> = set.cases.par_iter().map(|case| judge(case, engine)).collect();
+        let ids = set.cases.iter().map(|case| case.id.as_str());
+        for what in set.rulings.iter().flat_map(|declared| declared.differences(ids.clone().zip(&outcomes))) {
+            self.fail(&set.name, name, what);
+        }
         let mut tally = Tally::default();
         let (mut shown, mut exercised) = (0, 0);
         for (case, outcome) in set.cases.iter().zip(outcomes) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::source::{resolved, root, sources};
+use crate::structure::crate_paths;
 
 /// The floors, lowest first; modules on one floor do not import each other.
 const FLOORS: &[&[&str]] = &[
@@ -207,6 +208,65 @@ fn no_scheme_names_another() {
     assert_eq!(schemes_that_name_others(&two("use crate::scheme::b::Key;")), ["src/scheme/a/mod.rs"]);
     assert_eq!(schemes_that_name_others(&two("use super::b::Key;")), ["src/scheme/a/mod.rs"]);
     assert_eq!(schemes_that_name_others(&two("use crate::scheme::a::Key;")), [""; 0]);
+}
+
+/// Folders of a scheme, and the modules that their files never name: in the tunnel, a key exchange and a
+/// session know nothing of the frames that they protect, nor of the node that drives them.
+const BELOW: &[(&[&str], &[&str])] = &[(
+    &["src/scheme/tunnel/exchange", "src/scheme/tunnel/session"],
+    &["envelope", "scheme::tunnel::envelope", "scheme::tunnel::node"],
+)];
+
+/// The files of a folder in [`BELOW`] that name one of its modules, by a path or in a list of one.
+fn names_of_upper_modules(sources: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, code) in sources {
+        let code = resolved(file, code);
+        for (folders, uppers) in BELOW {
+            let inside = |folder: &&str| {
+                file.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+            };
+            if !folders.iter().any(inside) {
+                continue;
+            }
+            let paths = crate_paths(&code);
+            let names = |upper: &&&str| paths.iter().any(|path| is_below(path, upper));
+            found.extend(uppers.iter().filter(names).map(|upper| format!("{file} names crate::{upper}")));
+        }
+    }
+    found
+}
+
+/// Whether a path of the crate is this module or something in it.
+fn is_below(path: &[String], module: &str) -> bool {
+    let mut words = path.iter();
+    module.split("::").all(|word| words.next().is_some_and(|own| own == word))
+}
+
+#[test]
+fn the_key_exchange_and_the_session_know_nothing_of_the_envelope() {
+    let sources = sources();
+    assert_eq!(names_of_upper_modules(&sources), [""; 0]);
+    for folder in BELOW.iter().flat_map(|(folders, _)| folders.iter()) {
+        let files = sources.iter().filter(|(file, _)| file.starts_with(&format!("{folder}/"))).count();
+        assert!(files > 1, "{folder} has {files} files: this test must see them");
+    }
+}
+
+#[test]
+fn a_key_exchange_that_names_the_envelope_is_found() {
+    let found = |file: &str, code: &str| names_of_upper_modules(&[(file.into(), code.into())]).len();
+    let (exchange, session) = ("src/scheme/tunnel/exchange/mod.rs", "src/scheme/tunnel/session/store.rs");
+    assert_eq!(found(exchange, "use crate::envelope::Cipher;"), 1);
+    assert_eq!(found(exchange, "use super::envelope;"), 1);
+    assert_eq!(found(exchange, "use super::{clock::Clock, node::{self, Node}, Error};"), 1);
+    assert_eq!(found(session, "use super::super::{envelope, frame};"), 1);
+    assert_eq!(found(session, "use crate::{aead::Aead, envelope::wrap as cover};"), 1);
+    assert_eq!(found(session, "fn f() { crate::scheme::tunnel::node::Node::tick() }"), 1);
+    assert_eq!(found("src/scheme/tunnel/exchange.rs", "use super::{envelope::seal, node::Node};"), 2);
+    assert_eq!(found(session, "use super::{Session, window::Window}; use crate::aead::Aead;"), 0);
+    assert_eq!(found(exchange, "use super::{frame, session::{self, Session}, Error};"), 0);
+    assert_eq!(found("src/scheme/tunnel/node.rs", "use super::{envelope, exchange::Exchange};"), 0);
 }
 
 fn is_unsafe(code: &str) -> bool {

@@ -67,7 +67,7 @@ fn paths(text: &str) -> (Vec<Vec<String>>, usize) {
 }
 
 /// Every path of the crate that a source names, without `crate`.
-fn crate_paths(code: &str) -> Vec<Vec<String>> {
+pub fn crate_paths(code: &str) -> Vec<Vec<String>> {
     let starts = code.match_indices("crate::");
     // A macro's `$crate::` names the same crate.
     starts.flat_map(|(at, _)| paths(&code[at + "crate::".len()..]).0).collect()

@@ -1,4 +1,5 @@
-//! `record/copy`: copying the message of a record from one buffer to another.
+//! `record/copy` and `frame/copy`: copying the message of a record, or of a tunnel's frame, from one buffer
+//! to another.
 //!
 //! Each operation writes the message to its own slot; a reset writes zeros.
 
@@ -15,8 +16,8 @@ use crate::measure::workload::fixture::record;
 use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::timing::Timed;
 
-/// Copies a record's message.
-pub(super) struct CopyMessage;
+/// Copies the message of a record or a frame.
+pub(super) struct CopyMessage(pub &'static str);
 
 impl Kind for CopyMessage {
     fn name(&self) -> &'static str {
@@ -24,7 +25,7 @@ impl Kind for CopyMessage {
     }
 
     fn subject(&self) -> Subject {
-        Subject::Part("record")
+        Subject::Part(self.0)
     }
 
     fn prepare(

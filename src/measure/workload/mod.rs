@@ -32,6 +32,7 @@ mod seal_many;
 mod storage;
 #[cfg(test)]
 pub(in crate::measure) mod testing;
+mod tunnel;
 
 use std::fmt;
 
@@ -63,7 +64,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &seal_many::SealMany,
     &header::WriteHeader,
     &aad::ComposeAad,
-    &copy::CopyMessage,
+    &copy::CopyMessage("record"),
+    &copy::CopyMessage("frame"),
     &nonce::IssueNonce,
     &lookup::Lookup,
     &contended::ContendedLookup,
@@ -72,7 +74,7 @@ pub const KINDS: &[&dyn Kind] = &[
 ];
 
 /// The kinds of each scheme.
-const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS, ephemeral::KINDS];
+const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS, ephemeral::KINDS, tunnel::KINDS];
 
 /// Every kind of workload.
 pub fn kinds() -> Vec<&'static dyn Kind> {
@@ -314,6 +316,7 @@ mod tests {
             ("src/measure/workload", include_str!("mod.rs"), &["mod", "filter", "kind", "testing"][..]),
             ("src/measure/workload/ephemeral", include_str!("ephemeral/mod.rs"), &["mod", "fixture"]),
             ("src/measure/workload/storage", include_str!("storage/mod.rs"), &["mod", "fixture"]),
+            ("src/measure/workload/tunnel", include_str!("tunnel/mod.rs"), &["mod", "fixture"]),
         ] {
             let mut seen = 0;
             for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {

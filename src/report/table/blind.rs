@@ -3,7 +3,7 @@
 use crate::report::block::{Block, Cell, Table};
 use crate::report::number::count;
 use crate::report::section::Section;
-use crate::verify::{BlindKind, BlindMedium, BlindSpot, SchemeReport};
+use crate::verify::{BlindHistory, BlindKind, BlindMedium, BlindSpot, SchemeReport};
 
 /// Its one table, where schemes were verified.
 pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
@@ -13,12 +13,13 @@ pub(super) fn blocks(section: &Section) -> Vec<Block<'_>> {
 
 /// A row for each blind spot, and for each scheme that has none.
 fn table(schemes: &[SchemeReport]) -> Table {
-    let columns = ["scheme", "law", "fault", "part or medium", "consequence", "why"];
+    let columns = ["scheme", "law", "fault", "part, medium or history", "consequence", "why"];
     let mut table = Table::new("blind", "Faults that each scheme cannot detect", columns).words().note(
         "Every fault was tried on every part. An unlisted fault that passes is an error, and so is a listed \
-         fault that is caught. Media are the scheme's own account.",
+         fault that is caught. The campaign plays every history in every mode of its scheme, with the same \
+         consequence. Media are the scheme's own account.",
     );
-    for SchemeReport { name, law, blind, blind_media } in schemes {
+    for SchemeReport { name, law, blind, blind_media, blind_histories, .. } in schemes {
         if blind.is_empty() {
             let none = [Cell::none(), Cell::none(), Cell::new("detects every fault"), Cell::none()];
             table.push([Cell::new(name), Cell::new(law)].into_iter().chain(none).collect());
@@ -32,6 +33,11 @@ fn table(schemes: &[SchemeReport]) -> Table {
             let kept =
                 [Cell::new("erase"), Cell::new(medium), Cell::new("erased bytes stay"), Cell::new(why)];
             table.push([Cell::new(name), Cell::new(law)].into_iter().chain(kept).collect());
+        }
+        for BlindHistory { history, why } in blind_histories {
+            let played =
+                [Cell::new("history"), Cell::new(history), Cell::new("is not withstood"), Cell::new(why)];
+            table.push([Cell::new(name), Cell::new(law)].into_iter().chain(played).collect());
         }
     }
     table
@@ -69,6 +75,8 @@ mod tests {
             law: "each".into(),
             blind,
             blind_media: Vec::new(),
+            blind_histories: Vec::new(),
+            risks: Vec::new(),
         };
         let spots = vec![
             spot("drop", "", BlindKind::Blind),
@@ -79,6 +87,8 @@ mod tests {
         report.schemes = vec![scheme("storage", Vec::new()), scheme("tunnel/compat", spots)];
         let kept = BlindMedium { medium: "flash".into(), why: "the drive writes to other cells".into() };
         report.schemes[1].blind_media.push(kept);
+        let history = BlindHistory { history: "forged-counter".into(), why: "the window moves first".into() };
+        report.schemes[1].blind_histories.push(history);
         let mut section = Section { host: sample::host(), verify: Some(report), bench: None };
         let table = blocks(&section).remove(0).table;
         let rows: Vec<Vec<_>> =
@@ -89,6 +99,7 @@ mod tests {
             ["tunnel/compat", "each", "flip", "length", "returns a message that was never protected"],
             ["tunnel/compat", "each", "flip", "crc", "passes by chance"],
             ["tunnel/compat", "each", "erase", "flash", "erased bytes stay"],
+            ["tunnel/compat", "each", "history", "forged-counter", "is not withstood"],
         ];
         assert_eq!(rows, expected);
         assert_eq!(table.rows[3][4].detail, "15 of 4,096 trials");

@@ -16,6 +16,7 @@ mod engines;
 mod errors;
 mod failures;
 mod files;
+mod frames;
 mod key;
 mod latency_tail;
 pub mod limits;
@@ -23,6 +24,7 @@ mod other;
 mod other_curve;
 mod publication;
 mod ratio;
+pub mod risk;
 mod record_curve;
 mod usage;
 mod waterfall;
@@ -36,6 +38,7 @@ const TABLES: &[for<'a> fn(&'a Section) -> Vec<Block<'a>>] = &[
     curve::blocks,
     record_curve::blocks,
     waterfall::blocks,
+    frames::blocks,
     key::blocks,
     ratio::blocks,
     engines::blocks,
@@ -43,6 +46,7 @@ const TABLES: &[for<'a> fn(&'a Section) -> Vec<Block<'a>>] = &[
     cases::blocks,
     files::blocks,
     blind::blocks,
+    risk::blocks,
     other_curve::blocks,
     cores::blocks,
     latency_tail::blocks,
@@ -59,9 +63,10 @@ impl Section {
 
     /// Its tables in the order of the report, none of them empty: `publication`, `failures`, `errors`; for
     /// each curve its speeds (`seal-aes-256-gcm`) and their distance from the CPU's limit
-    /// (`limit-seal-aes-256-gcm`); the cost of a record (`waterfall-1024`), `keys`; for each curve with peers
-    /// the speed relative to the best of them (`ratio-seal-aes-256-gcm`), and `ratios` of every workload;
-    /// `engines`, `witnesses`, `matrix`, `cases`, `sources`, `files`, `blind`, `cores`, `tails`, `other`,
+    /// (`limit-seal-aes-256-gcm`); the cost of a record or a frame (`waterfall-1024`,
+    /// `waterfall-seal-frame-64`), `frames`, `handshakes`, `keys`; for each curve with peers the speed relative
+    /// to the best of them (`ratio-seal-aes-256-gcm`), and `ratios` of every workload;
+    /// `engines`, `witnesses`, `matrix`, `cases`, `sources`, `files`, `blind`, `risks`, `cores`, `tails`, `other`,
     /// `limits`, `usage`.
     pub fn tables(&self) -> Vec<Table> {
         self.blocks().into_iter().map(|block| block.table).collect()
@@ -151,9 +156,37 @@ mod tests {
             ("copy", "record", ""),
             ("seal", "aes-256-gcm", "as-in-a-record"),
             ("seal", "record", ""),
+            ("lookup", "frame", ""),
+            ("header", "frame", ""),
+            ("parse", "frame", ""),
+            ("window", "frame", ""),
+            ("copy", "frame", ""),
+            ("salvage", "frame", ""),
+            ("seal", "aes-256-gcm", "as-in-a-frame"),
+            ("open", "aes-256-gcm", "as-in-a-frame"),
+            ("seal", "frame", ""),
+            ("open", "frame", ""),
         ];
-        let cores: &[Named] = &[("parallel/seal", "aes-256-gcm", ""), ("seal", "aes-256-gcm", "")];
+        let cores: &[Named] = &[
+            ("parallel/seal", "aes-256-gcm", ""),
+            ("seal", "aes-256-gcm", ""),
+            ("parallel/seal", "frame", ""),
+            ("parallel/open", "frame", ""),
+            ("contended/seal", "frame", ""),
+            ("contended/open", "frame", ""),
+            ("seal", "frame", ""),
+            ("open", "frame", ""),
+        ];
+        let ops = ["seal", "open", "reject", "replay", "seal_batch", "open_batch"];
+        let of_frames = |frame, cipher| {
+            let ciphers = ["seal", "open"].map(|op| (op, "aes-256-gcm", cipher));
+            ops.map(|op| (op, frame, "")).into_iter().chain(ciphers)
+        };
+        let frames = of_frames("frame", "as-in-a-frame")
+            .chain(of_frames("hardened-frame", "as-in-a-hardened-frame"))
+            .chain([("handshake", "pila", ""), ("handshake", "hello", "")]);
         let (mut waterfalls, mut on_all_cores) = (BTreeSet::new(), BTreeSet::new());
+        let mut in_frames = BTreeSet::new();
         let (names, run) = (names(), whole_catalog());
         let whole = drawn(run.clone());
         for workload in measure::workloads() {
@@ -175,7 +208,11 @@ mod tests {
             assert_eq!(shown.contains("ratio"), workload.scope() == Scope::EveryEngine, "{path}: {shown:?}");
             assert_eq!(shown.contains("latency_tail"), workload.tails, "{path}: {shown:?}");
             let name: Named = (workload.op(), &workload.algorithm, &workload.variant);
-            for (table, found) in [("waterfall", &mut waterfalls), ("cores", &mut on_all_cores)] {
+            for (table, found) in [
+                ("waterfall", &mut waterfalls),
+                ("cores", &mut on_all_cores),
+                ("frames", &mut in_frames),
+            ] {
                 if shown.contains(table) {
                     found.insert(name);
                 }
@@ -183,9 +220,13 @@ mod tests {
         }
         assert_eq!(waterfalls, parts.iter().copied().collect());
         assert_eq!(on_all_cores, cores.iter().copied().collect());
-        // Each size of record has all its parts, so each has its waterfall.
+        assert_eq!(in_frames, frames.collect());
+        // Each size of record and frame has all its parts, so each has its waterfall.
         let sizes = names.iter().zip(&whole).find(|(name, _)| **name == "waterfall").unwrap().1;
         let sizes: Vec<_> = sizes.iter().map(|table| table.id.as_str()).collect();
-        assert_eq!(sizes, ["waterfall-64", "waterfall-1024", "waterfall-16384"]);
+        let of_records = ["waterfall-64", "waterfall-1024", "waterfall-16384"];
+        let of_frames = ["seal-frame-64", "seal-frame-1350", "open-frame-64", "open-frame-1350"];
+        let of_frames = of_frames.map(|frame| format!("waterfall-{frame}"));
+        assert!(sizes.iter().copied().eq(of_records.into_iter().chain(of_frames.iter().map(String::as_str))));
     }
 }

@@ -42,6 +42,7 @@ pub fn set(seed: u64) -> Set {
         declared: declared.cases,
         must_run: declared.run,
         cases: cases.collect(),
+        rulings: None,
         broken: Vec::new(),
     }
 }

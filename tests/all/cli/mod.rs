@@ -3,6 +3,7 @@
 mod bench;
 mod gate;
 mod storage;
+mod tunnel;
 mod verify;
 
 use std::fs;
@@ -193,6 +194,10 @@ fn host_list_and_schema_answer() {
         "sealmark.gate-self-check/1",
         "sealmark.probe-node-id/1",
         "sealmark.resync/1",
+        "sealmark.tunnel-keygen/1",
+        "sealmark.tunnel-listen/1",
+        "sealmark.tunnel-relay/1",
+        "sealmark.tunnel-send/1",
     ] {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }

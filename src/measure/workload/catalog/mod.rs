@@ -166,11 +166,12 @@ pub enum CatalogError {
     },
 }
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("aead.toml", include_str!("../../../../benches/workloads/aead.toml")),
     ("key.toml", include_str!("../../../../benches/workloads/key.toml")),
     ("scheme.toml", include_str!("../../../../benches/workloads/scheme.toml")),
     ("envelope.toml", include_str!("../../../../benches/workloads/envelope.toml")),
+    ("tunnel.toml", include_str!("../../../../benches/workloads/tunnel.toml")),
 ];
 
 #[cfg(test)]
@@ -190,7 +191,7 @@ mod tests {
             sum += cases;
         }
         assert_eq!(Catalog::of(&schemes()[..1]).unwrap().workloads().len(), sum);
-        assert!(sum >= 220, "{sum}");
+        assert!(sum >= 280, "{sum}");
     }
 
     #[test]
@@ -267,8 +268,12 @@ mod tests {
                 let alone = find(&w.path.replace("_batch", "")).expect("single calls of that size");
                 assert_eq!((alone.count(), alone.level), (w.count(), w.level), "{}", w.path);
             }
+            if batch && w.path.contains("frame") {
+                let alone = find(&w.path.replace("_batch", "")).expect("single calls of that size");
+                assert_eq!(alone.level, w.level, "{}", w.path);
+            }
         }
-        assert_eq!(seen, 10);
+        assert_eq!(seen, 18);
         let own = workloads().iter().filter(|w| w.op() == "latency/seal");
         assert!(own.clone().all(|w| w.alg.is_some()));
         assert_eq!(own.count(), 4);

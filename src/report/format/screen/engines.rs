@@ -10,6 +10,7 @@ use crate::report::format::text::wrap;
 use crate::report::number::{count, counted, plain};
 use crate::report::rows::distinct;
 use crate::report::section::Section;
+use crate::report::table::risk;
 use crate::report::tally;
 use crate::verify::{PrimitiveReport, SchemeReport};
 
@@ -94,6 +95,7 @@ pub(super) fn rest(section: &Section, width: usize) -> String {
         let names: Vec<String> = report.schemes.iter().map(blind).collect();
         lines.push(format!("Schemes: {}.", plain(&names.join(", "))));
     }
+    lines.extend(risks(&report.schemes));
     let several = &report.primitives;
     if !several.is_empty() && tally::engines(report).is_empty() {
         return files(section, width) + &primitives(several);
@@ -106,6 +108,16 @@ pub(super) fn rest(section: &Section, width: usize) -> String {
         lines.push(plain(&words));
     }
     files(section, width) + &lines.iter().map(|words| wrap(words, width)).collect::<String>()
+}
+
+/// Each risk, with the schemes that have it. Those that share one are one line.
+fn risks(schemes: &[SchemeReport]) -> Vec<String> {
+    let all = schemes.iter().flat_map(|scheme| &scheme.risks).map(risk::sentence);
+    let of = |words: &String| {
+        let has = |scheme: &&SchemeReport| scheme.risks.iter().any(|risk| risk::sentence(risk) == *words);
+        schemes.iter().filter(has).map(|scheme| scheme.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    distinct(all).iter().map(|words| plain(&format!("Risk of {}: {words}.", of(words)))).collect()
 }
 
 /// The primitives, a line for each set.

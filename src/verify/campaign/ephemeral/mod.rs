@@ -65,6 +65,7 @@ pub fn set(seed: u64) -> Set {
         declared: cases.len() as u64,
         must_run: Default::default(),
         cases,
+        rulings: None,
         broken: Vec::new(),
     }
 }

@@ -56,6 +56,7 @@ pub fn set(seed: u64) -> Set {
         declared: STORIES,
         must_run: Default::default(),
         cases: (0..STORIES).map(story).collect(),
+        rulings: None,
         broken: Vec::new(),
     }
 }

@@ -15,9 +15,10 @@ use crate::verify::{Case, Check, Outcome};
 
 mod elastickv;
 mod enclave;
+mod pilot;
 
 /// Every system, with its files.
-const SYSTEMS: [&[Layout]; 2] = [&elastickv::FILES, &enclave::FILES];
+const SYSTEMS: [&[Layout]; 3] = [&elastickv::FILES, &enclave::FILES, &pilot::FILES];
 
 /// The layout of a file, and its reader.
 struct Layout {

@@ -9,9 +9,11 @@ use crate::engine::Engine;
 use crate::primitive::{PRIMITIVES, Primitive};
 use crate::verify::{Case, Check, Outcome};
 
+mod agreement;
 mod hash;
 mod kdf;
 mod password_hash;
+mod signature;
 
 /// A format, and the decoder that turns its files into cases of one function.
 struct Format {
@@ -20,10 +22,12 @@ struct Format {
     decode: fn(&Content<'_>, &'static Primitive) -> Result<Vec<Case>, Problem>,
 }
 
-const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 5] = [
     Format { name: "argon2", decode: password_hash::decode },
     Format { name: "cavp-hash", decode: hash::decode },
+    Format { name: "wycheproof-eddsa", decode: signature::decode },
     Format { name: "wycheproof-hkdf", decode: kdf::decode },
+    Format { name: "wycheproof-xdh", decode: agreement::decode },
 ];
 
 /// The primitive that a set of the index judges, if any.
@@ -158,6 +162,31 @@ mod tests {
             }),
             vectors: &[],
         };
+        static NO_CHECK: Primitive = Primitive {
+            name: "x25519",
+            krate: "none",
+            function: Function::KeyAgreement(|secret, peer| {
+                Ok(crate::primitive::x25519::shared(secret, peer))
+            }),
+            vectors: &[],
+        };
+        static NO_LENGTH: Primitive = Primitive {
+            name: "ed25519",
+            krate: "none",
+            function: Function::SignatureCheck(|key, message, signature| {
+                crate::primitive::ed25519::verify(key, message, signature.get(..64).unwrap_or(signature))
+            }),
+            vectors: &[],
+        };
+        static ALL_SIGNED: Primitive = Primitive {
+            name: "ed25519",
+            krate: "none",
+            function: Function::SignatureCheck(|_, _, _| Ok(())),
+            vectors: &[],
+        };
+        assert_eq!(wrong("wycheproof/x25519", &NO_CHECK), 31, "the all-zero shared secrets");
+        assert_eq!(wrong("wycheproof/ed25519", &NO_LENGTH), 5, "signatures with bytes after their end");
+        assert_eq!(wrong("wycheproof/ed25519", &ALL_SIGNED), 63, "all that are invalid");
         assert_eq!(wrong("argon2/argon2id", &NO_SECRET), 1, "only the RFC's vector has a secret");
         assert_eq!(wrong("nist/cavp-sha-256-short", &CUT), 65);
         assert_eq!(wrong("nist/cavp-sha-256-long", &CUT), 64);
@@ -184,9 +213,8 @@ mod tests {
             refused("wycheproof-hkdf", b"{}", hash),
             "these are key derivation vectors, but sha-256 is a hash function"
         );
-        assert!(
-            refused("cavp-mac", b"x", hash)
-                .contains("the known ones are: argon2, cavp-hash, wycheproof-hkdf")
-        );
+        assert!(refused("cavp-mac", b"x", hash).contains(
+            "the known ones are: argon2, cavp-hash, wycheproof-eddsa, wycheproof-hkdf, wycheproof-xdh"
+        ));
     }
 }
