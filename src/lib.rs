@@ -42,6 +42,7 @@
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
 //! | `ephemeral` | the scheme of ephemeral keys, `scheme::ephemeral` |
 //! | `storage` | the storage scheme, `scheme::storage` |
+//! | `tunnel` | the tunnel, `scheme::tunnel` |
 //! | `redb` | the database redb as a store for schemes |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |
 //! | `openssl`, `openssl-vendored` | OpenSSL as an engine: the system's, or one built from source |

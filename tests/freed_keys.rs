@@ -1,10 +1,11 @@
-//! Freed memory holds no data key, no KEK, no key of a round and no master key, and of the tunnel no secret of an
-//! identity, no shared secret, no session key and no message. An allocator searches every block before it frees it. It moves every block that is resized, as an allocator may, and hands out
-//! zeroed blocks, so everything that it finds was written there.
+//! Freed memory holds no data key, no KEK, no key of a round and no master key, and of the tunnel no secret
+//! of an identity, no shared secret, no session key and no message. An allocator searches every block before
+//! it frees it. It moves every block that is resized, as an allocator may, and hands out zeroed blocks, so
+//! everything that it finds was written there.
 //!
-//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable. Keys
-//! that are derived are sought by their own bytes.
-//! Copies on the stack and the keys of other people's engines are out of scope.
+//! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
+//! Keys that are derived are sought by their own bytes. Copies on the stack and the keys of other people's
+//! engines are out of scope.
 
 #![expect(unsafe_code, reason = "an allocator that looks at what it takes back has to be an allocator")]
 

@@ -226,8 +226,8 @@ impl Flood<'_> {
         frame.len()
     }
 
-    /// A forged sealed frame: with a header of its own, or with the one of a genuine frame, or a genuine frame
-    /// with one bit changed.
+    /// A forged sealed frame: with a header of its own or of a genuine frame, or a genuine frame with one bit
+    /// changed.
     fn sealed(&mut self) -> usize {
         let kind = self.rng.random_range(0..8);
         let len = match kind {
@@ -235,7 +235,7 @@ impl Flood<'_> {
             1 => self.rng.random_range(60..1_400),
             _ => self.rng.random_range(40..100),
         };
-        let sender = self.sender(4);
+        let sender = self.sender(2);
         self.rng.fill_bytes(&mut self.buffer[..len]);
         let genuine = self.replayed_header(len);
         let counter = match self.rng.random_range(0..4) {
@@ -328,8 +328,8 @@ fn flood_size() -> u64 {
     set.map_or(1_000_000, |text| text.parse().expect("SEALMARK_FLOOD is a number"))
 }
 
-/// Sends a flood of `sealed` forged frames to Bob, in `lasts_ms` of the clock, with a hundredth as many of each
-/// other attack. Returns why frames were refused. A forged frame that is accepted fails the test.
+/// Sends a flood of `sealed` forged frames to Bob, in `lasts_ms` of the clock, with a hundredth as many of
+/// each other attack. Returns why frames were refused. A forged frame that is accepted fails the test.
 fn pour(
     pair: &Pair,
     flood: &mut Flood<'_>,
@@ -357,7 +357,7 @@ fn pour(
                     "handled"
                 }
                 Ok(Received::Exchange(handled)) => {
-                    // A hello that answers nothing is not examined; a truncated flip may leave the frame as it was.
+                    // A hello that answers nothing is not examined.
                     assert!(!handled.outcome.is_change(), "a forged exchange changed the session");
                     "ignored"
                 }

@@ -1,5 +1,5 @@
-//! Any bytes as a frame of the tunnel, under fixed keys and as a key exchange: it is refused, or the same bytes come
-//! back. Nothing forged opens or installs.
+//! Any bytes as a frame of the tunnel, under fixed keys and as a key exchange: it is refused, or the same
+//! bytes come back. Nothing forged opens or installs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any bytes as what an attacker does to the frames of two nodes: nothing forged changes a session, and no frame is
-//! accepted twice.
+//! Any bytes as what an attacker does to the frames of two nodes: nothing forged changes a session, and no
+//! frame is accepted twice.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -190,8 +190,8 @@ pub trait Scheme: Send + Sync {
     }
 
     /// The histories, across several sessions, after which a reader accepts or loses what it should not, each
-    /// with the reason: a recorded handshake that is replayed, a flood of forged pieces. No fault in one session
-    /// expresses them. The family's campaign plays each of them in every mode and compares.
+    /// with the reason: a recorded handshake that is replayed, a flood of forged pieces. No fault in one
+    /// session expresses them. The family's campaign plays each of them in every mode and compares.
     fn blind_histories(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }

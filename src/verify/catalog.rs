@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_family_is_all_its_modes_and_a_mode_has_its_familys_vectors() {
         let schemes: [&'static dyn Scheme; 4] =
-            [&Named("storage/strict"), &Named("storage/loose"), &Named("tunnel"), &Named("tunnel/safe")];
+            [&Named("storage/strict"), &Named("storage/loose"), &Named("letter"), &Named("letter/safe")];
         let catalog = Catalog(&schemes);
         let family = catalog.of_scheme("storage").unwrap();
         let interop = family.iter().filter(|name| name.starts_with("interop/")).count();
@@ -120,10 +120,10 @@ mod tests {
         let mode = catalog.of_scheme("storage/loose").unwrap();
         assert_eq!(mode[..interop], family[..interop]);
         assert_eq!(mode[interop..], ["faults/storage/loose", "campaign/storage"]);
-        assert_eq!(catalog.of_scheme("tunnel/safe"), Some(vec!["faults/tunnel/safe".to_owned()]));
+        assert_eq!(catalog.of_scheme("letter/safe"), Some(vec!["faults/letter/safe".to_owned()]));
         assert_eq!(
-            catalog.of_scheme("tunnel"),
-            Some(vec!["faults/tunnel".to_owned(), "faults/tunnel/safe".to_owned()])
+            catalog.of_scheme("letter"),
+            Some(vec!["faults/letter".to_owned(), "faults/letter/safe".to_owned()])
         );
         assert_eq!(catalog.of_scheme("stor"), None);
     }

@@ -1,8 +1,8 @@
 //! `sealmark tunnel keygen`, identity files, and the public keys of peers.
 //!
-//! An identity is the Ed25519 key that signs key exchanges, with a node id. The X25519 key is in no file: each
-//! process draws a new one, so that a restart never derives an earlier session's AES key again, and frames
-//! recorded before it open nowhere.
+//! An identity is the Ed25519 key that signs key exchanges, with a node id. The X25519 key is in no file:
+//! each process draws a new one, so that a restart never derives an earlier session's AES key again, and
+//! frames recorded before it open nowhere.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -22,7 +22,8 @@ pub(super) enum Fate {
     Again,
     /// Not given out: its run was reported, and the report counts it as lost.
     Late,
-    /// Not given out: this very frame was opened before, which the tunnel should have refused.
+    /// Not given out: this very frame was opened before. In `hardened` the tunnel always refuses it; in the
+    /// other modes not after a replayed old key exchange.
     Replayed,
     /// Not given out: the peer has begun too many runs.
     Full,

@@ -30,7 +30,8 @@ const LINGER: Duration = Duration::from_secs(2);
 #[command(after_help = "With keys of your own:\n  \
                   sealmark tunnel listen --identity bob.key --peers . --bind 127.0.0.1:4700\n\
                   \n\
-                  Exit codes: 0 fine, 1 the tunnel opened a frame twice, 2 bad usage, 3 fewer runs than \
+                  Exit codes: 0 fine, 1 the tunnel opened a frame twice (it was not printed twice; safe and \
+                  compat cannot tell after a replayed old key exchange), 2 bad usage, 3 fewer runs than \
                   --runs were reported.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -95,8 +96,8 @@ struct Message {
 #[derive(Serialize, JsonSchema)]
 struct Summary {
     /// What became of the messages that opened: `given` out; `again` and not given out, because a sender
-    /// repeats its last messages after new keys; `late`, after the report on their run; `replayed`, which the
-    /// tunnel should have refused; `full`, of a peer with too many runs.
+    /// repeats its last messages after new keys; `late`, after the report on their run; `replayed`, a
+    /// frame that opened twice; `full`, of a peer with too many runs.
     messages: Counts,
     /// How many runs were reported.
     runs: u64,

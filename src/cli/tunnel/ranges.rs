@@ -53,8 +53,8 @@ impl Ranges {
         self.ranges.iter().map(|(first, last)| last - first + 1).sum()
     }
 
-    /// The numbers of `from..until` that are not in the set, in at most `most` ranges. Behind them, the number
-    /// from which the next call goes on: `until` if nothing is left.
+    /// The numbers of `from..until` that are not in the set, in at most `most` ranges. Behind them, the
+    /// number from which the next call goes on: `until` if nothing is left.
     pub fn missing(&self, from: u64, until: u64, most: usize) -> (Vec<Range>, u64) {
         let (mut gaps, mut next) = (Vec::new(), from);
         let covering = self.ranges.range(..=from).next_back().filter(|(_, last)| **last >= from);

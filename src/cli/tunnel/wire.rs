@@ -1,13 +1,14 @@
 //! One end of the real wire: a node on a UDP socket, its timer, and counts of everything that it refused.
 //!
 //! A peer's address is where the last frame came from that opened, or that brought new keys; a replayed frame
-//! moves nobody. A key exchange is answered where it came from. Datagrams that claim a node without a public
-//! key here are dropped before anything is done for them.
+//! moves nobody. A key exchange is answered where it came from. If a frame does not open, the request for new
+//! keys goes to both addresses: a peer that moved is found, and nobody draws the request away from it.
+//! Datagrams that claim a node without a public key here are dropped before anything is done for them.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -180,7 +181,8 @@ impl Wire {
             return Ok(None);
         };
         let tag = datagram.last_chunk().copied().unwrap_or_default();
-        self.link.ask(peer, from, is_exchange(datagram));
+        let is_exchange = is_exchange(datagram);
+        self.link.addresses().asking = Some(Asking { peer, from, is_exchange });
         let source = Source { address: Some(from), relay: false };
         let received = self.node.receive(datagram, source);
         let (moves, opened) = match received {
@@ -228,8 +230,29 @@ fn is_exchange(datagram: &[u8]) -> bool {
 #[derive(Default)]
 struct Addresses {
     known: BTreeMap<u32, SocketAddr>,
-    /// The peer whose datagram is being dealt with, if it is answered where that came from.
-    asking: Option<(u32, SocketAddr)>,
+    /// The datagram that is being dealt with.
+    asking: Option<Asking>,
+}
+
+/// A datagram, and where it came from.
+#[derive(Clone, Copy)]
+struct Asking {
+    /// The peer that it claims.
+    peer: u32,
+    from: SocketAddr,
+    is_exchange: bool,
+}
+
+impl Addresses {
+    /// Where frames to a peer go now.
+    fn of(&self, peer: u32) -> [Option<SocketAddr>; 2] {
+        let known = self.known.get(&peer).copied();
+        match self.asking.filter(|asking| asking.peer == peer) {
+            Some(Asking { from, is_exchange: true, .. }) => [Some(from), None],
+            Some(Asking { from, .. }) => [Some(from), known.filter(|known| *known != from)],
+            None => [known, None],
+        }
+    }
 }
 
 /// The socket, as the node sees it.
@@ -239,29 +262,17 @@ struct Link {
 }
 
 impl Link {
-    /// Frames to this peer go to this address until `asking` is reset: if a key exchange is dealt with, or if
-    /// nobody knows another address. So a forged frame
-    /// does not draw our requests for new keys away from the peer.
-    fn ask(&self, peer: u32, from: SocketAddr, is_exchange: bool) {
-        let mut addresses = self.addresses();
-        let answered = is_exchange || !addresses.known.contains_key(&peer);
-        addresses.asking = answered.then_some((peer, from));
-    }
-
-    fn addresses(&self) -> std::sync::MutexGuard<'_, Addresses> {
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sender for Link {
     fn send(&self, peer: u32, frame: &[u8]) -> bool {
-        let address = {
-            let addresses = self.addresses();
-            let asking = addresses.asking.filter(|(claimed, _)| *claimed == peer).map(|(_, from)| from);
-            asking.or_else(|| addresses.known.get(&peer).copied())
-        };
+        let addresses = self.addresses().of(peer);
         // Lost on the way, or here: the peer cannot tell.
-        address.is_some_and(|address| self.socket.send_to(frame, address).is_ok())
+        let sent = addresses.into_iter().flatten().filter(|to| self.socket.send_to(frame, to).is_ok());
+        sent.count() > 0
     }
 }
 
@@ -272,5 +283,52 @@ impl Publisher for Events {
     fn publish(&self, event: &Event) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(event.name()).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_for_new_keys_finds_a_peer_that_moved_and_cannot_be_drawn_away() {
+        let [home, away] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut addresses = Addresses::default();
+        assert_eq!(addresses.of(7), [None, None]);
+        let asking = |from, is_exchange| Some(Asking { peer: 7, from, is_exchange });
+        addresses.asking = asking(away, false);
+        assert_eq!(addresses.of(7), [Some(away), None], "nobody knows another address");
+        addresses.known.insert(7, home);
+        assert_eq!(addresses.of(7), [Some(away), Some(home)], "a frame that did not open");
+        assert_eq!(addresses.of(8), [None, None], "it claims to be of 7");
+        addresses.asking = asking(home, false);
+        assert_eq!(addresses.of(7), [Some(home), None], "once is enough");
+        addresses.asking = asking(away, true);
+        assert_eq!(addresses.of(7), [Some(away), None], "an exchange is answered where it came from");
+        addresses.asking = None;
+        assert_eq!(addresses.of(7), [Some(home), None]);
+    }
+
+    #[test]
+    fn a_datagram_claims_the_sender_that_its_header_names() {
+        let mut data = [0; 40];
+        frame::DataHeader { sender: 7, session: [9; 4], counter: 1 }.encode_into(&mut data);
+        let mut sealed = [0; 40];
+        frame::Header::new(7, [9; 4], 1).encode_into(&mut sealed);
+        let pila = frame::pila(7, &[9; 32], &[9; 32], &[9; 64]);
+        for (datagram, exchange) in [(&data[..], false), (&sealed[..], false), (&pila[..], true)] {
+            assert_eq!((claimed(datagram), is_exchange(datagram)), (Some(7), exchange));
+            assert_eq!(claimed(&datagram[..7]), None);
+        }
+        assert_eq!((claimed(b"PILT0000"), claimed(b"HTTP/1.1"), claimed(b"")), (None, None, None));
+        assert_eq!(claimed(&frame::punch(7)), Some(7));
+    }
+
+    #[test]
+    fn a_factor_of_the_timers_is_a_positive_number() {
+        assert_eq!((factor("0.05"), factor("1")), (Ok(0.05), Ok(1.0)));
+        for wrong in ["0", "-1", "NaN", "inf", "1001", "fast"] {
+            assert!(factor(wrong).is_err(), "{wrong}");
+        }
     }
 }

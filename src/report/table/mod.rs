@@ -24,8 +24,8 @@ mod other;
 mod other_curve;
 mod publication;
 mod ratio;
-pub mod risk;
 mod record_curve;
+pub mod risk;
 mod usage;
 mod waterfall;
 mod witness;
@@ -64,9 +64,9 @@ impl Section {
     /// Its tables in the order of the report, none of them empty: `publication`, `failures`, `errors`; for
     /// each curve its speeds (`seal-aes-256-gcm`) and their distance from the CPU's limit
     /// (`limit-seal-aes-256-gcm`); the cost of a record or a frame (`waterfall-1024`,
-    /// `waterfall-seal-frame-64`), `frames`, `handshakes`, `keys`; for each curve with peers the speed relative
-    /// to the best of them (`ratio-seal-aes-256-gcm`), and `ratios` of every workload;
-    /// `engines`, `witnesses`, `matrix`, `cases`, `sources`, `files`, `blind`, `risks`, `cores`, `tails`, `other`,
+    /// `waterfall-seal-frame-64`), `frames`, `handshakes`, `keys`; for each curve with peers the speed
+    /// relative to the best of them (`ratio-seal-aes-256-gcm`), and `ratios` of every workload; `engines`,
+    /// `witnesses`, `matrix`, `cases`, `sources`, `files`, `blind`, `risks`, `cores`, `tails`, `other`,
     /// `limits`, `usage`.
     pub fn tables(&self) -> Vec<Table> {
         self.blocks().into_iter().map(|block| block.table).collect()
@@ -208,11 +208,9 @@ mod tests {
             assert_eq!(shown.contains("ratio"), workload.scope() == Scope::EveryEngine, "{path}: {shown:?}");
             assert_eq!(shown.contains("latency_tail"), workload.tails, "{path}: {shown:?}");
             let name: Named = (workload.op(), &workload.algorithm, &workload.variant);
-            for (table, found) in [
-                ("waterfall", &mut waterfalls),
-                ("cores", &mut on_all_cores),
-                ("frames", &mut in_frames),
-            ] {
+            for (table, found) in
+                [("waterfall", &mut waterfalls), ("cores", &mut on_all_cores), ("frames", &mut in_frames)]
+            {
                 if shown.contains(table) {
                     found.insert(name);
                 }

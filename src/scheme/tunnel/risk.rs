@@ -4,7 +4,9 @@
 //! every counter starts at 1. Only four random bytes tell the nonces of two derivations apart. If two of them
 //! draw the same prefix, every counter that both reach is a repeated nonce: the keystream is used twice, and
 //! GHASH's key leaks, so frames can be forged. After n derivations the chance is that of a shared birthday
-//! among n guests in a year of 2^32 days, about n² / 2^33.
+//! among n guests in a year of 2^32 days, about n² / 2^33. Each side of a session derives once, so the chance
+//! exceeds 2^-32, the bound of NIST SP 800-38D, after 2 sessions, 2^-20 after 46, and one half after 38,582.
+//! A side that re-derives alone counts as half a session.
 //!
 //! Everything here is exact: the chance that all prefixes differ is a product of fractions, kept between two
 //! integers that round it down and up. `tunnel/hardened` has no such risk: each session has a fresh exchange,
@@ -91,8 +93,8 @@ pub fn compatible() -> Risk {
         harm: "a nonce repeats under the same AES key",
         counted: "sessions of two peers that keep their X25519 keys",
         why: "such peers derive the same AES key again, for both directions and with the counter back at 1; \
-              only a random prefix of 4 bytes, drawn by each side, keeps the nonces apart; where it does not, \
-              two frames share their keystream, and an observer of both can forge frames",
+              only a random prefix of 4 bytes, drawn by each side, keeps the nonces apart; where it does \
+              not, two frames share their keystream, and an observer of both can forge frames",
         levels: REPORTED.iter().map(|&bits| (bits, sessions_over(bits))).collect(),
     }
 }
@@ -123,7 +125,7 @@ mod tests {
         for derivations in [2, 3, 10, 91, 92, 1_000, 9_292, 65_536, 77_163, 77_164, 200_000] {
             let (exact, logs) = (collision(u64::from(derivations)), by_logarithms(derivations));
             assert!((exact / logs - 1.0).abs() < 1e-9, "{derivations}: {exact} and {logs}");
-            // n² / 2^33 is never too low; it is off by 1/n for few derivations, and by half at a chance of one.
+            // n² / 2^33 is never too low: it is n/(n-1) times too high, and more once a collision is likely.
             let thumb = f64::from(derivations).powi(2) / 2_f64.powi(33);
             assert!(exact < thumb, "{derivations}");
             if (1_000..10_000).contains(&derivations) {

@@ -1,10 +1,13 @@
-//! Fixtures for the tests, campaigns and workloads of the tunnel: identities that depend on the node's id alone, a
-//! registry in memory, a network that records, and a pair of nodes joined by it. Nothing here is secret.
+//! Fixtures for the tests, campaigns and workloads of the tunnel: identities that depend on the node's id
+//! alone, a registry in memory, a network that records, and a pair of nodes joined by it. Nothing here is
+//! secret.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::exchange::{Event, Hooks, Identity, Installed, Outside, Publisher, Registry, Sender, Source, Unavailable};
+use super::exchange::{
+    Event, Hooks, Identity, Installed, Outside, Publisher, Registry, Sender, Source, Unavailable,
+};
 use super::node::{Node, Received};
 use super::{Clock, Error, ManualClock, Mode, Options};
 use crate::engine::{self, Engine};
@@ -272,8 +275,8 @@ impl Pair {
         (at_a, at_b)
     }
 
-    /// Gives both nodes a session with each other, and opens a frame in each direction, so that no older session is
-    /// kept. The wires and the events are empty then.
+    /// Gives both nodes a session with each other, and opens a frame in each direction, so that no older
+    /// session is kept. The wires and the events are empty then.
     ///
     /// # Panics
     /// If the nodes do not come to a session.

@@ -129,8 +129,8 @@ pub struct SchemeReport {
     /// The media that keep what it erases, by its own account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind_media: Vec<BlindMedium>,
-    /// The histories, across several sessions, after which it accepts or loses what it should not; the campaign
-    /// of its family checks this claim in both directions.
+    /// The histories, across several sessions, after which it accepts or loses what it should not; the
+    /// campaign of its family checks this claim in both directions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind_histories: Vec<BlindHistory>,
     /// The harms that it keeps rare without preventing them, computed by the scheme.

@@ -236,6 +236,23 @@ fn the_list_of_blind_spots_is_the_schemes_judgement_as_data() {
     let ephemeral = report(crate::scheme::find("ephemeral/bound").unwrap(), 1).unwrap();
     let media: Vec<_> = ephemeral.blind_media.iter().map(|of| of.medium.split(' ').next().unwrap()).collect();
     assert_eq!(media, ["copy-on-write", "log-structured", "journals", "flash"]);
+    assert!(listed.risks.is_empty() && ephemeral.risks.is_empty(), "no chance of theirs is worth a number");
+    let hardened = report(crate::scheme::find("tunnel/hardened").unwrap(), 1).unwrap();
+    let histories: Vec<_> = hardened.blind_histories.iter().map(|of| of.history.as_str()).collect();
+    assert_eq!((hardened.blind.len(), histories), (0, vec!["rekey-after-delivery"]));
     let json = serde_json::to_string(&listed).unwrap();
     assert_eq!(serde_json::from_str::<SchemeReport>(&json).unwrap(), listed);
+}
+
+#[test]
+fn the_tunnels_risk_of_a_repeated_nonce_is_data_in_the_modes_that_have_it() {
+    let risks = |name: &str| report(crate::scheme::find(name).unwrap(), 1).unwrap().risks;
+    let (compat, safe) = (risks("tunnel/compat"), risks("tunnel/safe"));
+    assert_eq!(compat, safe);
+    assert!(compat[0].harm.contains("nonce") && compat[0].counted.starts_with("sessions"), "{compat:?}");
+    let levels: Vec<_> = compat[0].levels.iter().map(|level| (level.bits, level.after)).collect();
+    assert_eq!((compat.len(), levels), (1, vec![(32, 2), (20, 46), (1, 38_582)]));
+    assert!(risks("tunnel/hardened").is_empty());
+    let json = serde_json::to_value(&compat).unwrap();
+    assert_eq!(json[0]["levels"][0], serde_json::json!({"bits": 32, "after": 2}));
 }

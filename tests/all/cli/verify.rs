@@ -58,6 +58,23 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
 }
 
 #[test]
+fn verify_reports_the_risk_of_the_tunnels_key_derivation() {
+    let sets = ["tunnel/compat", "tunnel/hardened"].map(|mode| format!("faults/{mode}"));
+    let command = ["verify", "--set", &sets[0], "--set", &sets[1], "--engine", "rustcrypto"];
+    let output = sealmark(&command);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let flat = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    let risk = "Risk of tunnel/compat: a nonce repeats under the same AES key: chance over 2^-32 after 2,";
+    assert!(flat.contains(risk), "{printed}");
+    assert_eq!(flat.matches("Risk of").count(), 1, "{printed}");
+    let report = json(&sealmark(&[&command[..], &["--format", "json"]].concat()));
+    let schemes = report["schemes"].as_array().expect("both were verified");
+    let levels: Vec<_> = schemes.iter().map(|scheme| &scheme["risks"][0]["levels"][0]).collect();
+    assert_eq!(levels, [&serde_json::json!({"bits": 32, "after": 2}), &Value::Null]);
+}
+
+#[test]
 fn verify_prints_its_contract() {
     let engines = ["--engine", "sealmark/portable", "--engine", "sealmark"];
     let output =

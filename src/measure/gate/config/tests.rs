@@ -114,9 +114,10 @@ fn a_path_chooses_one_workload_and_a_filter_those_that_it_matches() {
     );
     let rows = workloads().iter().filter(|w| w.on_one_core()).count();
     assert!(rows <= SLOTS as usize && of(None, "*", &[]).is_ok());
-    let many: Vec<&'static dyn Engine> = vec![find("sealmark").unwrap(), &MINE];
+    let many: Vec<&'static dyn Engine> =
+        vec![find("sealmark").unwrap(), find("sealmark/portable").unwrap(), &MINE];
     let refused = why(of(None, "*", &many));
-    assert!(refused.ends_with("are more than the 256 that a worker keeps ready: choose fewer with a filter"));
+    assert!(refused.ends_with("are more than the 512 that a worker keeps ready: choose fewer with a filter"));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn batches_are_kept_in_slots_and_replaced() {
         of.replace(":3}", &format!(":{bytes},\"slot\":{slot},\"seed\":9}}"))
     };
     let run = |slot| format!(r#"{{"command":"run","slot":{slot}}}"#);
-    let lines = [in_slot(0, 16), in_slot(255, 64), run(0), run(255), in_slot(0, 256), run(0)];
+    let lines = [in_slot(0, 16), in_slot(511, 64), run(0), run(511), in_slot(0, 256), run(0)];
     let told = answers(&lines.each_ref().map(String::as_str));
     let ran: Vec<_> = told
         .iter()
@@ -178,7 +178,7 @@ fn batches_are_kept_in_slots_and_replaced() {
             _ => None,
         })
         .collect();
-    assert_eq!(ran, [(0, 16), (255, 64), (0, 256)]);
+    assert_eq!(ran, [(0, 16), (511, 64), (0, 256)]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_cannot_be_carried_out_is_an_error_and_the_worker_goes_on() {
         (PREPARE.replace(":3}", ":0}"), Fault::Command, "has 1 to 16384 operations"),
         (PREPARE.replace(":3}", ":16385}"), Fault::Command, "has 1 to 16384 operations"),
         (PREPARE.replace(":3}", ":18446744073709551615}"), Fault::Command, "has 1 to 16384 operations"),
-        (PREPARE.replace(":3}", ":3,\"slot\":256}"), Fault::Command, "the last one is 255"),
+        (PREPARE.replace(":3}", ":3,\"slot\":512}"), Fault::Command, "the last one is 511"),
         (place("prepare", "stack_offset", 8), Fault::Command, "a multiple of 16 below 4096, not 8"),
         (place("run", "stack_offset", 4096), Fault::Command, "a multiple of 16 below 4096, not 4096"),
         (place("prepare", "arena_offset", 4096), Fault::Command, "an arena offset is a multiple of 64"),

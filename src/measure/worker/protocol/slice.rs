@@ -25,7 +25,7 @@ pub struct Prepare {
 }
 
 /// The number of batches that a worker keeps at once.
-pub const SLOTS: u32 = 256;
+pub const SLOTS: u32 = 512;
 
 /// The longest delay of a slice: a second.
 pub const LONGEST_DELAY_NS: f64 = 1e9;

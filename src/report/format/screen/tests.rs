@@ -171,6 +171,38 @@ fn a_verification_alone_and_a_measurement_alone_show_what_they_have() {
 }
 
 #[test]
+fn a_risk_is_one_sentence_with_the_schemes_that_have_it() {
+    let scheme = |name: &str, after: &[u64]| crate::verify::SchemeReport {
+        name: name.into(),
+        law: "each".into(),
+        blind: Vec::new(),
+        blind_media: Vec::new(),
+        blind_histories: Vec::new(),
+        risks: after.iter().map(|&after| risk(after)).collect(),
+    };
+    let mut report = sample::report();
+    report.schemes =
+        vec![scheme("a", &[2]), scheme("b", &[]), scheme("c", &[2, 1_046]), scheme("d", &[1_046])];
+    let all = flat(&Report::build(vec![File::Verify(report)]).screen(100));
+    for words in [
+        "Schemes: a, b, c, d. Risk of a, c: a nonce repeats: chance over 2^-32 after 2 sessions.",
+        "Risk of c, d: a nonce repeats: chance over 2^-32 after 1,046 sessions.",
+    ] {
+        assert!(all.contains(words), "{words} in {all}");
+    }
+    assert_eq!(all.matches("Risk of").count(), 2, "{all}");
+}
+
+fn risk(after: u64) -> crate::verify::SchemeRisk {
+    crate::verify::SchemeRisk {
+        harm: "a nonce repeats".into(),
+        counted: "sessions".into(),
+        why: "the prefix is short".into(),
+        levels: vec![crate::verify::RiskLevel { bits: 32, after }],
+    }
+}
+
+#[test]
 fn any_selection_of_workloads_has_its_table() {
     let of = |keep: &dyn Fn(&crate::measure::Row) -> bool| {
         let mut run = sample::run();

@@ -88,8 +88,8 @@ impl KeyCache {
             self.absent.retain(|_, until| now < *until);
             self.search_at = now + self.absent_ms;
         }
-        // A long flood of invented ids takes no more memory than a short one. Twice the number, because a map that is
-        // more than half full grows instead of clearing away what was removed.
+        // A long flood of invented ids takes no more memory than a short one. Twice the number, because a map
+        // that is more than half full grows instead of clearing away what was removed.
         if self.absent.len() == self.most_absent.min(64) {
             self.absent.reserve(2 * self.most_absent);
         }

@@ -1,8 +1,8 @@
 //! The reference's frames, `PILA` and `PILK` (spec 2, §5), in `compat` and `safe`.
 //!
-//! The order of the steps is the reference's. What `safe` adds: limits per peer, the named rules, no reflected
-//! frame, and an older session that comes back with its counters and its window when its key does. Not here: what
-//! `PILA` cannot give, freshness; a recorded one is accepted in both modes.
+//! The order of the steps is the reference's. What `safe` adds: limits per peer, the named rules, no
+//! reflected frame, and an older session that comes back with its counters and its window when its key does.
+//! Not here: what `PILA` cannot give, freshness; a recorded one is accepted in both modes.
 
 use super::Exchange;
 use super::derive;
@@ -117,8 +117,8 @@ impl Exchange {
         Ok(Settled { outcome, old, new })
     }
 
-    /// The session of this key, if the peer has it already: the current one stays as it is (rule `no-reset`), an
-    /// older one becomes the current one again.
+    /// The session of this key, if the peer has it already: the current one stays as it is (rule `no-reset`),
+    /// an older one becomes the current one again.
     fn present(&self, peer: u32, x25519: &[u8; 32], authenticated: bool) -> Result<Option<Settled>, Error> {
         let Some(openers) = self.store.openers(peer) else { return Ok(None) };
         let current = openers.current;
@@ -129,7 +129,9 @@ impl Exchange {
         if self.is_strict() && !authenticated && current.authenticated() {
             return Err(Error::Rule(NO_DOWNGRADE));
         }
-        let Some(older) = openers.older.filter(|older| older.peer_x25519() == x25519) else { return Ok(None) };
+        let Some(older) = openers.older.filter(|older| older.peer_x25519() == x25519) else {
+            return Ok(None);
+        };
         if authenticated && !older.authenticated() {
             // It would stay unauthenticated: derive another.
             return Ok(None);
@@ -166,14 +168,8 @@ impl Exchange {
         if let Some(old) = old.as_ref().filter(|_| outcome.is_change()) {
             self.heard.lock().replaced(old);
         }
-        let installed = Installed {
-            peer,
-            from: source.address,
-            from_relay: source.relay,
-            peer_ed25519,
-            old,
-            new,
-        };
+        let installed =
+            Installed { peer, from: source.address, from_relay: source.relay, peer_ed25519, old, new };
         if outcome.is_change() || self.is_noticed(&installed) {
             self.announce(&installed, outcome);
         }
@@ -197,7 +193,8 @@ impl Exchange {
         self.outside.installed(installed);
     }
 
-    /// Whether the repeat of an exchange is announced: not right after the install, and in `safe` only once per gap.
+    /// Whether the repeat of an exchange is announced: not right after the install, and in `safe` only once
+    /// per gap.
     fn is_noticed(&self, installed: &Installed) -> bool {
         let now = self.now();
         let age = now.saturating_sub(installed.new.created_at());
@@ -206,7 +203,8 @@ impl Exchange {
     }
 
     /// Whether a reply may be sent. Replies to unchanged keys have a limit also in `compat`, as in the second
-    /// generation: without it two peers that have nothing to say answer each other for ever, as fast as they can.
+    /// generation: without it two peers that have nothing to say answer each other for ever, as fast as they
+    /// can.
     pub(super) fn may_reply(&self, peer: u32, outcome: Outcome) -> bool {
         let now = self.now();
         let mut replies = self.replies.lock();

@@ -55,8 +55,8 @@ impl Exchange {
         }
     }
 
-    /// The peer's hello could not be examined or answered now, so begin ourselves: the peer's answer will echo our
-    /// random bytes, which nobody off the path can, and has an allowance of its own.
+    /// The peer's hello could not be examined or answered now, so begin ourselves: the peer's answer will
+    /// echo our random bytes, which nobody off the path can, and has an allowance of its own.
     fn start_instead(&self, peer: u32) {
         let now = self.now();
         let allowed = self.replies.lock().starts.allow(now, peer);
@@ -103,8 +103,8 @@ impl Exchange {
         Ok(Handled { peer, outcome, replied, installed: Some(installed) })
     }
 
-    /// Sends our outstanding hello, or a fresh one, with this echo. Returns whether the network took it; nothing is
-    /// sent if the table of outstanding hellos is full or there are no random bytes.
+    /// Sends our outstanding hello, or a fresh one, with this echo. Returns whether the network took it;
+    /// nothing is sent if the table of outstanding hellos is full or there are no random bytes.
     pub(super) fn send_hello(&self, peer: u32, echo: [u8; 32]) -> bool {
         if peer == self.identity.node_id() {
             return false;

@@ -1,9 +1,7 @@
+//! The state of the hardened handshake, without cryptography and without a clock: [`Hellos`] says what a
+//! hello means, what to answer, and when to install. Not here: signatures, keys and frames (`hardened`).
+//!
 #![doc = include_str!("../handshake.md")]
-//!
-//! # This file
-//!
-//! The state of the handshake, without cryptography and without a clock: [`Hellos`] says what a hello means, what
-//! to answer, and when to install. Not here: signatures, keys and frames (`hardened`).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -166,8 +164,8 @@ impl Hellos {
         self.outstanding(now, peer).is_none()
     }
 
-    /// Our hello to the peer: the outstanding one, or a new one from `fresh`. The echo is that of the hello which
-    /// it answers, or [`NO_ECHO`]. `None` if there is no room, or if `fresh` is missing and needed.
+    /// Our hello to the peer: the outstanding one, or a new one from `fresh`. The echo is that of the hello
+    /// which it answers, or [`NO_ECHO`]. `None` if there is no room, or if `fresh` is missing and needed.
     pub fn offer(&mut self, now: u64, peer: u32, echo: [u8; 32], fresh: Option<Fresh>) -> Option<Offer> {
         if self.needs_fresh(now, peer) {
             if self.outstanding.len() >= self.most_outstanding {
@@ -184,8 +182,8 @@ impl Hellos {
         Some(Offer { x25519: ours.fresh.x25519, random: ours.fresh.random, echo })
     }
 
-    /// Consumes our outstanding hello, which this hello echoes; its signature must have been checked. `None` if
-    /// the hello is not outstanding any more: of two that echo the same one, only the first counts.
+    /// Consumes our outstanding hello, which this hello echoes; its signature must have been checked. `None`
+    /// if the hello is not outstanding any more: of two that echo the same one, only the first counts.
     pub fn agree(&mut self, now: u64, hello: &Hello) -> Option<Agreed> {
         let peer = hello.sender;
         if self.classify(now, hello) != Some(Class::Answer) {
@@ -197,11 +195,8 @@ impl Hellos {
         }
         let Outstanding { fresh, told, .. } = ours;
         let had_last_word = told != hello.random;
-        let reply = had_last_word.then_some(Offer {
-            x25519: fresh.x25519,
-            random: fresh.random,
-            echo: hello.random,
-        });
+        let reply =
+            had_last_word.then_some(Offer { x25519: fresh.x25519, random: fresh.random, echo: hello.random });
         if self.settled.len() < self.most_settled || self.settled.contains_key(&peer) {
             let settled = Settled {
                 x25519: fresh.x25519,

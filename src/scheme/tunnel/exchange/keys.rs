@@ -1,5 +1,5 @@
-//! The registered keys of peers, and what a peer may cost: fetches and signature checks (spec 2, §5; hazard (d)
-//! of §10).
+//! The registered keys of peers, and what a peer may cost: fetches and signature checks (spec 2, §5; hazard
+//! (d) of §10).
 
 use super::Exchange;
 use super::cache::{Cached, KeyCache};
@@ -54,8 +54,8 @@ impl Exchange {
         self.fetch(peer)
     }
 
-    /// The peer's key from the registry, because the one in the cache is not the one in a frame. `compat` forgets
-    /// the old one first; otherwise it stays unless the registry gives another.
+    /// The peer's key from the registry, because the one in the cache is not the one in a frame. `compat`
+    /// forgets the old one first; otherwise it stays unless the registry gives another.
     pub(super) fn fetch_again(&self, peer: u32) -> Result<[u8; 32], Error> {
         let now = self.now();
         {

@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
-/// When the table first grows past this, it takes its full size at once, so that a longer flood takes no more memory
-/// than a short one: room for twice the peers, because a map that is more than half full grows instead of clearing
-/// away what was removed.
+/// When the table first grows past this, it takes its full size at once, so that a longer flood takes no more
+/// memory than a short one: room for twice the peers, because a map that is more than half full grows instead
+/// of clearing away what was removed.
 const SMALL: usize = 64;
 
 /// A rate limit per peer.

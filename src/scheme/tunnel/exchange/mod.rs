@@ -1,17 +1,17 @@
 //! Key exchange (spec 2, §§5-6, 8-10): from frames to sessions in the store.
 //!
-//! [`Exchange`] handles the frames of a key exchange, asks for exchanges, sends its requests again, and gives up.
-//! `compat` and `safe` share the reference's frames (`compatible`); `hardened` has its own ([`hello`]).
+//! [`Exchange`] handles the frames of a key exchange, asks for exchanges, sends its requests again, and gives
+//! up. `compat` and `safe` share the reference's frames (`compatible`); `hardened` has its own ([`hello`]).
 //! Everything outside is a trait ([`outside`]) and is called with no lock held. Not here: sealed frames. This
 //! folder imports neither `envelope` nor `node`; the node re-seals recent messages after an install.
 //!
 //! What a peer can cost us in `safe` and `hardened`, whatever it sends or others send in its name, per
-//! [`Timing::check_gap_ms`](super::Timing::check_gap_ms): [`Limits::checks_per_gap`](super::Limits::checks_per_gap)
-//! registry fetches and as many signature checks, and [`rekey::ANSWERS_EXAMINED`] checks more for each request
-//! that we sent ourselves. That does not lock out the genuine peer: one check comes back every fraction of the gap;
-//! the answer to a request of ours is examined even behind 512 forged ones; a frame that verified before is
-//! recognised by its bytes, without a check; a hello that echoes ours, which only somebody on the path can
-//! forge, has an allowance of its own.
+//! [`Timing::check_gap_ms`](super::Timing::check_gap_ms):
+//! [`Limits::checks_per_gap`](super::Limits::checks_per_gap) registry fetches and as many signature checks,
+//! and [`rekey::ANSWERS_EXAMINED`] checks more for each request that we sent ourselves. That does not lock
+//! out the genuine peer: one check comes back every fraction of the gap; the answer to a request of ours is
+//! examined even behind 512 forged ones; a frame that verified before is recognised by its bytes, without a
+//! check; a hello that echoes ours, which only somebody on the path can forge, has an allowance of its own.
 
 use std::sync::Arc as StdArc;
 
@@ -83,8 +83,8 @@ pub struct Exchange {
     hellos: Mutex<Hellos>,
     heard: Mutex<Heard>,
     work: Work,
-    /// Taken around the look and the install, so that two copies of a frame install one session. Not a leaf: the
-    /// store's lock is taken under it. No call to the outside is made under it.
+    /// Taken around the look and the install, so that two copies of a frame install one session. Not a leaf:
+    /// the store's lock is taken under it. No call to the outside is made under it.
     turn: sync::Mutex<()>,
     rekeys: Mutex<Rekeys>,
     /// How many entries [`Self::rekeys`] has, so that an opened frame looks without a lock.
@@ -170,11 +170,12 @@ impl Exchange {
     /// Handles a frame of a key exchange.
     ///
     /// # Errors
-    /// [`Error::NotATunnelFrame`] for every other frame, and for those of the other family of modes. Otherwise
-    /// why the frame was refused: [`Error::TooShort`], [`Error::NoOwnKey`], [`Error::Reflected`],
+    /// [`Error::NotATunnelFrame`] for every other frame, and for those of the other family of modes.
+    /// Otherwise why the frame was refused: [`Error::TooShort`], [`Error::NoOwnKey`], [`Error::Reflected`],
     /// [`Error::WrongReceiver`], [`Error::StoreFull`], [`Error::NoPeerKey`], [`Error::WrongPeerKey`],
-    /// [`Error::Limited`], [`Error::BadSignature`], [`Error::LowOrderPoint`], [`Error::Downgrade`], or the name
-    /// of a rule; nothing has changed then. [`Error::Random`] and [`Error::Engine`] are our own failures.
+    /// [`Error::Limited`], [`Error::BadSignature`], [`Error::LowOrderPoint`], [`Error::Downgrade`], or the
+    /// name of a rule; nothing has changed then. [`Error::Random`] and [`Error::Engine`] are our own
+    /// failures.
     pub fn handle(&self, frame: &[u8], source: Source) -> Result<Handled, Error> {
         let compatible = self.options.mode.is_compatible();
         match Frame::decode(frame)? {
@@ -205,8 +206,7 @@ impl Exchange {
         if self.recent.has(now, peer) || peer == self.identity.node_id() {
             return None;
         }
-        let known = self.store.get(peer).is_some()
-            || self.keys.lock().knows(now, peer);
+        let known = self.store.get(peer).is_some() || self.keys.lock().knows(now, peer);
         let allowed = {
             let mut replies = self.replies.lock();
             let table = if known { &mut replies.known } else { &mut replies.strangers };

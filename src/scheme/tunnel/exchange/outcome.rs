@@ -10,8 +10,8 @@ pub enum Outcome {
     New,
     /// A session under other keys replaced the peer's.
     Changed,
-    /// The peer's older session, which had been displaced, is the current one again, with its counters and its
-    /// window.
+    /// The peer's older session, which had been displaced, is the current one again, with its counters and
+    /// its window.
     Restored,
     /// The peer's key is the one of its session: nothing changed (rule `no-reset`).
     Unchanged,
@@ -53,8 +53,8 @@ impl Handled {
 pub struct Requested {
     /// Whether the network took the frame.
     pub frame_sent: bool,
-    /// Whether the request is sent again until it is answered. Not while the peer cools down, although the frame
-    /// has been sent then.
+    /// Whether the request is sent again until it is answered. Not while the peer cools down, although the
+    /// frame has been sent then.
     pub tracked: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Which peers were asked for new keys a moment ago, and when each peer was last heard.
 //!
 //! [`Recent`] answers without a lock, because a flood of forged frames asks for every one of them. It forgets
-//! when two peers share a place; the limit behind it decides then. [`Heard`] carries the time of the last opened
-//! frame over a change of sessions.
+//! when two peers share a place; the limit behind it decides then. [`Heard`] carries the time of the last
+//! opened frame over a change of sessions.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,10 @@ impl Recent {
     /// Nobody was asked.
     pub fn new(gap_ms: u64) -> Self {
         // A longer gap could be mistaken for a short one, because half of the time is kept.
-        Self { gap_ms: gap_ms.min(u64::from(u32::MAX) / 2), places: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self {
+            gap_ms: gap_ms.min(u64::from(u32::MAX) / 2),
+            places: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
     fn place(&self, peer: u32) -> &AtomicU64 {
@@ -107,7 +110,10 @@ impl Heard {
             let older = openers.older.as_ref().and_then(|older| older.last_opened_ms());
             openers.current.last_opened_ms().max(older)
         });
-        sessions.flatten().max(before.last).filter(|at| before.forgotten.is_none_or(|forgotten| *at > forgotten))
+        sessions
+            .flatten()
+            .max(before.last)
+            .filter(|at| before.forgotten.is_none_or(|forgotten| *at > forgotten))
     }
 }
 

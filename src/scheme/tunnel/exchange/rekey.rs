@@ -68,7 +68,7 @@ impl Rekeys {
         if !self.pending.contains_key(&peer) && self.pending.len() >= self.cap {
             return false;
         }
-        let pending = self.pending.entry(peer).or_insert(Pending::default());
+        let pending = self.pending.entry(peer).or_default();
         pending.last_sent = Some(now);
         pending.credit = ANSWERS_EXAMINED;
         pending.attempts += 1;
@@ -79,7 +79,8 @@ impl Rekeys {
     /// then forgets the peers that have cooled down.
     pub fn tick(&mut self, now: u64) -> Ticked {
         let spent = |pending: &Pending| pending.attempts >= self.attempts;
-        let gave_up: Vec<u32> = self.pending.iter().filter(|(_, p)| spent(p)).map(|(peer, _)| *peer).collect();
+        let gave_up: Vec<u32> =
+            self.pending.iter().filter(|(_, p)| spent(p)).map(|(peer, _)| *peer).collect();
         for peer in &gave_up {
             self.pending.remove(peer);
             if self.gave_up.len() < self.cap {
@@ -87,8 +88,12 @@ impl Rekeys {
             }
         }
         let due = |last: Option<u64>| last.is_none_or(|last| now.saturating_sub(last) >= self.resend_ms);
-        let mut resend: Vec<(Option<u64>, u32)> =
-            self.pending.iter().map(|(peer, p)| (p.last_sent, *peer)).filter(|(last, _)| due(*last)).collect();
+        let mut resend: Vec<(Option<u64>, u32)> = self
+            .pending
+            .iter()
+            .map(|(peer, p)| (p.last_sent, *peer))
+            .filter(|(last, _)| due(*last))
+            .collect();
         resend.sort_unstable();
         resend.truncate(self.resends_per_tick);
         let cooldown = self.cooldown_ms;

@@ -21,8 +21,8 @@ impl Node {
     }
 
     /// Opens frames in place and writes a verdict for each: where the message is, or the error of
-    /// [`open_in_place`](Self::open_in_place), with the same consequences. Frames of one peer in a row are opened
-    /// together.
+    /// [`open_in_place`](Self::open_in_place), with the same consequences. Frames of one peer in a row are
+    /// opened together.
     ///
     /// # Panics
     /// If there are not as many verdicts as frames.

@@ -1,10 +1,11 @@
-//! Messages over the network: what to send now, what waits, and what is sent again after new keys (spec 2, §8).
+//! Messages over the network: what to send now, what waits, and what is sent again after new keys (spec 2,
+//! §8).
 //!
-//! After an install our own exchange frame goes out first, because a peer without our key refuses what we seal. Then
-//! recent messages of the old session are sealed again, in order, and then those that waited, each only if the
-//! session is still the installed one. A message that is sealed again is not kept another time, so it is sent at most
-//! twice; the receiver may get it twice, and tells by its content. Not here: acknowledgements; a frame that the
-//! network took may be lost.
+//! After an install our own exchange frame goes out first, because a peer without our key refuses what we
+//! seal. Then recent messages of the old session are sealed again, in order, and then those that waited, each
+//! only if the session is still the installed one. A message that is sealed again is not kept another time,
+//! so it is sent at most twice; the receiver may get it twice, and tells by its content. Not here:
+//! acknowledgements; a frame that the network took may be lost.
 
 use zeroize::Zeroizing;
 
@@ -47,8 +48,9 @@ impl Node {
     /// Seals a message and sends it. Without a session it waits, and an exchange is asked for.
     ///
     /// # Errors
-    /// [`Error::GaveUp`]: the peer did not answer a moment ago, so nothing waits for it. [`Error::QueueFull`].
-    /// [`Error::CounterExhausted`], [`Error::MessageTooLong`], [`Error::Engine`]. The message is not sent then.
+    /// [`Error::GaveUp`]: the peer did not answer a moment ago, so nothing waits for it.
+    /// [`Error::QueueFull`]. [`Error::CounterExhausted`], [`Error::MessageTooLong`], [`Error::Engine`]. The
+    /// message is not sent then.
     pub fn send(&self, peer: u32, plaintext: &[u8]) -> Result<Sent, Error> {
         if self.store.get(peer).is_none() {
             return self.enqueue(peer, plaintext);
@@ -90,7 +92,9 @@ impl Node {
         }
         let compatible = mode.is_compatible();
         match kind(datagram) {
-            Some(Kind::Authenticated | Kind::Unauthenticated) if compatible => self.exchange_frame(datagram, source),
+            Some(Kind::Authenticated | Kind::Unauthenticated) if compatible => {
+                self.exchange_frame(datagram, source)
+            }
             Some(Kind::Hello) if mode == Mode::Hardened => self.exchange_frame(datagram, source),
             Some(Kind::Plain | Kind::Punch) if compatible => match Frame::decode(datagram)? {
                 Frame::Plain(body) => Ok(Received::Plain(body)),
@@ -153,8 +157,8 @@ impl Node {
     }
 
     /// Sends requests again, gives up, wipes messages that are too old to be sent again. To be called every
-    /// [`Timing::tick_ms`](crate::scheme::tunnel::Timing::tick_ms). Messages that waited for a peer that was given up
-    /// are reported as lost.
+    /// [`Timing::tick_ms`](crate::scheme::tunnel::Timing::tick_ms). Messages that waited for a peer that was
+    /// given up are reported as lost.
     pub fn tick(&self) {
         for peer in self.exchange.tick() {
             self.discard(peer);

@@ -1,8 +1,10 @@
-//! A node of the tunnel: what a program uses. It joins the store, the key exchange, the queue and the envelope.
+//! A node of the tunnel: what a program uses. It joins the store, the key exchange, the queue and the
+//! envelope.
 //!
-//! This file seals and opens; [`Node::send`] and [`Node::receive`], which also use the network, are in `message`. A
-//! frame that is refused has consequences here, by the mode: a request for new keys, an event, in `compat` a dropped
-//! session (spec 2, §§3, 7). Hooks, publisher and sender are called with no lock held. Not here: sockets and threads.
+//! This file seals and opens; [`Node::send`] and [`Node::receive`], which also use the network, are in
+//! `message`. A frame that is refused has consequences here, by the mode: a request for new keys, an event,
+//! in `compat` a dropped session (spec 2, §§3, 7). Hooks, publisher and sender are called with no lock held.
+//! Not here: sockets and threads.
 
 mod batch;
 mod message;
@@ -11,8 +13,8 @@ use std::sync::Arc as StdArc;
 
 pub use self::message::{Received, Sent};
 use super::envelope::gate::{self, Advice};
-pub use super::envelope::{Opened, Place};
 use super::envelope::{self, Sealed};
+pub use super::envelope::{Opened, Place};
 use super::exchange::{Event, Exchange, Identity, Outside, Queue};
 use super::lock::Mutex;
 use super::session::{Arc, Openers, Session, Store};
@@ -52,8 +54,7 @@ impl Node {
         let store = Arc::new(Store::new(&options));
         let queue = Queue::new(options.limits.queue_frames, options.limits.queue_peers);
         let of_exchange = Arc::clone(&store);
-        let exchange =
-            Exchange::new(identity, options, engine, StdArc::clone(&clock), outside, of_exchange)?;
+        let exchange = Exchange::new(identity, options, engine, StdArc::clone(&clock), outside, of_exchange)?;
         Ok(Self { exchange, store, queue: Mutex::new(queue), clock })
     }
 
@@ -97,12 +98,12 @@ impl Node {
         self.clock.now_ms()
     }
 
-    /// Seals a message into the first [`overhead`](Self::overhead) bytes more than it has of `out`, and returns the
-    /// frame's length. Keeps a copy of the message for a while, to send it again under new keys.
+    /// Seals a message into the first [`overhead`](Self::overhead) bytes more than it has of `out`, and
+    /// returns the frame's length. Keeps a copy of the message for a while, to send it again under new keys.
     ///
     /// # Errors
-    /// [`Error::NoKey`]: ask for an exchange. [`Error::CounterExhausted`]: the session is dropped, and an exchange
-    /// asked for. [`Error::BufferTooSmall`], [`Error::MessageTooLong`], [`Error::Engine`].
+    /// [`Error::NoKey`]: ask for an exchange. [`Error::CounterExhausted`]: the session is dropped, and an
+    /// exchange asked for. [`Error::BufferTooSmall`], [`Error::MessageTooLong`], [`Error::Engine`].
     #[inline]
     pub fn seal_into(&self, peer: u32, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let session = self.store.get(peer).ok_or(Error::NoKey(peer))?;
@@ -132,10 +133,11 @@ impl Node {
     /// Opens a sealed frame in place.
     ///
     /// # Errors
-    /// [`Error::NotATunnelFrame`], [`Error::TooShort`]; [`Error::NoKey`], [`Error::NotAuthentic`]: an exchange was
-    /// asked for, at most once per peer and
-    /// [`Timing::rekey_request_ms`](super::Timing::rekey_request_ms). [`Error::Replay`], [`Error::OutsideWindow`],
-    /// [`Error::StaleEpoch`], [`Error::CounterZero`]. The buffer holds no plaintext then.
+    /// [`Error::NotATunnelFrame`], [`Error::TooShort`]; [`Error::NoKey`], [`Error::NotAuthentic`]: an
+    /// exchange was asked for, at most once per peer and
+    /// [`Timing::rekey_request_ms`](super::Timing::rekey_request_ms). [`Error::Replay`],
+    /// [`Error::OutsideWindow`], [`Error::StaleEpoch`], [`Error::CounterZero`]. The buffer holds no plaintext
+    /// then.
     #[inline]
     pub fn open_in_place<'f>(&self, frame: &'f mut [u8]) -> Result<Opened<'f>, Error> {
         let sealed = Sealed::decode(self.options().mode, frame)?;
@@ -192,8 +194,8 @@ impl Node {
         }
     }
 
-    /// Forgets a peer: its sessions, its key, its requests, and the messages that wait for it, which are reported
-    /// as lost.
+    /// Forgets a peer: its sessions, its key, its requests, and the messages that wait for it, which are
+    /// reported as lost.
     pub fn remove_peer(&self, peer: u32) {
         self.store.remove(peer);
         self.exchange.remove_peer(peer);

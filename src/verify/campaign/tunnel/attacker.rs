@@ -1,9 +1,11 @@
 //! The attacker: forged frames, and every script of a few moves.
 //!
 //! Scripts are tried exhaustively, each on fresh nodes: all sequences of that many moves, except those in
-//! which a move has nothing to act on, because they equal a shorter script. After the last move the network is
-//! honest again, and the peers must find each other. The hardened handshake faces every move; the safe mode
+//! which a move has nothing to act on: they equal a shorter script. After the last move the network is honest
+//! again, and the peers must find each other. The hardened handshake faces every move; the safe mode
 //! faces those that it promises to withstand, with forged frames instead of spliced hellos.
+
+use std::sync::LazyLock;
 
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -72,17 +74,11 @@ impl Forgery {
     }
 }
 
-/// The forged frame in the name of `from`, made from a sealed frame that was seen; `None` without one, if it is
-/// needed.
-pub(super) fn forged(
-    forgery: Forgery,
-    mode: Mode,
-    seen: Option<&[u8]>,
-    from: u32,
-    mallory: &Identity,
-) -> Option<Vec<u8>> {
+/// The forged frame in the name of `from`, made from a sealed frame that was seen; `None` without one, if it
+/// is needed.
+pub(super) fn forged(forgery: Forgery, mode: Mode, seen: Option<&[u8]>, from: u32) -> Option<Vec<u8>> {
     if !forgery.is_sealed() {
-        return exchange(forgery, from, mallory);
+        return exchange(forgery, from);
     }
     let mut bytes = seen?.to_vec();
     let counter = |old: u64| match forgery {
@@ -108,7 +104,8 @@ pub(super) fn forged(
     Some(bytes)
 }
 
-fn exchange(forgery: Forgery, from: u32, mallory: &Identity) -> Option<Vec<u8>> {
+fn exchange(forgery: Forgery, from: u32) -> Option<Vec<u8>> {
+    let mallory = mallory();
     let (x25519, ed25519) = (mallory.x25519_public()?, mallory.ed25519_public()?);
     let signature = mallory.sign(&frame::signed_message(from, &x25519))?;
     match forgery {
@@ -122,11 +119,16 @@ fn exchange(forgery: Forgery, from: u32, mallory: &Identity) -> Option<Vec<u8>> 
     }
 }
 
+/// The attacker's identity, which the registry knows.
+pub(super) fn mallory() -> &'static Identity {
+    static MALLORYS: LazyLock<Identity> = LazyLock::new(|| identity(MALLORY));
+    &MALLORYS
+}
+
 /// Any forged frame, in the name of `from`, of a stranger who saw that sealed frame.
 pub(super) fn any_forgery(mode: Mode, seen: &[u8], from: u32, rng: &mut ChaCha8Rng) -> Vec<u8> {
-    let mallory = identity(MALLORY);
     let forgery = Forgery::ALL[rng.random_range(0..Forgery::ALL.len())];
-    forged(forgery, mode, Some(seen), from, &mallory).unwrap_or_else(|| {
+    forged(forgery, mode, Some(seen), from).unwrap_or_else(|| {
         let mut noise = vec![0; rng.random_range(0..200)];
         rng.fill_bytes(&mut noise);
         noise
@@ -149,7 +151,9 @@ fn moves(mode: Mode) -> Vec<Move> {
         ];
         if mode == Mode::Hardened {
             moves.extend((0..3).map(|number| Move::Old(side, number)));
-            moves.extend([Part::Echo, Part::Random, Part::Key, Part::Receiver].map(|part| Move::Splice(side, part)));
+            moves.extend(
+                [Part::Echo, Part::Random, Part::Key, Part::Receiver].map(|part| Move::Splice(side, part)),
+            );
             moves.extend([Move::Name(side), Move::Own(side), Move::Redirect(side)]);
         }
         moves.extend(Forgery::ALL.map(|forgery| Move::Forge(side, forgery)));
@@ -165,6 +169,7 @@ struct Setting {
     recording: Recording,
     moves: Vec<Move>,
     steps: usize,
+    planted: Option<Defect>,
 }
 
 /// Plays every script of `steps` moves from a start; the result is their number. With a planted defect, every
@@ -174,47 +179,33 @@ struct Setting {
 /// The first script with which the attacker won.
 pub fn try_all(mode: Mode, start: Start, steps: usize, planted: Option<Defect>) -> Result<u64, Won> {
     let recording = Stage::record(mode).map_err(|found| Won { script: Vec::new(), found })?;
-    let setting = Setting { mode, start, recording, moves: moves(mode), steps };
-    let begin = |first: usize| plant(planted, || setting.try_from(first));
-    let counts: Result<Vec<u64>, Won> = (0..setting.moves.len()).into_par_iter().map(begin).collect();
-    counts.map(|counts| counts.into_iter().sum())
+    let setting = Setting { mode, start, recording, moves: moves(mode), steps, planted };
+    setting.try_from(&[])
 }
 
 impl Setting {
-    /// Plays every script that begins with that move.
-    fn try_from(&self, first: usize) -> Result<u64, Won> {
-        let mut at = vec![0; self.steps];
-        at[0] = first;
-        let mut played = 0;
-        loop {
-            let script: Vec<Move> = at.iter().map(|number| self.moves[*number]).collect();
-            let ended = self.play(&script).map_err(|found| Won { script, found })?;
-            played += u64::from(ended.is_ok());
-            // Behind a move that has nothing to act on, no script is worth playing.
-            let mut place = ended.err().unwrap_or(self.steps - 1);
-            at[place + 1..].fill(0);
-            loop {
-                if place == 0 {
-                    return Ok(played);
-                }
-                at[place] += 1;
-                if at[place] < self.moves.len() {
-                    break;
-                }
-                at[place] = 0;
-                place -= 1;
-            }
+    /// Plays every script that begins with those moves. The nodes cannot be copied, so each script is played
+    /// from its start.
+    fn try_from(&self, begun: &[Move]) -> Result<u64, Won> {
+        let played = plant(self.planted, || self.play(begun));
+        let next = played.map_err(|found| Won { script: begun.to_vec(), found })?;
+        if begun.len() == self.steps {
+            return Ok(1);
         }
+        let longer = |step: Move| self.try_from(&[begun, &[step]].concat());
+        let counts: Result<Vec<u64>, Won> = next.into_par_iter().map(longer).collect();
+        counts.map(|counts| counts.into_iter().sum())
     }
 
-    /// Plays one script. `Err(at)` inside: the move at that place has nothing to act on.
-    fn play(&self, script: &[Move]) -> Result<Result<(), usize>, Found> {
+    /// Plays a script, and says which moves may follow. A whole script ends on an honest network.
+    fn play(&self, script: &[Move]) -> Result<Vec<Move>, Found> {
         let mut stage = Stage::new(self.mode, self.start, &self.recording)?;
-        for (at, step) in script.iter().enumerate() {
-            if !stage.apply(*step)? {
-                return Ok(Err(at));
-            }
+        for step in script {
+            stage.apply(*step)?;
         }
-        stage.recover().map(Ok)
+        if script.len() == self.steps {
+            return stage.recover().map(|()| Vec::new());
+        }
+        Ok(self.moves.iter().copied().filter(|step| stage.can(*step)).collect())
     }
 }

@@ -1,16 +1,16 @@
-//! The histories of the tunnel: what an attacker, or mere bad luck, does to each mode across several sessions.
+//! The histories of the tunnel: what an attacker, or mere bad luck, does to each mode across several
+//! sessions.
 //!
 //! Each history is played on real nodes in every mode, by one script. It harms the modes that declare it
 //! (`Scheme::blind_histories`) and no other: claiming too little fails, and so does claiming too much.
 
 use super::attacker::{self, Forgery};
 use super::peer::{Peer, Surroundings};
-use super::script::{MALLORY, is_exchange};
+use super::script::is_exchange;
 use super::{is_sealed, short};
 use crate::aead::Tag;
 use crate::host::sync::Arc;
 use crate::scheme::tunnel::frame::{DataHeader, Header};
-use crate::scheme::tunnel::testing::identity;
 use crate::scheme::tunnel::{Mode, Options, Received, Sent, Source, envelope, history};
 use crate::scheme::{self, Scheme};
 
@@ -80,13 +80,19 @@ impl Pair {
         Ok(pair)
     }
 
-    /// One asks the other for keys, and all frames arrive.
+    /// After a while one asks the other for keys, and all frames arrive. An unchanged key is answered only if
+    /// nothing was opened for some seconds.
     fn exchange(&mut self, from: usize) -> Result<(), String> {
-        self.around.clock.advance(2_000);
+        self.exchange_after(Options::default().timing.reply_stale_ms + 1, from)
+    }
+
+    fn exchange_after(&mut self, ms: u64, from: usize) -> Result<(), String> {
+        self.around.clock.advance(ms);
         let node = self.peers[from].node().ok_or("the node did not start")?;
         node.exchange().request(IDS[1 - from]);
         self.pass();
-        let both = |side: usize| self.peers[side].node().is_some_and(|node| node.session(IDS[1 - side]).is_some());
+        let both =
+            |side: usize| self.peers[side].node().is_some_and(|node| node.session(IDS[1 - side]).is_some());
         if both(A) && both(B) { Ok(()) } else { Err("the exchange leads to no session".into()) }
     }
 
@@ -160,8 +166,7 @@ impl Pair {
 
     /// A forged frame from A arrives at B.
     fn forge(&self, forgery: Forgery, seen: &[u8]) -> Result<(), String> {
-        let mallory = identity(MALLORY);
-        let frame = attacker::forged(forgery, self.mode, Some(seen), IDS[A], &mallory).ok_or("there is no forgery")?;
+        let frame = attacker::forged(forgery, self.mode, Some(seen), IDS[A]).ok_or("there is no forgery")?;
         match self.receive(B, &frame) {
             Ok(Some(_)) => Err("a forged frame was opened".into()),
             _ => Ok(()),
@@ -226,8 +231,7 @@ fn unauthenticated(mode: Mode) -> Result<bool, String> {
     let around = Surroundings::at(1_000_000);
     let options = Options { unauthenticated: [IDS[A]].into(), ..Options::new(mode) };
     let peer = Peer::start(IDS[B], 0, options, &around);
-    let mallory = identity(MALLORY);
-    let frame = attacker::forged(Forgery::Unauthenticated, mode, None, IDS[A], &mallory);
+    let frame = attacker::forged(Forgery::Unauthenticated, mode, None, IDS[A]);
     let node = peer.node().ok_or("the node did not start")?;
     // Refused or not: what counts is whether there is a session.
     let _ = node.receive(&mut frame.ok_or("there is no forgery")?, Source::DIRECT);
@@ -287,6 +291,6 @@ fn rekey_after_delivery(mode: Mode) -> Result<bool, String> {
     let mut pair = Pair::established(mode)?;
     pair.deliver(A, b"once")?;
     pair.restart(B, 1);
-    pair.exchange(B)?;
+    pair.exchange_after(Options::default().timing.salvage_ms, B)?;
     Ok(pair.given[B].iter().any(|message| message == b"once"))
 }

@@ -20,6 +20,11 @@ pub(super) fn message((from, to): Way, number: usize) -> Vec<u8> {
     head.into_iter().chain(body).collect()
 }
 
+/// The number of the message with that length.
+pub(super) const fn number_of(len: usize) -> Option<usize> {
+    len.checked_sub(HEAD_LEN)
+}
+
 /// What became of a copy of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
@@ -144,7 +149,7 @@ impl Ledger {
         now: u64,
     ) -> Result<(), Found> {
         let direction = self.ways.entry(way).or_default();
-        let number = len.and_then(|len| len.checked_sub(HEAD_LEN));
+        let number = len.and_then(number_of);
         let Some((number, message)) = number.and_then(|n| Some((n, direction.messages.get_mut(n)?))) else {
             return Err(Found::Invented { way, len });
         };
@@ -240,8 +245,9 @@ impl Ledger {
         Ok(tally)
     }
 
-    /// Whether something says why a message did not arrive: its sender refused it or was stopped, or the network
-    /// lost every frame, or the receiver refused them for a good reason. Otherwise the sender must report it.
+    /// Whether something says why a message did not arrive: its sender refused it or was stopped, or the
+    /// network lost every frame, or the receiver refused them for a good reason. Otherwise the sender must
+    /// report it.
     fn explained(
         &self,
         mode: Mode,

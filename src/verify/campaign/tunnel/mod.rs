@@ -1,8 +1,9 @@
-//! The campaign of the tunnel: real nodes on a network that misbehaves, and attackers with every short script.
+//! The campaign of the tunnel: real nodes on a network that misbehaves, and attackers with every short
+//! script.
 //!
-//! - `simulation`: nodes in virtual time, with losses, delays, corruption, restarts and floods; `ledger` checks
-//!   that every message arrives at most once and unaltered, that every loss has a reason, and that the peers
-//!   find each other again.
+//! - `simulation`: nodes in virtual time, with losses, delays, corruption, restarts and floods; `ledger`
+//!   checks that every message arrives at most once and unaltered, that every loss has a reason, and that the
+//!   peers find each other again.
 //! - `attacker`: all short scripts of someone who owns the network and a registered identity of his own,
 //!   against the hardened handshake, and with forged frames against the safe mode. Planted defects are found.
 //! - `harm`: the histories after which a mode accepts or loses what it should not, each played in every mode
@@ -33,8 +34,13 @@ pub const SCHEME: &str = "tunnel";
 const BATCHES: u64 = 4;
 /// Simulations in a case.
 const SEEDS: u64 = 25;
-/// Steps of the attacker's scripts in the set.
-const STEPS: usize = 2;
+/// Moves of the attacker's scripts in the set, by how the scripts start.
+const fn steps(start: script::Start) -> usize {
+    match start {
+        script::Start::Fresh | script::Start::Asked => 2,
+        script::Start::Established => 1,
+    }
+}
 
 /// The set: simulations, the attacker's scripts, and the histories.
 pub fn set(seed: u64) -> Set {
@@ -226,7 +232,7 @@ impl Check for Scripts {
     }
 
     fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
-        match attacker::try_all(self.mode, self.start, STEPS, None) {
+        match attacker::try_all(self.mode, self.start, steps(self.start), None) {
             Ok(0) => Outcome::Wrong { what: "there is no script".into() },
             Ok(_) => Outcome::Agree,
             Err(won) => Outcome::Wrong { what: won.to_string() },

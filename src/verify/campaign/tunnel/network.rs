@@ -24,8 +24,9 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// A network that works.
-    pub const CALM: Self = Self { loss: 0, repeat: 0, corrupt: 0, delay_ms: 2 };
+    /// A network that works: nothing overtakes. Otherwise a message might overtake the last frame of the
+    /// exchange that it needs.
+    pub const CALM: Self = Self { loss: 0, repeat: 0, corrupt: 0, delay_ms: 1 };
     /// The longest delay that is ever drawn.
     pub const MAX_DELAY_MS: u64 = 3_000;
 
@@ -33,6 +34,8 @@ impl Conditions {
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         let mut chance = |most: u32| if rng.random() { rng.random_range(0..=most) } else { 0 };
         let (loss, repeat, corrupt) = (chance(500), chance(300), chance(200));
+        // Now and then nothing gets through.
+        let loss = if rng.random_range(0..8) == 0 { 1_000 } else { loss };
         let delays = [5, 50, 400, Self::MAX_DELAY_MS];
         Self { loss, repeat, corrupt, delay_ms: delays[rng.random_range(0..delays.len())] }
     }

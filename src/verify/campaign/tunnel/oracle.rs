@@ -1,8 +1,9 @@
 //! What a frame must be to install a session, decided from the frames alone.
 //!
-//! Hardened: the frame is a hello that its sender really sent to this receiver, and it echoes a hello that the
-//! receiver sent to this sender in this life, that is not too old, and that has installed nothing before. Safe:
-//! the frame is an authenticated exchange that its sender really sent; it has no freshness, which is declared.
+//! Hardened: the frame is a hello that its sender really sent to this receiver, and it echoes a hello that
+//! the receiver sent to this sender in this life, that is not too old, and that has installed nothing before.
+//! Safe: the frame is an authenticated exchange that its sender really sent; it has no freshness, which is
+//! declared.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,11 @@ impl Oracle {
         if !known {
             self.hellos.push(Outstanding { sender, life, receiver, random, at, used: false });
         }
+    }
+
+    /// An honest peer sent a frame in an earlier life, of which nothing is outstanding any more.
+    pub fn sent_before(&mut self, sender: u32, bytes: &[u8]) {
+        self.genuine.insert((sender, bytes.to_vec()));
     }
 
     /// The random bytes of the newest hello from one peer to another.

@@ -47,9 +47,11 @@ pub(super) struct Peer {
 impl Peer {
     /// A peer that is up, and whose Ed25519 key the registry knows.
     pub fn start(id: u32, turn: u32, options: Options, around: &Surroundings) -> Self {
-        around.registry.add(&reborn(id, turn));
         let mut peer = Self { id, life: 0, options, around: around.clone(), party: None };
         peer.restart(turn);
+        if let Some(node) = peer.node() {
+            around.registry.add(node.exchange().identity());
+        }
         peer
     }
 
@@ -81,11 +83,8 @@ impl Peer {
     pub fn take_installed(&self) -> Vec<Seen> {
         let all = self.party.as_ref().map(|party| party.events.take_installs()).unwrap_or_default();
         let changed = all.into_iter().filter(|installed| installed.is_change());
-        let seen = |of: Installed| Seen {
-            peer: of.peer,
-            key: *of.new.peer_x25519(),
-            replaced: of.old.is_some(),
-        };
+        let seen =
+            |of: Installed| Seen { peer: of.peer, key: *of.new.peer_x25519(), replaced: of.old.is_some() };
         changed.map(seen).collect()
     }
 

@@ -1,30 +1,31 @@
-//! The stage of the attacker's scripts: two honest peers, the frames between them, and every move that someone
-//! makes who owns the network and a registered identity of his own.
+//! The stage of the attacker's scripts: two honest peers, the frames between them, and every move that
+//! someone makes who owns the network and a registered identity of his own.
 //!
 //! A move is applied to real nodes. After each one the stage checks what the handshake claims: a session is
 //! installed only by an answer to the receiver's own fresh hello (`oracle`), every frame is accepted at most
-//! once, by its receiver, as its sender's, and nothing but such an install or an honest frame changes a session
-//! or a window.
+//! once, by its receiver, as its sender's, and nothing but such an install or an honest frame changes a
+//! session or a window.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::attacker::{self, Forgery};
-use super::ledger::message;
+use super::ledger::{message, number_of};
 use super::oracle::Oracle;
 use super::peer::{Peer, Surroundings};
-use super::{Found, is_sealed};
+use super::{Found, is_sealed, plaintext_len};
 use crate::host::sync::Arc;
 use crate::scheme::tunnel::frame::{self, Hello, Kind};
 use crate::scheme::tunnel::node::Received;
-use crate::scheme::tunnel::testing::identity;
-use crate::scheme::tunnel::{Identity, Mode, Options, Source};
+use crate::scheme::tunnel::{Mode, Options, Source};
 
 /// The honest peers.
 const IDS: [u32; 2] = [1, 2];
 /// The attacker, who is registered like everybody.
-pub(super) const MALLORY: u32 = 3;
+pub(super) const MALLORY: u32 = 666;
 /// The time that a move takes: longer than every limit on answers.
 const MOVE_MS: u64 = 1_100;
+/// The time that a frame takes on an honest network.
+const PASS_MS: u64 = 1;
 /// Long enough for everything outstanding to expire and every cool-down to end.
 const WAIT_MS: u64 = 31_000;
 
@@ -143,7 +144,6 @@ pub(super) struct Stage {
     mode: Mode,
     around: Surroundings,
     peers: [Peer; 2],
-    mallory: Identity,
     recording: Recording,
     oracle: Oracle,
     /// Frames on their way to each side.
@@ -174,13 +174,11 @@ impl Stage {
         let around = Surroundings::at(1_000_000);
         let options = Options::new(mode);
         let peers = IDS.map(|id| Peer::start(id, turn, options.clone(), &around));
-        let mallory = identity(MALLORY);
-        around.registry.add(&mallory);
+        around.registry.add(attacker::mallory());
         Self {
             mode,
             around,
             peers,
-            mallory,
             recording: Default::default(),
             oracle: Oracle::new(options.timing.outstanding_ms),
             inboxes: Default::default(),
@@ -199,9 +197,11 @@ impl Stage {
         let mut recording = Recording::default();
         stage.apply(Move::Ask(Side::A))?;
         for _ in 0..2 {
-            while let Some(side) = Side::BOTH.into_iter().find(|side| !stage.inboxes[*side as usize].is_empty()) {
+            while let Some(side) =
+                Side::BOTH.into_iter().find(|side| !stage.inboxes[*side as usize].is_empty())
+            {
                 recording[side as usize].extend(stage.inboxes[side as usize].front().cloned());
-                stage.apply(Move::Next(side))?;
+                stage.apply_in(PASS_MS, Move::Next(side))?;
             }
             for side in Side::BOTH {
                 stage.apply(Move::Say(side))?;
@@ -213,6 +213,9 @@ impl Stage {
     /// The stage at the start of a script.
     pub fn new(mode: Mode, start: Start, recording: &Recording) -> Result<Self, Found> {
         let mut stage = Self { recording: recording.clone(), ..Self::empty(mode, 2) };
+        for (side, frames) in Side::BOTH.into_iter().zip(recording) {
+            frames.iter().for_each(|frame| stage.oracle.sent_before(side.other().id(), frame));
+        }
         if start != Start::Fresh {
             stage.apply(Move::Ask(Side::A))?;
         }
@@ -229,43 +232,70 @@ impl Stage {
     /// Lets every frame arrive, in order.
     fn pass_all(&mut self) -> Result<(), Found> {
         while let Some(side) = Side::BOTH.into_iter().find(|side| !self.inboxes[*side as usize].is_empty()) {
-            self.apply(Move::Next(side))?;
+            self.apply_in(PASS_MS, Move::Next(side))?;
         }
         Ok(())
     }
 
-    /// Applies a move; `false` if there is nothing to apply it to.
+    /// Whether a move has something to act on.
+    pub fn can(&self, step: Move) -> bool {
+        let arrived = |side: Side| &self.arrived[side as usize];
+        match step {
+            Move::Ask(_) | Move::Restart(_) | Move::Wait => true,
+            Move::Say(side) => self.held(side).session.is_some(),
+            Move::Next(side) | Move::Lose(side) => !self.inboxes[side as usize].is_empty(),
+            Move::Last(side) => self.inboxes[side as usize].len() > 1,
+            Move::Old(side, number) => number < self.recording[side as usize].len(),
+            Move::HelloAgain(side) => arrived(side)[0].is_some(),
+            Move::DataAgain(side) => arrived(side)[1].is_some(),
+            Move::Reflect(side) => self.last_sent[side as usize].is_some(),
+            Move::Redirect(side) => !self.caught[side.other() as usize].is_empty(),
+            Move::Splice(side, part) => self.spliced(side, part).is_some(),
+            Move::Name(side) => self.oracle.newest_random(side.id(), side.other().id()).is_some(),
+            Move::Own(side) => self.oracle.newest_random(side.other().id(), side.id()).is_some(),
+            Move::Forge(side, forgery) => !forgery.is_sealed() || arrived(side)[1].is_some(),
+        }
+    }
+
+    /// Applies a move of a script. One that has nothing to act on does nothing.
     ///
     /// # Errors
     /// What the attacker achieved.
-    pub fn apply(&mut self, step: Move) -> Result<bool, Found> {
+    pub fn apply(&mut self, step: Move) -> Result<(), Found> {
+        self.apply_in(MOVE_MS, step)
+    }
+
+    fn apply_in(&mut self, ms: u64, step: Move) -> Result<(), Found> {
         let before = Side::BOTH.map(|side| self.held(side));
-        let applied = self.act(step)?;
+        self.act(step)?;
         if !step.is_honest() {
             for (side, before) in Side::BOTH.into_iter().zip(before) {
                 before.must_equal(self.held(side))?;
             }
         }
-        self.around.clock.advance(MOVE_MS);
-        Ok(applied)
+        self.around.clock.advance(ms);
+        Ok(())
     }
 
-    fn act(&mut self, step: Move) -> Result<bool, Found> {
+    fn act(&mut self, step: Move) -> Result<(), Found> {
         let (to, bytes) = match step {
             Move::Ask(side) => {
-                let Some(node) = self.peers[side as usize].node() else { return Ok(false) };
-                node.exchange().request(side.other().id());
-                return self.collect(side, None).map(|()| true);
+                if let Some(node) = self.peers[side as usize].node() {
+                    node.exchange().request(side.other().id());
+                }
+                return self.collect(side, None);
             }
             Move::Say(side) => return self.say(side),
-            Move::Lose(side) => return Ok(self.inboxes[side as usize].pop_front().is_some()),
-            Move::Restart(side) => return self.restart(side).map(|()| true),
+            Move::Lose(side) => {
+                self.inboxes[side as usize].pop_front();
+                return Ok(());
+            }
+            Move::Restart(side) => return self.restart(side),
             Move::Wait => {
                 self.around.clock.advance(WAIT_MS);
-                return Ok(true);
+                return Ok(());
             }
             Move::Next(side) => (side, self.inboxes[side as usize].pop_front()),
-            Move::Last(side) if self.inboxes[side as usize].len() < 2 => return Ok(false),
             Move::Last(side) => (side, self.inboxes[side as usize].pop_back()),
             Move::Old(side, number) => (side, self.recording[side as usize].get(number).cloned()),
             Move::HelloAgain(side) => (side, self.arrived[side as usize][0].clone()),
@@ -277,12 +307,11 @@ impl Stage {
             Move::Own(side) => (side, self.own(side)),
             Move::Forge(side, forgery) => {
                 let (seen, from) = (self.arrived[side as usize][1].as_deref(), side.other().id());
-                (side, attacker::forged(forgery, self.mode, seen, from, &self.mallory))
+                (side, attacker::forged(forgery, self.mode, seen, from))
             }
         };
-        let Some(bytes) = bytes else { return Ok(false) };
         let honest = matches!(step, Move::Next(_) | Move::Last(_));
-        self.deliver(to, bytes, honest).map(|()| true)
+        bytes.map_or(Ok(()), |bytes| self.deliver(to, bytes, honest))
     }
 
     /// A frame arrives at a side.
@@ -326,28 +355,23 @@ impl Stage {
             if to == MALLORY {
                 self.caught[side as usize].push(bytes);
             } else if to == side.other().id() {
+                if let Some(number) = plaintext_len(&bytes).and_then(number_of) {
+                    self.sealed.insert(bytes.clone(), (side, number, 0));
+                }
                 self.inboxes[side.other() as usize].push_back(bytes);
             }
         }
         Ok(())
     }
 
-    fn say(&mut self, side: Side) -> Result<bool, Found> {
+    fn say(&mut self, side: Side) -> Result<(), Found> {
         let way = (side.id(), side.other().id());
-        let Some(node) = self.peers[side as usize].node() else { return Ok(false) };
-        if node.session(way.1).is_none() {
-            return Ok(false);
+        if let Some(node) = self.peers[side as usize].node().filter(|node| node.session(way.1).is_some()) {
+            // A refusal is the peer's right; then nothing is on its way.
+            let _ = node.send(way.1, &message(way, self.said[side as usize]));
+            self.said[side as usize] += 1;
         }
-        let number = self.said[side as usize];
-        self.said[side as usize] += 1;
-        let before = self.inboxes[side.other() as usize].len();
-        // A refusal is the peer's right; then nothing is on its way.
-        let _ = node.send(way.1, &message(way, number));
-        self.collect(side, None)?;
-        for bytes in self.inboxes[side.other() as usize].range(before..).filter(|bytes| is_sealed(bytes)) {
-            self.sealed.insert(bytes.clone(), (side, number, 0));
-        }
-        Ok(true)
+        self.collect(side, None)
     }
 
     /// The frames of the old life are lost: in the safe mode, an exchange with the old key that arrives after
@@ -384,14 +408,16 @@ impl Stage {
     }
 
     fn spliced(&self, side: Side, part: Part) -> Option<Vec<u8>> {
-        let mut hello = self.newest_hello(side)?;
+        let genuine = self.newest_hello(side)?;
+        let mut hello = genuine;
         match part {
             Part::Echo => hello.echo = self.oracle.newest_random(side.id(), side.other().id())?,
             Part::Random => hello.random = [0x33; 32],
-            Part::Key => hello.x25519 = self.mallory.x25519_public()?,
+            Part::Key => hello.x25519 = attacker::mallory().x25519_public()?,
             Part::Receiver => hello.receiver = side.other().id(),
         }
-        Some(hello.encode().to_vec())
+        // Unchanged, it would be the peer's own frame.
+        (hello != genuine).then(|| hello.encode().to_vec())
     }
 
     fn in_the_others_name(&self, side: Side) -> Option<Vec<u8>> {
@@ -406,9 +432,9 @@ impl Stage {
 
     /// A hello for the side that the attacker signs.
     fn signed(&self, side: Side, sender: u32, random: [u8; 32], echo: [u8; 32]) -> Option<Vec<u8>> {
-        let x25519 = self.mallory.x25519_public()?;
+        let x25519 = attacker::mallory().x25519_public()?;
         let mut hello = Hello { sender, receiver: side.id(), x25519, random, echo, signature: [0; 64] };
-        hello.signature = self.mallory.sign(&hello.signed())?;
+        hello.signature = attacker::mallory().sign(&hello.signed())?;
         Some(hello.encode().to_vec())
     }
 
@@ -417,19 +443,19 @@ impl Stage {
         self.inboxes = Default::default();
         self.apply(Move::Wait)?;
         let before = self.accepted();
-        for _ in 0..3 {
-            for side in Side::BOTH {
-                self.apply(Move::Ask(side))?;
-                self.pass_all()?;
-            }
-        }
+        self.apply(Move::Ask(Side::A))?;
+        self.pass_all()?;
         for side in Side::BOTH {
             self.apply(Move::Say(side))?;
             self.pass_all()?;
         }
         match self.accepted() - before {
             2 => Ok(()),
-            _ => Err(Found::Stuck { way: (IDS[0], IDS[1]), number: self.said[0], why: "after a script".into() }),
+            _ => Err(Found::Stuck {
+                way: (IDS[0], IDS[1]),
+                number: self.said[0],
+                why: "after a script".into(),
+            }),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Any bytes as a frame: the codecs, sessions under fixed keys, and fresh nodes that are offered a key exchange.
+//! Any bytes as a frame: the codecs, sessions under fixed keys, and fresh nodes that are offered a key
+//! exchange.
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ pub(super) const VECTORS_KEY: [u8; 32] = [
     0x95, 0xe1, 0xa2, 0x26, 0x39, 0xbb, 0xd7, 0xfb, 0x7d, 0xc6, 0x20, 0x49, 0x53, 0x37, 0x49,
 ];
 pub(super) const VECTORS_PEER: u32 = 3_040_162_991;
-/// The receiver's X25519 secret of the vectors of key exchanges, and the Ed25519 key of node 77 in its registry.
+/// The receiver's X25519 secret of the vectors of key exchanges, and the Ed25519 key of node 77 in its
+/// registry.
 pub(super) const RECEIVER_X25519: [u8; 32] = [
     0x81, 0x49, 0x2c, 0x6d, 0xc7, 0xf2, 0x90, 0x63, 0x3c, 0x33, 0x90, 0x2e, 0xcc, 0x5f, 0x88, 0x5c, 0x78,
     0x72, 0x88, 0xd4, 0xf9, 0x78, 0x56, 0x6a, 0x81, 0x10, 0xb1, 0xde, 0x24, 0x32, 0x84, 0xdc,
@@ -32,8 +34,9 @@ pub(super) const REGISTERED_ED25519: [u8; 32] = [
 pub(super) const OWN: u32 = 1;
 pub(super) const SESSION: [u8; 4] = *b"name";
 
-/// Treats the bytes as a frame: it is refused, or the codec reproduces it. A sealed one opens once, and then only
-/// if it is what the session's peer seals. A key exchange changes nothing unless the registered key signed it.
+/// Treats the bytes as a frame: it is refused, or the codec reproduces it. A sealed one opens once, and then
+/// only if it is what the session's peer seals. A key exchange changes nothing unless the registered key
+/// signed it.
 ///
 /// # Panics
 /// If one of these does not hold.

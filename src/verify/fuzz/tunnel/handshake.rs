@@ -1,25 +1,23 @@
-//! Histories of two nodes whose network belongs to an attacker: the bytes choose what he delivers, repeats, alters,
-//! splices and forges.
+//! Histories of two nodes whose network belongs to an attacker: the bytes choose what he delivers, repeats,
+//! alters, splices and forges.
 //!
-//! What a peer sent, delivered to the node it was sent to, is genuine, however late and however often. Everything
-//! else is forged. `compat` has its declared harms and promises less.
+//! What a peer sent, delivered to the node it was sent to, is genuine, however late and however often.
+//! Everything else is forged. `compat` has its declared harms and promises less.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::planted;
+use super::forgery::{MALLORY, forged};
 use crate::scheme::tunnel::exchange::Source;
-use crate::scheme::tunnel::frame::{
-    self as wire, DATA_OVERHEAD, DataHeader, Header, Hello, PILA_LEN, PILS_OVERHEAD,
-};
+use crate::scheme::tunnel::frame::{PILA, PILA_LEN};
 use crate::scheme::tunnel::node::Received;
+use crate::scheme::tunnel::session::{self, Session};
 use crate::scheme::tunnel::testing::{A, B, Pair, Party, identity};
 use crate::scheme::tunnel::{Error, Mode};
+use crate::verify::fuzz::planted;
 
 /// The most steps of one input: each may cost a signature.
 const STEPS: usize = 64;
-/// Someone with a registered identity of his own, who owns the network.
-const MALLORY: u32 = 0xe11e;
 
 /// A datagram that a node sent.
 struct Sent {
@@ -34,9 +32,13 @@ struct World {
     /// Everything that A and B sent, in order, and how much of it was delivered in order.
     sent: Vec<Sent>,
     delivered: usize,
-    /// The messages for A and B, and the frames that each opened or that installed a session there.
+    /// The messages for A and B.
     given: BTreeSet<(u32, Vec<u8>)>,
-    accepted: BTreeSet<(u32, Vec<u8>)>,
+    /// Every session that was installed, kept so that no two have the same place in memory.
+    sessions: Vec<Arc<Session>>,
+    /// The frames that A and B opened, each with the number of the session that opened it, and those that
+    /// installed a session there.
+    accepted: BTreeSet<(u32, usize, Vec<u8>)>,
     installed: BTreeSet<(u32, Vec<u8>)>,
     lives: u32,
 }
@@ -44,9 +46,9 @@ struct World {
 /// What a forged datagram must not change: for each session its identity, its window and its successes.
 type Snapshot = Vec<(u32, usize, u64, u64)>;
 
-/// Treats the first byte as a mode and the others as steps of the attacker. Nothing that he forged is accepted or
-/// changes a session; nothing is accepted twice; no hello installs two sessions; and when he lets go, the nodes reach each
-/// other.
+/// Treats the first byte as a mode and the others as steps of the attacker. Nothing that he forged is
+/// accepted or changes a session; nothing is accepted twice; no hello installs two sessions; and when he lets
+/// go, the nodes reach each other.
 ///
 /// # Panics
 /// If one of these does not hold.
@@ -61,6 +63,7 @@ pub fn handshake(data: &[u8]) {
         sent: Vec::new(),
         delivered: 0,
         given: BTreeSet::new(),
+        sessions: Vec::new(),
         accepted: BTreeSet::new(),
         installed: BTreeSet::new(),
         lives: 0,
@@ -113,8 +116,8 @@ impl World {
                 sent.bytes.extend(vec![0; usize::from(y)]);
                 world.deliver(sent.to, &sent.bytes);
             }),
-            9 => self.with(x, |world, sent| world.forge(from, to, y, &sent.bytes)),
-            10 => self.forge(from, to, x, &[]),
+            9 => self.with(x, |world, sent| world.deliver(to, &forged(from, to, y, &sent.bytes))),
+            10 => self.deliver(to, &forged(from, to, x, &[])),
             11 => {
                 self.pair
                     .clock
@@ -125,8 +128,8 @@ impl World {
                 self.collect();
             }
             12 => self.party(from).node.exchange().path_changed(to),
-            // Declared: in the compatible modes a restart with the same X25519 key brings the same AES key back, so a
-            // restarted node has another one.
+            // Declared: in the compatible modes a restart with the same X25519 key brings the same AES key
+            // back, so a restarted node has another one.
             13 => self.restart(),
             _ => self.deliver(to, &[&[x, y][..], &[step; 40]].concat()),
         }
@@ -166,7 +169,8 @@ impl World {
     fn collect(&mut self) {
         for from in [A, B] {
             let sent = self.party(from).wire.take_all();
-            self.sent.extend(sent.into_iter().map(|(to, bytes)| Sent { from, to, bytes }));
+            let known = sent.into_iter().filter(|(to, _)| [A, B].contains(to));
+            self.sent.extend(known.map(|(to, bytes)| Sent { from, to, bytes }));
         }
     }
 
@@ -178,10 +182,10 @@ impl World {
         }
     }
 
-    /// Whether a peer of the node sent these bytes to it. Bytes behind a compatible key exchange do not count, and
-    /// neither does the receiver, whom it does not name.
+    /// Whether a peer of the node sent these bytes to it. Bytes behind a compatible key exchange do not
+    /// count, and neither does the receiver, whom it does not name.
     fn is_genuine(&self, to: u32, bytes: &[u8]) -> bool {
-        let bytes = if bytes.starts_with(&wire::PILA) { &bytes[..bytes.len().min(PILA_LEN)] } else { bytes };
+        let bytes = if bytes.starts_with(&PILA) { &bytes[..bytes.len().min(PILA_LEN)] } else { bytes };
         self.sent.iter().any(|sent| sent.to == to && sent.bytes == bytes)
     }
 
@@ -200,6 +204,10 @@ impl World {
     /// Gives a node some bytes, and judges what it does with them.
     fn deliver(&mut self, to: u32, bytes: &[u8]) {
         let (mode, genuine, before) = (self.mode, self.is_genuine(to, bytes), self.snapshot(to));
+        let opened = |world: &Self| -> Vec<u64> {
+            world.sessions.iter().map(|session| session.counters().opened).collect()
+        };
+        let opened_before = opened(self);
         let mut datagram = bytes.to_vec();
         let message = match self.party(to).node.receive(&mut datagram, Source::DIRECT) {
             Ok(Received::Message(opened)) => Some(opened.plaintext.to_vec()),
@@ -213,59 +221,23 @@ impl World {
             assert!(install.new.authenticated(), "{mode:?}: a session with nobody");
             let first = self.installed.insert((to, bytes.to_vec()));
             assert!(first || mode != Mode::Hardened, "{mode:?}: a hello installed a second session");
+            if !self.sessions.iter().any(|known| Arc::ptr_eq(known, &install.new)) {
+                self.sessions.push(install.new);
+            }
         }
         if let Some(message) = message {
             assert!(genuine, "{mode:?}: a forged frame was opened");
             let given = self.given.contains(&(to, message));
             assert!(given, "{mode:?}: a message that nobody sent");
-            let first = self.accepted.insert((to, bytes.to_vec()));
+            // Declared: in `safe` another session under the same keys opens what an earlier one has opened.
+            let by = opened(self).iter().zip(&opened_before).position(|(after, before)| after > before);
+            let by = if mode == Mode::Hardened { 0 } else { by.unwrap_or(0) };
+            let first = self.accepted.insert((to, by, bytes.to_vec()));
             assert!(first || mode == Mode::Compat, "{mode:?}: a frame was accepted twice");
         } else if !genuine && mode != Mode::Compat {
             assert_eq!(self.snapshot(to), before, "{mode:?}: forged bytes changed a session");
         }
         self.collect();
-    }
-
-    /// Sends what someone without the peers' secrets can make.
-    fn forge(&mut self, from: u32, to: u32, kind: u8, seen: &[u8]) {
-        let own = identity(MALLORY);
-        let key = own.x25519_public().expect("it has one");
-        let peer = identity(from);
-        let theirs = peer.ed25519_public().expect("it has one");
-        let counter = [1, 2, 300, 1 << 40, u64::MAX - 1, u64::MAX][usize::from(kind >> 4) % 6];
-        let bytes = match kind & 7 {
-            // His own key in the name of the peer, signed by him, with his Ed25519 key or the peer's.
-            0 | 1 => {
-                let signature = own.sign(&wire::signed_message(from, &key)).expect("it has a key");
-                let ed25519 = if kind & 7 == 0 { theirs } else { own.ed25519_public().expect("it has one") };
-                wire::pila(from, &key, &ed25519, &signature).to_vec()
-            }
-            2 => wire::pilk(from, &key).to_vec(),
-            // A hello that echoes what he saw.
-            3 | 4 => {
-                let echo = Hello::decode(seen).map_or([0; 32], |hello| hello.random);
-                let random = [kind; 32];
-                let mut hello =
-                    Hello { sender: from, receiver: to, x25519: key, random, echo, signature: [0; 64] };
-                hello.signature = own.sign(&hello.signed()).expect("it has a key");
-                hello.encode().to_vec()
-            }
-            // A header of the peer, with a session and a prefix that he saw, and any counter.
-            5 => {
-                let prefix = Header::decode(seen).map_or([kind; 4], |header| header.prefix());
-                let mut frame = vec![0x5a; PILS_OVERHEAD + usize::from(kind)];
-                Header::new(from, prefix, counter).encode_into(&mut frame);
-                frame
-            }
-            6 => {
-                let session = DataHeader::decode(seen).map_or([kind; 4], |header| header.session);
-                let mut frame = vec![0x5a; DATA_OVERHEAD + usize::from(kind)];
-                DataHeader { sender: from, session, counter }.encode_into(&mut frame);
-                frame
-            }
-            _ => [&seen[..seen.len() / 2], &[kind; 60]].concat(),
-        };
-        self.deliver(to, &bytes);
     }
 
     /// The attacker delivers everything in order from now on: after a while the nodes reach each other.
@@ -352,6 +324,7 @@ mod tests {
             sent: vec![Sent { from: A, to: B, bytes: frame.clone() }],
             delivered: 0,
             given: BTreeSet::new(),
+            sessions: Vec::new(),
             accepted: BTreeSet::new(),
             installed: BTreeSet::new(),
             lives: 0,

@@ -1,5 +1,5 @@
-//! The seeds of the tunnel's targets, made from the published vectors; those of the hardened mode, which has none, from
-//! fixed keys. `SEALMARK_SEEDS_DIR=fuzz/seeds cargo test --lib the_committed_seeds` writes them.
+//! The seeds of the tunnel's targets, made from the published vectors; those of the hardened mode, which has
+//! none, from fixed keys. `SEALMARK_SEEDS_DIR=fuzz/seeds cargo test --lib the_committed_seeds` writes them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +66,8 @@ fn window() -> Seeds {
         let mode = if quirk { 0 } else { i % 3 };
         seeds.insert(format!("replay-{i}"), [mode as u8].into_iter().chain(steps).collect());
     }
-    // Six epochs, so that the first is forgotten, then a replay and a late frame of an older one and of the newest.
+    // Six epochs, so that the first is forgotten, then a replay and a late frame of an older one and of the
+    // newest.
     let offers =
         (0..6_u8).chain([4, 3, 5]).map(|prefix| (prefix, 1)).chain([(4, 900), (5, 900), (4, 2), (5, 2)]);
     let offer = |(prefix, counter): (u8, u64)| [&[prefix << 5 | 5][..], &counter.to_be_bytes()].concat();
@@ -74,8 +75,9 @@ fn window() -> Seeds {
     seeds
 }
 
-/// Every order of genuine and forged frames, in every mode, after a key exchange: a counter that comes for the first
-/// time is a message, the same again is a replay, and a forged one is made under the header of the last frame.
+/// Every order of genuine and forged frames, in every mode, after a key exchange: a counter that comes for
+/// the first time is a message, the same again is a replay, and a forged one is made under the header of the
+/// last frame.
 fn handshake() -> Seeds {
     let mut seeds = Seeds::new();
     for (i, history) in list(&vectors("pilot-state.json"), "frame_order").iter().enumerate() {

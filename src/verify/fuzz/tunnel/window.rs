@@ -9,8 +9,8 @@ use crate::verify::fuzz::planted;
 /// The most steps of one input.
 const STEPS: usize = 512;
 
-/// A byte of a step: which counter comes next, seen from the highest one that its prefix had. The three upper bits
-/// choose the prefix, and two bytes follow as the argument, or eight for [`WHOLE`].
+/// A byte of a step: which counter comes next, seen from the highest one that its prefix had. The three upper
+/// bits choose the prefix, and two bytes follow as the argument, or eight for [`WHOLE`].
 const ABOVE: u8 = 0;
 const BELOW: u8 = 1;
 const FAR_ABOVE: u8 = 2;
@@ -93,7 +93,8 @@ impl Accepted {
             return Err(Error::Replay);
         }
         if max.is_none() && self.counters.contains(&0) {
-            // The reference frees no slot on this path: the mark of 0 then stands for the counter in its slot.
+            // The reference frees no slot on this path: the mark of 0 then stands for the counter in its
+            // slot.
             self.counters.insert(counter - counter % 256);
         }
         self.counters.insert(counter);

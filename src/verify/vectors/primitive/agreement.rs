@@ -1,7 +1,7 @@
 //! Wycheproof's JSON files for key agreement on Montgomery curves (`xdh_comp_schema_v1.json`).
 //!
-//! An `acceptable` case is one that RFC 7748 allows to refuse. Ours must refuse exactly those with an all-zero
-//! shared secret, as the RFC's section 6.1 suggests, and must compute all others.
+//! An `acceptable` case is one that RFC 7748 allows to refuse. Ours must refuse exactly those with an
+//! all-zero shared secret, as the RFC's section 6.1 suggests, and must compute all others.
 
 use super::{case, same, wrong_kind};
 use crate::primitive::{Error, Function, Primitive};

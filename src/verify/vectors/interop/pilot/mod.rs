@@ -1,11 +1,11 @@
-//! The interoperability vectors of the pilot protocol: key exchanges, sealed frames, replay windows, and models
-//! of a session's state.
+//! The interoperability vectors of the pilot protocol: key exchanges, sealed frames, replay windows, and
+//! models of a session's state.
 //!
-//! Every row, and every step of a row, is a case in each mode that speaks the reference's wire: `compat` agrees
-//! with all of them, `safe` is stricter by the named rules of [`tunnel::RULES`]. The rule of an outcome follows
-//! from what the code did, not from the id of the case. The frames that a case opens are sealed with the key
-//! alone, by the engine and the specification, not by the scheme. A member, operation or verdict that the
-//! decoders do not know is an error.
+//! Every row, and every step of a row, is a case in each mode that speaks the reference's wire: `compat`
+//! agrees with all of them, `safe` is stricter by the named rules of [`tunnel::RULES`]. The rule of an
+//! outcome follows from what the code did, not from the id of the case. The frames that a case opens are
+//! sealed with the key alone, by the engine and the specification, not by the scheme. A member, operation or
+//! verdict that the decoders do not know is an error.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The scripts `rekey` of `pilot-state.json`: what a node sends again, and when it gives up. Each step is a case,
-//! judged after the steps before it.
+//! The scripts `rekey` of `pilot-state.json`: what a node sends again, and when it gives up. Each step is a
+//! case, judged after the steps before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `pilot-replay.json`: sequences of authentic counters. Each step is a case, judged after the steps before it,
-//! as a frame that a node opens.
+//! `pilot-replay.json`: sequences of authentic counters. Each step is a case, judged after the steps before
+//! it, as a frame that a node opens.
 
 use std::sync::Arc;
 

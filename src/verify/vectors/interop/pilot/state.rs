@@ -1,8 +1,9 @@
-//! `pilot-state.json`: models of a session's state. Each frame or step is a case, judged after those before it.
+//! `pilot-state.json`: models of a session's state. Each frame or step is a case, judged after those before
+//! it.
 //!
 //! `frame_order` gives two answers: `compat` records a counter before it authenticates the frame, as the
-//! reference does, and `safe` authenticates first. The gate of `window_fault_drop` belongs to a later generation
-//! than `compat`, whose nodes never drop a session for a replay: there the gate itself is judged.
+//! reference does, and `safe` authenticates first. The gate of `window_fault_drop` belongs to a later
+//! generation than `compat`, whose nodes never drop a session for a replay: there the gate itself is judged.
 
 use std::sync::Arc;
 

@@ -222,7 +222,11 @@ fn the_rest_of_the_vocabulary_has_its_meaning() {
         json!({"t_ms": t_ms, "op": "tick", "peer": null, "retransmitted": [], "gave_up_events": gave_up,
             "attempts_after": {}, "in_cooldown": [3]})
     };
-    let clear = |op: &str, cooling: &[u32]| json!({"t_ms": 700, "op": op, "peer": 3, "attempts_after": {}, "in_cooldown": cooling});
+    let clear = |op: &str, cooling: &[u32]| {
+        json!({
+            "t_ms": 700, "op": op, "peer": 3, "attempts_after": {}, "in_cooldown": cooling
+        })
+    };
     let mut steps: Vec<Value> = (1..=6).map(|n| send(n, n)).collect();
     steps.extend([tick(600, &[3]), clear("clear", &[3]), clear("clear_gave_up", &[]), send(701, 1)]);
     assert_eq!(wrong(&script(steps.clone().into())), [""; 0]);

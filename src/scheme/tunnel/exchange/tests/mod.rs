@@ -1,4 +1,7 @@
-//! The exchange on its own: replies, events, limits, requests, and what each mode refuses.
+//! The exchange on its own: replies, events, and what each mode refuses. What a flood costs, and what is
+//! asked for again, is in `limits`.
+
+mod limits;
 
 use super::rekey::ANSWERS_EXAMINED;
 use super::*;
@@ -7,29 +10,29 @@ use crate::scheme::tunnel::frame::{self, signed_message};
 use crate::scheme::tunnel::testing::{A, B, Pair, Party, engine, identity, reborn};
 use crate::scheme::tunnel::{Limits, NO_DOWNGRADE, NO_UNAUTHENTICATED_EXCHANGE};
 
-const COMPATIBLE: [Mode; 2] = [Mode::Compat, Mode::Safe];
+pub const COMPATIBLE: [Mode; 2] = [Mode::Compat, Mode::Safe];
 
-fn pila(identity: &Identity) -> Vec<u8> {
+pub fn pila(identity: &Identity) -> Vec<u8> {
     identity.pila().unwrap().to_vec()
 }
 
-fn pilk(identity: &Identity) -> Vec<u8> {
+pub fn pilk(identity: &Identity) -> Vec<u8> {
     identity.pilk().unwrap().to_vec()
 }
 
-fn handle(party: &Party, frame: &[u8]) -> Result<(Outcome, bool), Error> {
+pub fn handle(party: &Party, frame: &[u8]) -> Result<(Outcome, bool), Error> {
     let handled = party.node.exchange().handle(frame, Source::DIRECT);
     handled.map(|handled| (handled.outcome, handled.replied))
 }
 
 /// A `PILA` that names A and its registered key, with another X25519 key and a signature of nobody.
-fn forged(number: u64) -> [u8; frame::PILA_LEN] {
+pub fn forged(number: u64) -> [u8; frame::PILA_LEN] {
     let mut x25519 = [7; 32];
     x25519[..8].copy_from_slice(&number.to_le_bytes());
     frame::pila(A, &x25519, &identity(A).ed25519_public().unwrap(), &[9; 64])
 }
 
-fn established(authenticated: bool, rekeyed: bool) -> Event {
+pub fn established(authenticated: bool, rekeyed: bool) -> Event {
     Event::Established { peer_node_id: A, authenticated, relay: false, rekeyed }
 }
 
@@ -111,7 +114,11 @@ fn a_repeat_is_announced_after_the_debounce_and_in_safe_once_a_second() {
             now = at;
             handle(&pair.b, &pila(&identity(A))).unwrap();
             let events = pair.b.events.take();
-            assert_eq!(events.len(), pair.b.events.take_installs().len(), "the event and the hook go together");
+            assert_eq!(
+                events.len(),
+                pair.b.events.take_installs().len(),
+                "the event and the hook go together"
+            );
             announced.extend(events.iter().map(|_| at));
         }
         assert_eq!(announced, expected, "{mode:?}");
@@ -236,23 +243,6 @@ fn an_unauthenticated_exchange_replaces_an_authenticated_session_only_in_compat(
 }
 
 #[test]
-fn a_full_store_is_known_before_any_agreement_fetch_or_check() {
-    for mode in COMPATIBLE {
-        let limits = Limits { sessions: 1, ..Limits::default() };
-        let options = Options { limits, unauthenticated: [5].into(), ..Options::new(mode) };
-        let pair = Pair::with(options, engine());
-        pair.registry.add(&identity(6));
-        handle(&pair.b, &pila(&identity(A))).unwrap();
-        let before = pair.b.node.exchange().tallies();
-        assert_eq!(handle(&pair.b, &pila(&identity(6))), Err(Error::StoreFull));
-        assert_eq!(pair.b.node.exchange().tallies(), before);
-        assert_eq!(handle(&pair.b, &pilk(&identity(5))), Err(Error::StoreFull));
-        assert_eq!(pair.b.node.exchange().tallies().agreements, before.agreements);
-        assert_eq!(handle(&pair.b, &pila(&reborn(A, 1))), Ok((Outcome::Changed, true)), "a known peer fits");
-    }
-}
-
-#[test]
 fn without_our_own_keys_there_is_no_exchange() {
     let pair = Pair::new(Mode::Safe);
     let bare = Identity::from_bytes(9, None, Some(&[1; 32]));
@@ -264,87 +254,6 @@ fn without_our_own_keys_there_is_no_exchange() {
     let options = Options::new(Mode::Hardened);
     let refused = Party::new(anonymous, options, engine(), &pair.clock, &pair.registry).unwrap_err();
     assert_eq!(refused, Error::NoIdentity);
-}
-
-#[test]
-fn a_flood_of_forged_exchanges_changes_nothing_and_costs_four_checks() {
-    let pair = Pair::new(Mode::Safe);
-    pair.establish();
-    pair.clock.advance(1_000);
-    let session = pair.b.node.session(A).unwrap();
-    let (counters, before) = (session.counters(), pair.b.node.exchange().tallies());
-    for number in 0..10_000 {
-        let refused = handle(&pair.b, &forged(number)).unwrap_err();
-        assert!(matches!(refused, Error::BadSignature(A) | Error::Limited(A)), "{refused}");
-    }
-    let after = pair.b.node.exchange().tallies();
-    assert_eq!(after.signature_checks - before.signature_checks, 4);
-    assert_eq!((after.registry_fetches, after.agreements), (before.registry_fetches, before.agreements));
-    assert!(Arc::ptr_eq(&session, &pair.b.node.session(A).unwrap()));
-    assert_eq!((session.counters(), pair.b.wire.len(), pair.b.events.take().len()), (counters, 0, 0));
-    // The peer repeats its exchange in the middle of the flood: recognised without a check.
-    assert_eq!(handle(&pair.b, &pila(&identity(A))), Ok((Outcome::Unchanged, false)));
-    assert_eq!(pair.b.node.exchange().tallies(), after);
-    // The peer restarts: one allowance comes back every 250 ms.
-    assert_eq!(handle(&pair.b, &pila(&reborn(A, 1))), Err(Error::Limited(A)));
-    pair.clock.advance(250);
-    assert_eq!(handle(&pair.b, &pila(&reborn(A, 1))), Ok((Outcome::Changed, true)));
-}
-
-#[test]
-fn the_answer_to_our_request_is_examined_behind_512_forged_ones() {
-    let pair = Pair::new(Mode::Safe);
-    pair.registry.asked();
-    assert_eq!(pair.b.node.exchange().request(A), Requested { frame_sent: true, tracked: true });
-    let ahead = ANSWERS_EXAMINED + 3;
-    (0..u64::from(ahead)).for_each(|number| {
-        assert_eq!(handle(&pair.b, &forged(number)), Err(Error::BadSignature(A)));
-    });
-    assert_eq!(handle(&pair.b, &pila(&identity(A))), Ok((Outcome::New, true)));
-    // The bound itself: four of the allowance, and those paid for.
-    let pair = Pair::new(Mode::Safe);
-    pair.b.node.exchange().request(A);
-    (0..10_000).for_each(|number| drop(handle(&pair.b, &forged(number))));
-    assert_eq!(pair.b.node.exchange().tallies().signature_checks, u64::from(ANSWERS_EXAMINED) + 4);
-    assert_eq!(pair.registry.asked(), 1);
-}
-
-#[test]
-fn wrong_embedded_keys_cost_a_bounded_number_of_fetches_and_never_the_known_key() {
-    let wrong = |number: u64| {
-        let mut frame = forged(number);
-        frame[40] ^= 1;
-        frame
-    };
-    let pair = Pair::new(Mode::Safe);
-    handle(&pair.b, &pila(&identity(A))).unwrap();
-    pair.registry.set_down(true);
-    let before = pair.registry.asked();
-    (0..10_000).for_each(|number| drop(handle(&pair.b, &wrong(number))));
-    assert!(pair.registry.asked() - before <= 4, "{}", pair.registry.asked() - before);
-    assert_eq!(handle(&pair.b, &pila(&reborn(A, 1))), Ok((Outcome::Changed, true)), "the key is still known");
-    // The reference forgets it first: hazard (d), and the way to its downgrade.
-    let pair = Pair::new(Mode::Compat);
-    handle(&pair.b, &pila(&identity(A))).unwrap();
-    pair.registry.set_down(true);
-    assert_eq!(handle(&pair.b, &wrong(0)), Err(Error::NoPeerKey(A)));
-    assert_eq!(handle(&pair.b, &pila(&reborn(A, 1))), Err(Error::NoPeerKey(A)), "one forged frame took it");
-    assert_eq!(handle(&pair.b, &pilk(&reborn(A, 2))), Ok((Outcome::Changed, true)), "and lets anybody in");
-}
-
-#[test]
-fn invented_ids_cost_a_bounded_number_of_fetches_in_all() {
-    let pair = Pair::new(Mode::Safe);
-    for id in 1_000_000..1_020_000 {
-        let frame = frame::pila(id, &[1; 32], &[2; 32], &[3; 64]);
-        let refused = handle(&pair.b, &frame).unwrap_err();
-        assert!(matches!(refused, Error::NoPeerKey(_) | Error::Limited(_)));
-    }
-    let limit = Limits::default().limited_peers as u64;
-    assert!(pair.registry.asked() <= limit + 4, "{}", pair.registry.asked());
-    assert_eq!(handle(&pair.b, &pila(&identity(A))), Err(Error::Limited(A)), "beyond the table, peers share");
-    pair.clock.advance(1_000);
-    assert_eq!(handle(&pair.b, &pila(&identity(A))), Ok((Outcome::New, true)));
 }
 
 #[test]
@@ -362,7 +271,8 @@ fn a_recorded_old_exchange_displaces_the_session_only_until_the_peer_repeats_its
     let mut frame = pair.a.node.seal(B, b"1").unwrap();
     pair.b.node.open_in_place(&mut frame.clone()).unwrap();
     let (counters, max) = (genuine.counters(), genuine.window_max());
-    // With the genuine session confirmed, the first one is gone: its key is derived anew, and cuts nobody off.
+    // With the genuine session confirmed, the first one is gone: its key is derived anew, and cuts nobody
+    // off.
     assert_eq!(handle(&pair.b, &pila(&identity(A))), Ok((Outcome::Changed, true)));
     assert_eq!(pair.b.node.open_in_place(&mut frame), Err(Error::Replay), "the window is the old one's");
     let mut next = pair.a.node.seal(B, b"2").unwrap();
@@ -371,44 +281,6 @@ fn a_recorded_old_exchange_displaces_the_session_only_until_the_peer_repeats_its
     let restored = pair.b.node.session(A).unwrap();
     assert!(Arc::ptr_eq(&restored, &genuine));
     assert!(restored.window_max() > max && restored.counters().sealed >= counters.sealed);
-}
-
-#[test]
-fn an_unanswered_request_is_repeated_and_given_up_with_an_event() {
-    for mode in Mode::ALL {
-        let pair = Pair::new(mode);
-        let exchange = pair.a.node.exchange();
-        assert_eq!(exchange.request(B), Requested { frame_sent: true, tracked: true });
-        let mut sent = pair.a.wire.take_all().len();
-        for _ in 0..5 {
-            pair.clock.advance(4_000);
-            assert_eq!(exchange.tick(), [0; 0]);
-            sent += pair.a.wire.take_all().len();
-        }
-        assert_eq!((sent, exchange.gave_up(B)), (6, false), "{mode:?}");
-        pair.clock.advance(4_000);
-        assert_eq!(exchange.tick(), [B]);
-        assert_eq!(pair.a.events.take(), [Event::RekeyGaveUp { peer_node_id: B }]);
-        assert!(exchange.gave_up(B));
-        assert_eq!(exchange.request(B), Requested { frame_sent: true, tracked: false }, "sent all the same");
-        pair.clock.advance(5_000);
-        assert!(!exchange.gave_up(B) && exchange.request(B).tracked);
-    }
-}
-
-#[test]
-fn a_frame_of_the_peer_clears_a_request_and_an_opened_frame_also_the_cool_down() {
-    let pair = Pair::new(Mode::Safe);
-    let exchange = pair.b.node.exchange();
-    (0..6).for_each(|_| drop(exchange.request(A)));
-    assert_eq!(exchange.tick(), [A]);
-    handle(&pair.b, &pila(&identity(A))).unwrap();
-    assert!(exchange.gave_up(A) && exchange.attempts(A).is_none());
-    exchange.opened(A);
-    assert!(!exchange.gave_up(A));
-    exchange.request(A);
-    exchange.opened(A);
-    assert_eq!(exchange.attempts(A), None);
 }
 
 #[test]
@@ -428,23 +300,6 @@ fn a_peer_never_heard_is_stale_and_stays_heard_over_a_change_of_sessions() {
     pair.establish();
     pair.b.node.exchange().remove_peer(A);
     assert!(pair.b.node.exchange().inbound_stale(A) && pair.b.node.session(A).is_some());
-}
-
-#[test]
-fn after_failures_a_peer_is_asked_once_in_three_seconds_and_strangers_do_not_crowd_it_out() {
-    let pair = Pair::new(Mode::Safe);
-    pair.establish();
-    let exchange = pair.b.node.exchange();
-    let asked = (0..100_000).filter(|id| exchange.request_after_failure(1 << 24 | id).is_some()).count();
-    assert_eq!(asked, Limits::default().rekey_requests + 1, "strangers beyond the table share one request");
-    assert!(exchange.request_after_failure(A).is_some());
-    let mut at = Vec::new();
-    for ms in 0..6_001 {
-        at.extend(exchange.request_after_failure(A).map(|_| ms));
-        pair.clock.advance(1);
-    }
-    assert_eq!(at, [3_000, 6_000]);
-    assert!(exchange.request_after_failure(B).is_none(), "never ourselves");
 }
 
 #[test]
