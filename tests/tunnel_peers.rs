@@ -28,17 +28,17 @@ const FAULTS: [&str; 8] = ["--loss", "30", "--reorder", "20", "--duplicate", "15
 
 #[test]
 fn safe_peers_that_are_killed_receive_each_message_once_or_report_it_lost() {
-    Run::start("safe", 1).to_the_end();
+    Run::start("safe", 1).until_the_end();
 }
 
 #[test]
 fn hardened_peers_that_are_killed_receive_each_message_once_or_report_it_lost() {
-    Run::start("hardened", 2).to_the_end();
+    Run::start("hardened", 2).until_the_end();
 }
 
 #[test]
 fn another_seed_kills_hardened_peers_at_other_moments() {
-    Run::start("hardened", 3).to_the_end();
+    Run::start("hardened", 3).until_the_end();
 }
 
 /// A process that ends with its owner. What it prints goes to a file: nobody has to read a pipe.
@@ -169,7 +169,7 @@ impl Run {
     }
 
     /// Kills one end or the other, again and again, and lets the last sender finish.
-    fn to_the_end(mut self) {
+    fn until_the_end(mut self) {
         for kill in 0..KILLS {
             self.wait_for_messages(&format!("messages arrive after {kill} kills"));
             std::thread::sleep(Duration::from_millis(self.rng.random_range(20..300)));
@@ -225,7 +225,8 @@ impl Run {
             let (sent, journal) = (self.journal("alice.journal"), self.journal("bob.journal"));
             let runs: BTreeSet<&str> =
                 sent.lines().filter_map(|line| line.strip_prefix("sent ")?.split(' ').next()).collect();
-            let last = sent.lines().filter_map(|line| line.strip_prefix("sent ")?.split(' ').next()).last();
+            let last =
+                sent.lines().filter_map(|line| line.strip_prefix("sent ")?.split(' ').next()).next_back();
             let new = journal.lines().filter(|line| line.starts_with("opened ")).skip(before);
             let arrives = |run: &str| new.clone().any(|line| line.split(' ').nth(2) == Some(run));
             runs.len() == self.senders && last.is_some_and(arrives)

@@ -84,10 +84,10 @@ impl Inbox {
             return Fate::Replayed;
         }
         self.oldest.push_back(tag);
-        if self.oldest.len() > MAX_TAGS {
-            if let Some(oldest) = self.oldest.pop_front() {
-                self.tags.remove(&oldest);
-            }
+        if self.oldest.len() > MAX_TAGS
+            && let Some(oldest) = self.oldest.pop_front()
+        {
+            self.tags.remove(&oldest);
         }
         match self.of(peer, run) {
             None => Fate::Full,

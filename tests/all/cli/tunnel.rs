@@ -51,23 +51,25 @@ impl Drop for Running {
 
 /// A folder with the identities of alice, node 1, and bob, node 2.
 fn identities() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is room for a folder");
     for (name, id) in [("alice.key", "1"), ("bob.key", "2")] {
         let file = folder.path().join(name);
         let output = sealmark(&["tunnel", "keygen", path(&file), "--node-id", id, "--format", "json"]);
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
         let made = json(&output);
         assert_eq!(made["schema"], "sealmark.tunnel-keygen/1");
-        let public = fs::read_to_string(file.with_extension("pub")).unwrap();
-        assert_eq!(public, format!("{id} {}\n", made["ed25519"].as_str().unwrap()));
+        let public = fs::read_to_string(file.with_extension("pub")).expect("it was written");
+        assert_eq!(public, format!("{id} {}\n", made["ed25519"].as_str().expect("a key")));
         // The secret is in its file and nowhere else.
-        let secret = fs::read(&file).unwrap();
+        let secret = fs::read(&file).expect("it was written");
         let seed = hex::encode(&secret[8..]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &errors(&output) + &public;
         assert!(!said.contains(&seed[..16]), "the seed was printed");
         #[cfg(unix)]
         {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+            let mode = std::os::unix::fs::PermissionsExt::mode(
+                &fs::metadata(&file).expect("it was written").permissions(),
+            );
             assert_eq!(mode & 0o777, 0o600);
         }
     }

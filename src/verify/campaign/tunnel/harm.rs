@@ -4,10 +4,9 @@
 //! Each history is played on real nodes in every mode, by one script. It harms the modes that declare it
 //! (`Scheme::blind_histories`) and no other: claiming too little fails, and so does claiming too much.
 
-use super::attacker::{self, Forgery};
+use super::forgery::{self, Forgery};
 use super::peer::{Peer, Surroundings};
-use super::script::is_exchange;
-use super::{is_sealed, short};
+use super::{is_exchange, is_sealed, short};
 use crate::aead::Tag;
 use crate::host::sync::Arc;
 use crate::scheme::tunnel::frame::{DataHeader, Header};
@@ -166,7 +165,7 @@ impl Pair {
 
     /// A forged frame from A arrives at B.
     fn forge(&self, forgery: Forgery, seen: &[u8]) -> Result<(), String> {
-        let frame = attacker::forged(forgery, self.mode, Some(seen), IDS[A]).ok_or("there is no forgery")?;
+        let frame = forgery::forged(forgery, self.mode, Some(seen), IDS[A]).ok_or("there is no forgery")?;
         match self.receive(B, &frame) {
             Ok(Some(_)) => Err("a forged frame was opened".into()),
             _ => Ok(()),
@@ -231,7 +230,7 @@ fn unauthenticated(mode: Mode) -> Result<bool, String> {
     let around = Surroundings::at(1_000_000);
     let options = Options { unauthenticated: [IDS[A]].into(), ..Options::new(mode) };
     let peer = Peer::start(IDS[B], 0, options, &around);
-    let frame = attacker::forged(Forgery::Unauthenticated, mode, None, IDS[A]);
+    let frame = forgery::forged(Forgery::Unauthenticated, mode, None, IDS[A]);
     let node = peer.node().ok_or("the node did not start")?;
     // Refused or not: what counts is whether there is a session.
     let _ = node.receive(&mut frame.ok_or("there is no forgery")?, Source::DIRECT);

@@ -17,6 +17,7 @@ use crate::scheme::tunnel::{Mode, frame};
 use crate::verify::{Case, Check, Outcome, Set};
 
 mod attacker;
+mod forgery;
 mod harm;
 mod ledger;
 mod network;
@@ -77,6 +78,14 @@ pub fn set(seed: u64) -> Set {
 /// The mode's name within the family.
 fn short(mode: Mode) -> &'static str {
     mode.name().strip_prefix("tunnel/").unwrap_or(mode.name())
+}
+
+/// Whether a frame is one of an exchange.
+fn is_exchange(bytes: &[u8]) -> bool {
+    matches!(
+        frame::kind(bytes),
+        Some(frame::Kind::Hello | frame::Kind::Authenticated | frame::Kind::Unauthenticated)
+    )
 }
 
 /// Whether a datagram is a sealed frame.

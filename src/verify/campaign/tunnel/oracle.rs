@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Found;
-use super::script::{MALLORY, is_exchange};
+use super::forgery::MALLORY;
+use super::{Found, is_exchange};
 use crate::scheme::tunnel::Mode;
 use crate::scheme::tunnel::frame::{Frame, Hello};
 

@@ -8,20 +8,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::attacker::{self, Forgery};
+use super::forgery::{self, Forgery, MALLORY};
 use super::ledger::{message, number_of};
 use super::oracle::Oracle;
 use super::peer::{Peer, Surroundings};
 use super::{Found, is_sealed, plaintext_len};
 use crate::host::sync::Arc;
-use crate::scheme::tunnel::frame::{self, Hello, Kind};
+use crate::scheme::tunnel::frame::Hello;
 use crate::scheme::tunnel::node::Received;
 use crate::scheme::tunnel::{Mode, Options, Source};
 
 /// The honest peers.
 const IDS: [u32; 2] = [1, 2];
-/// The attacker, who is registered like everybody.
-pub(super) const MALLORY: u32 = 666;
 /// The time that a move takes: longer than every limit on answers.
 const MOVE_MS: u64 = 1_100;
 /// The time that a frame takes on an honest network.
@@ -174,7 +172,7 @@ impl Stage {
         let around = Surroundings::at(1_000_000);
         let options = Options::new(mode);
         let peers = IDS.map(|id| Peer::start(id, turn, options.clone(), &around));
-        around.registry.add(attacker::mallory());
+        around.registry.add(forgery::mallory());
         Self {
             mode,
             around,
@@ -307,7 +305,7 @@ impl Stage {
             Move::Own(side) => (side, self.own(side)),
             Move::Forge(side, forgery) => {
                 let (seen, from) = (self.arrived[side as usize][1].as_deref(), side.other().id());
-                (side, attacker::forged(forgery, self.mode, seen, from))
+                (side, forgery::forged(forgery, self.mode, seen, from))
             }
         };
         let honest = matches!(step, Move::Next(_) | Move::Last(_));
@@ -413,7 +411,7 @@ impl Stage {
         match part {
             Part::Echo => hello.echo = self.oracle.newest_random(side.id(), side.other().id())?,
             Part::Random => hello.random = [0x33; 32],
-            Part::Key => hello.x25519 = attacker::mallory().x25519_public()?,
+            Part::Key => hello.x25519 = forgery::mallory().x25519_public()?,
             Part::Receiver => hello.receiver = side.other().id(),
         }
         // Unchanged, it would be the peer's own frame.
@@ -432,9 +430,9 @@ impl Stage {
 
     /// A hello for the side that the attacker signs.
     fn signed(&self, side: Side, sender: u32, random: [u8; 32], echo: [u8; 32]) -> Option<Vec<u8>> {
-        let x25519 = attacker::mallory().x25519_public()?;
+        let x25519 = forgery::mallory().x25519_public()?;
         let mut hello = Hello { sender, receiver: side.id(), x25519, random, echo, signature: [0; 64] };
-        hello.signature = attacker::mallory().sign(&hello.signed())?;
+        hello.signature = forgery::mallory().sign(&hello.signed())?;
         Some(hello.encode().to_vec())
     }
 
@@ -477,9 +475,4 @@ impl Held {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a frame is one of an exchange.
-pub(super) fn is_exchange(bytes: &[u8]) -> bool {
-    matches!(frame::kind(bytes), Some(Kind::Hello | Kind::Authenticated | Kind::Unauthenticated))
 }

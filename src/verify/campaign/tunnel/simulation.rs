@@ -12,7 +12,7 @@ use std::collections::BinaryHeap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::attacker;
+use super::forgery;
 use super::ledger::{self, Fate, Install, Ledger, Tally, Way};
 use super::network::{Conditions, Flight, Network};
 use super::peer::{Peer, Surroundings};
@@ -303,7 +303,7 @@ impl World {
         let peer = self.peers[(i + 1) % self.peers.len()].id;
         // Now and then in the name of somebody whom nobody knows.
         let other = if self.rng.random_range(0..4) == 0 { self.rng.random() } else { peer };
-        let mut bytes = attacker::any_forgery(self.mode, &self.seen, other, &mut self.rng);
+        let mut bytes = forgery::any_forgery(self.mode, &self.seen, other, &mut self.rng);
         let Some(node) = self.peers[i].node() else { return Ok(()) };
         if let Ok(Received::Message(opened)) = node.receive(&mut bytes, Source::DIRECT) {
             return Err(Found::Forged { peer: opened.peer });

@@ -41,7 +41,7 @@ fn the_harms_of_the_compatible_mode_are_found_by_the_simulation_too() {
     let found: Vec<Found> = found.map(|broken| broken.found).collect();
     let stuck = found.iter().filter(|found| matches!(found, Found::Stuck { .. })).count();
     println!("{} seeds of 60, {stuck} of them stuck", found.len());
-    assert!(stuck >= 10, "{found:?}");
+    assert!(stuck >= 5, "{found:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::forgery::{MALLORY, forged};
 use crate::scheme::tunnel::exchange::Source;
 use crate::scheme::tunnel::frame::{PILA, PILA_LEN};
 use crate::scheme::tunnel::node::Received;
-use crate::scheme::tunnel::session::{self, Session};
+use crate::scheme::tunnel::session::Session;
 use crate::scheme::tunnel::testing::{A, B, Pair, Party, identity};
 use crate::scheme::tunnel::{Error, Mode};
 use crate::verify::fuzz::planted;

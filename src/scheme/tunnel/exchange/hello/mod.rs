@@ -1,7 +1,7 @@
 //! The state of the hardened handshake, without cryptography and without a clock: [`Hellos`] says what a
 //! hello means, what to answer, and when to install. Not here: signatures, keys and frames (`hardened`).
 //!
-#![doc = include_str!("../handshake.md")]
+#![doc = include_str!("../../handshake.md")]
 
 use std::collections::HashMap;
 use std::fmt;
