@@ -169,11 +169,11 @@ mod tests {
     #[test]
     fn an_unknown_engine_is_refused_with_the_known_names() {
         let registry = Registry::with(&[], &[]).unwrap();
-        let error = registry.engines_named(&["rong".into()]).err().expect("refused").to_string();
+        let error = registry.engines_named(&["rong".into()]).expect_err("refused").to_string();
         let begins =
             "no engine is called \"rong\" (did you mean \"ring\"?); there are: sealmark, sealmark/portable";
         assert!(error.starts_with(begins), "{error}");
-        let error = registry.engines_named(&["abacus".into()]).err().expect("refused").to_string();
+        let error = registry.engines_named(&["abacus".into()]).expect_err("refused").to_string();
         assert!(error.starts_with("no engine is called \"abacus\"; there are: "), "{error}");
         assert_eq!(registry.engines_named(&["sealmark".into()]).expect("known").len(), 1);
     }

@@ -309,7 +309,10 @@ fn sentence(counts: &Counts) -> String {
 mod tests {
     use super::*;
 
-    fn apply(faults: Faults, seed: u64) -> (Vec<Vec<(Duration, Vec<u8>)>>, Counts) {
+    /// The copies of one datagram that leave the relay, each with its delay.
+    type Copies = Vec<(Duration, Vec<u8>)>;
+
+    fn apply(faults: Faults, seed: u64) -> (Vec<Copies>, Counts) {
         let (mut rng, mut counts) = (ChaCha8Rng::seed_from_u64(seed), Counts::default());
         let datagram = [7; 100];
         let copies = (0..10_000).map(|_| faults.apply(&mut rng, &datagram, &mut counts)).collect();

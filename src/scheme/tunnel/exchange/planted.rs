@@ -44,7 +44,7 @@ pub fn plant<T>(defect: Option<Defect>, run: impl FnOnce() -> T) -> T {
 }
 
 /// Runs something, without a defect.
-#[cfg(not(test))]
+#[cfg(all(not(test), feature = "cli"))]
 pub fn plant<T>(_: Option<Defect>, run: impl FnOnce() -> T) -> T {
     run()
 }
