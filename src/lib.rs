@@ -26,7 +26,7 @@
 //! | 6 | `verify`, `measure` | is it right? how fast? |
 //! | 5 | [`scheme`] | complete designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
-//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes and key derivation, one crate each |
+//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes, key derivation, CBC, one crate each |
 //! | 2 | [`aead`], [`timing`], `trace` | kernels; clocks, interleaved rounds, intervals; single-stepping |
 //! | 1 | [`host`], [`disk`] | this CPU, locks for model checking; files that survive a power cut |
 //!
@@ -41,6 +41,7 @@
 //! | `cli` (default) | the command and the modules behind it, with every scheme |
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
 //! | `ephemeral` | the scheme of ephemeral keys, `scheme::ephemeral` |
+//! | `snapshot` | the snapshot stream, `scheme::snapshot` |
 //! | `storage` | the storage scheme, `scheme::storage` |
 //! | `redb` | the database redb as a store for schemes |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |

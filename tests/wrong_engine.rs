@@ -134,12 +134,25 @@ fn an_honest_scheme_is_verified_listed_and_measured() {
     let listed = json(&output);
     let listed = listed["schemes"].as_array().expect("a list");
     let names: Vec<_> = listed.iter().map(|scheme| scheme["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["storage", "ephemeral/compat", "ephemeral/bound", "notes", "notes/boastful"]);
+    assert_eq!(
+        names,
+        [
+            "storage",
+            "ephemeral/compat",
+            "ephemeral/bound",
+            "snapshot/compat",
+            "snapshot/safe",
+            "snapshot/hardened",
+            "snapshot/hardened-stream",
+            "notes",
+            "notes/boastful"
+        ]
+    );
     let faults: Vec<_> =
-        listed[3]["blind"].as_array().expect("a list").iter().map(|spot| &spot["fault"]).collect();
+        listed[7]["blind"].as_array().expect("a list").iter().map(|spot| &spot["fault"]).collect();
     assert_eq!(faults, ["drop", "splice", "tail", "older"]);
-    assert_eq!(listed[3]["law"], "each");
-    assert_eq!(listed[3]["blind"][0]["kind"], "blind");
+    assert_eq!(listed[7]["law"], "each");
+    assert_eq!(listed[7]["blind"][0]["kind"], "blind");
     let text = String::from_utf8(sealmark(&["list", "schemes"]).stdout).expect("UTF-8");
     assert!(text.contains("notes (law: each)\n  blind to drop: nothing counts the notes\n"), "{text}");
 
@@ -147,7 +160,7 @@ fn an_honest_scheme_is_verified_listed_and_measured() {
     let output = sealmark(&["verify", "--set", set, "--engine", "sealmark", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report = json(&output);
-    assert_eq!(report["schemes"], serde_json::json!([listed[3]]));
+    assert_eq!(report["schemes"], serde_json::json!([listed[7]]));
     let (declared, tally) = (&report["sets"][0]["declared"], &report["sets"][0]["engines"]["sealmark"]);
     assert_eq!((tally["agree"].as_u64(), tally["wrong"].as_u64()), (declared.as_u64(), Some(0)));
 
@@ -186,7 +199,7 @@ fn a_scheme_that_lies_is_found_and_its_family_has_both() {
     let unknown = sealmark(&["verify", "--scheme", "note"]);
     assert_eq!(unknown.status.code(), Some(2));
     let words = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    let expected = "no scheme or family of schemes is called \"note\" (did you mean \"notes\"?); there are: storage, ephemeral/compat, ephemeral/bound, notes, notes/boastful";
+    let expected = "no scheme or family of schemes is called \"note\" (did you mean \"notes\"?); there are: storage, ephemeral/compat, ephemeral/bound, snapshot/compat, snapshot/safe, snapshot/hardened, snapshot/hardened-stream, notes, notes/boastful";
     assert!(words.contains(expected), "{words}");
 }
 

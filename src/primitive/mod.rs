@@ -7,8 +7,12 @@
 
 #[cfg(feature = "ephemeral")]
 pub mod argon2id;
+#[cfg(feature = "snapshot")]
+pub mod cbc;
 #[cfg(feature = "cli")]
 pub mod hkdf_sha256;
+#[cfg(feature = "snapshot")]
+pub mod hkdf_sha512;
 #[cfg(any(feature = "ephemeral", feature = "storage"))]
 pub mod sha256;
 
@@ -32,6 +36,20 @@ pub type Kdf = fn(&[u8], &[u8], &[u8], &mut [u8]) -> Result<(), Error>;
 #[cfg(feature = "ephemeral")]
 pub type PasswordHash = fn(&argon2id::Input<'_>, &mut [u8]) -> Result<(), Error>;
 
+/// A mode of a block cipher with a key, an initialisation vector, and the input: text, or ciphertext.
+#[cfg(feature = "snapshot")]
+pub type Crypt = fn(&[u8], &cbc::Iv, &[u8]) -> Result<Vec<u8>, Error>;
+
+/// Both directions of a mode of a block cipher.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Copy, Debug)]
+pub struct CipherMode {
+    /// The ciphertext of a text.
+    pub encrypt: Crypt,
+    /// The text of a ciphertext.
+    pub decrypt: Crypt,
+}
+
 /// The kinds of functions. All vectors for one kind have the same form.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -43,6 +61,9 @@ pub enum Function {
     /// Derives as many bytes as the buffer holds from a password, at a chosen cost.
     #[cfg(feature = "ephemeral")]
     PasswordHash(PasswordHash),
+    /// Encrypts and decrypts without authentication.
+    #[cfg(feature = "snapshot")]
+    CipherMode(CipherMode),
 }
 
 impl Function {
@@ -53,6 +74,8 @@ impl Function {
             Self::Kdf(_) => "key derivation",
             #[cfg(feature = "ephemeral")]
             Self::PasswordHash(_) => "password hash",
+            #[cfg(feature = "snapshot")]
+            Self::CipherMode(_) => "cipher mode",
         }
     }
 }
@@ -65,6 +88,10 @@ pub const PRIMITIVES: &[Primitive] = &[
     hkdf_sha256::PRIMITIVE,
     #[cfg(feature = "ephemeral")]
     argon2id::PRIMITIVE,
+    #[cfg(feature = "snapshot")]
+    cbc::PRIMITIVE,
+    #[cfg(feature = "snapshot")]
+    hkdf_sha512::PRIMITIVE,
 ];
 
 /// The primitive with this name.
@@ -87,6 +114,12 @@ pub enum Error {
     /// A cost or a length is out of the password hash's range.
     #[error("this password hash refuses its input: {0}")]
     PasswordHash(&'static str),
+    /// The key does not have 16, 24 or 32 bytes.
+    #[error("the key has {0} bytes: AES takes 16, 24 or 32")]
+    KeyLength(usize),
+    /// The ciphertext is empty or not whole blocks, or its padding is wrong.
+    #[error("the ciphertext does not decrypt: it is not whole blocks, or its padding is wrong")]
+    Ciphertext,
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::engine::{Engine, Shape};
 
 #[cfg(feature = "ephemeral")]
 pub mod ephemeral;
+#[cfg(feature = "snapshot")]
+pub mod snapshot;
 #[cfg(feature = "storage")]
 pub mod storage;
 
@@ -26,6 +28,14 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
         &ephemeral::COMPAT,
         #[cfg(feature = "ephemeral")]
         &ephemeral::BOUND,
+        #[cfg(feature = "snapshot")]
+        &snapshot::COMPAT,
+        #[cfg(feature = "snapshot")]
+        &snapshot::SAFE,
+        #[cfg(feature = "snapshot")]
+        &snapshot::HARDENED,
+        #[cfg(feature = "snapshot")]
+        &snapshot::HARDENED_STREAM,
     ]
 }
 
@@ -260,6 +270,8 @@ mod tests {
         expected.extend(cfg!(feature = "storage").then_some("storage"));
         expected
             .extend(["ephemeral/compat", "ephemeral/bound"].iter().filter(|_| cfg!(feature = "ephemeral")));
+        let modes = ["snapshot/compat", "snapshot/safe", "snapshot/hardened", "snapshot/hardened-stream"];
+        expected.extend(modes.iter().filter(|_| cfg!(feature = "snapshot")));
         assert_eq!(names, expected);
         assert!(names.iter().all(|name| find(name).is_some_and(|scheme| scheme.name() == *name)));
         assert!(find("none").is_none());

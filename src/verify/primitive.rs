@@ -70,6 +70,8 @@ mod tests {
             ("sha-256", "sha2", "nist/cavp-sha-256-long", 64, 64, 0),
             ("hkdf-sha-256", "hkdf", "wycheproof/hkdf-sha-256", 86, 86, 0),
             ("argon2id", "argon2", "argon2/argon2id", 8, 8, 0),
+            ("aes-cbc-pkcs5", "cbc", "wycheproof/aes-cbc-pkcs5", 216, 216, 0),
+            ("hkdf-sha-512", "hkdf", "wycheproof/hkdf-sha-512", 83, 83, 0),
         ];
         assert_eq!(rows, expected);
     }

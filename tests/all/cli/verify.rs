@@ -14,13 +14,20 @@ fn wycheproof() -> String {
 
 #[test]
 fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
-    let names =
-        ["nist/cavp-sha-256-short", "nist/cavp-sha-256-long", "wycheproof/hkdf-sha-256", "argon2/argon2id"];
+    let names = [
+        "nist/cavp-sha-256-short",
+        "nist/cavp-sha-256-long",
+        "wycheproof/hkdf-sha-256",
+        "argon2/argon2id",
+        "wycheproof/aes-cbc-pkcs5",
+        "wycheproof/hkdf-sha-512",
+    ];
     for (name, expected) in [
         (None, &names[..]),
         (Some("sha-256"), &names[..2]),
         (Some("hkdf-sha-256"), &names[2..3]),
-        (Some("argon2id"), &names[3..]),
+        (Some("argon2id"), &names[3..4]),
+        (Some("aes-cbc-pkcs5"), &names[4..5]),
     ] {
         let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
@@ -42,7 +49,11 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
     assert_eq!(line("hkdf-sha-256 "), hkdf);
     let unknown = sealmark(&["verify", "--primitive", "md5"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id"), "{}", errors(&unknown));
+    assert!(
+        errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id, aes-cbc-pkcs5, hkdf-sha-512"),
+        "{}",
+        errors(&unknown)
+    );
 }
 
 #[test]

@@ -13,11 +13,12 @@ use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::verify::{Case, Check, Outcome};
 
+mod dynomite;
 mod elastickv;
 mod enclave;
 
 /// Every system, with its files.
-const SYSTEMS: [&[Layout]; 2] = [&elastickv::FILES, &enclave::FILES];
+const SYSTEMS: [&[Layout]; 3] = [&dynomite::FILES, &elastickv::FILES, &enclave::FILES];
 
 /// The layout of a file, and its reader.
 struct Layout {

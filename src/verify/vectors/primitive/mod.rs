@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::primitive::{PRIMITIVES, Primitive};
 use crate::verify::{Case, Check, Outcome};
 
+mod cipher_mode;
 mod hash;
 mod kdf;
 mod password_hash;
@@ -20,10 +21,11 @@ struct Format {
     decode: fn(&Content<'_>, &'static Primitive) -> Result<Vec<Case>, Problem>,
 }
 
-const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 4] = [
     Format { name: "argon2", decode: password_hash::decode },
     Format { name: "cavp-hash", decode: hash::decode },
     Format { name: "wycheproof-hkdf", decode: kdf::decode },
+    Format { name: "wycheproof-ind-cpa", decode: cipher_mode::decode },
 ];
 
 /// The primitive that a set of the index judges, if any.
@@ -86,7 +88,7 @@ fn same(what: &str, seen: &[u8], expected: &[u8]) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::primitive::{Error, Function};
+    use crate::primitive::{CipherMode, Error, Function};
     use crate::verify::vectors::index;
 
     #[test]
@@ -158,6 +160,16 @@ mod tests {
             }),
             vectors: &[],
         };
+        static NO_PADDING: Primitive = Primitive {
+            name: "aes-cbc-pkcs5",
+            krate: "none",
+            function: Function::CipherMode(CipherMode {
+                encrypt: |_, _, text| Ok(text.to_vec()),
+                decrypt: |_, _, ciphertext| Ok(ciphertext.to_vec()),
+            }),
+            vectors: &[],
+        };
+        assert_eq!(wrong("wycheproof/aes-cbc-pkcs5", &NO_PADDING), 216);
         assert_eq!(wrong("argon2/argon2id", &NO_SECRET), 1, "only the RFC's vector has a secret");
         assert_eq!(wrong("nist/cavp-sha-256-short", &CUT), 65);
         assert_eq!(wrong("nist/cavp-sha-256-long", &CUT), 64);
