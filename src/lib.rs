@@ -44,6 +44,8 @@
 //! | `snapshot` | the snapshot stream, `scheme::snapshot` |
 //! | `storage` | the storage scheme, `scheme::storage` |
 //! | `redb` | the database redb as a store for schemes |
+//! | `redis` | Redis as an end of the snapshot stream |
+//! | `tls` | TLS 1.3, `primitive::tls`, for the ends of a stream |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |
 //! | `openssl`, `openssl-vendored` | OpenSSL as an engine: the system's, or one built from source |
 //! | `profile` | flame graphs, on Unix |

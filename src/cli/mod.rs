@@ -22,6 +22,7 @@ mod registry;
 mod report;
 mod run;
 mod schema;
+mod snapshot;
 mod step;
 mod storage;
 mod terminal;
@@ -100,6 +101,7 @@ const VERBS: &[Verb] = &[
     verb!(profile),
     verb!(trace),
     verb!(storage),
+    verb!(snapshot),
     verb!(completions),
     verb!(man),
 ];

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, Registry, storage};
+use super::{ExitStatus, Registry, snapshot, storage};
 use crate::measure::gate::{self, history, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
@@ -40,6 +40,10 @@ enum What {
     ProbeNodeId,
     /// `sealmark storage resync --format json`.
     Resync,
+    /// `sealmark snapshot send --format json`.
+    SnapshotSend,
+    /// `sealmark snapshot receive --format json`.
+    SnapshotReceive,
 }
 
 impl What {
@@ -55,6 +59,8 @@ impl What {
             Self::Worker => (protocol::SCHEMA, schema_for!(protocol::Line)),
             Self::ProbeNodeId => (storage::PROBE_SCHEMA, schema_for!(storage::Probe)),
             Self::Resync => (storage::RESYNC_SCHEMA, schema_for!(storage::Resync)),
+            Self::SnapshotSend => (snapshot::SEND_SCHEMA, schema_for!(snapshot::Sent)),
+            Self::SnapshotReceive => (snapshot::RECEIVE_SCHEMA, schema_for!(snapshot::Received)),
         }
     }
 }

@@ -15,6 +15,8 @@ pub mod hkdf_sha256;
 pub mod hkdf_sha512;
 #[cfg(any(feature = "ephemeral", feature = "storage"))]
 pub mod sha256;
+#[cfg(any(feature = "cli", feature = "tls"))]
+pub mod tls;
 
 /// A function and the vectors that judge it.
 #[derive(Clone, Copy, Debug)]

@@ -59,7 +59,11 @@ pub mod hardened;
 mod material;
 mod reading;
 pub mod receive;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod scheme;
+#[cfg(feature = "tls")]
+mod secure;
 pub mod send;
 mod server;
 mod sink;
@@ -78,7 +82,11 @@ pub use hardened::{Context, StreamKey};
 #[doc(hidden)]
 pub use material::parse_into;
 pub use material::{MATERIAL_LEN, Material};
+#[cfg(feature = "redis")]
+pub use self::redis::{Database, RedisSink, RedisSource};
 pub(super) use scheme::{COMPAT, HARDENED, HARDENED_STREAM, SAFE};
+#[cfg(feature = "tls")]
+pub use secure::Secure;
 pub use send::Sender;
 pub use server::{Report, Server, receive_snapshot};
 pub use sink::{FileSink, MemorySink, Passing, Sink, Transfer};

@@ -65,6 +65,8 @@ pub struct Timed {
     deadline: Option<(Duration, Instant)>,
     /// The timeout that the system has now.
     set: Option<Duration>,
+    /// Whether that is what is left of the total time, and not the idle time.
+    last: bool,
 }
 
 impl Timed {
@@ -76,7 +78,7 @@ impl Timed {
     pub fn new(tcp: TcpStream, limits: Option<&Limits>) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         let deadline = limits.map(|limits| (limits.idle, Instant::now() + limits.total));
-        Ok(Self { tcp, deadline, set: None })
+        Ok(Self { tcp, deadline, set: None, last: false })
     }
 
     /// Sets the system's timeouts to what is left.
@@ -84,8 +86,9 @@ impl Timed {
         let Some((idle, end)) = self.deadline else { return Ok(()) };
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the connection took too long"));
+            return Err(too_long());
         }
+        self.last = left < idle;
         let timeout = Some(idle.min(left).max(Duration::from_millis(1)));
         if self.set != timeout {
             self.tcp.set_read_timeout(timeout)?;
@@ -94,27 +97,32 @@ impl Timed {
         }
         Ok(())
     }
+
+    /// The error of a call: the system says of one that timed out that it would have blocked.
+    fn explained(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.last => too_long(),
+            io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "the peer is silent"),
+            _ => error,
+        }
+    }
 }
 
-/// The system says that a timed call would have blocked.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "the peer is silent"),
-        _ => error,
-    }
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the connection took too long")
 }
 
 impl Read for Timed {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.arm()?;
-        self.tcp.read(out).map_err(timed_out)
+        self.tcp.read(out).map_err(|error| self.explained(error))
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.arm()?;
-        self.tcp.write(bytes).map_err(timed_out)
+        self.tcp.write(bytes).map_err(|error| self.explained(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -189,10 +197,13 @@ mod tests {
         let mut slow = Timed::new(near, Some(&limits(60_000, 30))).unwrap();
         std::thread::sleep(Duration::from_millis(40));
         let late = slow.read(&mut [0]).unwrap_err();
-        assert_eq!(
-            (late.kind(), &*late.to_string()),
-            (io::ErrorKind::TimedOut, "the connection took too long")
-        );
+        // Also if the time ends while it waits.
+        let (near, _far) = pair();
+        let waits = Timed::new(near, Some(&limits(60_000, 30))).unwrap().read(&mut [0]).unwrap_err();
+        for late in [late, waits] {
+            let said = late.to_string();
+            assert_eq!((late.kind(), &*said), (io::ErrorKind::TimedOut, "the connection took too long"));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod gate;
+mod snapshot;
 mod storage;
 mod verify;
 
@@ -193,6 +194,8 @@ fn host_list_and_schema_answer() {
         "sealmark.gate-self-check/1",
         "sealmark.probe-node-id/1",
         "sealmark.resync/1",
+        "sealmark.snapshot-send/1",
+        "sealmark.snapshot-receive/1",
     ] {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }
