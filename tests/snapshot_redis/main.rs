@@ -4,7 +4,7 @@
 //! 20,000 keys and 20 kills, or as many as SEALMARK_KEYS and SEALMARK_KILLS say. Without `redis-server`
 //! nothing is tested, which is said; with CI=true that is a failure.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 #[path = "../certificates/mod.rs"]
 mod certificates;

@@ -4,6 +4,7 @@
 use super::Set;
 
 pub mod ephemeral;
+pub mod snapshot;
 pub mod storage;
 
 /// The prefix of the sets' names; the family follows.
@@ -15,9 +16,10 @@ struct Campaign {
     set: fn(u64) -> Set,
 }
 
-const CAMPAIGNS: [Campaign; 2] = [
+const CAMPAIGNS: [Campaign; 3] = [
     Campaign { family: storage::SCHEME, set: storage::set },
     Campaign { family: ephemeral::SCHEME, set: ephemeral::set },
+    Campaign { family: snapshot::SCHEME, set: snapshot::set },
 ];
 
 /// The families that have a campaign.

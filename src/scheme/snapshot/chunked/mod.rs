@@ -132,11 +132,12 @@ impl Sealer {
         Self::begin(engine, key, context, salt, CHUNK_LEN)
     }
 
-    /// The same with shorter chunks, which no other implementation reads: for faults, which alter every bit.
+    /// The same with chunks of another length, which no other implementation reads: for faults, which alter
+    /// every bit, and to measure what the length costs.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(super) fn with_chunks(
+    pub(crate) fn with_chunks(
         engine: &dyn Engine,
         key: &[u8; KEY_LEN],
         context: &[u8],
@@ -253,7 +254,7 @@ impl Opener {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(super) fn with_chunks(
+    pub(crate) fn with_chunks(
         engine: &dyn Engine,
         key: &[u8; KEY_LEN],
         context: &[u8],
