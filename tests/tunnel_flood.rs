@@ -448,7 +448,6 @@ fn a_flood_changes_neither_session_nor_window_nor_memory_in_safe() {
 }
 
 #[test]
-#[ignore = "memory grows by 1.2 MB after the warm-up: `cargo test --test tunnel_flood -- --ignored`"]
 fn a_flood_changes_neither_session_nor_window_nor_memory_in_hardened() {
     alone("a_flood_changes_neither_session_nor_window_nor_memory_in_hardened", || flood(Mode::Hardened));
 }

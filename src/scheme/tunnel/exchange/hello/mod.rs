@@ -16,6 +16,9 @@ use crate::scheme::tunnel::{Error, Limits, Timing};
 /// The echo of a hello that answers none.
 pub const NO_ECHO: [u8; 32] = [0; 32];
 
+/// When the table of outstanding hellos first grows past this, it takes its full size at once.
+const SMALL: usize = 64;
+
 /// A fresh X25519 key and fresh random bytes, for one hello.
 #[derive(Clone)]
 pub struct Fresh {
@@ -116,7 +119,8 @@ pub struct Hellos {
     outstanding_ms: u64,
     most_outstanding: usize,
     most_settled: usize,
-    outstanding: HashMap<u32, Outstanding>,
+    /// Boxed: a table that moves leaves no copies of secrets behind, and stays small.
+    outstanding: HashMap<u32, Box<Outstanding>>,
     settled: HashMap<u32, Settled>,
 }
 
@@ -175,7 +179,12 @@ impl Hellos {
             if self.outstanding.len() >= self.most_outstanding {
                 return None;
             }
-            self.outstanding.insert(peer, Outstanding { fresh: fresh?, since: now, told: NO_ECHO });
+            // Twice as much as it may hold, or a long flood of invented ids would make it grow once more.
+            if self.outstanding.len() == SMALL.min(self.most_outstanding) {
+                self.outstanding.reserve(2 * self.most_outstanding);
+            }
+            let ours = Outstanding { fresh: fresh?, since: now, told: NO_ECHO };
+            self.outstanding.insert(peer, Box::new(ours));
         }
         let ours = self.outstanding.get_mut(&peer)?;
         ours.told = echo;
@@ -193,7 +202,7 @@ impl Hellos {
         if lacks(Defect::NotConsumed) {
             self.outstanding.insert(peer, ours.clone());
         }
-        let Outstanding { fresh, told, .. } = ours;
+        let Outstanding { fresh, told, .. } = *ours;
         let had_last_word = told != hello.random;
         let reply =
             had_last_word.then_some(Offer { x25519: fresh.x25519, random: fresh.random, echo: hello.random });
