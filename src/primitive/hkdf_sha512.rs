@@ -3,7 +3,7 @@
 //!
 //! [`expand`] takes a key of any length, as C2SP's chunked encryption needs; the crate's own refuses one
 //! shorter than 64 bytes, as RFC 5869 asks of a caller without a reason. The published vectors judge both:
-//! [`derive`] expands through it. The hash states on the stack are not wiped, see
+//! [`derive()`] expands through it. The hash states on the stack are not wiped, see
 //! [`sha256`](super::sha256::digest).
 
 use hkdf::Hkdf;

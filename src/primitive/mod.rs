@@ -3,8 +3,8 @@
 //!
 //! Only this floor and `engine` name cryptography crates. Each function is one file and one row of
 //! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which
-//! `sealmark verify --primitive` runs on it. Not here: formats, and the use of the results. The one protocol is
-//! `tls`, which several schemes need and no vectors judge.
+//! `sealmark verify --primitive` runs on it. Not here: formats, and the use of the results. The one protocol
+//! is `tls`, which several schemes need and no vectors judge.
 
 #[cfg(feature = "ephemeral")]
 pub mod argon2id;

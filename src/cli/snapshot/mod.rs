@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 
 use super::ExitStatus;
@@ -199,6 +199,8 @@ impl Tls {
 
 #[cfg(feature = "tls")]
 fn secure(files: &Files, side: Side) -> anyhow::Result<Arc<dyn Transport>> {
+    use anyhow::Context as _;
+
     use crate::scheme::snapshot::Secure;
 
     match side {
@@ -222,8 +224,8 @@ fn is_usage(error: &Error) -> bool {
 fn amount(bytes: u64) -> String {
     match bytes {
         ..1_000 => format!("{bytes} B"),
-        ..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }

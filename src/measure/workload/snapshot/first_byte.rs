@@ -116,9 +116,12 @@ impl Timed for Waits {
 
     fn run(&mut self) {
         for (wire, seen) in self.wires.iter_mut().zip(&mut self.seen) {
-            let done = write_first(&self.ends, black_box(&self.text), black_box(wire))
-                .and_then(|()| read_first(&self.ends, black_box(wire), black_box(seen)));
-            self.refused += usize::from(done.is_err());
+            let written = write_first(&self.ends, black_box(&self.text), black_box(wire));
+            self.refused += usize::from(written.is_err());
+            // What is refused leaves no text, which the check sees after it has looked at the wire.
+            if read_first(&self.ends, black_box(wire), black_box(seen)).is_err() {
+                seen.clear();
+            }
         }
         black_box(&self.seen);
     }

@@ -149,6 +149,10 @@ fn empty_chunks_are_capped_and_an_endless_stream_of_them_ends() {
     for (cap, accepted) in [(0, false), (1, false), (2, true)] {
         assert_eq!(read_safe(&mut &wire[..], &keys(), true, cap).is_ok(), accepted, "{cap}");
     }
+    // After the snapshot the reference refuses it, and so does every cap.
+    let trailing = composed(40, &[&[7; 40], b""]);
+    assert_eq!(compat(&trailing).unwrap_err().spec_name(), "Protocol");
+    assert_eq!(read_safe(&mut &trailing[..], &keys(), true, 9).unwrap_err().spec_name(), "Crypto");
     // The same empty chunk for ever: the reference reads on and on.
     let head = composed(40, &[]);
     let empty = composed(40, &[b""]).split_off(head.len());

@@ -31,10 +31,10 @@ pub(super) enum Played {
 /// A story up to some push, and what the file may hold.
 #[derive(Clone)]
 pub(super) struct Play<'a> {
-    story: &'a Story,
+    pub story: &'a Story,
     defect: Option<Defect>,
     /// The number of the next push.
-    next: usize,
+    pub next: usize,
     /// The number of the snapshot that the file holds.
     holds: usize,
     /// The number of a snapshot that it may hold instead: of a push that a fault stopped.
@@ -183,14 +183,13 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Checks the end of a story.
-    pub fn check_end(&self, disk: &Recorder) -> Result<(), Found> {
+    /// Checks the end of a story, whose last push removes what earlier ones left, if it came after the fault.
+    pub fn check_end(&self, disk: &Recorder, pushed: bool) -> Result<(), Found> {
         let content = disk.read(Path::new(FILE)).unwrap_or_default();
         if content != self.story.snapshots[self.holds] {
             return Err(self.wrong(&content));
         }
-        // A power loss after the last push may bring the temporary file of an earlier one back.
-        match disk.names().len() == 1 || self.next == 0 {
+        match disk.names().len() == 1 || !pushed {
             true => Ok(()),
             false => Err(Found::Stale),
         }

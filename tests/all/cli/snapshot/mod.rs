@@ -17,7 +17,7 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(tempfile::tempdir().expect("there is room for a folder"));
         for (name, mode) in [("key", "safe"), ("iv", "compat"), ("stream", "hardened")] {
             let made = sealmark(&["snapshot", "key", &folder.at(name), "--mode", mode]);
             assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
@@ -30,12 +30,12 @@ impl Folder {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> String {
-        fs::write(self.0.path().join(name), bytes).unwrap();
+        fs::write(self.0.path().join(name), bytes).expect("it can be written");
         self.at(name)
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
+        fs::read(self.0.path().join(name)).expect("it is there")
     }
 
     /// The arguments for a mode's keys.
@@ -49,7 +49,7 @@ impl Folder {
 
     fn cipher(&self) -> ChunkCipher {
         let [key, iv] = ["key", "iv"].map(|name| self.0.path().join(name));
-        ChunkCipher::new(&Material::load(&key, &iv).unwrap())
+        ChunkCipher::new(&Material::load(&key, &iv).expect("the command made them"))
     }
 }
 
@@ -64,19 +64,19 @@ impl Receiver {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("it starts");
         // Byte by byte, because the rest is read when it has ended.
-        let (said, mut line) = (child.stderr.as_mut().unwrap(), Vec::new());
+        let (said, mut line) = (child.stderr.as_mut().expect("it is piped"), Vec::new());
         while !line.ends_with(b"\n") {
             let mut byte = [0];
-            if said.read(&mut byte).unwrap() == 0 {
+            if said.read(&mut byte).expect("it is a pipe") == 0 {
                 break;
             }
             line.push(byte[0]);
         }
-        let line = String::from_utf8(line).unwrap();
+        let line = String::from_utf8(line).expect("UTF-8");
         let port = line.trim().strip_prefix("listening on 127.0.0.1:").unwrap_or_else(|| panic!("{line}"));
-        Self(child, port.parse().unwrap())
+        Self(child, port.parse().expect("it is a port"))
     }
 
     fn peer(&self) -> String {
@@ -84,7 +84,7 @@ impl Receiver {
     }
 
     fn dial(&self) -> TcpStream {
-        TcpStream::connect(self.peer()).unwrap()
+        TcpStream::connect(self.peer()).expect("it listens")
     }
 
     /// Writes bytes and ends, and waits until the receiver has closed.
@@ -96,7 +96,7 @@ impl Receiver {
     }
 
     fn ended(self) -> Output {
-        self.0.wait_with_output().unwrap()
+        self.0.wait_with_output().expect("it ends")
     }
 }
 
