@@ -1,6 +1,6 @@
-//! Freed memory holds no data key, no KEK, no key of a round or of a snapshot stream and no master key. An
-//! allocator searches every block before it frees it. It moves every block that is resized, as an allocator may, and hands out
-//! zeroed blocks, so everything that it finds was written there.
+//! Freed memory holds no data key, no KEK, no key of a round or of a snapshot stream, and no master key. An
+//! allocator searches every block before it frees it. It moves every block that is resized, as an allocator
+//! may, and hands out zeroed blocks, so everything that it finds was written there.
 //!
 //! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
 //! Copies on the stack and the keys of other people's engines are out of scope.

@@ -34,7 +34,8 @@ fn taken(len: usize) {
     PEAK.fetch_max(now, Ordering::Relaxed);
 }
 
-// SAFETY: every call goes to `System` with unchanged arguments; counting uses atomics, so it does not allocate.
+// SAFETY: every call goes to `System` with unchanged arguments; counting uses atomics, so it does not
+// allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         taken(layout.size());

@@ -68,7 +68,7 @@ pub(super) fn text(workload: &Workload, count: usize) -> Vec<u8> {
 
 /// A sender and a receiver in memory.
 pub(super) enum Ends {
-    Compat { cipher: ChunkCipher, keys: Keys, chunk_len: usize },
+    Compat { cipher: Box<ChunkCipher>, keys: Keys, chunk_len: usize },
     Hardened { engine: &'static dyn Engine, key: SecretKey, chunk_len: usize },
 }
 
@@ -78,7 +78,7 @@ impl Ends {
         Ok(match mode {
             Mode::Compat => {
                 let material = Material::parse(&[0x4b; 16], &[0x49; 16]).map_err(refused)?;
-                let cipher = ChunkCipher::new(&material);
+                let cipher = Box::new(ChunkCipher::new(&material));
                 Self::Compat { cipher, keys: Keys::Loaded(material.into()), chunk_len }
             }
             Mode::Hardened => {

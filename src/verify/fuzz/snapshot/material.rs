@@ -59,8 +59,8 @@ fn parsed(data: &[u8]) -> bool {
 /// What the specification (§3) says of a file.
 enum Expected {
     Exactly(Result<[u8; MATERIAL_LEN], &'static str>),
-    /// This base64, which is complete and right but for its padding and its last bits: the reference's decoder
-    /// decides about these.
+    /// This base64, which is complete and right but for its padding and its last bits: the reference's
+    /// decoder decides about these.
     From(String),
 }
 
