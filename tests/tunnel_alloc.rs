@@ -1,5 +1,5 @@
 //! What the tunnel allocates, as a counting allocator shows: nothing for a frame or a batch, once a session
-//! has seen messages of that length; and so many bytes for each peer, with the store as full as it may be.
+//! has seen messages of that length. It also prints the bytes for each peer when the store is full.
 
 #![expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
 

@@ -27,7 +27,7 @@ pub(super) enum Next {
 }
 
 impl Bodies {
-    /// Generates so many messages of `size` bytes from a seed.
+    /// Generates this many messages of `size` bytes from a seed.
     pub fn generated(count: u64, size: usize, seed: u64) -> Self {
         Self::Generated { seed, size, left: count, next: 0 }
     }

@@ -39,10 +39,10 @@ pub(super) struct Args {
     /// The address to listen on. Port 0 takes a free one, which the first line of output names.
     #[arg(long, value_name = "ADDRESS")]
     bind: SocketAddr,
-    /// Ends after reporting on so many runs: each `sealmark tunnel send` is one. Default: at Ctrl-C.
+    /// Ends after it has reported on this many runs; each `sealmark tunnel send` is one. Default: at Ctrl-C.
     #[arg(long, value_name = "NUMBER")]
     runs: Option<u64>,
-    /// Ends after so many seconds.
+    /// Ends after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
     /// Output format. JSON is one object per line.

@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// Seed of the faults.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Ends after so many seconds. Default: at Ctrl-C.
+    /// Ends after this many seconds. Default: at Ctrl-C.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
     /// Output format.

@@ -50,7 +50,7 @@ pub(super) struct Args {
     /// The file with the messages, one per line, each of at most 1,350 bytes. Default: standard input.
     #[arg(value_name = "FILE", conflicts_with = "count")]
     file: Option<PathBuf>,
-    /// Generates so many messages.
+    /// Generates this many messages.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=MAX_COUNT))]
     count: Option<u64>,
     /// Bytes of each generated message.

@@ -1,10 +1,10 @@
 //! The tunnel: session keys between peers that no forged, replayed or reordered frame can harm.
 //!
-//! The promise, in [`Mode::Safe`] and [`Mode::Hardened`]: a message is opened at most once and unaltered; a
-//! frame that was not made by the peer changes neither window nor session nor memory; no frame, whoever made
-//! it, drops a session. Frames and exchanges follow the key exchange and the envelope of the pilot protocol
-//! (`PILT`, `PILS`, `PILK`, `PILA`, `PILP`), byte for byte. This implementation belongs to a test harness,
-//! and nobody has audited it.
+//! The promise, in [`Mode::Safe`] and [`Mode::Hardened`]: a session opens a frame at most once and unaltered;
+//! a frame that was not made by the peer changes neither window nor session nor memory; no frame, whoever
+//! made it, drops a session. Its limits are under "What it does not detect". Frames and exchanges follow the
+//! key exchange and the envelope of the pilot protocol (`PILT`, `PILS`, `PILK`, `PILA`, `PILP`), byte for
+//! byte. This implementation belongs to a test harness, and nobody has audited it.
 //!
 //! [`Node`] is what a program uses. [`frame`] is the wire, [`session`] the state of one peer's keys,
 //! [`exchange`] where keys come from, [`envelope`] sealing and opening. `exchange` and `session` never import

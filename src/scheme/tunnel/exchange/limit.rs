@@ -1,8 +1,8 @@
 //! How often something may happen for one peer: requests after a failure, replies, registry fetches,
 //! signature checks (spec 2, §3, §5, and hazard (d) of §10).
 //!
-//! A peer has an allowance of `burst`, of which one comes back every `gap_ms`: a flood leaves a gap of that
-//! length, not a locked door. The table has a fixed size, because ids in unauthenticated frames are free to
+//! A peer has an allowance of `burst`, and regains one every `gap_ms`: after a flood it waits that long at
+//! most. The table has a fixed size, because ids in unauthenticated frames are free to
 //! invent; the peers for which it has no room share one allowance, so the sum is bounded too.
 
 use std::collections::HashMap;

@@ -19,7 +19,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue with room for so many frames of so many peers.
+    /// An empty queue with room for this many frames of each of this many peers.
     pub const fn new(frames: usize, peers: usize) -> Self {
         Self { frames, peers, waiting: BTreeMap::new() }
     }

@@ -19,8 +19,8 @@ struct Pending {
     credit: u32,
 }
 
-/// Each frame that asks for an exchange pays for this many signature checks beyond the peer's allowance, so
-/// that its answer is examined even if so many forged ones arrive before it.
+/// Each frame that asks for an exchange pays for this many signature checks beyond the peer's allowance. Its
+/// answer is examined even after a flood of forged ones, up to this number.
 pub const ANSWERS_EXAMINED: u32 = 512;
 
 /// The pending requests, and the peers that gave no answer.

@@ -49,7 +49,6 @@ impl Node {
             self.exchange.request_after_failure(peer);
             return verdicts.fill(Err(Error::NoKey(peer)));
         };
-        let now = self.now();
         if openers.older.is_some() || !self.is_strict() {
             // One session after the other, or each verdict changes what the next frame meets.
             for (frame, verdict) in frames.iter_mut().zip(verdicts) {
@@ -57,12 +56,13 @@ impl Node {
             }
             return;
         }
+        let now = self.now();
         batch::open_frames(&openers.current, now, frames, verdicts);
         let mut any = false;
         for (frame, verdict) in frames.iter().zip(verdicts.iter()) {
             match verdict {
                 Ok(_) => any = true,
-                Err(error) => self.after_refused(&openers, frame, *error),
+                Err(error) => self.after_refused(&openers, now, frame, *error),
             }
         }
         if any {
@@ -79,9 +79,9 @@ impl Node {
     }
 
     #[cold]
-    fn after_refused(&self, openers: &Openers, frame: &[u8], error: Error) {
+    fn after_refused(&self, openers: &Openers, now: u64, frame: &[u8], error: Error) {
         // The header is as it was: only the message's place is wiped.
         let counter = Sealed::decode(self.options().mode, frame).map_or(0, |sealed| sealed.counter);
-        self.after_failed_open(&openers.current, counter, error);
+        self.after_failed_open(&openers.current, now, counter, error);
     }
 }

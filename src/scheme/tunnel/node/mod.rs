@@ -146,13 +146,14 @@ impl Node {
             self.exchange.request_after_failure(peer);
             return Err(Error::NoKey(peer));
         };
-        match envelope::open_either(&openers, self.now(), frame) {
+        let now = self.now();
+        match envelope::open_either(&openers, now, frame) {
             Ok((opened, session)) => {
                 self.after_open(&openers, session);
                 Ok(opened)
             }
             Err(error) => {
-                self.after_failed_open(&openers.current, sealed.counter, error);
+                self.after_failed_open(&openers.current, now, sealed.counter, error);
                 Err(error)
             }
         }
@@ -167,7 +168,7 @@ impl Node {
     }
 
     /// The consequences of a refused frame, by the mode.
-    fn after_failed_open(&self, session: &Arc<Session>, counter: u64, error: Error) {
+    fn after_failed_open(&self, session: &Arc<Session>, now: u64, counter: u64, error: Error) {
         let peer = session.peer();
         let Options { mode, timing, limits, .. } = self.options();
         if let Error::Replay | Error::OutsideWindow | Error::StaleEpoch = error {
@@ -178,7 +179,7 @@ impl Node {
                 authentic: self.is_strict(),
             });
         }
-        let age = self.now().saturating_sub(session.created_at());
+        let age = now.saturating_sub(session.created_at());
         let installed = !self.is_strict() && self.store.is_installed(peer, session);
         match gate::after(*mode, error, &session.counters(), age, installed, timing, limits) {
             Advice::Keep => {}

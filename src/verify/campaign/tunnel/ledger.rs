@@ -135,7 +135,7 @@ impl Ledger {
         }
     }
 
-    /// A frame left the sender with a plaintext of that length, and so many copies will arrive.
+    /// A frame left the sender with a plaintext of that length, and this many copies will arrive.
     ///
     /// # Errors
     /// The sender sent what it was never asked to send, or sent a message again though no rekey replaced a
@@ -194,7 +194,7 @@ impl Ledger {
         self.ways.entry(way).or_default().installs.push(install);
     }
 
-    /// A peer reported that so many messages for another are lost.
+    /// A peer reported the loss of this many messages for another.
     pub fn report_lost(&mut self, way: Way, messages: usize) {
         self.ways.entry(way).or_default().reported += messages;
     }
