@@ -139,7 +139,7 @@ impl Wire {
     pub fn send(&self, peer: u32, plaintext: &[u8]) -> anyhow::Result<bool> {
         match self.node.send(peer, plaintext) {
             Ok(_) => Ok(true),
-            Err(Error::QueueFull(_) | Error::GaveUp(_) | Error::NoKey(_) | Error::NotReady(_)) => Ok(false),
+            Err(Error::QueueFull(_) | Error::GaveUp(_) | Error::NoKey(_)) => Ok(false),
             Err(error) => Err(error).context("sealing a message"),
         }
     }

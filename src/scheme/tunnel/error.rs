@@ -15,9 +15,6 @@ pub enum Error {
     /// There is no session with the peer.
     #[error("there is no session with peer {0}: ask for a key exchange")]
     NoKey(u32),
-    /// The session with the peer is not ready yet.
-    #[error("the session with peer {0} is not ready: wait for the key exchange to finish")]
-    NotReady(u32),
     /// The frame does not open.
     #[error("the frame does not open: it was altered, forged, or sealed under another key")]
     NotAuthentic,
@@ -103,7 +100,6 @@ impl Error {
         match self {
             Self::TooShort => "ErrTooShort",
             Self::NoKey(_) => "ErrNoKey",
-            Self::NotReady(_) => "ErrNotReady",
             Self::NotAuthentic => "ErrAEAD",
             Self::Replay => "ErrReplay",
             Self::OutsideWindow => "ErrOutsideWindow",
@@ -177,7 +173,6 @@ mod tests {
         let named = [
             (Error::TooShort, "ErrTooShort"),
             (Error::NoKey(1), "ErrNoKey"),
-            (Error::NotReady(1), "ErrNotReady"),
             (Error::NotAuthentic, "ErrAEAD"),
             (Error::Replay, "ErrReplay"),
             (Error::OutsideWindow, "ErrOutsideWindow"),

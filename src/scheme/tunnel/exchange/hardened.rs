@@ -33,9 +33,24 @@ impl Exchange {
             }
             return Err(Error::Limited(peer));
         }
-        if !lacks(Defect::SignatureUnchecked) {
-            self.check_signature(peer, &key, &hello.signed(), &hello.signature)?;
-        }
+        let key = match self.check_signature(peer, &key, &hello.signed(), &hello.signature) {
+            Err(_) if lacks(Defect::SignatureUnchecked) => key,
+            Err(error) if class == Class::Start => {
+                self.start_instead(peer);
+                return Err(error);
+            }
+            // Whoever echoes our random bytes has seen our hello: the peer, with a key that has changed, or
+            // somebody on the path. Nobody else uses up the fetches.
+            Err(error) => {
+                let newest = self.fetch_again(peer)?;
+                if newest == key {
+                    return Err(error);
+                }
+                self.check_signature(peer, &newest, &hello.signed(), &hello.signature)?;
+                newest
+            }
+            Ok(()) => key,
+        };
         match class {
             Class::Start => {
                 let replied = self.may_reply(peer, Outcome::New) && self.send_hello(peer, hello.random);

@@ -23,7 +23,7 @@ use self::recent::{Heard, Recent};
 use super::frame::Frame;
 use super::lock::Mutex;
 use super::session::{Arc, Store};
-use super::{Clock, Error, Mode, Options};
+use super::{Clock, Error, Limits, Mode, Options};
 use crate::engine::Engine;
 use crate::host::sync;
 use crate::host::sync::atomic::{AtomicUsize, Ordering};
@@ -192,15 +192,21 @@ impl Exchange {
 
     /// Asks the peer for an exchange: sends our frame, and sends it again until it is answered.
     pub fn request(&self, peer: u32) -> Requested {
+        self.request_among(self.options.limits.sessions, peer)
+    }
+
+    /// Asks for an exchange, and sends again only if fewer requests than `cap` are pending.
+    fn request_among(&self, cap: usize, peer: u32) -> Requested {
         let frame_sent = self.send_own(peer);
         let now = self.now();
-        let tracked = frame_sent && self.with_rekeys(|rekeys| rekeys.mark(now, peer));
+        let tracked = frame_sent && self.with_rekeys(|rekeys| rekeys.mark_among(cap, now, peer));
         Requested { frame_sent, tracked }
     }
 
     /// Asks for an exchange because a frame in the peer's name did not open: at most once per peer and
     /// [`Timing::rekey_request_ms`](crate::scheme::tunnel::Timing::rekey_request_ms). `None` if it was asked
-    /// already. Strangers, whose ids cost nothing, cannot use up the requests for peers that we know.
+    /// already. Strangers, whose ids cost nothing, cannot use up the requests for peers that we know, nor more
+    /// than [`Limits::rekey_requests`](super::Limits::rekey_requests) places among the pending ones.
     pub fn request_after_failure(&self, peer: u32) -> Option<Requested> {
         let now = self.now();
         if self.recent.has(now, peer) || peer == self.identity.node_id() {
@@ -216,7 +222,8 @@ impl Exchange {
             return None;
         }
         self.recent.note(now, peer);
-        Some(self.request(peer))
+        let Limits { sessions, rekey_requests, .. } = self.options.limits;
+        Some(self.request_among(if known { sessions } else { rekey_requests }, peer))
     }
 
     /// Gives up, sends again, and forgets what has expired. To be called every

@@ -11,23 +11,22 @@ use crate::scheme::tunnel::session::{Openers, Session};
 
 /// Places of [`Recent`], a power of two.
 const PLACES: usize = 256;
+/// Marks a place that holds a peer and a time.
+const TAKEN: u32 = 1 << 31;
 
 /// The peers asked for new keys less than a gap ago, as far as they have a place.
 #[derive(Debug)]
 pub struct Recent {
     gap_ms: u64,
-    /// The peer, then the low half of the time; 0 if there is nothing.
+    /// The peer, [`TAKEN`], and the low 31 bits of the time; 0 if there is nothing.
     places: [AtomicU64; PLACES],
 }
 
 impl Recent {
     /// Nobody was asked.
     pub fn new(gap_ms: u64) -> Self {
-        // A longer gap could be mistaken for a short one, because half of the time is kept.
-        Self {
-            gap_ms: gap_ms.min(u64::from(u32::MAX) / 2),
-            places: std::array::from_fn(|_| AtomicU64::new(0)),
-        }
+        // A longer gap could be mistaken for a short one, because 31 bits of the time are kept.
+        Self { gap_ms: gap_ms.min(u64::from(TAKEN) / 2), places: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
     fn place(&self, peer: u32) -> &AtomicU64 {
@@ -39,14 +38,14 @@ impl Recent {
     pub fn has(&self, now: u64, peer: u32) -> bool {
         // Relaxed: one word with its own meaning. A stale value leads to the limit behind this.
         let place = self.place(peer).load(Ordering::Relaxed);
-        let at = place as u32;
-        at != 0 && (place >> 32) as u32 == peer && u64::from((now as u32).wrapping_sub(at)) < self.gap_ms
+        let (noted, at) = ((place >> 32) as u32, place as u32);
+        let passed = (now as u32).wrapping_sub(at) & !TAKEN;
+        at & TAKEN != 0 && noted == peer && u64::from(passed) < self.gap_ms
     }
 
     /// The peer was asked now.
     pub fn note(&self, now: u64, peer: u32) {
-        // Time 0 means an empty place: the limit decides alone then.
-        self.place(peer).store(u64::from(peer) << 32 | u64::from(now as u32), Ordering::Relaxed);
+        self.place(peer).store(u64::from(peer) << 32 | u64::from(now as u32 | TAKEN), Ordering::Relaxed);
     }
 
     /// Forgets a peer.
@@ -133,6 +132,13 @@ mod tests {
         assert!(recent.has(11, 7));
         recent.forget(7);
         assert!(!recent.has(11, 7));
+    }
+
+    #[test]
+    fn a_request_in_the_clocks_first_millisecond_is_noted_too() {
+        let recent = Recent::new(3_000);
+        recent.note(0, 0);
+        assert!(recent.has(0, 0) && recent.has(2_999, 0) && !recent.has(3_000, 0));
     }
 
     #[test]

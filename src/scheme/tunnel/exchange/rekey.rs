@@ -61,11 +61,16 @@ impl Rekeys {
     /// Records that a frame was sent. Returns whether the request is tracked: not while the peer cools down,
     /// and not when the table is full.
     pub fn mark(&mut self, now: u64, peer: u32) -> bool {
+        self.mark_among(self.cap, now, peer)
+    }
+
+    /// As [`mark`](Self::mark), but the table counts as full with `cap` requests already.
+    pub fn mark_among(&mut self, cap: usize, now: u64, peer: u32) -> bool {
         if self.gave_up(now, peer) {
             return false;
         }
         self.gave_up.remove(&peer);
-        if !self.pending.contains_key(&peer) && self.pending.len() >= self.cap {
+        if !self.pending.contains_key(&peer) && self.pending.len() >= cap.min(self.cap) {
             return false;
         }
         let pending = self.pending.entry(peer).or_default();

@@ -244,7 +244,9 @@ impl Session {
     /// Keeps copies of messages under one lock.
     pub fn record_all_sent(&self, now_ms: u64, messages: &[&[u8]]) {
         let mut ring = self.ring.lock();
-        for message in messages {
+        // Earlier ones would be dropped again at once.
+        let kept = messages.len().saturating_sub(ring.places());
+        for message in &messages[kept..] {
             ring.record(now_ms, message);
         }
     }

@@ -89,6 +89,11 @@ impl Ring {
         self.len
     }
 
+    /// How many messages it holds at most.
+    pub fn places(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Whether the ring has no message.
     pub fn is_empty(&self) -> bool {
         self.len == 0

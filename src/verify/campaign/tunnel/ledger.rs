@@ -284,7 +284,7 @@ impl Ledger {
 /// knows no epochs.
 fn may_refuse(mode: Mode, why: &str) -> bool {
     match why {
-        "ErrNoKey" | "ErrNotReady" | "ErrAEAD" => true,
+        "ErrNoKey" | "ErrAEAD" => true,
         "ErrReplay" | "ErrOutsideWindow" => mode == Mode::Compat,
         _ => false,
     }

@@ -153,3 +153,18 @@ fn after_failures_a_peer_is_asked_once_in_three_seconds_and_strangers_do_not_cro
     assert_eq!(at, [3_000, 6_000]);
     assert!(exchange.request_after_failure(B).is_none(), "never ourselves");
 }
+
+#[test]
+fn strangers_take_a_bounded_part_of_the_pending_requests() {
+    let limits = Limits { sessions: 40, rekey_requests: 10, ..Limits::default() };
+    let pair = Pair::with(Options { limits, ..Options::new(Mode::Safe) }, engine());
+    let exchange = pair.b.node.exchange();
+    let mut tracked = 0;
+    for id in 0..100 {
+        let asked = exchange.request_after_failure(1 << 24 | id);
+        tracked += u32::from(asked.is_some_and(|asked| asked.tracked));
+        pair.clock.advance(1_000);
+    }
+    assert_eq!(tracked, 10);
+    assert!((0..30).all(|id| exchange.request(id).tracked) && !exchange.request(30).tracked);
+}

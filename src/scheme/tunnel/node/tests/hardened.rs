@@ -81,6 +81,35 @@ fn a_lost_last_hello_is_made_up_for_by_the_next_frame() {
 }
 
 #[test]
+fn a_registered_key_that_changes_is_fetched_again_for_an_answer_alone() {
+    let mut pair = Pair::new(Mode::Hardened);
+    pair.establish();
+    // A has another Ed25519 key, of which B's cache knows nothing.
+    let newer = || Identity::from_bytes(A, Some(&[3; 32]), Some(&[4; 32]));
+    pair.a =
+        Party::new(newer(), Options::new(Mode::Hardened), engine(), &pair.clock, &pair.registry).unwrap();
+    let asked = pair.registry.asked();
+    pair.a.node.exchange().request(B);
+    pair.deliver();
+    assert!(pair.a.node.session(B).is_none(), "the registry still has the old key");
+    assert_eq!(pair.registry.asked() - asked, 2, "A fetched B's key, B fetched A's again");
+    pair.clock.advance(5_000);
+    pair.registry.add(&newer());
+    let old = pair.b.node.session(A).unwrap();
+    pair.a.node.exchange().request(B);
+    pair.deliver();
+    assert!(pair.a.node.session(B).is_some() && !Arc::ptr_eq(&old, &pair.b.node.session(A).unwrap()));
+    // Forged starts make B begin itself, and cost no fetch.
+    let asked = pair.registry.asked();
+    pair.a.node.exchange().request(B);
+    let mut start = pair.a.wire.take().unwrap().1;
+    *start.last_mut().unwrap() ^= 1;
+    pair.clock.advance(5_000);
+    assert_eq!(pair.b.node.receive(&mut start, Source::DIRECT).unwrap_err(), Error::BadSignature(A));
+    assert_eq!((pair.b.wire.len(), pair.registry.asked()), (1, asked));
+}
+
+#[test]
 fn a_flood_of_hellos_does_not_keep_out_the_peer() {
     let pair = Pair::new(Mode::Hardened);
     // The genuine start, recorded and replayed, and forged ones: B's allowance for starts is used up.
