@@ -7,6 +7,7 @@ use crate::measure::workload::kind::Kind;
 use crate::scheme::tunnel::Mode;
 
 mod fixture;
+mod frames;
 mod handshake;
 mod header;
 mod lookup;
@@ -23,24 +24,24 @@ mod window;
 
 /// Every kind of this scheme.
 pub(super) const KINDS: &[&dyn Kind] = &[
-    &seal::SealFrame(Mode::Safe),
-    &seal::SealFrame(Mode::Hardened),
-    &open::OpenFrame(Mode::Safe),
-    &open::OpenFrame(Mode::Hardened),
+    &seal::kind(Mode::Safe),
+    &seal::kind(Mode::Hardened),
+    &open::kind(Mode::Safe),
+    &open::kind(Mode::Hardened),
     &header::WriteHeader,
     &header::ParseHeader,
     &lookup::Lookup { of: "frame" },
     &lookup::Lookup { of: "peers" },
     &window::AcceptCounter,
     &salvage::KeepMessage,
-    &reject::RejectFrame(Mode::Safe),
-    &reject::RejectFrame(Mode::Hardened),
-    &replay::Replay(Mode::Safe),
-    &replay::Replay(Mode::Hardened),
-    &seal_batch::SealFrames(Mode::Safe),
-    &seal_batch::SealFrames(Mode::Hardened),
-    &open_batch::OpenFrames(Mode::Safe),
-    &open_batch::OpenFrames(Mode::Hardened),
+    &reject::kind(Mode::Safe),
+    &reject::kind(Mode::Hardened),
+    &replay::kind(Mode::Safe),
+    &replay::kind(Mode::Hardened),
+    &seal_batch::kind(Mode::Safe),
+    &seal_batch::kind(Mode::Hardened),
+    &open_batch::kind(Mode::Safe),
+    &open_batch::kind(Mode::Hardened),
     &handshake::Handshake(Mode::Safe),
     &handshake::Handshake(Mode::Hardened),
     &peers::SealToAll,

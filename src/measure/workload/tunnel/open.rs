@@ -9,49 +9,29 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use super::fixture::{self, End, PEER};
+use super::frames::Frames;
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Overlap, Work};
+use crate::measure::limit::roofline::Overlap;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::{Slots, stride};
 use crate::measure::workload::fixture::compare::{all_opened, forged, refused_as};
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::{self, Mode};
 use crate::timing::Timed;
 
 /// Opens an authentic frame.
-pub(super) struct OpenFrame(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "open", mode, prepare, opens: true, overlap: Some(Overlap::Independent) }
+}
 
-impl Kind for OpenFrame {
-    fn name(&self) -> &'static str {
-        "open"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        let end = End::new(self.0, engine, workload.seed)?;
-        Ok(Box::new(Opens::new(end, PEER, workload, &counters(count))?))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(slot_len(self.0, workload))
-    }
-
-    fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(fixture::work(self.0, workload, Overlap::Independent))
-    }
-
-    fn opens(&self) -> bool {
-        true
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let end = End::new(mode, engine, workload.seed)?;
+    Ok(Box::new(Opens::new(end, PEER, workload, &counters(count))?))
 }
 
 /// Bytes of a frame, which is opened in place.
@@ -155,7 +135,7 @@ mod tests {
     fn opens(mode: Mode, engine: &'static dyn Engine, bytes: usize, count: usize) -> Box<dyn Timed> {
         let usual = catalog::find("open/frame/64").unwrap();
         let workload = Workload { bytes, ..usual.clone() };
-        OpenFrame(mode).prepare(&workload, engine, count).unwrap()
+        prepare(mode, &workload, engine, count).unwrap()
     }
 
     #[test]

@@ -8,53 +8,33 @@
 
 use std::hint::black_box;
 
-use super::fixture::{self, End, PEER};
-use super::open::{Opens, counters, slot_len};
+use super::fixture::{End, PEER};
+use super::frames::Frames;
+use super::open::{Opens, counters};
 use super::reject::flipped;
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Overlap, Work};
+use crate::measure::limit::roofline::Overlap;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::refused_as;
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::envelope::Place;
 use crate::scheme::tunnel::{self, Mode};
 use crate::timing::Timed;
 
 /// Opens one frame of a batch.
-pub(super) struct OpenFrames(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "open_batch", mode, prepare, opens: true, overlap: Some(Overlap::Batched) }
+}
 
-impl Kind for OpenFrames {
-    fn name(&self) -> &'static str {
-        "open_batch"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        let end = End::new(self.0, engine, workload.seed)?;
-        let all = Opens::new(end, PEER, workload, &counters(count))?;
-        Ok(Box::new(Batches { all, batch: workload.batch }))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(slot_len(self.0, workload))
-    }
-
-    fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(fixture::work(self.0, workload, Overlap::Batched))
-    }
-
-    fn opens(&self) -> bool {
-        true
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let end = End::new(mode, engine, workload.seed)?;
+    let all = Opens::new(end, PEER, workload, &counters(count))?;
+    Ok(Box::new(Batches { all, batch: workload.batch }))
 }
 
 struct Batches {
@@ -140,7 +120,7 @@ mod tests {
     fn batches(mode: Mode, engine: &'static dyn Engine, shape: [usize; 3]) -> Box<dyn Timed> {
         let usual = catalog::find("open_batch/frame/64").unwrap();
         let [bytes, batch, count] = shape;
-        OpenFrames(mode).prepare(&Workload { bytes, batch, ..usual.clone() }, engine, count).unwrap()
+        prepare(mode, &Workload { bytes, batch, ..usual.clone() }, engine, count).unwrap()
     }
 
     #[test]

@@ -9,45 +9,28 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use super::fixture::{self, End, PEER};
-use super::open::slot_len;
+use super::frames::Frames;
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::none_not_opened;
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::session::Session;
 use crate::scheme::tunnel::{self, Mode};
 use crate::timing::Timed;
 
 /// Refuses a forged frame.
-pub(super) struct RejectFrame(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "reject", mode, prepare, opens: true, overlap: None }
+}
 
-impl Kind for RejectFrame {
-    fn name(&self) -> &'static str {
-        "reject"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        Ok(Box::new(rejects(self.0, workload, engine, count)?))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(slot_len(self.0, workload))
-    }
-
-    fn opens(&self) -> bool {
-        true
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    Ok(Box::new(rejects(mode, workload, engine, count)?))
 }
 
 /// The verdict on a frame; none while no call has examined it.

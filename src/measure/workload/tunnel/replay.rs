@@ -5,45 +5,28 @@
 //! restores the frame and clears the verdict.
 
 use super::fixture::{self, End, PEER};
-use super::open::slot_len;
+use super::frames::Frames;
 use super::reject::{Refusals, flipped};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::refused_as;
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::session::Session;
 use crate::scheme::tunnel::{self, Mode};
 use crate::timing::Timed;
 
 /// Refuses a frame that was opened before.
-pub(super) struct Replay(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "replay", mode, prepare, opens: true, overlap: None }
+}
 
-impl Kind for Replay {
-    fn name(&self) -> &'static str {
-        "replay"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        Ok(Box::new(replays(self.0, workload, engine, count)?))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(slot_len(self.0, workload))
-    }
-
-    fn opens(&self) -> bool {
-        true
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    Ok(Box::new(replays(mode, workload, engine, count)?))
 }
 
 /// The counters that frames have: all of them are in the window at the same time.

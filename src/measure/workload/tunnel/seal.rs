@@ -9,46 +9,30 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fixture::{self, End, Other, PEER, Way};
+use super::frames::Frames;
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Overlap, Work};
+use crate::measure::limit::roofline::Overlap;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::Mode;
 use crate::scheme::tunnel::session::Session;
 use crate::timing::Timed;
 
 /// Seals a frame.
-pub(super) struct SealFrame(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "seal", mode, prepare, opens: false, overlap: Some(Overlap::Independent) }
+}
 
-impl Kind for SealFrame {
-    fn name(&self) -> &'static str {
-        "seal"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        let end = End::new(self.0, engine, workload.seed)?;
-        Ok(Box::new(Seals::new(end, PEER, workload, count)?))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(fixture::slot_len(self.0, workload))
-    }
-
-    fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(fixture::work(self.0, workload, Overlap::Independent))
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let end = End::new(mode, engine, workload.seed)?;
+    Ok(Box::new(Seals::new(end, PEER, workload, count)?))
 }
 
 /// The counters that threads found in the frames of one session, each with the frame: thread and place.
@@ -175,7 +159,7 @@ mod tests {
     fn seals(mode: Mode, engine: &'static dyn Engine, bytes: usize, count: usize) -> Box<dyn Timed> {
         let usual = catalog::find("seal/frame/64").unwrap();
         let workload = Workload { bytes, ..usual.clone() };
-        SealFrame(mode).prepare(&workload, engine, count).unwrap()
+        prepare(mode, &workload, engine, count).unwrap()
     }
 
     #[test]

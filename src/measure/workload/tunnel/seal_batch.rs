@@ -7,45 +7,29 @@
 
 use std::hint::black_box;
 
-use super::fixture::{self, End, PEER};
+use super::fixture::{End, PEER};
+use super::frames::Frames;
 use super::seal::Seals;
 use crate::engine::Engine;
 use crate::measure::Error;
-use crate::measure::limit::roofline::{Overlap, Work};
+use crate::measure::limit::roofline::Overlap;
 use crate::measure::workload::Workload;
-use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::Mode;
 use crate::timing::Timed;
 
 /// Seals one frame of a batch.
-pub(super) struct SealFrames(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Frames {
+    Frames { name: "seal_batch", mode, prepare, opens: false, overlap: Some(Overlap::Batched) }
+}
 
-impl Kind for SealFrames {
-    fn name(&self) -> &'static str {
-        "seal_batch"
-    }
-
-    fn subject(&self) -> Subject {
-        Subject::One(fixture::subject(self.0))
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        let end = End::new(self.0, engine, workload.seed)?;
-        Ok(Box::new(Batches { all: Seals::new(end, PEER, workload, count)?, batch: workload.batch }))
-    }
-
-    fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        Some(fixture::slot_len(self.0, workload))
-    }
-
-    fn work(&self, workload: &Workload) -> Option<Work> {
-        Some(fixture::work(self.0, workload, Overlap::Batched))
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    let end = End::new(mode, engine, workload.seed)?;
+    Ok(Box::new(Batches { all: Seals::new(end, PEER, workload, count)?, batch: workload.batch }))
 }
 
 struct Batches {
@@ -104,7 +88,7 @@ mod tests {
         count: usize,
     ) -> Box<dyn Timed> {
         let usual = catalog::find("seal_batch/frame/64").unwrap();
-        SealFrames(mode).prepare(&Workload { bytes, batch, ..usual.clone() }, engine, count).unwrap()
+        prepare(mode, &Workload { bytes, batch, ..usual.clone() }, engine, count).unwrap()
     }
 
     #[test]
