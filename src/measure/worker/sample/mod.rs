@@ -407,8 +407,10 @@ mod tests {
         let (mut opens, mut others) = (0, 0);
         for workload in catalog::workloads() {
             let result = prepare_checked(workload, accepts, 1, &clock);
-            // A scheme without a cipher asks no engine.
-            if workload.kind.opens() && workload.scope() == crate::measure::Scope::EveryEngine {
+            // To recover the messages of a scheme without a cipher asks no engine.
+            let without_cipher =
+                workload.op() == "recover" && workload.scope() == crate::measure::Scope::CipherFree;
+            if workload.kind.opens() && !without_cipher {
                 assert!(result.is_err_and(|why| why.contains("forged")), "{}", workload.path);
                 opens += 1;
             } else {
@@ -416,7 +418,7 @@ mod tests {
                 others += 1;
             }
         }
-        assert!(opens >= 93 && others >= 127, "{opens} {others}");
+        assert!(opens >= 100 && others >= 180, "{opens} {others}");
         for path in ["open/aes-256-gcm/64", "open/record/1024", "open_batch/aes-256-gcm/256"] {
             let told = answers(&job(&[path], &["broken/accepts-anything"]), &[accepts]);
             let rows: Vec<_> = told.iter().filter_map(rows).flatten().collect();
