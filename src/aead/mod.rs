@@ -35,7 +35,7 @@ pub mod how {
 pub use api::Key;
 pub use arch::BACKENDS;
 pub use probe::{Probe, Probed};
-use zeroize::Zeroize;
+use zeroize::optimization_barrier;
 
 /// Bytes in a tag, before any truncation.
 pub const TAG_LEN: usize = 16;
@@ -296,7 +296,9 @@ pub fn key(alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
     Backend::choose().key(alg, bytes)
 }
 
-/// Overwrites the plaintext of a refused open.
+/// Overwrites the plaintext of a refused open, in whole vectors: byte by byte, it would take longer than the open.
 fn wipe(in_out: &mut [u8]) {
-    in_out.zeroize();
+    in_out.fill(0);
+    // The compiler must take the zeros for read, or it could leave them out.
+    optimization_barrier(in_out);
 }

@@ -4,7 +4,7 @@
 //! dates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -12,17 +12,33 @@ pub trait Clock: Send + Sync {
     fn now_ms(&self) -> u64;
 }
 
-/// The system's monotonic clock, from the moment of creation.
+/// The system's monotonic clock, from the moment of creation. On Linux, the coarse one, which moves every few
+/// milliseconds: every frame reads it, and the exact one costs as much as a lookup in the store.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    start: Instant,
+    start: Duration,
 }
 
 impl SystemClock {
     /// A clock that starts now.
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: monotonic() }
     }
+}
+
+/// The time since some moment before this process's first call.
+#[cfg(target_os = "linux")]
+#[inline]
+fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    // Neither is negative on a clock that counts from the start of the machine.
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 impl Default for SystemClock {
@@ -35,7 +51,7 @@ impl Clock for SystemClock {
     #[inline]
     fn now_ms(&self) -> u64 {
         // Not `as_millis`, which divides 128 bits.
-        let since = self.start.elapsed();
+        let since = monotonic().saturating_sub(self.start);
         since.as_secs() * 1_000 + u64::from(since.subsec_millis())
     }
 }
