@@ -296,8 +296,9 @@ pub fn key(alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
     Backend::choose().key(alg, bytes)
 }
 
-/// Overwrites the plaintext of a refused open, in whole vectors: byte by byte, it would take longer than the open.
-fn wipe(in_out: &mut [u8]) {
+/// Overwrites plaintext, such as that of a refused open, in whole vectors. Byte by byte, as `zeroize` does it, a
+/// refusal would take longer than an open.
+pub(crate) fn wipe(in_out: &mut [u8]) {
     in_out.fill(0);
     // The compiler must take the zeros for read, or it could leave them out.
     optimization_barrier(in_out);

@@ -6,13 +6,12 @@
 use std::num::NonZeroU32;
 
 use arrayvec::ArrayVec;
-use zeroize::Zeroize;
 
 use super::aad::Aad;
 use super::cipher::{Cipher, Parts, bound, seal_record};
 use super::record::{Header, OVERHEAD};
 use super::{Error, NonceSource};
-use crate::aead::{Aead, Message, Tag};
+use crate::aead::{Aead, Message, Tag, wipe};
 
 /// The most messages passed to the key object at once.
 const GROUP: usize = 16;
@@ -56,7 +55,7 @@ impl Cipher {
                 Ok(sealed) => done += sealed,
                 Err(error) => {
                     for m in messages {
-                        m.out[..m.plaintext.len() + OVERHEAD].zeroize();
+                        wipe(&mut m.out[..m.plaintext.len() + OVERHEAD]);
                     }
                     return Err(error);
                 }

@@ -8,8 +8,6 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroize;
-
 use super::aad::Aad;
 use super::record::{HEADER_LEN, Header, OVERHEAD};
 use super::{Error, Keys, Keystore};
@@ -192,7 +190,7 @@ pub(super) fn seal_record(
     let sealed =
         aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, to.in_out, &mut tag));
     if let Err(error) = sealed {
-        out[..plaintext.len() + OVERHEAD].zeroize();
+        aead::wipe(&mut out[..plaintext.len() + OVERHEAD]);
         return Err(error.into());
     }
     to.tag.copy_from_slice(&tag.0);
@@ -234,7 +232,7 @@ fn open_body<'b>(
 
 #[cold]
 fn refused(in_out: &mut [u8], error: aead::Error) -> Error {
-    in_out.zeroize();
+    aead::wipe(in_out);
     if error == aead::Error::NotAuthentic { Error::Integrity } else { error.into() }
 }
 

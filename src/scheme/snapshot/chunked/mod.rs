@@ -15,11 +15,11 @@ use std::fmt;
 use std::io::{Read, Write};
 
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::reading::{failed, fill};
 use super::{BoxError, Error};
-use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
+use crate::aead::{self, Aead, Alg, NONCE_LEN, Nonce, TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::primitive::hkdf_sha512;
 
@@ -280,7 +280,7 @@ impl Opener {
     /// If `chunk` is longer than a full chunk with its tag.
     #[inline]
     pub fn open<'a>(&mut self, chunk: &'a mut [u8]) -> Result<&'a [u8], Error> {
-        let len = self.open_in_place(chunk).inspect_err(|_| chunk.zeroize())?;
+        let len = self.open_in_place(chunk).inspect_err(|_| aead::wipe(chunk))?;
         Ok(&chunk[..len])
     }
 
@@ -292,7 +292,7 @@ impl Opener {
         assert!(text.len() <= self.chunks.chunk_len, "the caller reads one chunk at a time");
         let nonce = self.chunks.next()?;
         self.chunks.key.open(&nonce, b"", text, &Tag(*tag)).map_err(|error| match error {
-            crate::aead::Error::NotAuthentic => Error::Crypto(REFUSED),
+            aead::Error::NotAuthentic => Error::Crypto(REFUSED),
             other => Error::Engine(other),
         })?;
         self.over = text.len() < self.chunks.chunk_len;
