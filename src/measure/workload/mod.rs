@@ -317,7 +317,7 @@ mod tests {
             ("src/measure/workload", include_str!("mod.rs"), &["mod", "filter", "kind", "testing"][..]),
             ("src/measure/workload/ephemeral", include_str!("ephemeral/mod.rs"), &["mod", "fixture"]),
             ("src/measure/workload/storage", include_str!("storage/mod.rs"), &["mod", "fixture"]),
-            ("src/measure/workload/tunnel", include_str!("tunnel/mod.rs"), &["mod", "fixture", "frames"]),
+            ("src/measure/workload/tunnel", include_str!("tunnel/mod.rs"), &["mod", "fixture"]),
             (
                 "src/measure/workload/snapshot",
                 include_str!("snapshot/mod.rs"),

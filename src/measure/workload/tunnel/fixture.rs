@@ -15,9 +15,10 @@ use crate::measure::limit::roofline::{Overlap, Work};
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::{Slots, content_seed, stride};
 use crate::measure::workload::fixture::reference::reference;
-
+use crate::measure::workload::kind::{Kind, Subject};
 use crate::scheme::tunnel::session::{Keys, NewSession, Session};
 use crate::scheme::tunnel::{self, Identity, Mode, Node, Options, Outside, SystemClock};
+use crate::timing::Timed;
 
 /// The error for the tunnel's refusal while a workload was prepared.
 pub(in crate::measure) fn refused(error: tunnel::Error) -> Error {
@@ -71,6 +72,11 @@ pub(in crate::measure) const fn frame_len(mode: Mode, bytes: usize) -> usize {
 /// Bytes of a message and the frame beside it.
 pub(in crate::measure) fn slot_len(mode: Mode, workload: &Workload) -> usize {
     stride(workload.bytes) + stride(frame_len(mode, workload.bytes))
+}
+
+/// Bytes of a frame that is opened in place.
+pub(in crate::measure) fn opened_slot_len(mode: Mode, workload: &Workload) -> usize {
+    stride(frame_len(mode, workload.bytes))
 }
 
 /// The work of one frame: a message and its additional data.
@@ -247,4 +253,50 @@ pub(in crate::measure) fn messages(count: usize, bytes: usize, seed: u64) -> Slo
     let mut plain = Slots::new(count, bytes);
     plain.iter_mut().for_each(|slot| rng.fill_bytes(slot));
     plain
+}
+
+/// Prepares the frames of a kind, in a mode.
+type Prepare = fn(Mode, &Workload, &'static dyn Engine, usize) -> Result<Box<dyn Timed>, Error>;
+
+/// Seals, opens or refuses frames of one peer.
+pub(super) struct Frames {
+    pub name: &'static str,
+    pub mode: Mode,
+    pub prepare: Prepare,
+    /// Opened in place: the slot holds no message beside the frame.
+    pub opens: bool,
+    /// How the work of one frame overlaps with that of the next; none where the work is not known.
+    pub overlap: Option<Overlap>,
+}
+
+impl Kind for Frames {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::One(subject(self.mode))
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        (self.prepare)(self.mode, workload, engine, count)
+    }
+
+    fn slot_len(&self, workload: &Workload) -> Option<usize> {
+        let of = if self.opens { opened_slot_len } else { slot_len };
+        Some(of(self.mode, workload))
+    }
+
+    fn work(&self, workload: &Workload) -> Option<Work> {
+        self.overlap.map(|overlap| work(self.mode, workload, overlap))
+    }
+
+    fn opens(&self) -> bool {
+        self.opens
+    }
 }

@@ -7,7 +7,6 @@ use crate::measure::workload::kind::Kind;
 use crate::scheme::tunnel::Mode;
 
 mod fixture;
-mod frames;
 mod handshake;
 mod header;
 mod lookup;

@@ -8,13 +8,12 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use super::fixture::{self, End, PEER};
-use super::frames::Frames;
+use super::fixture::{self, End, Frames, PEER};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::limit::roofline::Overlap;
 use crate::measure::workload::Workload;
-use crate::measure::workload::fixture::arena::{Slots, stride};
+use crate::measure::workload::fixture::arena::Slots;
 use crate::measure::workload::fixture::compare::{all_opened, forged, refused_as};
 use crate::scheme::tunnel::{self, Mode};
 use crate::timing::Timed;
@@ -32,11 +31,6 @@ fn prepare(
 ) -> Result<Box<dyn Timed>, Error> {
     let end = End::new(mode, engine, workload.seed)?;
     Ok(Box::new(Opens::new(end, PEER, workload, &counters(count))?))
-}
-
-/// Bytes of a frame, which is opened in place.
-pub(super) fn slot_len(mode: Mode, workload: &Workload) -> usize {
-    stride(fixture::frame_len(mode, workload.bytes))
 }
 
 /// The counters of a session's first `count` frames.

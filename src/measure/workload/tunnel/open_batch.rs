@@ -8,8 +8,7 @@
 
 use std::hint::black_box;
 
-use super::fixture::{End, PEER};
-use super::frames::Frames;
+use super::fixture::{End, Frames, PEER};
 use super::open::{Opens, counters};
 use super::reject::flipped;
 use crate::engine::Engine;

@@ -8,8 +8,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use super::fixture::{self, End, PEER};
-use super::frames::Frames;
+use super::fixture::{self, End, Frames, PEER};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;

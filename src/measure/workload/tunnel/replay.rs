@@ -4,8 +4,7 @@
 //! Each call leaves a verdict, an empty message in its own slot and one replay more in the session; a reset
 //! restores the frame and clears the verdict.
 
-use super::fixture::{self, End, PEER};
-use super::frames::Frames;
+use super::fixture::{self, End, Frames, PEER};
 use super::reject::{Refusals, flipped};
 use crate::engine::Engine;
 use crate::measure::Error;

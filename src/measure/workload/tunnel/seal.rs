@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fixture::{self, End, Other, PEER, Way};
-use super::frames::Frames;
+use super::fixture::{self, End, Frames, Other, PEER, Way};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::limit::roofline::Overlap;

@@ -7,8 +7,7 @@
 
 use std::hint::black_box;
 
-use super::fixture::{End, PEER};
-use super::frames::Frames;
+use super::fixture::{End, Frames, PEER};
 use super::seal::Seals;
 use crate::engine::Engine;
 use crate::measure::Error;

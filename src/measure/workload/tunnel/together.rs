@@ -85,7 +85,7 @@ impl Kind for OpenTogether {
     }
 
     fn slot_len(&self, workload: &Workload) -> Option<usize> {
-        (!self.shared).then(|| open::slot_len(Mode::Safe, workload))
+        (!self.shared).then(|| fixture::opened_slot_len(Mode::Safe, workload))
     }
 
     fn default_count(&self, _: &Workload) -> usize {
