@@ -296,8 +296,8 @@ pub fn key(alg: Alg, bytes: &[u8]) -> Result<Box<dyn Aead>, Error> {
     Backend::choose().key(alg, bytes)
 }
 
-/// Overwrites plaintext, such as that of a refused open, in whole vectors. Byte by byte, as `zeroize` does it,
-/// a refusal would take longer than an open.
+/// Overwrites plaintext, such as that of a refused open, in whole vectors. Byte by byte, as `zeroize` does
+/// it, a refusal would take longer than an open.
 pub(crate) fn wipe(in_out: &mut [u8]) {
     in_out.fill(0);
     // The compiler must take the zeros for read, or it could leave them out.

@@ -8,11 +8,11 @@
 //! What a peer can cost us in `safe` and `hardened`, whatever it sends or others send in its name, per
 //! [`Timing::check_gap_ms`](super::Timing::check_gap_ms):
 //! [`Limits::checks_per_gap`](super::Limits::checks_per_gap) registry fetches and as many signature checks,
-//! and [`rekey::ANSWERS_EXAMINED`] checks more for each request that we sent ourselves, and one check more for
-//! each fetch that brought another key for an answer of `hardened`. That does not lock
-//! out the genuine peer: one check comes back every fraction of the gap; the answer to a request of ours is
-//! examined even behind 512 forged ones; a frame that verified before is recognised by its bytes, without a
-//! check; a hello that echoes ours, which only somebody on the path can forge, has an allowance of its own.
+//! [`rekey::ANSWERS_EXAMINED`] checks more for each request that we sent ourselves, and one more for each
+//! fetch that brought another key for an answer of `hardened`. That does not lock out the genuine peer: one
+//! check comes back every fraction of the gap; the answer to a request of ours is examined even behind 512
+//! forged ones; a frame that verified before is recognised by its bytes, without a check; a hello that echoes
+//! ours, which only somebody on the path can forge, has an allowance of its own.
 
 use std::sync::Arc as StdArc;
 
@@ -206,8 +206,8 @@ impl Exchange {
 
     /// Asks for an exchange because a frame in the peer's name did not open: at most once per peer and
     /// [`Timing::rekey_request_ms`](crate::scheme::tunnel::Timing::rekey_request_ms). `None` if it was asked
-    /// already. Strangers, whose ids cost nothing, cannot use up the requests for peers that we know, nor take
-    /// more than [`Limits::rekey_requests`] places among the pending ones.
+    /// already. Strangers, whose ids cost nothing, cannot use up the requests for peers that we know, nor
+    /// take more than [`Limits::rekey_requests`] places among the pending ones.
     pub fn request_after_failure(&self, peer: u32) -> Option<Requested> {
         let now = self.now();
         if self.recent.has(now, peer) || peer == self.identity.node_id() {
