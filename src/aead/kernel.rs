@@ -111,13 +111,13 @@ impl<L: Lanes> Last<'_, L> {
         unsafe {
             let data = L::load_part(end, part.0, part.1);
             let sum = L::multiply_one(self.sum, lengths, self.key.powers(1));
-            let out = as_many!(data, sum, 1 2 3 4 5 6 7 8);
-            L::store_part(end, part.0, part.1, out);
+            as_many!(data, sum, 1 2 3 4 5 6 7 8);
         }
     }
 
-    /// [`pass`](Self::pass) with `V` vectors at `base`; `data` is the last one, and the caller stores its
-    /// result.
+    /// [`pass`](Self::pass) with `V` vectors at `base`; `data` is the last one. Every vector is stored as soon
+    /// as it is known, and not after the tag: the next message often begins where this one ends, and its
+    /// first load would wait for the store.
     ///
     /// # Safety
     /// As for [`Lanes`].
@@ -130,7 +130,7 @@ impl<L: Lanes> Last<'_, L> {
         part: (usize, usize),
         blocks: usize,
         tag: &mut Tag,
-    ) -> L::Vector {
+    ) {
         let key = self.key;
         let keys = key.round::<ROUNDS>();
         let width = span::<L>(1);
@@ -161,12 +161,12 @@ impl<L: Lanes> Last<'_, L> {
                 });
             }
             crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
-            let (mut mask, mut last) = (data, data);
+            let mut mask = data;
             each!(I < V, {
                 let out = L::finish(states[I], &keys[ROUNDS], all[I]);
                 let mut kept = out;
                 if I == V - 1 {
-                    last = out;
+                    L::store_part(base.wrapping_add(I * width), part.0, part.1, out);
                     kept = L::keep(out, part.0, part.1);
                 } else {
                     L::store_part(base.wrapping_add(I * width), starts(I), width, out);
@@ -186,7 +186,6 @@ impl<L: Lanes> Last<'_, L> {
                 }
             });
             L::tag(tag, L::reduce(sum), mask);
-            last
         }
     }
 }
