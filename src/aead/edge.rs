@@ -4,7 +4,7 @@
 use super::block::j0_of_nonce;
 use super::key::Key;
 use super::lanes::{Doubling, Lanes, MOST_LANES};
-use super::{Alg, Message, Probe, Probed, Tag};
+use super::{Message, Probe, Probed, Tag};
 
 /// The kernel's entry points, instantiated for one backend.
 ///
@@ -14,8 +14,8 @@ use super::{Alg, Message, Probe, Probed, Tag};
 pub(super) trait Edge: Lanes {
     /// Whether this CPU has all the features.
     fn detected() -> bool;
-    /// Expands a key in place.
-    unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]);
+    /// Expands a key in place ([`Key::expand`]).
+    unsafe fn expand_key<const ROUNDS: usize>(place: *mut Key<Self>, bytes: &[u8]);
     /// J0 of an IV that does not have 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
     /// Processes a long message up to its last pass ([`long`](super::bulk::long)), out of line.
@@ -65,6 +65,8 @@ pub(super) trait Edge: Lanes {
 /// # Safety
 /// As for [`Lanes`]. Arrays of pointers, lengths and blocks have one entry per lane.
 pub(super) trait ManyLanes: Edge + Doubling {
+    /// Adds vectors.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Makes a counter from counter blocks, one per lane, each with its own number.
     unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
     /// Returns the counter blocks and adds 1 to each number.

@@ -7,7 +7,7 @@ use super::block::{j0_of_nonce, short_block};
 use super::edge::Edge;
 use super::key::Key;
 use super::{
-    Aead, Alg, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
+    Aead, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
 };
 
 /// An AES-GCM key expanded for the backend `L`. Its existence proves that this CPU has `L`'s features.
@@ -20,16 +20,14 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     /// Expands a key.
     ///
     /// # Safety
-    /// `L::detected()` is true, `bytes` has the algorithm's length, and ROUNDS is its number of rounds.
-    pub unsafe fn boxed(alg: Alg, bytes: &[u8]) -> Box<dyn Aead> {
+    /// `L::detected()` is true, and `bytes` is a key for `ROUNDS` rounds.
+    pub unsafe fn boxed(bytes: &[u8]) -> Box<dyn Aead> {
         let mut place = Box::<Self>::new_uninit();
-        // SAFETY: a key consists of integers, for which zero bytes are a valid value; the caller has detected
-        // the features.
+        // SAFETY: the caller has detected the features; a key object consists of the key alone, all of which is
+        // written.
         unsafe {
-            place.as_mut_ptr().write_bytes(0, 1);
-            let mut made = place.assume_init();
-            L::expand(&mut made.key, alg, bytes);
-            made
+            L::expand_key::<ROUNDS>(place.as_mut_ptr().cast(), bytes);
+            place.assume_init()
         }
     }
 

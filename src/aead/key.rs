@@ -4,7 +4,6 @@
 
 use zeroize::optimization_barrier;
 
-use super::Alg;
 use super::lanes::{Block, Doubling, Lanes};
 
 /// Round keys of the largest key size: 14 rounds and the whitening.
@@ -48,60 +47,87 @@ impl<L: Lanes> Key<L> {
         unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
     }
 
-    /// Computes the round keys and the powers of H.
+    /// Computes the round keys and the powers of H. Writes all of `place`, which need not be initialised.
     ///
     /// # Safety
-    /// As for [`Lanes`]; `bytes` has the algorithm's length.
+    /// As for [`Lanes`]; `place` may be written; `bytes` is a key for `ROUNDS` rounds.
     #[inline(always)]
-    pub unsafe fn expand(&mut self, alg: Alg, bytes: &[u8]) {
-        let words = bytes.len() / 4;
-        let rounds = words + 6;
-        debug_assert_eq!(bytes.len(), alg.key_len());
-
-        // SAFETY: this function's contract is that of `Lanes`; every pointer below points to an array at
-        // least as large as a vector.
+    pub unsafe fn expand<const ROUNDS: usize>(place: *mut Self, bytes: &[u8]) {
+        debug_assert_eq!(bytes.len(), key_len::<ROUNDS>());
+        // SAFETY: the caller's contract; the places are those of the fields, and zero bytes are a valid value
+        // of a round key.
         unsafe {
-            let mut w = [0u32; 4 * ROUND_KEYS + 8];
-            for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {
-                *word = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-            }
-            let (mut at, mut constant) = (words, 1u32);
-            while at < 4 * (rounds + 1) {
-                // Make as many words as the key has; the last few may not be needed.
-                let mut word = L::sub_word(w[at - 1].rotate_right(8)) ^ constant;
-                for i in 0..words {
-                    if words == 8 && i == 4 {
-                        word = L::sub_word(word);
-                    }
-                    word ^= w[at - words + i];
-                    w[at + i] = word;
-                }
-                at += words;
-                constant = (constant << 1) ^ ((constant >> 7) * 0x11b);
-            }
-            for (round, (key, four)) in self.round[..=rounds].iter_mut().zip(w.chunks_exact(4)).enumerate() {
-                let two = |low: u32, high: u32| u128::from(low) | u128::from(high) << 32;
-                *key = L::round_key(two(four[0], four[1]) | two(four[2], four[3]) << 64, round);
-            }
-            w.fill(0);
-            optimization_barrier(&w);
-
-            let zeros = [Block::default(); 4];
-            let mut state = L::whiten(L::load(zeros.as_ptr().cast()), &self.round[0]);
-            for key in &self.round[1..rounds] {
-                state = L::round(state, key);
-            }
-            let mut first = [Block::default(); 4];
-            let h = L::finish(state, &self.round[rounds], L::load(zeros.as_ptr().cast()));
-            L::store(first.as_mut_ptr().cast(), h);
-
-            // mulX of RFC 8452, appendix A, without a branch.
-            let h = u128::from_be_bytes(first[0].0);
-            first.fill(Block::default());
-            optimization_barrier(&first);
-            let h = (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001);
-            L::keep_powers(&mut self.powers, &mut self.sums, h);
+            let round = (&raw mut (*place).round).cast::<L::RoundKey>();
+            round.add(ROUNDS + 1).write_bytes(0, ROUND_KEYS - ROUNDS - 1);
+            L::expand::<ROUNDS>(bytes, round, &raw mut (*place).powers, &raw mut (*place).sums);
         }
+    }
+}
+
+/// Bytes in a key with this many rounds (FIPS 197, table 3).
+const fn key_len<const ROUNDS: usize>() -> usize {
+    4 * (ROUNDS - 6)
+}
+
+/// The operations of a key schedule that goes word by word, for CPUs without an instruction that does more.
+///
+/// # Safety
+/// As for [`Lanes`].
+pub(super) trait Words: Lanes {
+    /// Applies the AES S-box to each byte of a word.
+    unsafe fn sub_word(word: u32) -> u32;
+}
+
+/// Computes the round keys word by word, and returns the coefficients of H, multiplied by x.
+///
+/// # Safety
+/// As for [`Lanes`]; `bytes` is a key for `ROUNDS` rounds, and `round` has a place for every round key.
+#[inline(always)]
+pub(super) unsafe fn schedule<L: Words, const ROUNDS: usize>(bytes: &[u8], round: *mut L::RoundKey) -> u128 {
+    // SAFETY: this function's contract is that of `Lanes`; every pointer below points to an array at least as
+    // large as a vector, and the first `ROUNDS` + 1 round keys are written before they are read.
+    unsafe {
+        let words = const { key_len::<ROUNDS>() / 4 };
+        let mut w = [0u32; 4 * ROUND_KEYS + 8];
+        for (word, four) in w.iter_mut().zip(bytes.chunks_exact(4)) {
+            *word = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+        }
+        let (mut at, mut constant) = (words, 1u32);
+        while at < 4 * (ROUNDS + 1) {
+            // Make as many words as the key has; the last few may not be needed.
+            let mut word = L::sub_word(w[at - 1].rotate_right(8)) ^ constant;
+            for i in 0..words {
+                if words == 8 && i == 4 {
+                    word = L::sub_word(word);
+                }
+                word ^= w[at - words + i];
+                w[at + i] = word;
+            }
+            at += words;
+            constant = (constant << 1) ^ ((constant >> 7) * 0x11b);
+        }
+        for (i, four) in w.chunks_exact(4).take(ROUNDS + 1).enumerate() {
+            let two = |low: u32, high: u32| u128::from(low) | u128::from(high) << 32;
+            round.add(i).write(L::round_key(two(four[0], four[1]) | two(four[2], four[3]) << 64, i));
+        }
+        w.fill(0);
+        optimization_barrier(&w);
+
+        let keys = core::slice::from_raw_parts(round, ROUNDS + 1);
+        let zeros = [Block::default(); 4];
+        let mut state = L::whiten(L::load(zeros.as_ptr().cast()), &keys[0]);
+        for key in &keys[1..ROUNDS] {
+            state = L::round(state, key);
+        }
+        let mut first = [Block::default(); 4];
+        let h = L::finish(state, &keys[ROUNDS], L::load(zeros.as_ptr().cast()));
+        L::store(first.as_mut_ptr().cast(), h);
+
+        // mulX of RFC 8452, appendix A, without a branch.
+        let h = u128::from_be_bytes(first[0].0);
+        first.fill(Block::default());
+        optimization_barrier(&first);
+        (h << 1) ^ ((h >> 127) * 0xc200_0000_0000_0000_0000_0000_0000_0001)
     }
 }
 
@@ -111,40 +137,37 @@ fn has_power(n: usize, all: usize) {
     assert!((1..=all).contains(&n), "power {n} of H requested, but the table has {all}");
 }
 
-/// [`Lanes::keep_powers`] by doubling: multiplying all known powers by the highest one doubles their number.
+/// Writes the powers of H and their sums: multiplying all known vectors of powers by the highest power doubles
+/// their number. Each vector is stored once and read where it was stored, because a load that spans two
+/// stores would wait for both.
 ///
 /// # Safety
-/// As for [`Lanes`].
+/// As for [`Lanes`]; both tables may be written, and need not be initialised.
 #[inline(always)]
-pub(super) unsafe fn double_powers<L: Doubling>(powers: &mut L::Powers, sums: &mut L::Powers, h: u128) {
+pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powers, sums: *mut L::Powers) {
     const { assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are computed a vector at a time") };
-    let all = Key::<L>::POWERS;
-    // The ends of both tables: H^n and its sums lie `n` blocks before, for n from 1 to `all`, and a whole
-    // vector may be read there.
-    let power = core::ptr::from_mut(powers).cast::<Block>().wrapping_add(all);
-    let sum = core::ptr::from_mut(sums).cast::<Block>().wrapping_add(all);
-    let zeros = [Block::default(); 4];
-    // SAFETY: the caller's contract; every offset below is 1 to `all` places before the end of the powers,
-    // after which BLOCKS - 1 blocks of zeros follow.
+    let all = Key::<L>::POWERS / L::BLOCKS;
+    // SAFETY: the caller's contract. Vector `i` holds the powers that end `i` vectors before H^1, and `i` is
+    // below `all`; BLOCKS - 1 blocks of zeros follow H^1 and its sums.
     unsafe {
-        power.sub(1).write(Block(h.to_le_bytes()));
+        let end = powers.cast::<Block>().add(Key::<L>::POWERS);
+        let end_of_sums = sums.cast::<Block>().add(Key::<L>::POWERS);
+        let vector = |i: usize| end.sub(L::BLOCKS * (i + 1)).cast::<u8>();
+        end.write_bytes(0, L::BLOCKS - 1);
+        end_of_sums.write_bytes(0, L::BLOCKS - 1);
+        L::store(vector(0), L::first_powers(h));
         let mut known = 1;
         while known < all {
-            let target = all.min(2 * known);
-            let mut n = known;
-            while n < target {
-                n = target.min(n + L::BLOCKS);
-                // In lanes that already hold a power, the product is zero.
-                let raised = L::raise(L::load(power.sub(n - known).cast()), power.sub(known));
-                let there = L::load(power.sub(n).cast());
-                L::store(power.sub(n).cast(), L::add(there, raised));
+            let factor = L::splat_first(L::load(vector(known - 1)));
+            for i in 0..known.min(all - known) {
+                L::store(vector(known + i), L::times(L::load(vector(i)), factor));
             }
-            known = target;
+            known *= 2;
         }
-        let mut next = L::load(zeros.as_ptr().cast());
-        for n in (L::BLOCKS..=all).step_by(L::BLOCKS) {
-            let v = L::load(power.sub(n).cast());
-            L::store(sum.sub(n).cast(), L::sums(v, next));
+        let mut next = L::load([Block::default(); 4].as_ptr().cast());
+        for i in 0..all {
+            let v = L::load(vector(i));
+            L::store(end_of_sums.sub(L::BLOCKS * (i + 1)).cast(), L::sums(v, next));
             next = v;
         }
     }

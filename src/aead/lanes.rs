@@ -84,8 +84,13 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Keeps bytes `start..end`; the rest becomes zero. `start` is 0 or 16.
     unsafe fn keep(v: Self::Vector, start: usize, end: usize) -> Self::Vector;
 
-    /// Applies the AES S-box to each byte of a word, for the key schedule.
-    unsafe fn sub_word(word: u32) -> u32;
+    /// Expands a key of `ROUNDS` rounds: writes `ROUNDS` + 1 round keys, the powers of H and their sums.
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut Self::RoundKey,
+        powers: *mut Self::Powers,
+        sums: *mut Self::Sums,
+    );
     /// Prepares the key of round `round`, given as a little-endian integer; round 0 is the whitening.
     unsafe fn round_key(key: u128, round: usize) -> Self::RoundKey;
     /// Makes a counter that starts with `first`, a block as a little-endian integer.
@@ -118,8 +123,6 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
-    /// Writes the powers of H, given its coefficients, and their sums. Before the call the tables hold zeros.
-    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128);
     /// An empty sum of products.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
@@ -154,10 +157,12 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 /// # Safety
 /// As for [`Lanes`].
 pub(super) trait Doubling: Lanes<Power = Block, Sums = <Self as Lanes>::Powers> {
-    /// Adds vectors.
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Each lane times the power at `h`, reduced: this raises the powers in the lanes by that exponent.
-    unsafe fn raise(v: Self::Vector, h: *const Block) -> Self::Vector;
+    /// A vector of powers, of which H^1 is the last.
+    unsafe fn first_powers(h: Self::Hash) -> Self::Vector;
+    /// The first lane, in every lane.
+    unsafe fn splat_first(v: Self::Vector) -> Self::Vector;
+    /// The product of each pair of lanes, reduced.
+    unsafe fn times(v: Self::Vector, h: Self::Vector) -> Self::Vector;
     /// The factors of Karatsuba's middle product in each lane: the low half holds the sum of the halves of
     /// `v`, the high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
     unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;

@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
-use crate::aead::{Alg, Tag, block, kernel};
+use crate::aead::{Tag, block, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct AesNi;
@@ -109,13 +109,14 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does not change four equal columns, so a last round with a zero key is SubWord.
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut __m128i,
+        powers: *mut Self::Powers,
+        sums: *mut Self::Sums,
+    ) {
         // SAFETY: as above.
-        unsafe {
-            let columns = _mm_set1_epi32(word.cast_signed());
-            _mm_cvtsi128_si32(_mm_aesenclast_si128(columns, _mm_setzero_si128())).cast_unsigned()
-        }
+        unsafe { key::double_powers::<Self>(schedule::<ROUNDS>(bytes, round), powers, sums) }
     }
 
     #[inline(always)]
@@ -180,12 +181,6 @@ impl Lanes for AesNi {
     unsafe fn elements(v: __m128i) -> __m128i {
         // SAFETY: as above.
         unsafe { _mm_shuffle_epi8(v, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) }
-    }
-
-    #[inline(always)]
-    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
-        // SAFETY: as above.
-        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -310,15 +305,19 @@ impl Lanes for AesNi {
 
 impl Doubling for AesNi {
     #[inline(always)]
-    unsafe fn add(a: __m128i, b: __m128i) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_xor_si128(a, b) }
+    unsafe fn first_powers(h: __m128i) -> __m128i {
+        h
     }
 
     #[inline(always)]
-    unsafe fn raise(v: __m128i, h: *const Block) -> __m128i {
-        // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    unsafe fn splat_first(v: __m128i) -> __m128i {
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn times(v: __m128i, h: __m128i) -> __m128i {
+        // SAFETY: as above; `h` is a power in memory.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, (&raw const h).cast())) }
     }
 
     #[inline(always)]
@@ -326,6 +325,99 @@ impl Doubling for AesNi {
         // SAFETY: as above.
         unsafe { _mm_xor_si128(_mm_unpacklo_epi64(v, next), _mm_unpackhi_epi64(v, next)) }
     }
+}
+
+/// Computes the round keys in registers, with the encryption of the zero block beside them, and returns H times
+/// x, as an element (FIPS 197, 5.2; RFC 8452, appendix A).
+///
+/// # Safety
+/// The CPU has the features; `bytes` is a key for `ROUNDS` rounds, and `round` has a place for every round key.
+#[inline]
+#[target_feature(enable = "sse2,ssse3,aes")]
+pub(super) unsafe fn schedule<const ROUNDS: usize>(bytes: &[u8], round: *mut __m128i) -> __m128i {
+    let mut s = _mm_setzero_si128();
+    // Writes a round key and takes the zero block through its round.
+    let mut put = |i: usize, key: __m128i| {
+        // SAFETY: `i` is at most `ROUNDS`.
+        unsafe { round.add(i).write(key) };
+        s = match i {
+            0 => key,
+            i if i == ROUNDS => _mm_aesenclast_si128(s, key),
+            _ => _mm_aesenc_si128(s, key),
+        };
+    };
+    // SAFETY: the key has at least 16 bytes.
+    let mut a = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    put(0, a);
+    match ROUNDS {
+        10 => {
+            for i in 1..=10 {
+                a = _mm_xor_si128(prefix_sums(a), sub_rotated::<3>(a, RCON[i - 1]));
+                put(i, a);
+            }
+        }
+        12 => {
+            // Six words at a time: `a` holds the first four of them, and the low half of `b` the last two.
+            // SAFETY: the key has 24 bytes.
+            let mut b = unsafe { _mm_loadl_epi64(bytes.as_ptr().add(16).cast()) };
+            for i in 0..4 {
+                let (next, last) = six_words(a, b, RCON[2 * i]);
+                put(3 * i + 1, _mm_unpacklo_epi64(b, next));
+                put(3 * i + 2, _mm_alignr_epi8::<8>(last, next));
+                (a, b) = six_words(next, last, RCON[2 * i + 1]);
+                put(3 * i + 3, a);
+            }
+        }
+        _ => {
+            // SAFETY: the key has 32 bytes.
+            let mut b = unsafe { _mm_loadu_si128(bytes.as_ptr().add(16).cast()) };
+            put(1, b);
+            for i in 1..=7 {
+                a = _mm_xor_si128(prefix_sums(a), sub_rotated::<3>(b, RCON[i - 1]));
+                put(2 * i, a);
+                if i < 7 {
+                    let word = _mm_aesenclast_si128(_mm_shuffle_epi32::<0xff>(a), _mm_setzero_si128());
+                    b = _mm_xor_si128(prefix_sums(b), word);
+                    put(2 * i + 1, b);
+                }
+            }
+        }
+    }
+    // SAFETY: the features are a part of the backend's.
+    let h = unsafe { AesNi::elements(s) };
+    // Each half doubled; the low half's carry goes up, the high half's into the polynomial. No branch.
+    let carry = _mm_slli_si128::<8>(_mm_srli_epi64::<63>(h));
+    let out = _mm_srai_epi32::<31>(_mm_shuffle_epi32::<0xff>(h));
+    let polynomial = _mm_set_epi32(0xc200_0000u32.cast_signed(), 0, 0, 1);
+    add3(_mm_add_epi64(h, h), carry, _mm_and_si128(out, polynomial))
+}
+
+/// Round constants (FIPS 197, table 5).
+const RCON: [i32; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36];
+
+/// Each word added to all words before it.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn prefix_sums(x: __m128i) -> __m128i {
+    let x = _mm_xor_si128(x, _mm_slli_si128::<4>(x));
+    _mm_xor_si128(x, _mm_slli_si128::<8>(x))
+}
+
+/// RotWord and SubWord of word `W`, and a round constant added, in every word. ShiftRows does not change four
+/// equal columns, so the last round of AES with the constant as its key does all but the rotation.
+#[inline]
+#[target_feature(enable = "ssse3,aes")]
+fn sub_rotated<const W: i32>(x: __m128i, constant: i32) -> __m128i {
+    let rotated = _mm_shuffle_epi8(x, _mm_set1_epi32(0x0404_0404 * W + 0x0003_0201));
+    _mm_aesenclast_si128(rotated, _mm_set1_epi32(constant))
+}
+
+/// The next six words of a 192-bit key's schedule: four, and two in a low half.
+#[inline]
+#[target_feature(enable = "ssse3,aes")]
+fn six_words(a: __m128i, b: __m128i, constant: i32) -> (__m128i, __m128i) {
+    let a = _mm_xor_si128(prefix_sums(a), sub_rotated::<1>(b, constant));
+    (a, _mm_xor_si128(_mm_xor_si128(b, _mm_slli_si128::<4>(b)), _mm_shuffle_epi32::<0xff>(a)))
 }
 
 /// Reduces a product of 256 bits.

@@ -7,9 +7,9 @@
 
 use core::arch::aarch64::*;
 
-use crate::aead::key::{self, Key};
+use crate::aead::key::{self, Key, Words};
 use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
-use crate::aead::{Alg, Tag, block, kernel};
+use crate::aead::{Tag, block, kernel};
 
 /// The lanes; with `EOR3` if one instruction adds three vectors.
 #[derive(Clone, Copy)]
@@ -108,12 +108,16 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn sub_word(word: u32) -> u32 {
-        // ShiftRows does not change four equal columns, so AESE with a zero key is SubWord.
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut uint8x16_t,
+        powers: *mut Self::Powers,
+        sums: *mut Self::Sums,
+    ) {
         // SAFETY: as above.
         unsafe {
-            let columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
-            vgetq_lane_u32::<0>(vreinterpretq_u32_u8(last_round(columns, vdupq_n_u8(0))))
+            let h = Self::hash(key::schedule::<Self, ROUNDS>(bytes, round));
+            key::double_powers::<Self>(h, powers, sums);
         }
     }
 
@@ -176,12 +180,6 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
             let halves = vrev64q_u8(v);
             vextq_u8::<8>(halves, halves)
         }
-    }
-
-    #[inline(always)]
-    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
-        // SAFETY: as above.
-        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -293,17 +291,33 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 }
 
+impl<const EOR3: bool> Words for Armv8<EOR3> {
+    #[inline(always)]
+    unsafe fn sub_word(word: u32) -> u32 {
+        // ShiftRows does not change four equal columns, so AESE with a zero key is SubWord.
+        // SAFETY: as above.
+        unsafe {
+            let columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
+            vgetq_lane_u32::<0>(vreinterpretq_u32_u8(last_round(columns, vdupq_n_u8(0))))
+        }
+    }
+}
+
 impl<const EOR3: bool> Doubling for Armv8<EOR3> {
     #[inline(always)]
-    unsafe fn add(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe { veorq_u8(a, b) }
+    unsafe fn first_powers(h: uint8x16_t) -> uint8x16_t {
+        h
     }
 
     #[inline(always)]
-    unsafe fn raise(v: uint8x16_t, h: *const Block) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, h)) }
+    unsafe fn splat_first(v: uint8x16_t) -> uint8x16_t {
+        v
+    }
+
+    #[inline(always)]
+    unsafe fn times(v: uint8x16_t, h: uint8x16_t) -> uint8x16_t {
+        // SAFETY: as above; `h` is a power in memory.
+        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, (&raw const h).cast())) }
     }
 
     #[inline(always)]

@@ -44,9 +44,9 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
             // 3).
             unsafe {
                 match alg {
-                    Alg::Aes128Gcm => AesGcm::<L, 10>::boxed(alg, bytes),
-                    Alg::Aes192Gcm => AesGcm::<L, 12>::boxed(alg, bytes),
-                    Alg::Aes256Gcm => AesGcm::<L, 14>::boxed(alg, bytes),
+                    Alg::Aes128Gcm => AesGcm::<L, 10>::boxed(bytes),
+                    Alg::Aes192Gcm => AesGcm::<L, 12>::boxed(bytes),
+                    Alg::Aes256Gcm => AesGcm::<L, 14>::boxed(bytes),
                 }
             }
         },
@@ -75,14 +75,14 @@ macro_rules! edge {
                 $detect
             }
 
-            unsafe fn expand(key: &mut Key<Self>, alg: Alg, bytes: &[u8]) {
+            unsafe fn expand_key<const R: usize>(place: *mut Key<Self>, bytes: &[u8]) {
                 $(#[$features])?
-                unsafe fn inner(key: &mut Key<$lanes>, alg: Alg, bytes: &[u8]) {
+                unsafe fn inner<const R: usize>(place: *mut Key<$lanes>, bytes: &[u8]) {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { key.expand(alg, bytes) }
+                    unsafe { Key::expand::<R>(place, bytes) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner(key, alg, bytes) }
+                unsafe { inner::<R>(place, bytes) }
             }
 
             unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128 {

@@ -7,7 +7,7 @@ use super::aesni::{self as narrow, AesNi as Narrow};
 use crate::aead::edge::ManyLanes;
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES};
-use crate::aead::{Alg, Message, Tag, batch, kernel};
+use crate::aead::{Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes256;
@@ -95,15 +95,20 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn sub_word(word: u32) -> u32 {
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut __m128i,
+        powers: *mut Self::Powers,
+        sums: *mut Self::Sums,
+    ) {
         // SAFETY: as above.
-        unsafe { Narrow::sub_word(word) }
+        unsafe { key::double_powers::<Self>(narrow::schedule::<ROUNDS>(bytes, round), powers, sums) }
     }
 
     #[inline(always)]
     unsafe fn round_key(key: u128, _: usize) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(key, 0) }
+        unsafe { Narrow::hash(key) }
     }
 
     #[inline(always)]
@@ -168,12 +173,6 @@ impl Lanes for Vaes256 {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(reverse))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
-        // SAFETY: as above.
-        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -261,19 +260,21 @@ impl Lanes for Vaes256 {
 
 impl Doubling for Vaes256 {
     #[inline(always)]
-    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+    unsafe fn first_powers(h: __m128i) -> __m256i {
         // SAFETY: as above.
-        unsafe { _mm256_xor_si256(a, b) }
+        unsafe { _mm256_set_m128i(h, Narrow::times(h, h)) }
     }
 
     #[inline(always)]
-    unsafe fn raise(v: __m256i, h: *const Block) -> __m256i {
+    unsafe fn splat_first(v: __m256i) -> __m256i {
         // SAFETY: as above.
-        unsafe {
-            let h = _mm256_broadcastsi128_si256(Narrow::load(h.cast()));
-            let sums = Self::sums(h, h);
-            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
-        }
+        unsafe { _mm256_broadcastsi128_si256(_mm256_castsi256_si128(v)) }
+    }
+
+    #[inline(always)]
+    unsafe fn times(v: __m256i, h: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { Self::reduce_each(multiply(Self::no_product(), v, h, Self::sums(h, h))) }
     }
 
     #[inline(always)]
@@ -315,6 +316,12 @@ unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
 }
 
 impl ManyLanes for Vaes256 {
+    #[inline(always)]
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(a, b) }
+    }
+
     #[inline(always)]
     unsafe fn counters(blocks: __m256i) -> __m256i {
         // SAFETY: as above.

@@ -3,10 +3,11 @@
 use core::arch::x86_64::*;
 
 use super::aesni::{self as narrow, AesNi as Narrow};
+use super::vaes256::Vaes256 as Narrower;
 use crate::aead::edge::ManyLanes;
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES};
-use crate::aead::{Alg, Message, Tag, batch, kernel};
+use crate::aead::{Message, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes512;
@@ -76,15 +77,20 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn sub_word(word: u32) -> u32 {
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut __m128i,
+        powers: *mut Self::Powers,
+        sums: *mut Self::Sums,
+    ) {
         // SAFETY: as above.
-        unsafe { Narrow::sub_word(word) }
+        unsafe { key::double_powers::<Self>(narrow::schedule::<ROUNDS>(bytes, round), powers, sums) }
     }
 
     #[inline(always)]
     unsafe fn round_key(key: u128, _: usize) -> __m128i {
         // SAFETY: as above.
-        unsafe { Narrow::round_key(key, 0) }
+        unsafe { Narrow::hash(key) }
     }
 
     #[inline(always)]
@@ -151,12 +157,6 @@ impl Lanes for Vaes512 {
             let reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(reverse))
         }
-    }
-
-    #[inline(always)]
-    unsafe fn keep_powers(powers: &mut Self::Powers, sums: &mut Self::Sums, h: u128) {
-        // SAFETY: as above.
-        unsafe { key::double_powers::<Self>(powers, sums, h) }
     }
 
     #[inline(always)]
@@ -249,19 +249,26 @@ impl Lanes for Vaes512 {
 
 impl Doubling for Vaes512 {
     #[inline(always)]
-    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
+    unsafe fn first_powers(h: __m128i) -> __m512i {
         // SAFETY: as above.
-        unsafe { _mm512_xor_si512(a, b) }
+        unsafe {
+            let low = Narrower::first_powers(h);
+            let square = Narrower::splat_first(low);
+            let high = Narrower::times(low, square);
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(high), low)
+        }
     }
 
     #[inline(always)]
-    unsafe fn raise(v: __m512i, h: *const Block) -> __m512i {
+    unsafe fn splat_first(v: __m512i) -> __m512i {
         // SAFETY: as above.
-        unsafe {
-            let h = _mm512_broadcast_i32x4(Narrow::load(h.cast()));
-            let sums = Self::sums(h, h);
-            Self::reduce_each(multiply(Self::no_product(), v, h, sums))
-        }
+        unsafe { _mm512_shuffle_i32x4::<0>(v, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn times(v: __m512i, h: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { Self::reduce_each(multiply(Self::no_product(), v, h, Self::sums(h, h))) }
     }
 
     #[inline(always)]
@@ -311,6 +318,12 @@ unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
 }
 
 impl ManyLanes for Vaes512 {
+    #[inline(always)]
+    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
     #[inline(always)]
     unsafe fn counters(blocks: __m512i) -> __m512i {
         // SAFETY: as above.

@@ -5,9 +5,9 @@
 //! costs as much as a round. There are no intrinsics: the loops are written so that the compiler can
 //! vectorise them.
 
-use crate::aead::key::Key;
+use crate::aead::key::{self, Key, Words};
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Alg, Backend, Tag, block, kernel};
+use crate::aead::{Backend, Tag, block, kernel};
 
 mod aes;
 mod product;
@@ -102,8 +102,25 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn sub_word(word: u32) -> u32 {
-        aes::sub_word(word)
+    unsafe fn expand<const ROUNDS: usize>(
+        bytes: &[u8],
+        round: *mut RoundKey,
+        powers: *mut Self::Powers,
+        _: *mut [Block; 0],
+    ) {
+        // SAFETY: the contract of `Lanes`: these places can be written.
+        unsafe {
+            let h = key::schedule::<Self, ROUNDS>(bytes, round);
+            let of_h = Power::new(h);
+            let mut power = h;
+            powers.write_bytes(0, 1);
+            for n in (0..Key::<Self>::POWERS).rev() {
+                powers.cast::<Power>().add(n).write(Power::new(power));
+                let mut next = Product::NONE;
+                next.add(power, &of_h);
+                power = next.reduce();
+            }
+        }
     }
 
     #[inline(always)]
@@ -177,18 +194,6 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn keep_powers(powers: &mut Self::Powers, _: &mut [Block; 0], h: u128) {
-        let of_h = Power::new(h);
-        let mut power = h;
-        for kept in powers[..Key::<Self>::POWERS].iter_mut().rev() {
-            *kept = Power::new(power);
-            let mut next = Product::NONE;
-            next.add(power, &of_h);
-            power = next.reduce();
-        }
-    }
-
-    #[inline(always)]
     unsafe fn no_product() -> Product {
         Product::NONE
     }
@@ -244,6 +249,13 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn tag(tag: &mut Tag, hash: u128, mask: Vector) {
         tag.0 = (hash.swap_bytes() ^ mask[0]).to_le_bytes();
+    }
+}
+
+impl Words for Portable {
+    #[inline(always)]
+    unsafe fn sub_word(word: u32) -> u32 {
+        aes::sub_word(word)
     }
 }
 
