@@ -117,9 +117,9 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     // powers used are at least 1 and at most LONGEST / 16 + 2, which was asserted to be in the table.
     unsafe {
         let j0 = L::add(L::load_each(&nonces, &[12; MOST_LANES]), L::splat(1 << 120));
-        let mut counter = L::counters(j0);
+        let mut counter = L::elements(j0);
         // The counter for the first step, minus the steps that a shorter message skips.
-        L::advance(&mut counter, &group.blocks.map(|b| (1 + b as u32).wrapping_sub(group.most as u32)));
+        counter = L::advance(counter, &group.blocks.map(|b| (1 + b as u32).wrapping_sub(group.most as u32)));
 
         let lengths: [u128; MOST_LANES] =
             core::array::from_fn(|k| (aad_lens[k] as u128 * 8) << 64 | (group.lens[k] as u128 * 8));
@@ -135,7 +135,7 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
         let mut mask = [L::whiten(j0, &keys[0])];
         let mut p = group.most;
         if p % 2 == 1 {
-            let mut states = [mask[0], L::whiten(L::count_each(&mut counter), &keys[0])];
+            let mut states = [mask[0], L::whiten(count_each::<L>(&mut counter), &keys[0])];
             crypt_rounds::<L, 2, ROUNDS, 0>(&mut states, keys);
             mask[0] = states[0];
             step::<L, ROUNDS, SEAL>(key, states[1], &group, p, &mut sum);
@@ -161,6 +161,20 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     }
 }
 
+/// Returns the counter blocks of byte-reversed ones, and adds 1 to each number.
+///
+/// # Safety
+/// As for [`Lanes`](super::lanes::Lanes).
+#[inline(always)]
+unsafe fn count_each<L: ManyLanes>(counters: &mut L::Vector) -> L::Vector {
+    // SAFETY: the caller's contract is that of `Lanes`.
+    unsafe {
+        let blocks = L::elements(*counters);
+        *counters = L::advance(*counters, &[1; MOST_LANES]);
+        blocks
+    }
+}
+
 /// Performs `V` steps, starting `p` places from the end.
 ///
 /// # Safety
@@ -168,7 +182,7 @@ unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
 #[inline(always)]
 unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
-    counter: &mut L::Counter,
+    counter: &mut L::Vector,
     group: &Group,
     p: usize,
     sum: &mut L::Product,
@@ -176,10 +190,10 @@ unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: b
     let keys = key.round::<ROUNDS>();
     // SAFETY: the caller's contract, for `p` down to `p` - V + 1.
     unsafe {
-        let mut states = [L::whiten(L::count_each(counter), &keys[0]); V];
+        let mut states = [L::whiten(count_each::<L>(counter), &keys[0]); V];
         each!(I < V, {
             if I != 0 {
-                states[I] = L::whiten(L::count_each(counter), &keys[0]);
+                states[I] = L::whiten(count_each::<L>(counter), &keys[0]);
             }
         });
         crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);

@@ -1,20 +1,5 @@
 //! Single blocks as integers: counter blocks, lengths, and the partial block at the end of a message.
 
-/// The first counter block of a 96-bit nonce (SP 800-38D, 7.1, step 2), as a little-endian integer.
-#[inline(always)]
-pub(super) fn j0_of_nonce(nonce: &[u8; 12]) -> u128 {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *nonce;
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let high = u32::from_le_bytes([i, j, k, l]);
-    u128::from(low) | u128::from(high) << 64 | 1 << 120
-}
-
-/// The number in a counter block.
-#[inline(always)]
-pub(super) fn number_in(block: u128) -> u32 {
-    ((block >> 96) as u32).swap_bytes()
-}
-
 /// The block of the two lengths, in bits, as a field element.
 #[inline(always)]
 pub(super) fn lengths(aad: usize, message: usize) -> u128 {

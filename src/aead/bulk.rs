@@ -1,172 +1,161 @@
-//! Processes messages that are too long for one pass, up to their last pass.
+//! Processes messages that are too long for one pass: turns, and their last pass.
 
-use super::block::number_in;
-use super::interleave::{counter, each, encrypt, hash, span, step, whitened};
-use super::kernel::absorb;
+use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
+use super::kernel::Pass;
 use super::key::Key;
 use super::lanes::Lanes;
 use super::round_cache::RoundCache;
 
-/// Processes a message up to its last pass: all of the AAD, and the part of the message that does not fit
-/// into that pass. Returns the number of bytes processed; `into` is then the sum that the last pass adds to.
+/// Encrypts or decrypts a message that does not fit one pass; returns its hash and a vector that begins with
+/// the mask of the tag. `pass` describes all of the message.
 ///
-/// The bulk comes first: turns of `BULK` vectors, each with one reduction. Then come groups of `GROUP`
-/// vectors, whose products share one reduction with the last pass. A seal hashes the ciphertext of the
-/// previous turn; an open hashes the ciphertext that it is about to decrypt, `BULK_OPEN` vectors at a time.
+/// Turns of `TURN` vectors come first, each with one reduction. The last pass takes the rest. A seal hashes the
+/// ciphertext of the previous turn; an open hashes the ciphertext that it is about to decrypt, `STEP` vectors at
+/// a time.
 ///
 /// # Safety
-/// As for [`Lanes`]; the key has `ROUNDS` rounds.
+/// As for [`Lanes`]; the key has `ROUNDS` rounds; the message has more than [`Lanes::TAIL_VECTORS`] vectors.
 #[inline(always)]
 pub(super) unsafe fn long<
     L: Lanes,
-    const BULK: usize,
-    const BULK_OPEN: usize,
-    const GROUP: usize,
+    const TURN: usize,
+    const STEP: usize,
     const ROUNDS: usize,
     const SEAL: bool,
 >(
-    key: &Key<L>,
-    j0: u128,
-    aad: &[u8],
-    in_out: &mut [u8],
-    into: &mut L::Product,
-) -> usize {
+    pass: &mut Pass<'_, L>,
+) -> (L::Hash, L::Vector) {
     const {
-        assert!(L::BLOCKS * (BULK + GROUP) + 2 <= Key::<L>::POWERS, "a group follows the bulk");
+        assert!(TURN.is_multiple_of(STEP) && STEP.is_multiple_of(2), "whole steps of whole pairs");
         assert!(
-            GROUP < L::TAIL_VECTORS && GROUP.is_multiple_of(2) && BULK.is_multiple_of(2),
-            "a group fits, and vectors are hashed in pairs"
+            L::BLOCKS * (TURN + L::LEAST_TAIL - 1) < Key::<L>::POWERS,
+            "the last pass has a power for each block that the turns leave, and the lengths"
         );
     }
-    let (wide, narrow) = (span::<L>(BULK), span::<L>(GROUP));
-    let total = in_out.len();
-    let turns = (total.div_ceil(16) + 2).saturating_sub(Key::<L>::POWERS).div_ceil(L::BLOCKS * BULK);
-    let at = in_out.as_mut_ptr();
-    // Bytes that have gone through AES, and blocks that the last sum does not contain yet.
-    let mut done = turns * wide;
-    let mut left = (total - done).div_ceil(16);
-    // SAFETY: the caller's contract is that of `Lanes`. After the bulk, at most POWERS - 2 blocks remain, and
-    // more than a group: POWERS is at least the blocks of BULK + GROUP vectors plus 2. So every span below is
-    // inside `in_out`, and every power used, at most `left` + 2 and at least the blocks of a group, is in the
-    // table.
+    let vectors = pass.left.div_ceil(span::<L>(1));
+    let turns = (vectors - L::LEAST_TAIL) / TURN;
+    // SAFETY: the caller's contract is that of `Lanes`: at least one turn and then LEAST_TAIL to TAIL_VECTORS
+    // vectors are in the message.
     unsafe {
-        // A single block of AAD needs no hash of its own: it precedes the blocks of the message, with the
-        // next higher power.
-        let (mut y, mut before) = (L::element(&aad[..aad.len().min(16)]), 1);
-        if aad.len() > 16 {
-            y = L::hash(0);
-            absorb::<L>(key, &mut y, aad);
-            before = 0;
-        } else if turns > 0 {
-            y = L::reduce(L::multiply_one(L::no_product(), y, key.powers(1)));
-            before = 0;
-        }
-        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1 + (done / 16) as u32));
-        let behind = SEAL && total >= narrow;
-        if turns > 0 {
-            y = if L::CACHES_ROUNDS && 2 * turns >= 3 * RoundCache::<L>::turns(BULK) && number_in(j0) == 1 {
-                bulk::<L, BULK, BULK, ROUNDS, SEAL, 2>(key, j0, y, at, turns)
-            } else if SEAL {
-                bulk::<L, BULK, BULK, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
-            } else {
-                bulk::<L, BULK, BULK_OPEN, ROUNDS, SEAL, 0>(key, j0, y, at, turns)
+        let caches = const { L::CACHES_ROUNDS && TURN == L::LONG_TURN_VECTORS };
+        let (held, mask) = if caches && 2 * turns >= 3 * RoundCache::<L>::turns(TURN) && pass.number == 1 {
+            turns_of::<L, TURN, TURN, ROUNDS, SEAL, 2>(pass, turns)
+        } else if SEAL {
+            turns_of::<L, TURN, TURN, ROUNDS, SEAL, 0>(pass, turns)
+        } else {
+            turns_of::<L, TURN, STEP, ROUNDS, SEAL, 0>(pass, turns)
+        };
+        let start = if turns == 1 { 16 } else { 0 };
+        let ciphertext = Ciphertext { held, at: pass.at.wrapping_sub(span::<L>(TURN)), start, y: pass.y };
+        macro_rules! as_many {
+            ($($n:literal)+) => {
+                match vectors - turns * TURN {
+                    $($n if const { $n >= L::LEAST_TAIL && $n < TURN + L::LEAST_TAIL } => {
+                        pass.last::<$n, TURN, ROUNDS, SEAL>(&ciphertext).0
+                    })+
+                    // The turns leave LEAST_TAIL vectors, and fewer than a turn more.
+                    _ => core::hint::unreachable_unchecked(),
+                }
             };
-            if SEAL {
-                let (from, to) = (at.add(done - wide), at.add(done));
-                let states = whitened::<L, GROUP>(&mut counter, key);
-                let sum = step::<L, GROUP, BULK, ROUNDS, 0>(
-                    key,
-                    states,
-                    L::no_product(),
-                    y,
-                    L::BLOCKS * BULK,
-                    from,
-                    to,
-                );
-                y = L::reduce(sum);
-            }
-        } else if behind {
-            let states = whitened::<L, GROUP>(&mut counter, key);
-            encrypt::<L, GROUP, ROUNDS, 0>(key, states, at);
         }
-        let mut sum = L::multiply_one(L::no_product(), y, key.powers(left + 1 + before));
-        if behind {
-            done += narrow;
-        }
-        while total - done >= narrow {
-            let to = at.add(done);
-            let from = if SEAL { to.sub(narrow) } else { to };
-            let states = whitened::<L, GROUP>(&mut counter, key);
-            sum = step::<L, GROUP, GROUP, ROUNDS, 0>(key, states, sum, L::hash(0), left + 1, from, to);
-            done += narrow;
-            left -= L::BLOCKS * GROUP;
-        }
-        if behind {
-            sum = hash::<L, GROUP>(key, sum, L::hash(0), left + 1, at.add(done - narrow));
-        }
-        *into = sum;
+        (as_many!(1 2 3 4 5 6 7 8 9), mask)
     }
-    done
 }
 
-/// The bulk: `turns` turns of `BULK` vectors at `at`, in steps of `STEP` vectors, with one reduction per
-/// turn. `DONE` rounds come from the [`RoundCache`]: 2 or none. A seal leaves the last turn's ciphertext for
-/// the caller to hash.
+/// Performs `turns` turns of `TURN` vectors, in steps of `STEP` vectors, and moves `pass` to what follows.
+/// `DONE` rounds come from the [`RoundCache`]: 2 or none. A seal returns the last turn's ciphertext for the
+/// caller to hash. The second value is the first vector after AES, in which J0 is the mask of the tag.
 ///
 /// # Safety
-/// As for [`Lanes`].
+/// As for [`Lanes`]; there are `turns` turns at `pass.at`, and at least one.
 #[inline(always)]
-unsafe fn bulk<
+unsafe fn turns_of<
     L: Lanes,
-    const BULK: usize,
+    const TURN: usize,
     const STEP: usize,
     const ROUNDS: usize,
     const SEAL: bool,
     const DONE: usize,
 >(
-    key: &Key<L>,
-    j0: u128,
-    mut y: L::Hash,
-    at: *mut u8,
+    pass: &mut Pass<'_, L>,
     turns: usize,
-) -> L::Hash {
-    const {
-        assert!(
-            BULK.is_multiple_of(STEP) && STEP.is_multiple_of(2),
-            "a turn consists of whole steps, and a step of whole pairs"
-        )
-    }
-    let wide = span::<L>(BULK);
+) -> ([L::Vector; TURN], L::Vector) {
+    let (key, base, wide) = (pass.key, pass.base, span::<L>(TURN));
+    let keys = key.round::<ROUNDS>();
     let mut cache = RoundCache::<L>::new();
-    // SAFETY: the caller's contract is that of `Lanes`, with `turns` turns at `at`. A turn's BULK vectors are
-    // multiplied by the powers from BLOCKS * BULK down to 1, and `long` has asserted that the table has more.
-    // The cache is used in the order of the turns, from 0.
+    // SAFETY: the caller's contract is that of `Lanes`. The cache is used in the order of the turns, from 0.
     unsafe {
-        let mut counter = counter::<L>(j0, number_in(j0).wrapping_add(1));
+        let mut held = [pass.y; TURN];
+        let mut mask = pass.y;
         for turn in 0..turns {
+            let (start, before) = (if turn == 0 { 16 } else { 0 }, if turn == 1 { 16 } else { 0 });
             let mut sum = L::no_product();
-            each!(I < BULK / STEP, {
-                let to = at.add(turn * wide + span::<L>(I * STEP));
-                let from = if SEAL { to.wrapping_sub(wide) } else { to };
-                let states = if const { DONE == 0 } {
-                    whitened::<L, STEP>(&mut counter, key)
+            each!(S < TURN / STEP, {
+                let to = pass.at.wrapping_add(span::<L>(S * STEP));
+                let start = if S == 0 { start } else { 0 };
+                let mut states = if const { DONE == 0 } {
+                    whitened::<L, STEP>(base, pass.number.wrapping_add((S * STEP * L::BLOCKS) as u32))
                 } else {
-                    cache.states::<STEP, ROUNDS>(key, j0, &mut counter, turn * (BULK / STEP) + I)
+                    cache.states::<STEP, ROUNDS>(key, base, turn * (TURN / STEP) + S)
                 };
-                if SEAL && turn == 0 {
-                    encrypt::<L, STEP, ROUNDS, DONE>(key, states, to);
-                } else {
-                    let (y, n) = (if I == 0 { y } else { L::hash(0) }, L::BLOCKS * (BULK - I * STEP));
-                    sum = step::<L, STEP, STEP, ROUNDS, DONE>(key, states, sum, y, n, from, to);
+                let mut hashed = [pass.y; STEP];
+                if Ciphertext::<L, STEP>::HOLDS {
+                    each!(I < STEP, { hashed[I] = if SEAL { held[I] } else { load::<L>(to, I, start) } });
                 }
+                let (at, start_of_hashed) = if SEAL { (to.wrapping_sub(wide), before) } else { (to, start) };
+                let y = if S == 0 { pass.y } else { L::lift(L::hash(0)) };
+                let ciphertext = Ciphertext { held: hashed, at, start: start_of_hashed, y };
+                if SEAL && turn == 0 {
+                    crypt_rounds::<L, STEP, ROUNDS, DONE>(&mut states, keys);
+                } else {
+                    sum = step::<L, STEP, STEP, ROUNDS, DONE>(
+                        key,
+                        &mut states,
+                        sum,
+                        &ciphertext,
+                        TURN - STEP - S * STEP,
+                    );
+                }
+                each!(I < STEP, {
+                    let data = if Ciphertext::<L, STEP>::HOLDS && !SEAL {
+                        hashed[I]
+                    } else {
+                        load::<L>(to, I, start)
+                    };
+                    let out = L::finish(states[I], &keys[ROUNDS], data);
+                    if I == 0 {
+                        L::store_part(to, start, span::<L>(1), out);
+                        if S == 0 && turn == 0 {
+                            mask = out;
+                        }
+                    } else {
+                        L::store(to.add(span::<L>(I)), out);
+                    }
+                    if Ciphertext::<L, STEP>::HOLDS && SEAL {
+                        held[I] = if I == 0 && turn == 0 { L::keep(out, 16, span::<L>(1)) } else { out };
+                    }
+                });
             });
             if !SEAL || turn > 0 {
-                y = L::reduce(sum);
+                pass.y = L::carry(sum);
             }
+            pass.at = pass.at.wrapping_add(wide);
+            pass.number = pass.number.wrapping_add((TURN * L::BLOCKS) as u32);
+            pass.left -= wide;
         }
         if const { DONE != 0 } {
             cache.wipe();
         }
+        (held, mask)
     }
-    y
+}
+
+/// Vector `i` at `at`, the first one from byte `start` on.
+///
+/// # Safety
+/// As for [`Lanes`].
+#[inline(always)]
+unsafe fn load<L: Lanes>(at: *const u8, i: usize, start: usize) -> L::Vector {
+    // SAFETY: the caller's contract is that of `Lanes`.
+    unsafe { if i == 0 { L::load_part(at, start, span::<L>(1)) } else { L::load(at.add(span::<L>(i))) } }
 }

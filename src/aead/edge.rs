@@ -1,10 +1,9 @@
 //! The kernels' entry points as one trait, which each backend instantiates in functions that carry its target
 //! features.
 
-use super::block::j0_of_nonce;
 use super::key::Key;
 use super::lanes::{Doubling, Lanes, MOST_LANES};
-use super::{Message, Probe, Probed, Tag};
+use super::{Error, Message, Nonce, Probe, Probed, Tag};
 
 /// The kernel's entry points, instantiated for one backend.
 ///
@@ -18,30 +17,34 @@ pub(super) trait Edge: Lanes {
     unsafe fn expand_key<const ROUNDS: usize>(place: *mut Key<Self>, bytes: &[u8]);
     /// J0 of an IV that does not have 96 bits (SP 800-38D, 7.1, step 2), as a little-endian integer.
     unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128;
-    /// Processes a long message up to its last pass ([`long`](super::bulk::long)), out of line.
-    unsafe fn long<const ROUNDS: usize, const SEAL: bool>(
+    /// Hashes data ([`kernel::absorb`](super::kernel::absorb)), out of line.
+    unsafe fn absorb(key: &Key<Self>, data: &[u8], y: &mut Self::Hash);
+    /// Encrypts or decrypts any message whose lengths are allowed, and computes its tag
+    /// ([`kernel::crypt`](super::kernel::crypt)).
+    unsafe fn crypt<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
-        j0: u128,
+        nonce: &Nonce,
+        number: u32,
         aad: &[u8],
         in_out: &mut [u8],
-        into: &mut Self::Product,
-    ) -> usize;
-    /// Encrypts and computes the tag.
+        tag: &mut Tag,
+    );
+    /// Checks the lengths and seals.
     unsafe fn seal<const ROUNDS: usize>(
         key: &Key<Self>,
-        j0: u128,
+        nonce: &Nonce,
         aad: &[u8],
         in_out: &mut [u8],
         tag: &mut Tag,
-    );
-    /// Decrypts and computes the tag that the message should carry.
+    ) -> Result<(), Error>;
+    /// Checks the lengths, opens and checks the tag.
     unsafe fn open<const ROUNDS: usize>(
         key: &Key<Self>,
-        j0: u128,
+        nonce: &Nonce,
         aad: &[u8],
         in_out: &mut [u8],
-        tag: &mut Tag,
-    );
+        tag: &Tag,
+    ) -> Result<(), Error>;
     /// Runs `turns` iterations of a probe's loop.
     unsafe fn probe(probe: Probe, turns: u64) -> Probed;
     /// Seals messages of allowed lengths.
@@ -65,14 +68,8 @@ pub(super) trait Edge: Lanes {
 /// # Safety
 /// As for [`Lanes`]. Arrays of pointers, lengths and blocks have one entry per lane.
 pub(super) trait ManyLanes: Edge + Doubling {
-    /// Adds vectors.
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Makes a counter from counter blocks, one per lane, each with its own number.
-    unsafe fn counters(blocks: Self::Vector) -> Self::Counter;
-    /// Returns the counter blocks and adds 1 to each number.
-    unsafe fn count_each(counter: &mut Self::Counter) -> Self::Vector;
-    /// Adds to the number in the last four bytes of each counter block.
-    unsafe fn advance(counter: &mut Self::Counter, by: &[u32; MOST_LANES]);
+    /// Adds to the lowest 32 bits of each lane: to the number of a byte-reversed counter block.
+    unsafe fn advance(counters: Self::Vector, by: &[u32; MOST_LANES]) -> Self::Vector;
     /// Loads the first `lens` bytes at each pointer, at most 16, and no others; the rest is zero.
     unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> Self::Vector;
     /// Loads 16 bytes at each pointer.
@@ -109,14 +106,8 @@ pub(super) unsafe fn one_by_one<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     tags: &mut [Tag],
 ) {
     for (i, m) in messages.iter_mut().enumerate() {
-        let j0 = j0_of_nonce(&m.nonce);
+        let tag = if SEAL { &mut m.tag } else { &mut tags[i] };
         // SAFETY: the caller's contract is that of `Edge`.
-        unsafe {
-            if SEAL {
-                L::seal::<ROUNDS>(key, j0, m.aad, m.in_out, &mut m.tag);
-            } else {
-                L::open::<ROUNDS>(key, j0, m.aad, m.in_out, &mut tags[i]);
-            }
-        }
+        unsafe { L::crypt::<ROUNDS, SEAL>(key, &m.nonce, 1, m.aad, m.in_out, tag) };
     }
 }

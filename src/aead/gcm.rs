@@ -3,7 +3,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::block::{j0_of_nonce, short_block};
+use super::block::short_block;
 use super::edge::Edge;
 use super::key::Key;
 use super::{
@@ -31,51 +31,46 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
         }
     }
 
-    fn j0(&self, iv: &[u8]) -> Result<u128, Error> {
+    /// The first 12 bytes of J0, and the number in the other four (SP 800-38D, 7.1, step 2).
+    fn j0(&self, iv: &[u8]) -> Result<(Nonce, u32), Error> {
         if let Ok(nonce) = iv.try_into() {
-            return Ok(j0_of_nonce(nonce));
+            return Ok((nonce, 1));
         }
         if iv.is_empty() || iv.len() as u64 > MAX_IV_LEN {
             return Err(Error::IvLength);
         }
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-        let j0 = unsafe { L::j0(&self.key, iv) };
-        Ok(j0)
+        let j0 = unsafe { L::j0(&self.key, iv) }.to_le_bytes();
+        let [nonce @ .., a, b, c, d] = j0;
+        Ok((nonce, u32::from_be_bytes([a, b, c, d])))
     }
 
-    #[inline]
-    fn seal_from(&self, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        check_lengths(aad, in_out)?;
-        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-        unsafe {
-            L::seal::<ROUNDS>(&self.key, j0, aad, in_out, tag);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn open_from(&self, j0: u128, aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+    fn open_from(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
+        let (nonce, number) = self.j0(iv)?;
         check_lengths(aad, in_out)?;
         let mut expected = Tag::default();
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
         unsafe {
-            L::open::<ROUNDS>(&self.key, j0, aad, in_out, &mut expected);
+            L::crypt::<ROUNDS, false>(&self.key, &nonce, number, aad, in_out, &mut expected);
         }
-        judge(in_out, &expected, tag)
+        judge(in_out, u128::from_le_bytes(expected.0), tag)
     }
 }
 
 /// Compares tags and wipes the decrypted message if they differ.
-#[inline]
-fn judge(in_out: &mut [u8], expected: &Tag, tag: &[u8]) -> Result<(), Error> {
+#[inline(always)]
+pub(super) fn judge(in_out: &mut [u8], expected: u128, tag: &[u8]) -> Result<(), Error> {
     // Both tags as integers: a single constant-time comparison, whatever the tag's length.
     let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
-    if bool::from((u128::from_le_bytes(expected.0) & kept).ct_eq(&short_block(tag))) {
-        Ok(())
-    } else {
-        wipe(in_out);
-        Err(Error::NotAuthentic)
-    }
+    if bool::from((expected & kept).ct_eq(&short_block(tag))) { Ok(()) } else { refuse(in_out) }
+}
+
+/// Wipes a message that is not authentic.
+#[cold]
+#[inline(never)]
+fn refuse(in_out: &mut [u8]) -> Result<(), Error> {
+    wipe(in_out);
+    Err(Error::NotAuthentic)
 }
 
 /// Checks that SP 800-38D allows a message and additional data of these lengths.
@@ -92,29 +87,35 @@ pub(super) fn check_lengths(aad: &[u8], message: &[u8]) -> Result<(), Error> {
 
 impl<L: Edge, const ROUNDS: usize> Aead for AesGcm<L, ROUNDS> {
     fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.seal_from(j0_of_nonce(nonce), aad, in_out, tag)
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe { L::seal::<ROUNDS>(&self.key, nonce, aad, in_out, tag) }
     }
 
     fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error> {
-        self.open_from(j0_of_nonce(nonce), aad, in_out, &tag.0)
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe { L::open::<ROUNDS>(&self.key, nonce, aad, in_out, tag) }
     }
 
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
-        self.seal_from(self.j0(iv)?, aad, in_out, tag)
+        let (nonce, number) = self.j0(iv)?;
+        check_lengths(aad, in_out)?;
+        // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
+        unsafe { L::crypt::<ROUNDS, true>(&self.key, &nonce, number, aad, in_out, tag) };
+        Ok(())
     }
 
     fn open_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         if !(NONCE_LEN..=TAG_LEN).contains(&tag.len()) {
             return Err(Error::TagLength);
         }
-        self.open_from(self.j0(iv)?, aad, in_out, tag)
+        self.open_from(iv, aad, in_out, tag)
     }
 
     fn open_short_tag(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &[u8]) -> Result<(), Error> {
         if !matches!(tag.len(), 4 | 8 | 12..=TAG_LEN) {
             return Err(Error::TagLength);
         }
-        self.open_from(self.j0(iv)?, aad, in_out, tag)
+        self.open_from(iv, aad, in_out, tag)
     }
 
     fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
@@ -140,7 +141,7 @@ impl<L: Edge, const ROUNDS: usize> Aead for AesGcm<L, ROUNDS> {
             // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
             unsafe { L::open_batch::<ROUNDS>(&self.key, messages, &mut tags[..messages.len()]) };
             for ((m, verdict), tag) in messages.iter_mut().zip(verdicts).zip(&tags) {
-                *verdict = judge(m.in_out, tag, &m.tag.0);
+                *verdict = judge(m.in_out, u128::from_le_bytes(tag.0), &m.tag.0);
             }
         }
     }

@@ -25,7 +25,7 @@ macro_rules! rounds {
     };
 }
 
-/// Unrolls `$body` for each `$i` below `$n`, a constant of at most 16. Copies for larger `$i` are not
+/// Unrolls `$body` for each `$i` below `$n`, a constant of at most 9. Copies for larger `$i` are not
 /// compiled: without the `const` in their condition, half of the build time would go into code that is then
 /// discarded.
 ///
@@ -33,8 +33,8 @@ macro_rules! rounds {
 /// measured at 2 to 6 times the time.
 macro_rules! each {
     ($i:ident < $n:expr, $body:block) => {{
-        const { assert!($n <= 16, "as many as are unrolled below") }
-        each!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        const { assert!($n <= 9, "as many as are unrolled below") }
+        each!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8);
     }};
     (@ $i:ident, $n:expr, $body:block, $($k:literal)+) => {
         $({
@@ -45,36 +45,103 @@ macro_rules! each {
 }
 pub(super) use each;
 
-/// The counter blocks that follow J0, starting at a number.
-///
-/// # Safety
-/// As for [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn counter<L: Lanes>(j0: u128, number: u32) -> L::Counter {
-    let fixed = j0 & (u128::MAX >> 32);
-    // SAFETY: the caller's contract is that of `Lanes`.
-    unsafe { L::counter(fixed | u128::from(number.swap_bytes()) << 96) }
-}
+/// Counter blocks without their nonce, with the numbers from 1 on.
+#[repr(align(64))]
+struct Counters([[u32; 4]; 320]);
 
-/// The next counter blocks with the first round key added.
+static COUNTERS: Counters = {
+    let mut blocks = [[0; 4]; 320];
+    let mut i = 0;
+    while i < blocks.len() {
+        blocks[i][3] = (i as u32 + 1).to_be();
+        i += 1;
+    }
+    Counters(blocks)
+};
+
+/// The counter blocks from a number on, with the first round key added. `base` is the nonce with that key added:
+/// where the table has the numbers, a state is a single addition.
 ///
 /// # Safety
 /// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn whitened<L: Lanes, const VECTORS: usize>(
-    counter: &mut L::Counter,
-    key: &Key<L>,
+    base: L::State,
+    number: u32,
 ) -> [L::State; VECTORS] {
-    // SAFETY: the caller's contract is that of `Lanes`.
+    let mut states = [base; VECTORS];
+    let skipped = number.wrapping_sub(1) as usize;
+    // SAFETY: the caller's contract is that of `Lanes`; the table has all blocks that are read.
     unsafe {
-        let first = &key.round::<0>()[0];
-        let mut states = [L::whiten(L::count(counter), first); VECTORS];
-        each!(I < VECTORS, {
-            if I != 0 {
-                states[I] = L::whiten(L::count(counter), first);
-            }
-        });
-        states
+        if skipped <= const { COUNTERS.0.len() - VECTORS * L::BLOCKS } {
+            let blocks = COUNTERS.0.as_ptr().add(skipped).cast::<u8>();
+            each!(I < VECTORS, { states[I] = L::start(base, L::load(blocks.add(span::<L>(I)))) });
+        } else {
+            each!(I < VECTORS, {
+                states[I] = L::start(base, L::counters(number.wrapping_add((I * L::BLOCKS) as u32)));
+            });
+        }
+    }
+    states
+}
+
+/// `N` vectors of ciphertext to be hashed.
+#[derive(Clone, Copy)]
+pub(super) struct Ciphertext<L: Lanes, const N: usize> {
+    /// The vectors, if [`HOLDS`](Self::HOLDS).
+    pub held: [L::Vector; N],
+    /// Their address otherwise, and the first byte of the first one.
+    pub at: *const u8,
+    pub start: usize,
+    /// The hash of everything before them, added to the first one.
+    pub y: L::Vector,
+}
+
+impl<L: Lanes, const N: usize> Ciphertext<L, N> {
+    /// Whether the vectors are in registers.
+    pub const HOLDS: bool = N <= L::HELD_VECTORS;
+
+    /// `N` whole vectors in memory.
+    ///
+    /// # Safety
+    /// As for [`Lanes`].
+    #[inline(always)]
+    pub unsafe fn at(at: *const u8, y: L::Vector) -> Self {
+        let mut held = [y; N];
+        if Self::HOLDS {
+            // SAFETY: the caller's contract is that of `Lanes`, with `N` vectors at `at`.
+            each!(I < N, { held[I] = unsafe { L::load(at.add(span::<L>(I))) } });
+        }
+        Self { held, at, start: 0, y }
+    }
+
+    /// Vector `i` as elements.
+    ///
+    /// # Safety
+    /// As for [`Lanes`].
+    #[inline(always)]
+    unsafe fn elements(&self, i: usize) -> L::Vector {
+        // SAFETY: the caller's contract is that of `Lanes`; there are `N` vectors at `at`.
+        unsafe {
+            let v = if Self::HOLDS {
+                self.held[i]
+            } else if i == 0 {
+                L::load_part(self.at, self.start, span::<L>(1))
+            } else {
+                L::load(self.at.add(span::<L>(i)))
+            };
+            if i == 0 { L::add(L::elements(v), self.y) } else { L::elements(v) }
+        }
+    }
+
+    /// Adds the products of the pair of vectors at `i`; `ahead` vectors of the turn come after this one.
+    ///
+    /// # Safety
+    /// As for [`Lanes`].
+    #[inline(always)]
+    pub unsafe fn multiply(&self, key: &Key<L>, sum: L::Product, i: usize, ahead: usize) -> L::Product {
+        // SAFETY: the caller's contract is that of `Lanes`.
+        unsafe { key.multiply_turn(sum, [self.elements(i), self.elements(i + 1)], N + ahead - i) }
     }
 }
 
@@ -84,13 +151,11 @@ const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool 
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
-/// Takes `VECTORS` states from round `DONE` + 1 through AES and adds them to the data at `at`. Meanwhile it
-/// hashes `HASHED` vectors at `ciphertext`, with `y` added to the first of them; their first block is
-/// multiplied by the power `n`.
+/// Takes `VECTORS` states from round `DONE` + 1 to the last but one, while it hashes `HASHED` vectors of a
+/// turn, which `ahead` more will follow.
 ///
 /// # Safety
-/// As for [`Lanes`], with `VECTORS` vectors at `at` and `HASHED` at `ciphertext`; `n` is at least the blocks
-/// of `HASHED` vectors and at most [`Key::POWERS`].
+/// As for [`Lanes`].
 #[inline(always)]
 pub(super) unsafe fn step<
     L: Lanes,
@@ -100,22 +165,17 @@ pub(super) unsafe fn step<
     const DONE: usize,
 >(
     key: &Key<L>,
-    mut states: [L::State; VECTORS],
+    states: &mut [L::State; VECTORS],
     mut sum: L::Product,
-    y: L::Hash,
-    n: usize,
-    ciphertext: *const u8,
-    at: *mut u8,
+    ciphertext: &Ciphertext<L, HASHED>,
+    ahead: usize,
 ) -> L::Product {
-    let width = span::<L>(1);
     let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with enough vectors at both pointers and powers for
-    // the hashed ones.
+    // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
-        let powers = key.powers(n);
         if const { !L::INTERLEAVES } {
-            sum = hash::<L, HASHED>(key, sum, y, n, ciphertext);
-            encrypt::<L, VECTORS, ROUNDS, DONE>(key, states, at);
+            each!(PAIR < HASHED / 2, { sum = ciphertext.multiply(key, sum, 2 * PAIR, ahead) });
+            L::all_rounds::<VECTORS, ROUNDS>(states, keys);
             return sum;
         }
         rounds!(R, {
@@ -124,21 +184,11 @@ pub(super) unsafe fn step<
                 each!(PAIR < HASHED / 2, {
                     // The pair that depends on `y` comes last.
                     if const { is_due(PAIR, HASHED / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
-                        let i = 2 * (PAIR + 1) % HASHED;
-                        let mut first = L::elements(L::load(ciphertext.add(width * i)));
-                        if i == 0 {
-                            first = L::add_first(first, y);
-                        }
-                        let second = L::elements(L::load(ciphertext.add(width * (i + 1))));
-                        sum = L::multiply_two(sum, [first, second], powers.add(L::BLOCKS * i));
+                        sum = ciphertext.multiply(key, sum, 2 * (PAIR + 1) % HASHED, ahead);
                     }
                 });
                 each!(I < VECTORS, { L::fence(&mut states[I], &mut sum) });
             }
-        });
-        each!(I < VECTORS, {
-            let to = at.add(width * I);
-            L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
         });
     }
     sum
@@ -165,52 +215,4 @@ pub(super) unsafe fn crypt_rounds<L: Lanes, const VECTORS: usize, const ROUNDS: 
             });
         }
     });
-}
-
-/// Takes `VECTORS` states from round `DONE` + 1 through AES and adds them to the data at `at`.
-///
-/// # Safety
-/// As for [`Lanes`], with `VECTORS` vectors at `at`.
-#[inline(always)]
-pub(super) unsafe fn encrypt<L: Lanes, const VECTORS: usize, const ROUNDS: usize, const DONE: usize>(
-    key: &Key<L>,
-    mut states: [L::State; VECTORS],
-    at: *mut u8,
-) {
-    let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract is that of `Lanes`, with `VECTORS` vectors at `at`.
-    unsafe {
-        crypt_rounds::<L, VECTORS, ROUNDS, DONE>(&mut states, keys);
-        each!(I < VECTORS, {
-            let to = at.add(span::<L>(I));
-            L::store(to, L::finish(states[I], &keys[ROUNDS], L::load(to)));
-        });
-    }
-}
-
-/// Hashes `HASHED` vectors, with `y` added to the first; their first block is multiplied by the power `n`.
-///
-/// # Safety
-/// As for [`Lanes`], with `HASHED` vectors at `at`; `n` is at least the blocks of `HASHED` vectors and at
-/// most [`Key::POWERS`].
-#[inline(always)]
-pub(super) unsafe fn hash<L: Lanes, const HASHED: usize>(
-    key: &Key<L>,
-    mut sum: L::Product,
-    y: L::Hash,
-    n: usize,
-    at: *const u8,
-) -> L::Product {
-    // SAFETY: the caller's contract is that of `Lanes`, with `HASHED` vectors at `at` and powers for them.
-    unsafe {
-        each!(PAIR < HASHED / 2, {
-            let mut first = L::elements(L::load(at.add(span::<L>(2 * PAIR))));
-            if PAIR == 0 {
-                first = L::add_first(first, y);
-            }
-            let second = L::elements(L::load(at.add(span::<L>(2 * PAIR + 1))));
-            sum = L::multiply_two(sum, [first, second], key.powers(n - L::BLOCKS * 2 * PAIR));
-        });
-    }
-    sum
 }

@@ -1,214 +1,326 @@
 //! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2), and the last pass
-//! that ends every message. That pass processes J0 and the rest of the message as one sequence of blocks, so
-//! that a short message needs one trip through AES and one reduction. Longer messages go through
-//! [`bulk`](super::bulk) first.
+//! that ends every message. A message is processed as one sequence of blocks that begins with J0, so that a
+//! short message needs one trip through AES and one reduction. Longer messages go through [`bulk`](super::bulk).
 
-use super::Tag;
-use super::block::{lengths, number_in};
+use super::block::lengths;
+use super::bulk::long;
 use super::edge::Edge;
-use super::interleave::{counter, crypt_rounds, each, span};
+use super::gcm::judge;
+use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
 use super::key::Key;
 use super::lanes::Lanes;
+use super::{Error, Nonce, Tag};
 
 /// The first counter block for an IV that is not 96 bits long: GHASH of the IV and its length.
 ///
 /// # Safety
 /// As for [`Lanes`].
 #[inline(always)]
-pub(super) unsafe fn j0_of_iv<L: Lanes>(key: &Key<L>, iv: &[u8]) -> u128 {
+pub(super) unsafe fn j0_of_iv<L: Lanes, const TURN: usize>(key: &Key<L>, iv: &[u8]) -> u128 {
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let mut y = L::hash(0);
-        absorb::<L>(key, &mut y, iv);
-        absorb::<L>(key, &mut y, &lengths(0, iv.len()).to_be_bytes());
+        let y = absorb::<L, TURN>(key, L::hash(0), iv);
+        let y = absorb::<L, TURN>(key, y, &lengths(0, iv.len()).to_be_bytes());
         L::coefficients(y).swap_bytes()
     }
 }
 
-/// Seals (if `SEAL`) or opens, and writes the tag that belongs to the ciphertext.
+/// Seals a message under a nonce of 96 bits, if it has at most `MOST` vectors and one block of AAD, and writes its
+/// tag; otherwise returns false.
 ///
 /// # Safety
 /// As for [`Lanes`]; `key` has `ROUNDS` rounds.
 #[inline(always)]
-pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
+pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
     key: &Key<L>,
-    j0: u128,
+    nonce: &Nonce,
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &mut Tag,
+) -> bool {
+    if in_out.len() > const { span::<L>(MOST) - 16 } || aad.len() > 16 {
+        return false;
+    }
+    // SAFETY: this function's contract is that of `Lanes`.
+    unsafe {
+        let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
+        let (hash, mask) = pass.only::<MOST, ROUNDS, true>();
+        L::store_block(&mut tag.0, L::tag(hash, mask));
+    }
+    true
+}
+
+/// Opens: like [`seal`], and returns the verdict.
+///
+/// # Safety
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+#[inline(always)]
+pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
+    key: &Key<L>,
+    nonce: &Nonce,
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &Tag,
+) -> Option<Result<(), Error>> {
+    if in_out.len() > const { span::<L>(MOST) - 16 } || aad.len() > 16 {
+        return None;
+    }
+    // SAFETY: this function's contract is that of `Lanes`.
+    unsafe {
+        let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
+        let (hash, mask) = pass.only::<MOST, ROUNDS, false>();
+        Some(judge(in_out, L::coefficients(L::tag(hash, mask)), &tag.0))
+    }
+}
+
+/// Encrypts or decrypts any message, and writes the tag that belongs to the ciphertext. J0 consists of `nonce`
+/// and `number`.
+///
+/// # Safety
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds; the lengths are allowed.
+#[inline(always)]
+pub(super) unsafe fn crypt<
+    L: Edge,
+    const TAIL: usize,
+    const TURN: usize,
+    const STEP: usize,
+    const LONG: usize,
+    const ROUNDS: usize,
+    const SEAL: bool,
+>(
+    key: &Key<L>,
+    nonce: &Nonce,
+    number: u32,
     aad: &[u8],
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
-    const {
-        assert!(
-            L::BLOCKS * L::TAIL_VECTORS < Key::<L>::POWERS,
-            "each block of the last pass needs a power of H"
-        )
-    }
-    let number = number_in(j0);
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let lengths = L::hash(lengths(aad.len(), in_out.len()));
-        if aad.len() <= 16 && in_out.len() <= span::<L>(L::TAIL_VECTORS) - 16 {
-            let mut counter = counter::<L>(j0, number);
-            let first = L::count(&mut counter);
-            let last = Last { key, first, counter, before: L::element(aad), sum: L::no_product() };
-            last.pass::<ROUNDS, SEAL>(in_out, lengths, tag);
+        // All of the AAD but its last block is hashed first. The last block travels with J0.
+        let before = if aad.len() <= 16 {
+            L::element(aad)
         } else {
-            let mut sum = L::no_product();
-            let done = L::long::<ROUNDS, SEAL>(key, j0, aad, in_out, &mut sum);
-            let mut counter = counter::<L>(j0, number.wrapping_add((done / 16) as u32));
-            let first = L::replace_first(L::count(&mut counter), j0);
-            let last = Last { key, first, counter, before: L::hash(0), sum };
-            last.pass::<ROUNDS, SEAL>(&mut in_out[done..], lengths, tag);
-        }
+            let whole = (aad.len() - 1) / 16 * 16;
+            let mut y = L::hash(0);
+            L::absorb(key, &aad[..whole], &mut y);
+            L::add_hashes(y, L::element(&aad[whole..]))
+        };
+        let mut pass = Pass::new::<ROUNDS>(key, nonce, number, before, aad.len(), in_out);
+        let (hash, mask) = if pass.left <= const { span::<L>(TAIL) } {
+            pass.only::<TAIL, ROUNDS, SEAL>()
+        } else if const { TURN != LONG } && pass.left > L::LONG {
+            long::<L, LONG, LONG, ROUNDS, SEAL>(&mut pass)
+        } else {
+            long::<L, TURN, STEP, ROUNDS, SEAL>(&mut pass)
+        };
+        L::store_block(&mut tag.0, L::tag(hash, mask));
     }
 }
 
-/// The inputs of a message's last pass, besides its bytes.
-struct Last<'a, L: Lanes> {
-    key: &'a Key<L>,
-    /// J0 and the counter blocks that follow it in the first vector.
-    first: L::Vector,
-    /// The counter blocks after those.
-    counter: L::Counter,
-    /// The block of AAD that precedes the message, or 0.
-    before: L::Hash,
-    /// The sum of products that are not reduced yet.
-    sum: L::Product,
+/// What is left of a message: J0 or blocks that turns have not processed, and the lengths.
+pub(super) struct Pass<'a, L: Lanes> {
+    pub key: &'a Key<L>,
+    /// The nonce with the first round key added.
+    pub base: L::State,
+    /// The number of the next counter block.
+    pub number: u32,
+    /// The address and number of the bytes that are left. The first 16 of the whole are for J0: they precede
+    /// the message and are never accessed.
+    pub at: *mut u8,
+    pub left: usize,
+    /// The hash so far, which the next blocks are added to.
+    pub y: L::Vector,
+    /// The block of lengths.
+    lengths: L::Hash,
 }
 
-impl<L: Lanes> Last<'_, L> {
-    /// Takes J0, the rest of the message and the lengths through AES and GHASH, and writes the tag.
+impl<'a, L: Lanes> Pass<'a, L> {
+    /// All of a message. `before` is the last block of its AAD, with the hash of the blocks before that added.
     ///
     /// # Safety
     /// As for [`Lanes`].
     #[inline(always)]
-    unsafe fn pass<const ROUNDS: usize, const SEAL: bool>(
-        &self,
-        rest: &mut [u8],
-        lengths: L::Hash,
-        tag: &mut Tag,
-    ) {
-        let width = span::<L>(1);
-        let vectors = (16 + rest.len()).div_ceil(width);
-        // The first block is for J0 and the message follows it; `part` is the range of message bytes in the
-        // last vector.
-        let base = rest.as_mut_ptr().wrapping_sub(16);
-        let end = base.wrapping_add((vectors - 1) * width);
-        let part = (if vectors == 1 { 16 } else { 0 }, 16 + rest.len() - (vectors - 1) * width);
-        let blocks = rest.len().div_ceil(16);
-        macro_rules! as_many {
-            ($data:ident, $sum:ident, $($n:literal)+) => {
-                match vectors {
-                    $($n if const { $n <= L::TAIL_VECTORS } => {
-                        self.vectors::<$n, ROUNDS, SEAL>($sum, base, $data, part, blocks, tag)
-                    },)+
-                    _ => unreachable!("the caller leaves no more than TAIL_VECTORS vectors"),
-                }
-            };
-        }
-        // SAFETY: the caller's contract is that of `Lanes`; `part` is inside `rest`; the match is on the
-        // number of vectors; every table has the first power.
+    unsafe fn new<const ROUNDS: usize>(
+        key: &'a Key<L>,
+        nonce: &Nonce,
+        number: u32,
+        before: L::Hash,
+        aad: usize,
+        in_out: &mut [u8],
+    ) -> Self {
+        // SAFETY: the caller's contract is that of `Lanes`.
         unsafe {
-            let data = L::load_part(end, part.0, part.1);
-            let sum = L::multiply_one(self.sum, lengths, self.key.powers(1));
-            as_many!(data, sum, 1 2 3 4 5 6 7 8);
+            Self {
+                key,
+                base: L::base(nonce, &key.round::<ROUNDS>()[0]),
+                number,
+                at: in_out.as_mut_ptr().wrapping_sub(16),
+                left: 16 + in_out.len(),
+                y: L::lift(before),
+                lengths: L::hash(lengths(aad, in_out.len())),
+            }
         }
     }
 
-    /// [`pass`](Self::pass) with `V` vectors at `base`; `data` is the last one. Every vector is stored as soon
-    /// as it is known, and not after the tag: the next message often begins where this one ends, and its
-    /// first load would wait for the store.
+    /// Processes a message of at most `MOST` vectors; returns its hash and a vector that begins with the mask of
+    /// the tag.
     ///
     /// # Safety
-    /// As for [`Lanes`].
+    /// As for [`Lanes`]; the message has no more vectors.
     #[inline(always)]
-    unsafe fn vectors<const V: usize, const ROUNDS: usize, const SEAL: bool>(
-        &self,
-        mut sum: L::Product,
-        base: *mut u8,
-        data: L::Vector,
-        part: (usize, usize),
-        blocks: usize,
-        tag: &mut Tag,
-    ) {
-        let key = self.key;
-        let keys = key.round::<ROUNDS>();
-        let width = span::<L>(1);
-        let starts = |i: usize| if i == 0 { 16 } else { 0 };
-        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `base` except the last are whole,
-        // the first one from its second block on. The powers used are at least 2, because the last vector
-        // starts at or before the last of `blocks` + 1 blocks. They are at most `blocks` + 2, which is at
-        // most BLOCKS * TAIL_VECTORS + 1 and so at most POWERS.
+    unsafe fn only<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(&self) -> (L::Hash, L::Vector) {
+        const { assert!(L::BLOCKS * MOST < Key::<L>::POWERS, "a power for each block and the lengths") }
+        // SAFETY: the caller's contract is that of `Lanes`; the match is on the number of vectors.
         unsafe {
-            let mut counter = self.counter;
-            let mut states = [L::whiten(self.first, &keys[0]); V];
-            let mut all = [data; V];
-            each!(I < V, {
-                if I != 0 {
-                    states[I] = L::whiten(L::count(&mut counter), &keys[0]);
-                }
-                if I < V - 1 {
-                    all[I] = L::load_part(base.wrapping_add(I * width), starts(I), width);
-                }
-            });
-            if !SEAL {
-                each!(I < V, {
-                    let mut x = L::elements(all[I]);
-                    if I == 0 {
-                        x = L::add_first(x, self.before);
+            let nothing = Ciphertext { held: [], at: self.at, start: 16, y: self.y };
+            macro_rules! as_many {
+                ($($n:literal)+) => {
+                    match self.left.div_ceil(span::<L>(1)) {
+                        $($n if const { $n <= MOST } => {
+                            self.last::<$n, 0, ROUNDS, SEAL>(&nothing)
+                        },)+
+                        _ => core::hint::unreachable_unchecked(),
                     }
-                    sum = L::multiply(sum, x, key.powers(blocks + 2 - I * L::BLOCKS));
+                };
+            }
+            as_many!(1 2 3 4 5 6 7 8)
+        }
+    }
+
+    /// Takes the last `V` vectors and the lengths through AES and GHASH. They follow `HASHED` vectors of
+    /// ciphertext that a seal has yet to hash; or none, and then they are all of the message and begin with J0.
+    /// Returns the hash and the first vector after AES.
+    ///
+    /// Every vector is stored as soon as it is known, and not after the tag: the next message often begins where
+    /// this one ends, and its first load would wait for the store.
+    ///
+    /// # Safety
+    /// As for [`Lanes`]; `V` vectors are left, the last of which may be partial.
+    #[inline(always)]
+    pub unsafe fn last<const V: usize, const HASHED: usize, const ROUNDS: usize, const SEAL: bool>(
+        &self,
+        ciphertext: &Ciphertext<L, HASHED>,
+    ) -> (L::Hash, L::Vector) {
+        let (key, width) = (self.key, span::<L>(1));
+        let keys = key.round::<ROUNDS>();
+        let end = self.left - (V - 1) * width;
+        let part =
+            |i: usize| (if HASHED == 0 && i == 0 { 16 } else { 0 }, if i == V - 1 { end } else { width });
+        // An open hashes first, if the ciphertext can stay in registers.
+        let early = const { !SEAL && L::REGISTERS >= 32 };
+        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `at` except the last are whole, the
+        // first one from its second block on if it has J0.
+        unsafe {
+            let mut states = whitened::<L, V>(self.base, self.number);
+            let (mut y, mut data, mut x) = (self.y, [self.y; V], [self.y; V]);
+            if early {
+                each!(I < V, {
+                    let (start, end) = part(I);
+                    data[I] = L::load_part(self.at.wrapping_add(I * width), start, end);
+                    x[I] = L::elements(data[I]);
                 });
             }
-            crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
-            let mut mask = data;
+            let mut sum = if early { self.hash::<V, SEAL>(x, y) } else { L::no_product() };
+            if SEAL && HASHED > 0 {
+                y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, sum, ciphertext, 0));
+            } else {
+                crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
+            }
+            let mut mask = y;
             each!(I < V, {
-                let out = L::finish(states[I], &keys[ROUNDS], all[I]);
-                let mut kept = out;
-                if I == V - 1 {
-                    L::store_part(base.wrapping_add(I * width), part.0, part.1, out);
-                    kept = L::keep(out, part.0, part.1);
-                } else {
-                    L::store_part(base.wrapping_add(I * width), starts(I), width, out);
-                    if I == 0 {
-                        kept = L::keep(out, 16, width);
-                    }
+                let (start, end) = part(I);
+                let at = self.at.wrapping_add(I * width);
+                if !early {
+                    data[I] = L::load_part(at, start, end);
                 }
+                let out = L::finish(states[I], &keys[ROUNDS], data[I]);
+                L::store_part(at, start, end, out);
                 if I == 0 {
                     mask = out;
                 }
-                if SEAL {
-                    let mut x = L::elements(kept);
-                    if I == 0 {
-                        x = L::add_first(x, self.before);
-                    }
-                    sum = L::multiply(sum, x, key.powers(blocks + 2 - I * L::BLOCKS));
+                let mut ciphertext = if SEAL { out } else { data[I] };
+                if SEAL && (I == V - 1 || start > 0) {
+                    ciphertext = L::keep(out, start, end);
+                }
+                if !early {
+                    x[I] = L::elements(ciphertext);
                 }
             });
-            L::tag(tag, L::reduce(sum), mask);
+            if !early {
+                sum = self.hash::<V, SEAL>(x, y);
+            }
+            (L::reduce(sum), mask)
+        }
+    }
+
+    /// Multiplies the elements of the last `V` vectors and the lengths, with `y` added to the first.
+    ///
+    /// # Safety
+    /// As for [`last`](Self::last).
+    #[inline(always)]
+    unsafe fn hash<const V: usize, const SEAL: bool>(
+        &self,
+        mut x: [L::Vector; V],
+        y: L::Vector,
+    ) -> L::Product {
+        let (key, blocks) = (self.key, self.left.div_ceil(16));
+        // SAFETY: the caller's contract is that of `Lanes`. The powers used are at least 2, because the last
+        // vector starts at or before the last block, and at most `blocks` + 1, or 1 for the lengths.
+        unsafe {
+            let mut sum = L::no_product();
+            x[0] = L::add(x[0], y);
+            // The lengths go into the lane behind the last block, or get a vector of their own.
+            let lane = blocks % L::BLOCKS;
+            if lane != 0 {
+                x[V - 1] = L::add_at(x[V - 1], lane, self.lengths);
+            } else {
+                sum = L::multiply_one(sum, self.lengths, key.powers(1));
+            }
+            let powers = |i: usize| key.powers(blocks + 1 - i * L::BLOCKS);
+            each!(PAIR < V / 2, {
+                let pair = [x[2 * PAIR], x[2 * PAIR + 1]];
+                sum = if SEAL {
+                    L::multiply_two(sum, pair, powers(2 * PAIR))
+                } else {
+                    L::multiply_two_lean(sum, pair, powers(2 * PAIR))
+                };
+            });
+            if V % 2 == 1 {
+                sum = L::multiply(sum, x[V - 1], powers(V - 1));
+            }
+            sum
         }
     }
 }
 
-/// Hashes any number of bytes, padded with zeros to whole blocks, with one reduction for every `POWERS`
-/// blocks.
+/// Hashes bytes, padded with zeros to whole blocks, after what `y` is the hash of.
 ///
 /// # Safety
 /// As for [`Lanes`].
 #[inline(always)]
-pub(super) unsafe fn absorb<L: Lanes>(key: &Key<L>, y: &mut L::Hash, data: &[u8]) {
-    let width = span::<L>(1);
-    for piece in data.chunks(Key::<L>::POWERS / L::BLOCKS * width) {
-        let blocks = piece.len().div_ceil(16);
-        // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the piece. A
-        // piece has 1 to POWERS blocks, and its vector `i` starts at or before the last of them.
-        unsafe {
-            let mut sum = L::multiply_one(L::no_product(), *y, key.powers(blocks));
-            for (i, vector) in piece.chunks(width).enumerate() {
-                let x = L::elements(L::load_part(vector.as_ptr(), 0, vector.len()));
-                sum = L::multiply(sum, x, key.powers(blocks - i * L::BLOCKS));
-            }
-            *y = L::reduce(sum);
+pub(super) unsafe fn absorb<L: Lanes, const TURN: usize>(key: &Key<L>, y: L::Hash, data: &[u8]) -> L::Hash {
+    const { assert!(L::BLOCKS * (TURN + 1) <= Key::<L>::POWERS, "a power of H for each block of the rest") }
+    let (width, mut data) = (span::<L>(1), data);
+    // SAFETY: the caller's contract is that of `Lanes`; a vector is read up to the end of the data. After the
+    // turns, at most TURN + 1 vectors are left, and at least as many blocks as a vector has.
+    unsafe {
+        let mut y = L::lift(y);
+        while data.len() > span::<L>(TURN + 1) {
+            let turn = Ciphertext::<L, TURN>::at(data.as_ptr(), y);
+            let mut sum = L::no_product();
+            each!(PAIR < TURN / 2, { sum = turn.multiply(key, sum, 2 * PAIR, 0) });
+            y = L::carry(sum);
+            data = &data[span::<L>(TURN)..];
         }
+        let (blocks, mut sum) = (data.len().div_ceil(16), L::no_product());
+        for (i, vector) in data.chunks(width).enumerate() {
+            let mut x = L::elements(L::load_part(vector.as_ptr(), 0, vector.len()));
+            if i == 0 {
+                x = L::add(x, y);
+            }
+            sum = L::multiply(sum, x, key.powers(blocks - i * L::BLOCKS));
+        }
+        L::reduce(sum)
     }
 }

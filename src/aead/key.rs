@@ -16,7 +16,7 @@ pub(super) struct Key<L: Lanes> {
     round: [L::RoundKey; ROUND_KEYS],
     /// Powers of H as field elements, down to H^1, then zeros.
     powers: L::Powers,
-    /// The precomputed sums that belong to the powers.
+    /// The sums of halves of the powers that a turn uses.
     sums: L::Sums,
 }
 
@@ -31,7 +31,7 @@ impl<L: Lanes> Key<L> {
     pub const POWERS: usize = size_of::<L::Powers>() / size_of::<L::Power>() - (L::BLOCKS - 1);
 
     /// The powers H^n, H^(n-1), ..., by which `n` consecutive blocks are multiplied. A whole vector can be
-    /// read at any of them; its sums follow at a distance of the table's length.
+    /// read at any of them.
     ///
     /// Not checked in release builds: the kernels use powers in hundreds of places, and the geometry of their
     /// loops guarantees the bounds.
@@ -45,6 +45,20 @@ impl<L: Lanes> Key<L> {
         }
         // SAFETY: the caller's contract puts the offset inside the table.
         unsafe { (&raw const self.powers).cast::<L::Power>().add(Self::POWERS - n) }
+    }
+
+    /// Adds the products of two vectors of a turn, the first of which is `n` vectors from its end.
+    ///
+    /// # Safety
+    /// As for [`Lanes`]; `n` is even, at least 2 and at most [`Lanes::LONG_TURN_VECTORS`].
+    #[inline(always)]
+    pub unsafe fn multiply_turn(&self, sum: L::Product, x: [L::Vector; 2], n: usize) -> L::Product {
+        const { assert!(L::BLOCKS * L::LONG_TURN_VECTORS <= Self::POWERS, "a power for each block of a turn") }
+        // SAFETY: the caller's contract; the sums of a pair of powers are one block.
+        unsafe {
+            let sums = (&raw const self.sums).cast::<Block>().wrapping_add((L::LONG_TURN_VECTORS - n) / 2);
+            L::multiply_turn(sum, x, self.powers(L::BLOCKS * n), sums)
+        }
     }
 
     /// Computes the round keys and the powers of H. Writes all of `place`, which need not be initialised.
@@ -144,17 +158,18 @@ fn has_power(n: usize, all: usize) {
 /// # Safety
 /// As for [`Lanes`]; both tables may be written, and need not be initialised.
 #[inline(always)]
-pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powers, sums: *mut L::Powers) {
-    const { assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are computed a vector at a time") };
+pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powers, sums: *mut L::Sums) {
+    const {
+        assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are computed a vector at a time");
+        assert!(size_of::<L::Sums>() == 8 * L::LONG_TURN_VECTORS, "the sums of the powers of a turn");
+    }
     let all = Key::<L>::POWERS / L::BLOCKS;
     // SAFETY: the caller's contract. Vector `i` holds the powers that end `i` vectors before H^1, and `i` is
-    // below `all`; BLOCKS - 1 blocks of zeros follow H^1 and its sums.
+    // below `all`; BLOCKS - 1 blocks of zeros follow H^1. A turn's powers were asserted to be in the table.
     unsafe {
         let end = powers.cast::<Block>().add(Key::<L>::POWERS);
-        let end_of_sums = sums.cast::<Block>().add(Key::<L>::POWERS);
         let vector = |i: usize| end.sub(L::BLOCKS * (i + 1)).cast::<u8>();
         end.write_bytes(0, L::BLOCKS - 1);
-        end_of_sums.write_bytes(0, L::BLOCKS - 1);
         L::store(vector(0), L::first_powers(h));
         let mut known = 1;
         while known < all {
@@ -164,11 +179,13 @@ pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powe
             }
             known *= 2;
         }
-        let mut next = L::load([Block::default(); 4].as_ptr().cast());
-        for i in 0..all {
-            let v = L::load(vector(i));
-            L::store(end_of_sums.sub(L::BLOCKS * (i + 1)).cast(), L::sums(v, next));
-            next = v;
+        let halves = |n: usize| {
+            let [low, high] = end.sub(L::BLOCKS * n).cast::<[u64; 2]>().read();
+            low ^ high
+        };
+        for pair in 0..L::LONG_TURN_VECTORS / 2 {
+            let n = L::LONG_TURN_VECTORS - 2 * pair;
+            sums.cast::<[u64; 2]>().add(pair).write([halves(n), halves(n - 1)]);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! blocks are byte-reversed, H is multiplied by x once, and products can then be reduced without bit
 //! reversals.
 
-use super::Tag;
+use super::Nonce;
 
 /// One block in memory order.
 #[derive(Clone, Copy, Default)]
@@ -40,13 +40,22 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const TAIL_VECTORS: usize;
     /// The number of vector registers of the CPU, for probes.
     const REGISTERS: usize = 16;
-    /// Vectors per iteration of the bulk loop, which ends with a reduction; a seal has all of them in flight
-    /// at once.
-    const BULK_VECTORS: usize;
+    /// The most vectors in a message that the entry processes itself.
+    const ENTRY_VECTORS: usize = 1;
+    /// The least vectors that turns leave for the last pass. After a turn, each lane has a sum of its own, if
+    /// [`multiply_turn`](Self::multiply_turn) takes the same power for every lane; so each of the
+    /// [`BLOCKS`](Self::BLOCKS) blocks that follow must be there, where the lengths are one of them.
+    const LEAST_TAIL: usize = 1;
+    /// Vectors in a turn, which ends with a reduction; a seal has all of them in flight at once.
+    const TURN_VECTORS: usize;
     /// Vectors that an open has in flight at once: fewer on CPUs with few registers.
-    const BULK_OPEN_VECTORS: usize = Self::BULK_VECTORS;
-    /// Vectors in flight between the bulk loop and the last pass.
-    const GROUP_VECTORS: usize;
+    const STEP_VECTORS: usize = Self::TURN_VECTORS;
+    /// Vectors in a turn of a long message, of more than [`LONG`](Self::LONG) bytes.
+    const LONG_TURN_VECTORS: usize = Self::TURN_VECTORS;
+    /// The most bytes in a message that is not long.
+    const LONG: usize = 0;
+    /// The most vectors of ciphertext that stay in registers until they are hashed. More are read again.
+    const HELD_VECTORS: usize = 0;
     /// Whether the first two rounds of a long message are cached
     /// ([`RoundCache`](super::round_cache::RoundCache)).
     const CACHES_ROUNDS: bool;
@@ -58,7 +67,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Powers of H, highest first, then [`BLOCKS`](Self::BLOCKS) - 1 blocks of zeros. Their number limits the
     /// blocks between two reductions.
     type Powers: Plain;
-    /// Stored with the powers: nothing, or the sum of the halves of each.
+    /// Stored with the powers: nothing, or sums of halves for [`multiply_turn`](Self::multiply_turn).
     type Sums: Plain;
     /// Blocks in memory order, or field elements, one in each lane.
     type Vector: Copy;
@@ -66,8 +75,6 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     type State: Copy;
     /// One round key, usable for every lane.
     type RoundKey: Plain;
-    /// The next counter blocks.
-    type Counter: Copy;
     /// A sum of unreduced products.
     type Product: Copy;
     /// One field element.
@@ -93,10 +100,13 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     );
     /// Prepares the key of round `round`, given as a little-endian integer; round 0 is the whitening.
     unsafe fn round_key(key: u128, round: usize) -> Self::RoundKey;
-    /// Makes a counter that starts with `first`, a block as a little-endian integer.
-    unsafe fn counter(first: u128) -> Self::Counter;
-    /// Returns the next vector of counter blocks; the number wraps at 2^32 (SP 800-38D, 6.2).
-    unsafe fn count(counter: &mut Self::Counter) -> Self::Vector;
+    /// The counter blocks with the number `first` and the following ones, without their nonce; the number wraps
+    /// at 2^32 (SP 800-38D, 6.2).
+    unsafe fn counters(first: u32) -> Self::Vector;
+    /// Counter blocks without their number, with the first round key added.
+    unsafe fn base(nonce: &Nonce, key: &Self::RoundKey) -> Self::State;
+    /// Adds counter blocks without their nonce to such a state.
+    unsafe fn start(base: Self::State, counters: Self::Vector) -> Self::State;
     /// Starts AES: adds the first round key.
     unsafe fn whiten(v: Self::Vector, key: &Self::RoundKey) -> Self::State;
     /// One full round.
@@ -119,19 +129,44 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Emits no instruction: keeps the compiler from moving the computation of these values across it.
     unsafe fn fence(s: &mut Self::State, sum: &mut Self::Product);
 
-    /// Replaces the first block with one given as a little-endian integer.
-    unsafe fn replace_first(v: Self::Vector, block: u128) -> Self::Vector;
+    /// Adds vectors.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
     unsafe fn elements(v: Self::Vector) -> Self::Vector;
     /// An empty sum of products.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
     unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
+    /// Adds the product of one element and the first power at `h`.
+    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Self::Power) -> Self::Product {
+        // SAFETY: the same contract.
+        unsafe { Self::multiply(sum, Self::lift(x), h) }
+    }
     /// [`multiply`](Self::multiply) for two consecutive vectors.
-    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Self::Power) -> Self::Product;
-    /// Adds the product of one element and the power at `h`.
-    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Self::Power) -> Self::Product;
-    /// Adds up the lanes and reduces.
+    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Self::Power) -> Self::Product {
+        // SAFETY: the same contract; the second vector's powers follow the first's.
+        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
+    }
+    /// The same with fewer products, but more other instructions, if the CPU has registers for that.
+    unsafe fn multiply_two_lean(
+        sum: Self::Product,
+        x: [Self::Vector; 2],
+        h: *const Self::Power,
+    ) -> Self::Product {
+        // SAFETY: the same contract.
+        unsafe { Self::multiply_two(sum, x, h) }
+    }
+    /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first of
+    /// its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its own.
+    unsafe fn multiply_turn(
+        sum: Self::Product,
+        x: [Self::Vector; 2],
+        h: *const Self::Power,
+        sums: *const Block,
+    ) -> Self::Product;
+    /// Reduces a turn's sum: to be added to the next vector.
+    unsafe fn carry(sum: Self::Product) -> Self::Vector;
+    /// Reduces a sum of other products and adds up the lanes.
     unsafe fn reduce(sum: Self::Product) -> Self::Hash;
     /// The element with these coefficients, the lowest power of x in the lowest bit.
     unsafe fn hash(coefficients: u128) -> Self::Hash;
@@ -139,10 +174,18 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn element(bytes: &[u8]) -> Self::Hash;
     /// The coefficients of an element.
     unsafe fn coefficients(hash: Self::Hash) -> u128;
-    /// Adds an element to the first lane.
-    unsafe fn add_first(v: Self::Vector, hash: Self::Hash) -> Self::Vector;
-    /// Writes the tag: an element as a block, added to the first block of `mask`.
-    unsafe fn tag(tag: &mut Tag, hash: Self::Hash, mask: Self::Vector);
+    /// The sum of two elements.
+    unsafe fn add_hashes(a: Self::Hash, b: Self::Hash) -> Self::Hash;
+    /// An element in the first lane, and zeros.
+    unsafe fn lift(hash: Self::Hash) -> Self::Vector;
+    /// Adds an element to the lane `lane`, not the first. Called only if there are several.
+    unsafe fn add_at(_: Self::Vector, _: usize, _: Self::Hash) -> Self::Vector {
+        unreachable!("there is one lane")
+    }
+    /// The tag: an element as a block, added to the first block of `mask`. The result is a block.
+    unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Self::Hash;
+    /// Writes a block.
+    unsafe fn store_block(to: &mut [u8; 16], block: Self::Hash);
 
     /// One multiply in each lane: the carry-less product of the low words. For probes, which chain it and
     /// exist only if [`INTERLEAVES`](Self::INTERLEAVES) is true.
@@ -156,16 +199,13 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 ///
 /// # Safety
 /// As for [`Lanes`].
-pub(super) trait Doubling: Lanes<Power = Block, Sums = <Self as Lanes>::Powers> {
+pub(super) trait Doubling: Lanes<Power = Block> {
     /// A vector of powers, of which H^1 is the last.
     unsafe fn first_powers(h: Self::Hash) -> Self::Vector;
     /// The first lane, in every lane.
     unsafe fn splat_first(v: Self::Vector) -> Self::Vector;
     /// The product of each pair of lanes, reduced.
     unsafe fn times(v: Self::Vector, h: Self::Vector) -> Self::Vector;
-    /// The factors of Karatsuba's middle product in each lane: the low half holds the sum of the halves of
-    /// `v`, the high half that of `next`, the powers [`BLOCKS`](Self::BLOCKS) places lower.
-    unsafe fn sums(v: Self::Vector, next: Self::Vector) -> Self::Vector;
 }
 
 /// The maximum number of blocks in a vector of any backend.

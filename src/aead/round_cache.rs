@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use zeroize::optimization_barrier;
 
-use super::interleave::{counter, each, whitened};
+use super::interleave::{each, whitened};
 use super::key::Key;
 use super::lanes::Lanes;
 
@@ -16,7 +16,7 @@ use super::lanes::Lanes;
 /// one vector is added to all of them. The index of an entry is public; its content is secret and is wiped.
 pub(super) struct RoundCache<L: Lanes> {
     entries: [MaybeUninit<L::State>; 256],
-    /// The vector to add in this period, and the one for its last blocks, whose number has carried.
+    /// The vector to add in this period, and the one for its last vector, whose last number has carried.
     delta: MaybeUninit<[L::State; 2]>,
 }
 
@@ -31,7 +31,7 @@ impl<L: Lanes> RoundCache<L> {
         Self { entries: [const { MaybeUninit::uninit() }; 256], delta: MaybeUninit::uninit() }
     }
 
-    /// The states of this turn's counter blocks after two rounds. The counter started at 2.
+    /// The states of this turn's counter blocks after two rounds. The number of J0, the first block, is 1.
     ///
     /// # Safety
     /// As for [`Lanes`]; the turns of one cache are requested in order, from 0, all with the same `VECTORS`,
@@ -40,8 +40,7 @@ impl<L: Lanes> RoundCache<L> {
     pub unsafe fn states<const VECTORS: usize, const ROUNDS: usize>(
         &mut self,
         key: &Key<L>,
-        j0: u128,
-        counter: &mut L::Counter,
+        base: L::State,
         turn: usize,
     ) -> [L::State; VECTORS] {
         const { assert!(256 % (L::BLOCKS * VECTORS) == 0, "a period consists of whole turns") }
@@ -51,7 +50,7 @@ impl<L: Lanes> RoundCache<L> {
         // the first period wrote; `delta` is written at the start of each later one.
         unsafe {
             if period == 0 {
-                let mut states = whitened::<L, VECTORS>(counter, key);
+                let mut states = whitened::<L, VECTORS>(base, (1 + L::BLOCKS * VECTORS * turn) as u32);
                 each!(I < VECTORS, {
                     states[I] = L::round(L::round(states[I], &keys[1]), &keys[2]);
                     self.entries.get_unchecked_mut(turn * VECTORS + I).write(states[I]);
@@ -62,19 +61,18 @@ impl<L: Lanes> RoundCache<L> {
                 let vectors = 256 / L::BLOCKS;
                 let mut delta =
                     [self.entries[0].assume_init_read(), self.entries[vectors - 1].assume_init_read()];
-                let numbers = [2 + 256 * period, 2 + 256 * (period + 1) - L::BLOCKS];
+                let numbers = [1 + 256 * period, 1 + 256 * (period + 1) - L::BLOCKS];
                 for (delta, number) in delta.iter_mut().zip(numbers) {
-                    let blocks = L::count(&mut self::counter::<L>(j0, number as u32));
-                    let state = L::round(L::round(L::whiten(blocks, &keys[0]), &keys[1]), &keys[2]);
-                    *delta = L::add_states(*delta, state);
+                    let state = L::start(base, L::counters(number as u32));
+                    *delta = L::add_states(*delta, L::round(L::round(state, &keys[1]), &keys[2]));
                 }
                 self.delta.write(delta);
             }
             let [delta, carried] = self.delta.assume_init();
-            let end = if turn == Self::turns(VECTORS) - 1 { carried } else { delta };
+            let last = if turn == Self::turns(VECTORS) - 1 { carried } else { delta };
             let mut states = [delta; VECTORS];
             each!(I < VECTORS, {
-                let add = if (VECTORS - I) * L::BLOCKS <= L::BLOCKS + 1 { end } else { delta };
+                let add = if I == VECTORS - 1 { last } else { delta };
                 states[I] =
                     L::add_states(self.entries.get_unchecked(turn * VECTORS + I).assume_init_read(), add);
             });

@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
-use crate::aead::{Tag, block, kernel};
+use crate::aead::{Error, Nonce, Tag, block, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct AesNi;
@@ -22,30 +22,19 @@ pub(super) struct Product {
     high: __m128i,
 }
 
-impl Product {
-    /// Low, middle and high part.
-    #[inline(always)]
-    pub fn parts(self) -> [__m128i; 3] {
-        [self.low, self.middle, self.high]
-    }
-}
-
 // SAFETY of every block here: the contract of `Lanes`: the caller carries the features and owns the memory.
 impl Lanes for AesNi {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("xmm");
     const TAIL_VECTORS: usize = 8;
-    const BULK_VECTORS: usize = 8;
-    const GROUP_VECTORS: usize = 6;
+    const TURN_VECTORS: usize = 8;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
-    type Powers = [Block; 34];
-    type Sums = Self::Powers;
+    type Powers = [Block; 9];
+    type Sums = [Block; 4];
     type Vector = __m128i;
     type State = __m128i;
     type RoundKey = __m128i;
-    /// The counter block, byte-reversed: the number is in the lowest 32 bits.
-    type Counter = __m128i;
     type Product = Product;
     type Hash = __m128i;
 
@@ -126,19 +115,26 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: u128) -> __m128i {
+    unsafe fn counters(first: u32) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::elements(Self::hash(first)) }
+        unsafe { Self::elements(_mm_cvtsi32_si128(first.cast_signed())) }
     }
 
     #[inline(always)]
-    unsafe fn count(counter: &mut __m128i) -> __m128i {
+    unsafe fn base(nonce: &Nonce, key: &__m128i) -> __m128i {
         // SAFETY: as above.
         unsafe {
-            let blocks = Self::elements(*counter);
-            *counter = _mm_add_epi32(*counter, _mm_set_epi32(0, 0, 0, 1));
-            blocks
+            // Two loads that a caller's stores of such a shape are forwarded to.
+            let low = _mm_loadl_epi64(nonce.as_ptr().cast());
+            let high = nonce.as_ptr().add(8).cast::<i32>().read_unaligned();
+            _mm_xor_si128(_mm_insert_epi32::<2>(low, high), *key)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn start(base: __m128i, counters: __m128i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { _mm_xor_si128(base, counters) }
     }
 
     #[inline(always)]
@@ -172,9 +168,9 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(_: __m128i, block: u128) -> __m128i {
+    unsafe fn add(a: __m128i, b: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::hash(block) }
+        unsafe { _mm_xor_si128(a, b) }
     }
 
     #[inline(always)]
@@ -192,26 +188,26 @@ impl Lanes for AesNi {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: __m128i, h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        // SAFETY: as above.
         unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
             let h = Self::load(h.cast());
             let x_sum = _mm_xor_si128(x, _mm_shuffle_epi32::<0x4e>(x));
+            let h_sum = _mm_xor_si128(h, _mm_shuffle_epi32::<0x4e>(h));
             Product {
                 low: _mm_xor_si128(sum.low, _mm_clmulepi64_si128::<0x00>(x, h)),
-                middle: _mm_xor_si128(sum.middle, _mm_clmulepi64_si128::<0x00>(x_sum, sums)),
+                middle: _mm_xor_si128(sum.middle, _mm_clmulepi64_si128::<0x00>(x_sum, h_sum)),
                 high: _mm_xor_si128(sum.high, _mm_clmulepi64_si128::<0x11>(x, h)),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply_two(sum: Product, x: [__m128i; 2], h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+    unsafe fn multiply_turn(sum: Product, x: [__m128i; 2], h: *const Block, sums: *const Block) -> Product {
+        // SAFETY: as above.
         unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
+            let sums = Self::load(sums.cast());
             let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
-            let x_sums = Self::sums(x[0], x[1]);
+            let x_sums = _mm_xor_si128(_mm_unpacklo_epi64(x[0], x[1]), _mm_unpackhi_epi64(x[0], x[1]));
             Product {
                 low: add3(
                     sum.low,
@@ -233,31 +229,22 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
-        // Does not use the sums, which do not exist yet while the powers are being computed.
+    unsafe fn carry(sum: Product) -> __m128i {
         // SAFETY: as above.
-        unsafe {
-            let h = Self::load(h.cast());
-            let low = _mm_clmulepi64_si128::<0x00>(x, h);
-            let high = _mm_clmulepi64_si128::<0x11>(x, h);
-            let crossed =
-                _mm_xor_si128(_mm_clmulepi64_si128::<0x01>(x, h), _mm_clmulepi64_si128::<0x10>(x, h));
-            let middle = _mm_xor_si128(_mm_xor_si128(low, high), crossed);
-            Product {
-                low: _mm_xor_si128(sum.low, low),
-                middle: _mm_xor_si128(sum.middle, middle),
-                high: _mm_xor_si128(sum.high, high),
-            }
-        }
+        unsafe { Self::reduce(sum) }
     }
 
     #[inline(always)]
     unsafe fn reduce(sum: Product) -> __m128i {
         // SAFETY: as above.
         unsafe {
-            let middle = _mm_xor_si128(sum.middle, _mm_xor_si128(sum.low, sum.high));
-            let low = _mm_xor_si128(sum.low, _mm_slli_si128::<8>(middle));
-            fold(low, _mm_xor_si128(sum.high, _mm_srli_si128::<8>(middle)))
+            // Adding word 0, then word 1, times the polynomial clears them (Montgomery).
+            let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
+            let middle = add3(sum.low, sum.middle, sum.high);
+            let folded = _mm_clmulepi64_si128::<0x00>(sum.low, polynomial);
+            let middle = add3(middle, _mm_shuffle_epi32::<0x4e>(sum.low), folded);
+            let folded = _mm_clmulepi64_si128::<0x00>(middle, polynomial);
+            add3(sum.high, _mm_shuffle_epi32::<0x4e>(middle), folded)
         }
     }
 
@@ -283,15 +270,26 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn add_first(v: __m128i, hash: __m128i) -> __m128i {
+    unsafe fn add_hashes(a: __m128i, b: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { _mm_xor_si128(v, hash) }
+        unsafe { Self::add(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m128i) {
+    unsafe fn lift(hash: __m128i) -> __m128i {
+        hash
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: __m128i, mask: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::store(tag.0.as_mut_ptr(), _mm_xor_si128(Self::elements(hash), mask)) }
+        unsafe { _mm_xor_si128(Self::elements(hash), mask) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_block(to: &mut [u8; 16], block: __m128i) {
+        // SAFETY: as above.
+        unsafe { Self::store(to.as_mut_ptr(), block) }
     }
 
     const REGISTERS: usize = 16;
@@ -316,14 +314,8 @@ impl Doubling for AesNi {
 
     #[inline(always)]
     unsafe fn times(v: __m128i, h: __m128i) -> __m128i {
-        // SAFETY: as above; `h` is a power in memory.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, (&raw const h).cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m128i, next: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { _mm_xor_si128(_mm_unpacklo_epi64(v, next), _mm_unpackhi_epi64(v, next)) }
+        unsafe { Self::reduce(Self::multiply(Self::no_product(), v, (&raw const h).cast())) }
     }
 }
 
@@ -418,19 +410,6 @@ fn sub_rotated<const W: i32>(x: __m128i, constant: i32) -> __m128i {
 fn six_words(a: __m128i, b: __m128i, constant: i32) -> (__m128i, __m128i) {
     let a = _mm_xor_si128(prefix_sums(a), sub_rotated::<1>(b, constant));
     (a, _mm_xor_si128(_mm_xor_si128(b, _mm_slli_si128::<4>(b)), _mm_shuffle_epi32::<0xff>(a)))
-}
-
-/// Reduces a product of 256 bits.
-///
-/// Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
-#[inline]
-#[target_feature(enable = "pclmulqdq")]
-pub(super) fn fold(low: __m128i, high: __m128i) -> __m128i {
-    let polynomial = _mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed());
-    let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
-    let low = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(low), folded);
-    let folded = _mm_clmulepi64_si128::<0x00>(low, polynomial);
-    _mm_xor_si128(_mm_xor_si128(high, folded), _mm_shuffle_epi32::<0x4e>(low))
 }
 
 /// The sum of three vectors.

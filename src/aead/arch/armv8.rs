@@ -9,7 +9,7 @@ use core::arch::aarch64::*;
 
 use crate::aead::key::{self, Key, Words};
 use crate::aead::lanes::{Block, Doubling, Lanes, Plain};
-use crate::aead::{Tag, block, kernel};
+use crate::aead::{Error, Nonce, Tag, block, kernel};
 
 /// The lanes; with `EOR3` if one instruction adds three vectors.
 #[derive(Clone, Copy)]
@@ -45,17 +45,14 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     const BLOCKS: usize = 1;
     const WIDTH: Option<&'static str> = Some("v");
     const TAIL_VECTORS: usize = 8;
-    const BULK_VECTORS: usize = 8;
-    const GROUP_VECTORS: usize = 6;
+    const TURN_VECTORS: usize = 8;
     const CACHES_ROUNDS: bool = false;
     type Power = Block;
-    type Powers = [Block; 18];
-    type Sums = Self::Powers;
+    type Powers = [Block; 9];
+    type Sums = [Block; 4];
     type Vector = uint8x16_t;
     type State = State;
     type RoundKey = uint8x16_t;
-    /// The counter block, byte-reversed: the number is in the lowest 32 bits.
-    type Counter = uint8x16_t;
     type Product = Product;
     type Hash = uint8x16_t;
 
@@ -128,20 +125,25 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: u128) -> uint8x16_t {
+    unsafe fn counters(first: u32) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::elements(Self::hash(first)) }
+        unsafe { Self::hash(u128::from(first.swap_bytes()) << 96) }
     }
 
     #[inline(always)]
-    unsafe fn count(counter: &mut uint8x16_t) -> uint8x16_t {
+    unsafe fn base(nonce: &Nonce, key: &uint8x16_t) -> State {
         // SAFETY: as above.
         unsafe {
-            let blocks = Self::elements(*counter);
-            let one = vsetq_lane_u32::<0>(1, vdupq_n_u32(0));
-            *counter = vreinterpretq_u8_u32(vaddq_u32(vreinterpretq_u32_u8(*counter), one));
-            blocks
+            let mut block = [0; 16];
+            block[..12].copy_from_slice(nonce);
+            State { block: Self::load(block.as_ptr()), key: *key }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn start(base: State, counters: uint8x16_t) -> State {
+        // SAFETY: as above.
+        unsafe { State { block: veorq_u8(base.block, counters), key: base.key } }
     }
 
     #[inline(always)]
@@ -168,9 +170,9 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(_: uint8x16_t, block: u128) -> uint8x16_t {
+    unsafe fn add(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::hash(block) }
+        unsafe { veorq_u8(a, b) }
     }
 
     #[inline(always)]
@@ -191,37 +193,6 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: uint8x16_t, h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            let h = Self::load(h.cast());
-            let x_sum = veorq_u8(x, vextq_u8::<8>(x, x));
-            Product {
-                low: veorq_u8(sum.low, low_product(x, h)),
-                middle: veorq_u8(sum.middle, low_product(x_sum, sums)),
-                high: veorq_u8(sum.high, high_product(x, h)),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn multiply_two(sum: Product, x: [uint8x16_t; 2], h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
-            let x_sums = Self::sums(x[0], x[1]);
-            Product {
-                low: Self::add3(sum.low, low_product(x[0], h0), low_product(x[1], h1)),
-                middle: Self::add3(sum.middle, low_product(x_sums, sums), high_product(x_sums, sums)),
-                high: Self::add3(sum.high, high_product(x[0], h0), high_product(x[1], h1)),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn multiply_one(sum: Product, x: uint8x16_t, h: *const Block) -> Product {
-        // Does not use the sums, which do not exist yet while the powers are being computed.
         // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
@@ -232,6 +203,33 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
                 high: veorq_u8(sum.high, high_product(x, h)),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_turn(
+        sum: Product,
+        x: [uint8x16_t; 2],
+        h: *const Block,
+        sums: *const Block,
+    ) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let sums = Self::load(sums.cast());
+            let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
+            let (x0, x1) = (vreinterpretq_u64_u8(x[0]), vreinterpretq_u64_u8(x[1]));
+            let x_sums = vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(x0, x1), vzip2q_u64(x0, x1)));
+            Product {
+                low: Self::add3(sum.low, low_product(x[0], h0), low_product(x[1], h1)),
+                middle: Self::add3(sum.middle, low_product(x_sums, sums), high_product(x_sums, sums)),
+                high: Self::add3(sum.high, high_product(x[0], h0), high_product(x[1], h1)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn carry(sum: Product) -> uint8x16_t {
+        // SAFETY: as above.
+        unsafe { Self::reduce(sum) }
     }
 
     #[inline(always)]
@@ -271,15 +269,26 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn add_first(v: uint8x16_t, hash: uint8x16_t) -> uint8x16_t {
+    unsafe fn add_hashes(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { veorq_u8(v, hash) }
+        unsafe { veorq_u8(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn tag(tag: &mut Tag, hash: uint8x16_t, mask: uint8x16_t) {
+    unsafe fn lift(hash: uint8x16_t) -> uint8x16_t {
+        hash
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: uint8x16_t, mask: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::store(tag.0.as_mut_ptr(), veorq_u8(Self::elements(hash), mask)) }
+        unsafe { veorq_u8(Self::elements(hash), mask) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_block(to: &mut [u8; 16], block: uint8x16_t) {
+        // SAFETY: as above.
+        unsafe { Self::store(to.as_mut_ptr(), block) }
     }
 
     const REGISTERS: usize = 32;
@@ -316,17 +325,8 @@ impl<const EOR3: bool> Doubling for Armv8<EOR3> {
 
     #[inline(always)]
     unsafe fn times(v: uint8x16_t, h: uint8x16_t) -> uint8x16_t {
-        // SAFETY: as above; `h` is a power in memory.
-        unsafe { Self::reduce(Self::multiply_one(Self::no_product(), v, (&raw const h).cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: uint8x16_t, next: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe {
-            let (v, next) = (vreinterpretq_u64_u8(v), vreinterpretq_u64_u8(next));
-            vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(v, next), vzip2q_u64(v, next)))
-        }
+        unsafe { Self::reduce(Self::multiply(Self::no_product(), v, (&raw const h).cast())) }
     }
 }
 

@@ -64,7 +64,7 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
 
 /// Implements the entry points of a backend, with the listed features.
 ///
-/// `seal`, `open` and the `long` that both call share a section, so that they lie at the same distance in
+/// `seal`, `open` and the `crypt` that both call share a section, so that they lie at the same distance in
 /// every program: together they nearly fill a CPU's cache of decoded instructions, whose sets the low twelve
 /// bits of an address choose. Where the linker placed them, 1 KiB took up to 10 % more time by chance (Zen
 /// 3).
@@ -89,87 +89,154 @@ macro_rules! edge {
                 $(#[$features])?
                 unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> u128 {
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::j0_of_iv::<$lanes>(key, iv) }
+                    unsafe { kernel::j0_of_iv::<$lanes, { <$lanes>::TURN_VECTORS }>(key, iv) }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
                 unsafe { inner(key, iv) }
             }
 
-            unsafe fn long<const R: usize, const SEAL: bool>(
+            unsafe fn absorb(key: &Key<Self>, data: &[u8], y: &mut <Self as Lanes>::Hash) {
+                #[inline(never)]
+                $(#[$features])?
+                unsafe fn inner(key: &Key<$lanes>, data: &[u8], y: &mut <$lanes as Lanes>::Hash) {
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe { *y = kernel::absorb::<$lanes, { <$lanes>::TURN_VECTORS }>(key, *y, data) }
+                }
+                // SAFETY: the contract of `Edge`: the CPU has the features.
+                unsafe { inner(key, data, y) }
+            }
+
+            unsafe fn crypt<const R: usize, const SEAL: bool>(
                 key: &Key<Self>,
-                j0: u128,
+                nonce: &Nonce,
+                number: u32,
                 aad: &[u8],
                 in_out: &mut [u8],
-                into: &mut <Self as Lanes>::Product,
-            ) -> usize {
+                tag: &mut Tag,
+            ) {
                 #[inline(never)]
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
                 unsafe fn inner<const R: usize, const SEAL: bool>(
                     key: &Key<$lanes>,
-                    j0: u128,
+                    nonce: &Nonce,
+                    number: u32,
                     aad: &[u8],
                     in_out: &mut [u8],
-                    into: &mut <$lanes as Lanes>::Product,
-                ) -> usize {
-                    const BULK: usize = <$lanes>::BULK_VECTORS;
-                    const BULK_OPEN: usize = <$lanes>::BULK_OPEN_VECTORS;
-                    const GROUP: usize = <$lanes>::GROUP_VECTORS;
+                    tag: &mut Tag,
+                ) {
+                    const TAIL: usize = <$lanes>::TAIL_VECTORS;
+                    const TURN: usize = <$lanes>::TURN_VECTORS;
+                    const STEP: usize = <$lanes>::STEP_VECTORS;
+                    const LONG: usize = <$lanes>::LONG_TURN_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe {
-                        $crate::aead::bulk::long::<$lanes, BULK, BULK_OPEN, GROUP, R, SEAL>(
-                            key, j0, aad, in_out, into,
-                        )
+                        kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(key, nonce, number, aad, in_out, tag)
                     }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R, SEAL>(key, j0, aad, in_out, into) }
+                unsafe { inner::<R, SEAL>(key, nonce, number, aad, in_out, tag) }
             }
 
             unsafe fn seal<const R: usize>(
                 key: &Key<Self>,
-                j0: u128,
+                nonce: &Nonce,
                 aad: &[u8],
                 in_out: &mut [u8],
                 tag: &mut Tag,
-            ) {
+            ) -> Result<(), Error> {
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
                 unsafe fn inner<const R: usize>(
                     key: &Key<$lanes>,
-                    j0: u128,
+                    nonce: &Nonce,
                     aad: &[u8],
                     in_out: &mut [u8],
                     tag: &mut Tag,
-                ) {
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::ENTRY_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::crypt::<$lanes, R, true>(key, j0, aad, in_out, tag) }
+                    unsafe {
+                        if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                            return Ok(());
+                        }
+                        rest::<R>(key, nonce, aad, in_out, tag)
+                    }
+                }
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn rest<const R: usize>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::TAIL_VECTORS;
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe {
+                        if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                            return Ok(());
+                        }
+                        $crate::aead::gcm::check_lengths(aad, in_out)?;
+                        <$lanes>::crypt::<R, true>(key, nonce, 1, aad, in_out, tag);
+                        Ok(())
+                    }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R>(key, j0, aad, in_out, tag) }
+                unsafe { inner::<R>(key, nonce, aad, in_out, tag) }
             }
 
             unsafe fn open<const R: usize>(
                 key: &Key<Self>,
-                j0: u128,
+                nonce: &Nonce,
                 aad: &[u8],
                 in_out: &mut [u8],
-                tag: &mut Tag,
-            ) {
+                tag: &Tag,
+            ) -> Result<(), Error> {
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
                 unsafe fn inner<const R: usize>(
                     key: &Key<$lanes>,
-                    j0: u128,
+                    nonce: &Nonce,
                     aad: &[u8],
                     in_out: &mut [u8],
-                    tag: &mut Tag,
-                ) {
+                    tag: &Tag,
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::ENTRY_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::crypt::<$lanes, R, false>(key, j0, aad, in_out, tag) }
+                    unsafe {
+                        if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                            return verdict;
+                        }
+                        rest::<R>(key, nonce, aad, in_out, tag)
+                    }
+                }
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn rest<const R: usize>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &Tag,
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::TAIL_VECTORS;
+                    // SAFETY: this function carries the features, which is what `Lanes` asks.
+                    unsafe {
+                        if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                            return verdict;
+                        }
+                        $crate::aead::gcm::check_lengths(aad, in_out)?;
+                        let mut expected = Tag::default();
+                        <$lanes>::crypt::<R, false>(key, nonce, 1, aad, in_out, &mut expected);
+                        $crate::aead::gcm::judge(in_out, u128::from_le_bytes(expected.0), &tag.0)
+                    }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R>(key, j0, aad, in_out, tag) }
+                unsafe { inner::<R>(key, nonce, aad, in_out, tag) }
             }
 
             unsafe fn probe(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {

@@ -7,14 +7,14 @@ use super::aesni::{self as narrow, AesNi as Narrow};
 use crate::aead::edge::ManyLanes;
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES};
-use crate::aead::{Message, Tag, batch, kernel};
+use crate::aead::{Error, Message, Nonce, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes256;
 
 super::x86_backend!(Vaes256, "vaes256", by_lanes, ["avx2", "vaes", "vpclmulqdq", "aes", "pclmulqdq"]);
 
-/// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products, in each lane.
+/// Low, middle and high part of a sum of products, in each lane.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     low: __m256i,
@@ -27,18 +27,15 @@ impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const WIDTH: Option<&'static str> = Some("ymm");
     const TAIL_VECTORS: usize = 8;
-    const BULK_VECTORS: usize = 8;
-    const BULK_OPEN_VECTORS: usize = 4;
-    const GROUP_VECTORS: usize = 6;
+    const TURN_VECTORS: usize = 8;
+    const STEP_VECTORS: usize = 4;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
-    type Powers = [Block; 34 + 1];
-    type Sums = Self::Powers;
+    type Powers = [Block; 18 + 1];
+    type Sums = [Block; 4];
     type Vector = __m256i;
     type State = __m256i;
     type RoundKey = __m128i;
-    /// The counter blocks, byte-reversed: the number is in the lowest 32 bits of each lane.
-    type Counter = __m256i;
     type Product = Product;
     type Hash = __m128i;
 
@@ -112,22 +109,24 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: u128) -> __m256i {
+    unsafe fn counters(first: u32) -> __m256i {
         // SAFETY: as above.
         unsafe {
-            let first = _mm256_broadcastsi128_si256(Narrow::counter(first));
-            _mm256_add_epi32(first, _mm256_set_epi32(0, 0, 0, 1, 0, 0, 0, 0))
+            let first = _mm256_broadcastsi128_si256(_mm_cvtsi32_si128(first.cast_signed()));
+            Self::elements(_mm256_add_epi32(first, _mm256_set_epi32(0, 0, 0, 1, 0, 0, 0, 0)))
         }
     }
 
     #[inline(always)]
-    unsafe fn count(counter: &mut __m256i) -> __m256i {
+    unsafe fn base(nonce: &Nonce, key: &__m128i) -> __m256i {
         // SAFETY: as above.
-        unsafe {
-            let blocks = Self::elements(*counter);
-            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, 2, 0, 0, 0, 2));
-            blocks
-        }
+        unsafe { _mm256_broadcastsi128_si256(Narrow::base(nonce, key)) }
+    }
+
+    #[inline(always)]
+    unsafe fn start(base: __m256i, counters: __m256i) -> __m256i {
+        // SAFETY: as above.
+        unsafe { _mm256_xor_si256(base, counters) }
     }
 
     #[inline(always)]
@@ -161,9 +160,9 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(v: __m256i, block: u128) -> __m256i {
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: as above.
-        unsafe { _mm256_inserti128_si256::<0>(v, Narrow::hash(block)) }
+        unsafe { _mm256_xor_si256(a, b) }
     }
 
     #[inline(always)]
@@ -184,39 +183,34 @@ impl Lanes for Vaes256 {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: __m256i, h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        // SAFETY: as above.
+        unsafe { multiply(sum, x, Self::load(h.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_turn(sum: Product, x: [__m256i; 2], h: *const Block, sums: *const Block) -> Product {
+        // One after the other: with 16 registers, sharing work between them costs more than it saves.
+        // SAFETY: as above.
         unsafe {
-            multiply(sum, x, Self::load(h.cast()), Self::load(h.add(size_of::<Self::Powers>() / 16).cast()))
+            let sums = splat(sums);
+            let sum = multiply_turn::<0x00>(sum, x[0], splat(h), sums);
+            multiply_turn::<0x10>(sum, x[1], splat(h.add(2)), sums)
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply_two(sum: Product, x: [__m256i; 2], h: *const Block) -> Product {
-        // One after the other: with 16 registers, sharing work between them costs more than it saves.
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
-    }
-
-    #[inline(always)]
-    unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
+    unsafe fn carry(sum: Product) -> __m256i {
         // SAFETY: as above.
         unsafe {
-            let one = Narrow::multiply_one(Narrow::no_product(), x, h).parts();
-            Product {
-                low: _mm256_xor_si256(sum.low, _mm256_zextsi128_si256(one[0])),
-                middle: _mm256_xor_si256(sum.middle, _mm256_zextsi128_si256(one[1])),
-                high: _mm256_xor_si256(sum.high, _mm256_zextsi128_si256(one[2])),
-            }
+            let middle = add3(sum.low, sum.middle, sum.high);
+            fold(Product { middle, ..sum })
         }
     }
 
     #[inline(always)]
     unsafe fn reduce(sum: Product) -> __m128i {
         // SAFETY: as above.
-        unsafe {
-            let [low, high] = halves(sum);
-            narrow::fold(add_lanes(low), add_lanes(high))
-        }
+        unsafe { add_lanes(fold(sum)) }
     }
 
     #[inline(always)]
@@ -238,15 +232,36 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn add_first(v: __m256i, hash: __m128i) -> __m256i {
+    unsafe fn add_hashes(a: __m128i, b: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { _mm256_xor_si256(v, _mm256_zextsi128_si256(hash)) }
+        unsafe { Narrow::add(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m256i) {
+    unsafe fn lift(hash: __m128i) -> __m256i {
         // SAFETY: as above.
-        unsafe { Narrow::tag(tag, hash, _mm256_castsi256_si128(mask)) }
+        unsafe { _mm256_zextsi128_si256(hash) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_at(v: __m256i, _: usize, hash: __m128i) -> __m256i {
+        // SAFETY: as above.
+        unsafe {
+            let zero = _mm256_setzero_si256();
+            _mm256_xor_si256(v, _mm256_inserti128_si256::<1>(zero, hash))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: __m128i, mask: __m256i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::tag(hash, _mm256_castsi256_si128(mask)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_block(to: &mut [u8; 16], block: __m128i) {
+        // SAFETY: as above.
+        unsafe { Narrow::store(to.as_mut_ptr(), block) }
     }
 
     const REGISTERS: usize = 16;
@@ -274,25 +289,34 @@ impl Doubling for Vaes256 {
     #[inline(always)]
     unsafe fn times(v: __m256i, h: __m256i) -> __m256i {
         // SAFETY: as above.
-        unsafe { Self::reduce_each(multiply(Self::no_product(), v, h, Self::sums(h, h))) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m256i, next: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_xor_si256(_mm256_unpacklo_epi64(v, next), _mm256_unpackhi_epi64(v, next)) }
+        unsafe { fold(multiply(Self::no_product(), v, h)) }
     }
 }
 
-/// The low and the high half of each lane's product; the middle part is added to both.
+/// Reduces each lane: adding word 0, then word 1, times the polynomial clears them (Montgomery).
+#[inline]
+#[target_feature(enable = "avx2,vpclmulqdq")]
+fn fold(sum: Product) -> __m256i {
+    let polynomial = _mm256_broadcastsi128_si256(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
+    let folded = _mm256_clmulepi64_epi128::<0x00>(sum.low, polynomial);
+    let middle = add3(sum.middle, _mm256_shuffle_epi32::<0x4e>(sum.low), folded);
+    let folded = _mm256_clmulepi64_epi128::<0x00>(middle, polynomial);
+    add3(sum.high, _mm256_shuffle_epi32::<0x4e>(middle), folded)
+}
+
+/// The sum of three vectors.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn halves(sum: Product) -> [__m256i; 2] {
-    let middle = _mm256_xor_si256(sum.middle, _mm256_xor_si256(sum.low, sum.high));
-    [
-        _mm256_xor_si256(sum.low, _mm256_bslli_epi128::<8>(middle)),
-        _mm256_xor_si256(sum.high, _mm256_bsrli_epi128::<8>(middle)),
-    ]
+fn add3(a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+    _mm256_xor_si256(_mm256_xor_si256(a, b), c)
+}
+
+/// A block in every lane.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn splat(block: *const Block) -> __m256i {
+    // SAFETY: the caller's contract: there is a block.
+    unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(block.cast())) }
 }
 
 /// The sum of the two lanes.
@@ -317,33 +341,11 @@ unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
 
 impl ManyLanes for Vaes256 {
     #[inline(always)]
-    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_xor_si256(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn counters(blocks: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { Self::elements(blocks) }
-    }
-
-    #[inline(always)]
-    unsafe fn count_each(counter: &mut __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe {
-            let blocks = Self::elements(*counter);
-            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, 1, 0, 0, 0, 1));
-            blocks
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn advance(counter: &mut __m256i, by: &[u32; MOST_LANES]) {
+    unsafe fn advance(counters: __m256i, by: &[u32; MOST_LANES]) -> __m256i {
         // SAFETY: as above.
         unsafe {
             let b = by.map(u32::cast_signed);
-            *counter = _mm256_add_epi32(*counter, _mm256_set_epi32(0, 0, 0, b[1], 0, 0, 0, b[0]));
+            _mm256_add_epi32(counters, _mm256_set_epi32(0, 0, 0, b[1], 0, 0, 0, b[0]))
         }
     }
 
@@ -403,49 +405,46 @@ impl ManyLanes for Vaes256 {
     #[inline(always)]
     unsafe fn multiply_same(sum: Product, x: __m256i, h: *const Block) -> Product {
         // SAFETY: as above.
-        unsafe {
-            let sums =
-                _mm256_broadcastsi128_si256(Narrow::load(h.add(size_of::<Self::Powers>() / 16).cast()));
-            multiply(sum, x, _mm256_broadcastsi128_si256(Narrow::load(h.cast())), sums)
-        }
+        unsafe { multiply(sum, x, splat(h)) }
     }
 
     #[inline(always)]
     unsafe fn multiply_each(sum: Product, x: __m256i, h: &[*const Block; MOST_LANES]) -> Product {
         // SAFETY: as above.
-        unsafe {
-            let sums = h.map(|h| h.add(size_of::<Self::Powers>() / 16).cast());
-            multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast)), Self::load_blocks(&sums))
-        }
+        unsafe { multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
     }
 
     #[inline(always)]
     unsafe fn reduce_each(sum: Product) -> __m256i {
         // SAFETY: as above.
-        unsafe {
-            let polynomial =
-                _mm256_broadcastsi128_si256(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
-            let [low, high] = halves(sum);
-            let low = _mm256_xor_si256(
-                _mm256_shuffle_epi32::<0x4e>(low),
-                _mm256_clmulepi64_epi128::<0x00>(low, polynomial),
-            );
-            _mm256_xor_si256(
-                _mm256_xor_si256(high, _mm256_clmulepi64_epi128::<0x00>(low, polynomial)),
-                _mm256_shuffle_epi32::<0x4e>(low),
-            )
-        }
+        unsafe { fold(sum) }
     }
 }
 
-/// Adds the lane-wise products of `x` and `h`; `sums` holds the sums of the halves of `h`.
+/// Adds the lane-wise products of `x` and `h`.
 #[inline]
 #[target_feature(enable = "avx2,vpclmulqdq")]
-fn multiply(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
+fn multiply(sum: Product, x: __m256i, h: __m256i) -> Product {
+    Product {
+        low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
+        middle: add3(
+            sum.middle,
+            _mm256_clmulepi64_epi128::<0x01>(x, h),
+            _mm256_clmulepi64_epi128::<0x10>(x, h),
+        ),
+        high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
+    }
+}
+
+/// [`multiply`] by Karatsuba's method; the half of `sums` that `HALF` names is the sum of the halves of `h`. The
+/// low and the high sum are still to be added to the middle one.
+#[inline]
+#[target_feature(enable = "avx2,vpclmulqdq")]
+fn multiply_turn<const HALF: i32>(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {
     let x_sum = _mm256_xor_si256(x, _mm256_shuffle_epi32::<0x4e>(x));
     Product {
         low: _mm256_xor_si256(sum.low, _mm256_clmulepi64_epi128::<0x00>(x, h)),
-        middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<0x00>(x_sum, sums)),
+        middle: _mm256_xor_si256(sum.middle, _mm256_clmulepi64_epi128::<HALF>(x_sum, sums)),
         high: _mm256_xor_si256(sum.high, _mm256_clmulepi64_epi128::<0x11>(x, h)),
     }
 }

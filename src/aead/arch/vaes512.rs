@@ -7,7 +7,7 @@ use super::vaes256::Vaes256 as Narrower;
 use crate::aead::edge::ManyLanes;
 use crate::aead::key::{self, Key};
 use crate::aead::lanes::{Block, Doubling, Lanes, MOST_LANES};
-use crate::aead::{Message, Tag, batch, kernel};
+use crate::aead::{Error, Message, Nonce, Tag, batch, kernel};
 
 #[derive(Clone, Copy)]
 pub(super) struct Vaes512;
@@ -19,7 +19,7 @@ super::x86_backend!(
     ["avx512f", "avx512bw", "avx512vl", "vaes", "vpclmulqdq", "aes", "pclmulqdq", "bmi2"]
 );
 
-/// Low, middle (Karatsuba: of the sums of the halves) and high part of a sum of products, in each lane.
+/// Low, middle and high part of a sum of products, in each lane.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     low: __m512i,
@@ -32,17 +32,18 @@ impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = Some("zmm");
     const TAIL_VECTORS: usize = 5;
-    const BULK_VECTORS: usize = 8;
-    const GROUP_VECTORS: usize = 4;
+    const LEAST_TAIL: usize = 2;
+    const TURN_VECTORS: usize = 4;
+    const LONG_TURN_VECTORS: usize = 8;
+    const LONG: usize = 4096 + 16;
+    const HELD_VECTORS: usize = 4;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
-    type Powers = [Block; 100 + 3];
-    type Sums = Self::Powers;
+    type Powers = [Block; 40 + 3];
+    type Sums = [Block; 4];
     type Vector = __m512i;
     type State = __m512i;
     type RoundKey = __m128i;
-    /// The counter blocks, byte-reversed: the number is in the lowest 32 bits of each lane.
-    type Counter = __m512i;
     type Product = Product;
     type Hash = __m128i;
 
@@ -94,24 +95,25 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: u128) -> __m512i {
+    unsafe fn counters(first: u32) -> __m512i {
         // SAFETY: as above.
         unsafe {
-            let first = _mm512_castsi128_si512(Narrow::counter(first));
-            let first = _mm512_shuffle_i32x4::<0>(first, first);
-            _mm512_add_epi32(first, _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0))
+            let first = _mm512_broadcast_i32x4(_mm_cvtsi32_si128(first.cast_signed()));
+            let counters = _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0);
+            Self::elements(_mm512_add_epi32(first, counters))
         }
     }
 
     #[inline(always)]
-    unsafe fn count(counter: &mut __m512i) -> __m512i {
+    unsafe fn base(nonce: &Nonce, key: &__m128i) -> __m512i {
         // SAFETY: as above.
-        unsafe {
-            let blocks = Self::elements(*counter);
-            *counter =
-                _mm512_add_epi32(*counter, _mm512_set_epi32(0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4));
-            blocks
-        }
+        unsafe { _mm512_broadcast_i32x4(Narrow::base(nonce, key)) }
+    }
+
+    #[inline(always)]
+    unsafe fn start(base: __m512i, counters: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_xor_si512(base, counters) }
     }
 
     #[inline(always)]
@@ -145,9 +147,9 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn replace_first(v: __m512i, block: u128) -> __m512i {
+    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: as above.
-        unsafe { _mm512_inserti32x4::<0>(v, Narrow::hash(block)) }
+        unsafe { _mm512_xor_si512(a, b) }
     }
 
     #[inline(always)]
@@ -168,41 +170,52 @@ impl Lanes for Vaes512 {
 
     #[inline(always)]
     unsafe fn multiply(sum: Product, x: __m512i, h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
-        unsafe {
-            multiply(sum, x, Self::load(h.cast()), Self::load(h.add(size_of::<Self::Powers>() / 16).cast()))
-        }
+        // SAFETY: as above.
+        unsafe { multiply(sum, x, Self::load(h.cast())) }
     }
 
     #[inline(always)]
     unsafe fn multiply_two(sum: Product, x: [__m512i; 2], h: *const Block) -> Product {
-        // SAFETY: as above; `h` points into a table of powers, which the table of sums follows.
+        // SAFETY: as above.
+        unsafe { multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())]) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_two_lean(sum: Product, x: [__m512i; 2], h: *const Block) -> Product {
+        // SAFETY: as above.
         unsafe {
-            let sums = Self::load(h.add(size_of::<Self::Powers>() / 16).cast());
-            multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())], sums)
+            let h = [Self::load(h.cast()), Self::load(h.add(4).cast())];
+            let two = multiply_turn(Self::no_product(), x, h, half_sums(h));
+            Product {
+                low: Self::add(sum.low, two.low),
+                middle: add3(Self::add(sum.middle, two.middle), two.low, two.high),
+                high: Self::add(sum.high, two.high),
+            }
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply_one(sum: Product, x: __m128i, h: *const Block) -> Product {
+    unsafe fn multiply_turn(sum: Product, x: [__m512i; 2], h: *const Block, sums: *const Block) -> Product {
         // SAFETY: as above.
         unsafe {
-            let one = Narrow::multiply_one(Narrow::no_product(), x, h).parts();
-            Product {
-                low: _mm512_xor_si512(sum.low, _mm512_zextsi128_si512(one[0])),
-                middle: _mm512_xor_si512(sum.middle, _mm512_zextsi128_si512(one[1])),
-                high: _mm512_xor_si512(sum.high, _mm512_zextsi128_si512(one[2])),
-            }
+            let h = [splat(h), splat(h.add(4))];
+            multiply_turn(sum, x, h, splat(sums))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn carry(sum: Product) -> __m512i {
+        // SAFETY: as above.
+        unsafe {
+            let middle = add3(sum.low, sum.middle, sum.high);
+            fold(Product { middle, ..sum })
         }
     }
 
     #[inline(always)]
     unsafe fn reduce(sum: Product) -> __m128i {
         // SAFETY: as above.
-        unsafe {
-            let [low, high] = halves(sum);
-            narrow::fold(add_lanes(low), add_lanes(high))
-        }
+        unsafe { add_lanes(fold(sum)) }
     }
 
     #[inline(always)]
@@ -227,15 +240,33 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn add_first(v: __m512i, hash: __m128i) -> __m512i {
+    unsafe fn add_hashes(a: __m128i, b: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { _mm512_xor_si512(v, _mm512_zextsi128_si512(hash)) }
+        unsafe { Narrow::add(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn tag(tag: &mut Tag, hash: __m128i, mask: __m512i) {
+    unsafe fn lift(hash: __m128i) -> __m512i {
         // SAFETY: as above.
-        unsafe { Narrow::tag(tag, hash, _mm512_castsi512_si128(mask)) }
+        unsafe { _mm512_zextsi128_si512(hash) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_at(v: __m512i, lane: usize, hash: __m128i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_mask_xor_epi64(v, 3 << (2 * lane), v, _mm512_broadcast_i32x4(hash)) }
+    }
+
+    #[inline(always)]
+    unsafe fn tag(hash: __m128i, mask: __m512i) -> __m128i {
+        // SAFETY: as above.
+        unsafe { Narrow::tag(hash, _mm512_castsi512_si128(mask)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_block(to: &mut [u8; 16], block: __m128i) {
+        // SAFETY: as above.
+        unsafe { Narrow::store(to.as_mut_ptr(), block) }
     }
 
     const REGISTERS: usize = 32;
@@ -268,13 +299,7 @@ impl Doubling for Vaes512 {
     #[inline(always)]
     unsafe fn times(v: __m512i, h: __m512i) -> __m512i {
         // SAFETY: as above.
-        unsafe { Self::reduce_each(multiply(Self::no_product(), v, h, Self::sums(h, h))) }
-    }
-
-    #[inline(always)]
-    unsafe fn sums(v: __m512i, next: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { _mm512_xor_si512(_mm512_unpacklo_epi64(v, next), _mm512_unpackhi_epi64(v, next)) }
+        unsafe { fold(multiply(Self::no_product(), v, h)) }
     }
 }
 
@@ -285,15 +310,30 @@ fn mask(start: usize, end: usize) -> u64 {
     _bzhi_u64(u64::MAX << start, end as u32)
 }
 
-/// The low and the high half of each lane's product; the middle part is added to both.
+/// Reduces each lane: adding word 0, then word 1, times the polynomial clears them (Montgomery).
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn halves(sum: Product) -> [__m512i; 2] {
-    let middle = _mm512_ternarylogic_epi64::<0x96>(sum.middle, sum.low, sum.high);
-    [
-        _mm512_xor_si512(sum.low, _mm512_bslli_epi128::<8>(middle)),
-        _mm512_xor_si512(sum.high, _mm512_bsrli_epi128::<8>(middle)),
-    ]
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+fn fold(sum: Product) -> __m512i {
+    let polynomial = _mm512_broadcast_i32x4(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
+    let folded = _mm512_clmulepi64_epi128::<0x00>(sum.low, polynomial);
+    let middle = add3(sum.middle, folded, _mm512_shuffle_epi32::<0x4e>(sum.low));
+    let folded = _mm512_clmulepi64_epi128::<0x00>(middle, polynomial);
+    add3(sum.high, folded, _mm512_shuffle_epi32::<0x4e>(middle))
+}
+
+/// The sum of three vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+    _mm512_ternarylogic_epi64::<0x96>(a, b, c)
+}
+
+/// A block in every lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn splat(block: *const Block) -> __m512i {
+    // SAFETY: the caller's contract: there is a block.
+    unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(block.cast())) }
 }
 
 /// The sum of the four lanes.
@@ -319,37 +359,14 @@ unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
 
 impl ManyLanes for Vaes512 {
     #[inline(always)]
-    unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { _mm512_xor_si512(a, b) }
-    }
-
-    #[inline(always)]
-    unsafe fn counters(blocks: __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe { Self::elements(blocks) }
-    }
-
-    #[inline(always)]
-    unsafe fn count_each(counter: &mut __m512i) -> __m512i {
-        // SAFETY: as above.
-        unsafe {
-            let blocks = Self::elements(*counter);
-            *counter =
-                _mm512_add_epi32(*counter, _mm512_set_epi32(0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1));
-            blocks
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn advance(counter: &mut __m512i, by: &[u32; MOST_LANES]) {
+    unsafe fn advance(counters: __m512i, by: &[u32; MOST_LANES]) -> __m512i {
         // SAFETY: as above.
         unsafe {
             let b = by.map(u32::cast_signed);
-            *counter = _mm512_add_epi32(
-                *counter,
+            _mm512_add_epi32(
+                counters,
                 _mm512_set_epi32(0, 0, 0, b[3], 0, 0, 0, b[2], 0, 0, 0, b[1], 0, 0, 0, b[0]),
-            );
+            )
         }
     }
 
@@ -428,70 +445,84 @@ impl ManyLanes for Vaes512 {
     #[inline(always)]
     unsafe fn multiply_same(sum: Product, x: __m512i, h: *const Block) -> Product {
         // SAFETY: as above.
-        unsafe {
-            let sums = _mm512_broadcast_i32x4(Narrow::load(h.add(size_of::<Self::Powers>() / 16).cast()));
-            multiply(sum, x, _mm512_broadcast_i32x4(Narrow::load(h.cast())), sums)
-        }
+        unsafe { multiply(sum, x, splat(h)) }
     }
 
     #[inline(always)]
     unsafe fn multiply_each(sum: Product, x: __m512i, h: &[*const Block; MOST_LANES]) -> Product {
         // SAFETY: as above.
-        unsafe {
-            let sums = h.map(|h| h.add(size_of::<Self::Powers>() / 16).cast());
-            multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast)), Self::load_blocks(&sums))
-        }
+        unsafe { multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
     }
 
     #[inline(always)]
     unsafe fn reduce_each(sum: Product) -> __m512i {
         // SAFETY: as above.
-        unsafe {
-            let polynomial =
-                _mm512_broadcast_i32x4(_mm_set_epi64x(0, 0xc200_0000_0000_0000u64.cast_signed()));
-            let [low, high] = halves(sum);
-            let low = _mm512_xor_si512(
-                _mm512_shuffle_epi32::<0x4e>(low),
-                _mm512_clmulepi64_epi128::<0x00>(low, polynomial),
-            );
-            _mm512_xor_si512(
-                _mm512_xor_si512(high, _mm512_clmulepi64_epi128::<0x00>(low, polynomial)),
-                _mm512_shuffle_epi32::<0x4e>(low),
-            )
-        }
+        unsafe { fold(sum) }
     }
 }
 
-/// Adds the lane-wise products of `x` and `h`; `sums` holds the sums of the halves of `h`.
+/// Adds the lane-wise products of `x` and `h`: four, because additions of three vectors make the fourth cheaper
+/// than the sums that would spare it.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
-fn multiply(sum: Product, x: __m512i, h: __m512i, sums: __m512i) -> Product {
-    let x_sum = _mm512_xor_si512(x, _mm512_shuffle_epi32::<0x4e>(x));
+fn multiply(sum: Product, x: __m512i, h: __m512i) -> Product {
     Product {
         low: _mm512_xor_si512(sum.low, _mm512_clmulepi64_epi128::<0x00>(x, h)),
-        middle: _mm512_xor_si512(sum.middle, _mm512_clmulepi64_epi128::<0x00>(x_sum, sums)),
+        middle: add3(
+            sum.middle,
+            _mm512_clmulepi64_epi128::<0x01>(x, h),
+            _mm512_clmulepi64_epi128::<0x10>(x, h),
+        ),
         high: _mm512_xor_si512(sum.high, _mm512_clmulepi64_epi128::<0x11>(x, h)),
     }
 }
 
-/// [`multiply`] for two vectors, whose middle factors share one vector, as those of the powers do.
+/// [`multiply`] for two vectors.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
-fn multiply_two(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -> Product {
-    let x_sums = _mm512_xor_si512(_mm512_unpacklo_epi64(x[0], x[1]), _mm512_unpackhi_epi64(x[0], x[1]));
-    let add = |sum, a, b| _mm512_ternarylogic_epi64::<0x96>(sum, a, b);
+fn multiply_two(sum: Product, x: [__m512i; 2], h: [__m512i; 2]) -> Product {
+    let crossed =
+        |sum, x, h| add3(sum, _mm512_clmulepi64_epi128::<0x01>(x, h), _mm512_clmulepi64_epi128::<0x10>(x, h));
     Product {
-        low: add(
+        low: add3(
             sum.low,
             _mm512_clmulepi64_epi128::<0x00>(x[0], h[0]),
             _mm512_clmulepi64_epi128::<0x00>(x[1], h[1]),
         ),
-        middle: add(
+        middle: crossed(crossed(sum.middle, x[0], h[0]), x[1], h[1]),
+        high: add3(
+            sum.high,
+            _mm512_clmulepi64_epi128::<0x11>(x[0], h[0]),
+            _mm512_clmulepi64_epi128::<0x11>(x[1], h[1]),
+        ),
+    }
+}
+
+/// The sums of the halves of two vectors, lane by lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn half_sums(v: [__m512i; 2]) -> __m512i {
+    _mm512_xor_si512(_mm512_unpacklo_epi64(v[0], v[1]), _mm512_unpackhi_epi64(v[0], v[1]))
+}
+
+/// [`multiply_two`] by Karatsuba's method: the middle factors of both vectors share one, as those of the powers
+/// do in `sums`. The low and the high sum are still to be added to the middle one.
+#[inline]
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+fn multiply_turn(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -> Product {
+    let x_sums = half_sums(x);
+    Product {
+        low: add3(
+            sum.low,
+            _mm512_clmulepi64_epi128::<0x00>(x[0], h[0]),
+            _mm512_clmulepi64_epi128::<0x00>(x[1], h[1]),
+        ),
+        middle: add3(
             sum.middle,
             _mm512_clmulepi64_epi128::<0x00>(x_sums, sums),
             _mm512_clmulepi64_epi128::<0x11>(x_sums, sums),
         ),
-        high: add(
+        high: add3(
             sum.high,
             _mm512_clmulepi64_epi128::<0x11>(x[0], h[0]),
             _mm512_clmulepi64_epi128::<0x11>(x[1], h[1]),

@@ -7,7 +7,7 @@
 
 use crate::aead::key::{self, Key, Words};
 use crate::aead::lanes::{Block, Lanes};
-use crate::aead::{Backend, Tag, block, kernel};
+use crate::aead::{Backend, Error, Nonce, Tag, block, kernel};
 
 mod aes;
 mod product;
@@ -40,18 +40,15 @@ impl Lanes for Portable {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = None;
     const TAIL_VECTORS: usize = 4;
-    const BULK_VECTORS: usize = 4;
-    const GROUP_VECTORS: usize = 2;
+    const TURN_VECTORS: usize = 4;
     const CACHES_ROUNDS: bool = false;
     const INTERLEAVES: bool = false;
     type Power = Power;
-    type Powers = [Power; 26 + 3];
+    type Powers = [Power; 20 + 3];
     type Sums = [Block; 0];
     type Vector = Vector;
     type State = State;
     type RoundKey = RoundKey;
-    /// The first counter block, big-endian.
-    type Counter = u128;
     type Product = Product;
     type Hash = u128;
 
@@ -129,17 +126,22 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn counter(first: u128) -> u128 {
-        first.swap_bytes()
+    unsafe fn counters(first: u32) -> Vector {
+        let block = |i: u32| u128::from(first.wrapping_add(i).swap_bytes()) << 96;
+        [block(0), block(1), block(2), block(3)]
     }
 
     #[inline(always)]
-    unsafe fn count(counter: &mut u128) -> Vector {
-        let fixed = *counter & !u128::from(u32::MAX);
-        let number = *counter as u32;
-        let block = |i: u32| (fixed | u128::from(number.wrapping_add(i))).swap_bytes();
-        *counter = fixed | u128::from(number.wrapping_add(4));
-        [block(0), block(1), block(2), block(3)]
+    unsafe fn base(nonce: &Nonce, key: &RoundKey) -> State {
+        State::Within([block::short_block(nonce) ^ key.block(); 4])
+    }
+
+    #[inline(always)]
+    unsafe fn start(base: State, counters: Vector) -> State {
+        match base {
+            State::Within(v) => State::Within(add(v, counters)),
+            State::Through(_) => unreachable!("counter blocks come before the rounds"),
+        }
     }
 
     #[inline(always)]
@@ -183,9 +185,8 @@ impl Lanes for Portable {
     unsafe fn fence(_: &mut State, _: &mut Product) {}
 
     #[inline(always)]
-    unsafe fn replace_first(mut v: Vector, block: u128) -> Vector {
-        v[0] = block;
-        v
+    unsafe fn add(a: Vector, b: Vector) -> Vector {
+        add(a, b)
     }
 
     #[inline(always)]
@@ -208,16 +209,21 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn multiply_two(sum: Product, x: [Vector; 2], h: *const Power) -> Product {
-        // SAFETY: as `multiply`; the second vector's powers follow the first's.
-        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(4)) }
-    }
-
-    #[inline(always)]
     unsafe fn multiply_one(mut sum: Product, x: u128, h: *const Power) -> Product {
         // SAFETY: the contract of `Lanes`: a power can be read.
         sum.add(x, unsafe { &*h });
         sum
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_turn(sum: Product, x: [Vector; 2], h: *const Power, _: *const Block) -> Product {
+        // SAFETY: the contract of `Lanes`.
+        unsafe { Self::multiply_two(sum, x, h) }
+    }
+
+    #[inline(always)]
+    unsafe fn carry(sum: Product) -> Vector {
+        [sum.reduce(), 0, 0, 0]
     }
 
     #[inline(always)]
@@ -241,14 +247,29 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn add_first(mut v: Vector, hash: u128) -> Vector {
-        v[0] ^= hash;
+    unsafe fn add_hashes(a: u128, b: u128) -> u128 {
+        a ^ b
+    }
+
+    #[inline(always)]
+    unsafe fn lift(hash: u128) -> Vector {
+        [hash, 0, 0, 0]
+    }
+
+    #[inline(always)]
+    unsafe fn add_at(mut v: Vector, lane: usize, hash: u128) -> Vector {
+        v[lane] ^= hash;
         v
     }
 
     #[inline(always)]
-    unsafe fn tag(tag: &mut Tag, hash: u128, mask: Vector) {
-        tag.0 = (hash.swap_bytes() ^ mask[0]).to_le_bytes();
+    unsafe fn tag(hash: u128, mask: Vector) -> u128 {
+        hash.swap_bytes() ^ mask[0]
+    }
+
+    #[inline(always)]
+    unsafe fn store_block(to: &mut [u8; 16], block: u128) {
+        *to = block.to_le_bytes();
     }
 }
 
