@@ -1,233 +1,307 @@
-//! Many short messages at once: one in each lane.
+//! Many short messages at once, in groups of as many as there are lanes.
 //!
-//! The messages of a group are aligned at their ends: step `p` processes the block `p` places from the end of
-//! each message, so that all lanes multiply by the same power of H and only the last step may have partial
-//! blocks. A lane with a shorter message joins later. Long messages, and those with more than one block of
-//! AAD, are processed one by one.
+//! Messages of equal lengths share masks, lengths and powers of H. Up to 64 bytes or so, each takes a lane,
+//! and a vector holds the same block of every message. Longer ones take their vectors for themselves, and
+//! their sums are transposed: one reduction makes all tags.
+//!
+//! Short messages of different lengths take a lane each and are aligned at their ends, so that all lanes
+//! multiply by the same power of H. A lane with a shorter message has blocks of no bytes before it. Long
+//! messages, and those with more than one block of AAD, are processed one by one.
 
-use super::edge::{ManyLanes, one_by_one};
-use super::interleave::{crypt_rounds, each};
+use super::block::lengths;
+use super::edge::{ManyLanes, open_each, seal_each};
+use super::gcm::judge;
+use super::interleave::{crypt_rounds, each, span, whitened};
 use super::key::Key;
-use super::lanes::MOST_LANES;
-use super::{Message, Tag};
+use super::lanes::{Lanes, MOST_LANES};
+use super::{Error, Message, Tag};
 
-/// The longest message in bytes that shares the lanes with others; a longer one fills the lanes by itself.
-const LONGEST: usize = 256;
+/// The longest messages of different lengths that share the lanes.
+const LONGEST_MIXED: usize = 48;
 
-/// Processes short messages in groups, one message per lane, and other messages one by one.
+/// Seals messages, or opens them and writes their verdicts.
 ///
-/// # Safety
-/// As for [`one_by_one`] and [`Lanes`](super::lanes::Lanes); `key` has `ROUNDS` rounds.
+/// # Safety As for [`Edge`](super::edge::Edge) and [`Lanes`]; `key` has `ROUNDS` rounds; an open has as many
+/// verdicts as messages.
 #[inline(always)]
 pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     messages: &mut [Message<'_>],
-    tags: &mut [Tag],
-) {
-    let mut done = 0;
-    while done < messages.len() {
-        let end = messages.len().min(done + L::BLOCKS);
-        let group = &mut messages[done..end];
-        let tags = if SEAL { &mut [] } else { &mut tags[done..end] };
-        let short = |m: &Message<'_>| m.in_out.len() <= LONGEST && m.aad.len() <= 16;
-        // SAFETY: the caller's contract.
+    mut verdicts: &mut [Result<(), Error>],
+) -> Result<(), Error> {
+    for group in messages.chunks_mut(L::BLOCKS) {
+        let of_group;
+        (of_group, verdicts) = verdicts.split_at_mut(if SEAL { 0 } else { group.len() });
+        let (len, aad) = (group[0].in_out.len(), group[0].aad.len());
+        let (mut differ, mut longest, mut longest_aad) = (group.len() ^ L::BLOCKS, 0, 0);
+        for m in &*group {
+            differ |= m.in_out.len() ^ len | m.aad.len() ^ aad;
+            longest = longest.max(m.in_out.len());
+            longest_aad = longest_aad.max(m.aad.len());
+        }
+        let even = differ == 0 && len > 0 && aad <= 16;
+        let mut tags = [Tag::default(); MOST_LANES];
+        macro_rules! process {
+            ($method:ident::<$even:literal>, $number:expr, $most:expr, $($n:literal, $states:literal;)+) => {{
+                let group = Group::new::<$even, ROUNDS, SEAL>(key, group, &mut tags);
+                match $number {
+                    $($n if const { $n < $most + 1 } => group.$method::<$n, $states, ROUNDS, SEAL>(),)+
+                    _ => core::hint::unreachable_unchecked(),
+                }
+            }};
+        }
+        // SAFETY: the caller's contract; the lengths and their number are those that each method asks for.
         unsafe {
-            if group.len() > 1 && group.iter().all(short) {
-                together::<L, ROUNDS, SEAL>(key, group, tags);
+            if even && len <= L::LANE_BYTES {
+                process!(in_lanes::<true>, len.div_ceil(16), L::LANE_BYTES / 16, 1, 2; 2, 3; 3, 4; 4, 5; 5, 6; 6, 7; 7, 8; 8, 9;);
+            } else if even && len <= span::<L>(L::ROW_VECTORS) {
+                process!(in_rows::<true>, len.div_ceil(span::<L>(1)), L::ROW_VECTORS, 1, 2; 2, 4; 3, 6; 4, 8;);
+            } else if L::MIXES && group.len() > 1 && longest_aad <= 16 && longest <= LONGEST_MIXED {
+                process!(mixed::<false>, longest.div_ceil(16), LONGEST_MIXED / 16, 0, 1; 1, 2; 2, 3; 3, 4;);
+            } else if SEAL {
+                seal_each::<L, ROUNDS>(key, group)?;
+                continue;
             } else {
-                one_by_one::<L, ROUNDS, SEAL>(key, group, tags);
+                open_each::<L, ROUNDS>(key, group, of_group);
+                continue;
             }
         }
-        done = end;
+        for ((m, verdict), tag) in group.iter_mut().zip(of_group).zip(&tags) {
+            *verdict = judge(m.in_out, u128::from_le_bytes(tag.0), &m.tag.0);
+        }
     }
+    Ok(())
 }
 
-/// The messages in the lanes; lanes without a message have length 0.
-struct Group {
+/// At most as many messages as there are lanes. The arrays and vectors have a place for each; those without a
+/// message have length 0.
+struct Group<'a, L: Lanes> {
+    key: &'a Key<L>,
     data: [*mut u8; MOST_LANES],
     lens: [usize; MOST_LANES],
-    /// Blocks of each message, and their maximum.
-    blocks: [usize; MOST_LANES],
-    most: usize,
-    /// Whether every lane has a message and all have the same number of blocks.
-    even: bool,
+    /// The nonces with the first round key added.
+    bases: L::State,
+    /// The AADs as elements.
+    aads: L::Vector,
+    aad_lens: [usize; MOST_LANES],
+    tags: [*mut u8; MOST_LANES],
 }
 
-impl Group {
-    /// For each lane, the address and length of the block `p` places from the end, with length 0 if the
-    /// message is shorter; and whether all blocks are full.
+impl<'a, L: ManyLanes> Group<'a, L> {
+    /// A group, `EVEN` if it fills the lanes and all lengths are equal. `tags` has the places for the tags of
+    /// an open, and of lanes without a message.
+    ///
+    /// # Safety
+    /// As for [`by_lanes`], with at most as many messages as lanes, and at most 16 bytes of AAD.
     #[inline(always)]
-    fn at(&self, p: usize) -> ([*mut u8; MOST_LANES], [usize; MOST_LANES], bool) {
-        let (mut to, mut lens, mut full) = (self.data, [16; MOST_LANES], self.even);
-        for k in 0..MOST_LANES {
-            let before = self.blocks[k].saturating_sub(p) * 16;
-            to[k] = self.data[k].wrapping_add(before);
-            if p > self.blocks[k] {
-                lens[k] = 0;
-            } else if p == 1 {
-                lens[k] = self.lens[k] - before;
-                full &= lens[k] == 16;
+    unsafe fn new<const EVEN: bool, const ROUNDS: usize, const SEAL: bool>(
+        key: &'a Key<L>,
+        messages: &mut [Message<'_>],
+        tags: &mut [Tag; MOST_LANES],
+    ) -> Self {
+        const NO_BYTES: [u8; 16] = [0; 16];
+        let mut data = [NO_BYTES.as_ptr().cast_mut(); MOST_LANES];
+        let (mut nonces, mut aads) = ([NO_BYTES.as_ptr(); MOST_LANES], [NO_BYTES.as_ptr(); MOST_LANES]);
+        let (mut lens, mut aad_lens) = ([0; MOST_LANES], [0; MOST_LANES]);
+        let mut tags = tags.each_mut().map(|tag| tag.0.as_mut_ptr());
+        for (k, m) in messages.iter_mut().enumerate().take(L::BLOCKS) {
+            (data[k], nonces[k], aads[k]) = (m.in_out.as_mut_ptr(), m.nonce.as_ptr(), m.aad.as_ptr());
+            (lens[k], aad_lens[k]) = (m.in_out.len(), m.aad.len());
+            if SEAL {
+                tags[k] = m.tag.0.as_mut_ptr();
             }
         }
-        (to, lens, full)
-    }
-}
-
-/// Processes one group of short messages.
-///
-/// # Safety
-/// As for [`by_lanes`], with at most as many messages as there are lanes, none longer than [`LONGEST`] and
-/// none with more than 16 bytes of AAD; when opening, `tags` has one entry per message.
-#[inline(always)]
-unsafe fn together<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
-    key: &Key<L>,
-    messages: &mut [Message<'_>],
-    tags: &mut [Tag],
-) {
-    const NO_BYTES: [u8; 16] = [0; 16];
-    let mut group = Group {
-        data: [NO_BYTES.as_ptr().cast_mut(); MOST_LANES],
-        lens: [0; MOST_LANES],
-        blocks: [0; MOST_LANES],
-        most: 0,
-        even: true,
-    };
-    let mut nonces = [NO_BYTES.as_ptr(); MOST_LANES];
-    let mut aads = [NO_BYTES.as_ptr(); MOST_LANES];
-    let mut aad_lens = [0; MOST_LANES];
-    let mut tag_lens = [0; MOST_LANES];
-    let mut scratch = [Tag::default(); MOST_LANES];
-    let mut to_tags = scratch.each_mut().map(|tag| tag.0.as_mut_ptr());
-    for (k, m) in messages.iter_mut().enumerate() {
-        group.data[k] = m.in_out.as_mut_ptr();
-        group.lens[k] = m.in_out.len();
-        group.blocks[k] = m.in_out.len().div_ceil(16);
-        group.most = group.most.max(group.blocks[k]);
-        nonces[k] = m.nonce.as_ptr();
-        (aads[k], aad_lens[k]) = (m.aad.as_ptr(), m.aad.len());
-        to_tags[k] = if SEAL { m.tag.0.as_mut_ptr() } else { tags[k].0.as_mut_ptr() };
-        tag_lens[k] = 16;
-    }
-    let first = group.blocks[0];
-    group.even =
-        messages.len() == L::BLOCKS && group.blocks[..L::BLOCKS].iter().all(|blocks| *blocks == first);
-
-    const { assert!(LONGEST / 16 + 2 <= Key::<L>::POWERS, "a power of H for each block of a message") }
-    // SAFETY: the caller's contract is that of `Lanes`. `at` keeps every access inside its message; the
-    // powers used are at least 1 and at most LONGEST / 16 + 2, which was asserted to be in the table.
-    unsafe {
-        let j0 = L::add(L::load_each(&nonces, &[12; MOST_LANES]), L::splat(1 << 120));
-        let mut counter = L::elements(j0);
-        // The counter for the first step, minus the steps that a shorter message skips.
-        counter = L::advance(counter, &group.blocks.map(|b| (1 + b as u32).wrapping_sub(group.most as u32)));
-
-        let lengths: [u128; MOST_LANES] =
-            core::array::from_fn(|k| (aad_lens[k] as u128 * 8) << 64 | (group.lens[k] as u128 * 8));
-        let mut sum = L::multiply_same(L::no_product(), L::gather(&lengths), key.powers(1));
-        let aad = L::elements(L::load_each(&aads, &aad_lens));
-        sum = if group.even {
-            L::multiply_same(sum, aad, key.powers(first + 2))
-        } else {
-            L::multiply_each(sum, aad, &group.blocks.map(|blocks| key.powers(blocks + 2)))
-        };
-
-        let keys = key.round::<ROUNDS>();
-        let mut mask = [L::whiten(j0, &keys[0])];
-        let mut p = group.most;
-        if p % 2 == 1 {
-            let mut states = [mask[0], L::whiten(count_each::<L>(&mut counter), &keys[0])];
-            crypt_rounds::<L, 2, ROUNDS, 0>(&mut states, keys);
-            mask[0] = states[0];
-            step::<L, ROUNDS, SEAL>(key, states[1], &group, p, &mut sum);
-            p -= 1;
-        } else {
-            crypt_rounds::<L, 1, ROUNDS, 0>(&mut mask, keys);
+        if EVEN {
+            // Tells the compiler that one mask serves all.
+            (lens, aad_lens) = ([lens[0]; MOST_LANES], [aad_lens[0]; MOST_LANES]);
         }
-        if p % 4 == 2 {
-            steps::<L, 2, ROUNDS, SEAL>(key, &mut counter, &group, p, &mut sum);
-            p -= 2;
-        }
-        while p > 0 {
-            steps::<L, 4, ROUNDS, SEAL>(key, &mut counter, &group, p, &mut sum);
-            p -= 4;
-        }
-        let mask = L::finish(mask[0], &keys[ROUNDS], L::splat(0));
-        let tag = L::add(L::elements(L::reduce_each(sum)), mask);
-        if messages.len() == L::BLOCKS {
-            L::store_blocks(&to_tags, tag);
-        } else {
-            L::store_each(&to_tags, &tag_lens, tag);
+        // SAFETY: the caller's contract is that of `Lanes`.
+        unsafe {
+            let bases = L::bases(&nonces, &key.round::<ROUNDS>()[0]);
+            let aads = L::elements(L::load_each(&aads, &aad_lens));
+            Self { key, data, lens, bases, aads, aad_lens, tags }
         }
     }
-}
 
-/// Returns the counter blocks of byte-reversed ones, and adds 1 to each number.
-///
-/// # Safety
-/// As for [`Lanes`](super::lanes::Lanes).
-#[inline(always)]
-unsafe fn count_each<L: ManyLanes>(counters: &mut L::Vector) -> L::Vector {
-    // SAFETY: the caller's contract is that of `Lanes`.
-    unsafe {
-        let blocks = L::elements(*counters);
-        *counters = L::advance(*counters, &[1; MOST_LANES]);
-        blocks
+    /// The state of block `n` of each message, where J0 is block 0.
+    ///
+    /// # Safety
+    /// As for [`Lanes`].
+    #[inline(always)]
+    unsafe fn state(&self, n: usize) -> L::State {
+        // SAFETY: the caller's contract is that of `Lanes`.
+        unsafe { L::start(self.bases, L::splat(counter(n))) }
     }
-}
 
-/// Performs `V` steps, starting `p` places from the end.
-///
-/// # Safety
-/// As for [`step`], for each of them.
-#[inline(always)]
-unsafe fn steps<L: ManyLanes, const V: usize, const ROUNDS: usize, const SEAL: bool>(
-    key: &Key<L>,
-    counter: &mut L::Vector,
-    group: &Group,
-    p: usize,
-    sum: &mut L::Product,
-) {
-    let keys = key.round::<ROUNDS>();
-    // SAFETY: the caller's contract, for `p` down to `p` - V + 1.
-    unsafe {
-        let mut states = [L::whiten(count_each::<L>(counter), &keys[0]); V];
-        each!(I < V, {
-            if I != 0 {
-                states[I] = L::whiten(count_each::<L>(counter), &keys[0]);
+    /// Adds the AADs and the lengths to a sum with each message in its lane, and writes the tags. `j0` are
+    /// the states of J0 before the last round.
+    ///
+    /// # Safety
+    /// As for [`Lanes`]; the messages have at most POWERS - 2 blocks.
+    #[inline(always)]
+    unsafe fn finish<const EVEN: bool, const ROUNDS: usize>(&self, mut sum: L::Product, j0: L::State) {
+        let (key, blocks) = (self.key, self.lens.map(|len| len.div_ceil(16)));
+        // SAFETY: the caller's contract is that of `Lanes`.
+        unsafe {
+            let mut ends = [lengths(self.aad_lens[0], self.lens[0]); MOST_LANES];
+            if EVEN {
+                sum = L::multiply_same(sum, L::splat(ends[0]), key.powers(1));
+                sum = L::multiply_same(sum, self.aads, key.powers(blocks[0] + 2));
+            } else {
+                each!(K < MOST_LANES, {
+                    let k = K % MOST_LANES;
+                    ends[k] = lengths(self.aad_lens[k], self.lens[k]);
+                });
+                sum = L::multiply_same(sum, L::gather(&ends), key.powers(1));
+                sum = L::multiply_each(sum, self.aads, &blocks.map(|blocks| key.powers(blocks + 2)));
             }
-        });
-        crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
-        each!(I < V, { step::<L, ROUNDS, SEAL>(key, states[I], group, p - I, sum) });
+            let masks = L::finish(j0, &key.round::<ROUNDS>()[ROUNDS], L::splat(0));
+            L::store_blocks(&self.tags, L::add(L::elements(L::reduce_each(sum)), masks));
+        }
+    }
+
+    /// Processes messages of `N` blocks, a lane for each; `STATES` is `N` + 1.
+    ///
+    /// # Safety
+    /// As for [`by_lanes`]; the group is even.
+    #[inline(always)]
+    unsafe fn in_lanes<const N: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
+        let (key, keys) = (self.key, self.key.round::<ROUNDS>());
+        let last = self.lens[0] - 16 * (N - 1);
+        // SAFETY: the caller's contract; every access is inside a message, and the powers are those of N
+        // blocks.
+        unsafe {
+            let mut states = [self.state(0); STATES];
+            each!(I < N, { states[I + 1] = self.state(I + 1) });
+            crypt_rounds::<L, STATES, ROUNDS, 0>(&mut states, keys);
+            let mut sum = L::no_product();
+            each!(I < N, {
+                let to = self.data.map(|at| at.wrapping_add(16 * I));
+                let (from, lens) = (to.map(<*mut u8>::cast_const), [last; MOST_LANES]);
+                let part = I == N - 1 && last < 16;
+                let data = if part { L::load_each(&from, &lens) } else { L::load_blocks(&from) };
+                let out = L::finish(states[I + 1], &keys[ROUNDS], data);
+                let mut ciphertext = if SEAL { out } else { data };
+                if part {
+                    L::store_each(&to, &lens, out);
+                    ciphertext = L::keep_each(ciphertext, &lens);
+                } else {
+                    L::store_blocks(&to, out);
+                }
+                sum = L::multiply_same(sum, L::elements(ciphertext), key.powers(N + 1 - I));
+            });
+            self.finish::<true, ROUNDS>(sum, states[0]);
+        }
+    }
+
+    /// Processes messages of at most `N` blocks, a lane for each, aligned at their ends; `STATES` is `N` + 1.
+    ///
+    /// # Safety
+    /// As for [`by_lanes`].
+    #[inline(always)]
+    unsafe fn mixed<const N: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
+        let (key, keys) = (self.key, self.key.round::<ROUNDS>());
+        // SAFETY: the caller's contract; every access is inside a message, and the powers are those of N
+        // blocks.
+        unsafe {
+            // The bytes that the blocks of no bytes stand for, before each message.
+            let before = self.lens.map(|len| 16 * N - 16 * len.div_ceil(16));
+            let mut states = [self.state(0); STATES];
+            each!(I < N, {
+                let numbers = before.map(|before| counter((16 * (I + 1)).wrapping_sub(before) / 16));
+                states[I + 1] = L::start(self.bases, L::gather(&numbers));
+            });
+            crypt_rounds::<L, STATES, ROUNDS, 0>(&mut states, keys);
+            let mut sum = L::no_product();
+            each!(I < N, {
+                let (mut to, mut lens) = (self.data, [0; MOST_LANES]);
+                each!(K < MOST_LANES, {
+                    let k = K % MOST_LANES;
+                    if before[k] <= 16 * I {
+                        to[k] = self.data[k].wrapping_add(16 * I - before[k]);
+                        lens[k] = (self.lens[k] + before[k] - 16 * I).min(16);
+                    }
+                });
+                let data = L::load_each(&to.map(<*mut u8>::cast_const), &lens);
+                let out = L::finish(states[I + 1], &keys[ROUNDS], data);
+                L::store_each(&to, &lens, out);
+                let ciphertext = if SEAL { L::keep_each(out, &lens) } else { data };
+                sum = L::multiply_same(sum, L::elements(ciphertext), key.powers(N + 1 - I));
+            });
+            self.finish::<false, ROUNDS>(sum, states[0]);
+        }
+    }
+
+    /// Processes messages of `V` vectors, the last of which may be partial, two at a time; `STATES` is twice
+    /// `V`.
+    ///
+    /// # Safety
+    /// As for [`by_lanes`].
+    #[inline(always)]
+    unsafe fn in_rows<const V: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
+        let keys = self.key.round::<ROUNDS>();
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut j0 = [self.state(0)];
+            crypt_rounds::<L, 1, ROUNDS, 0>(&mut j0, keys);
+            let mut sums = [L::no_product(); MOST_LANES];
+            each!(TWO < L::BLOCKS / 2, {
+                let first = whitened::<L, V>(L::splat_lane(self.bases, 2 * TWO), 2);
+                let second = whitened::<L, V>(L::splat_lane(self.bases, 2 * TWO + 1), 2);
+                let mut states = [first[0]; STATES];
+                each!(I < V, { (states[I], states[V + I]) = (first[I], second[I]) });
+                crypt_rounds::<L, STATES, ROUNDS, 0>(&mut states, keys);
+                // No backend has more lanes than MOST_LANES: the remainder only tells the compiler so.
+                let m = 2 * TWO % MOST_LANES;
+                sums[m] = self.row::<V, STATES, ROUNDS, SEAL>(&states, 0, self.data[m]);
+                sums[m + 1] = self.row::<V, STATES, ROUNDS, SEAL>(&states, V, self.data[m + 1]);
+            });
+            self.finish::<true, ROUNDS>(L::transpose(&sums), j0[0]);
+        }
+    }
+
+    /// Adds the states from `first` on to the message at `at`, and returns the products of its blocks.
+    ///
+    /// # Safety
+    /// As for [`by_lanes`].
+    #[inline(always)]
+    unsafe fn row<const V: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(
+        &self,
+        states: &[L::State; STATES],
+        first: usize,
+        at: *mut u8,
+    ) -> L::Product {
+        let (key, keys, width) = (self.key, self.key.round::<ROUNDS>(), span::<L>(1));
+        let (blocks, last) = (self.lens[0].div_ceil(16), self.lens[0] - (V - 1) * width);
+        // SAFETY: the caller's contract; every access is inside the message, and the powers are those of its
+        // blocks.
+        unsafe {
+            let powers = |i: usize| key.powers(blocks + 1 - L::BLOCKS * i);
+            let (mut x, mut sum) = ([self.aads; V], L::no_product());
+            each!(I < V, {
+                let to = at.wrapping_add(width * I);
+                let end = if I == V - 1 { last } else { width };
+                let data = L::load_part(to, 0, end);
+                let out = L::finish(states[first + I], &keys[ROUNDS], data);
+                L::store_part(to, 0, end, out);
+                let kept = if SEAL && I == V - 1 { L::keep(out, 0, end) } else { out };
+                x[I] = L::elements(if SEAL { kept } else { data });
+            });
+            each!(PAIR < V / 2, {
+                sum = L::multiply_two_lean(sum, [x[2 * PAIR], x[2 * PAIR + 1]], powers(2 * PAIR));
+            });
+            if V % 2 == 1 {
+                sum = L::multiply(sum, x[V - 1], powers(V - 1));
+            }
+            sum
+        }
     }
 }
 
-/// Adds the key stream to the block `p` places from the end of each message, and hashes the ciphertext.
-///
-/// # Safety
-/// As for [`together`], whose messages `group` describes; `p` is at least 1 and at most `group.most`.
+/// Counter block `n` of a message without its nonce, as a little-endian integer; J0 is block 0.
 #[inline(always)]
-unsafe fn step<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
-    key: &Key<L>,
-    state: L::State,
-    group: &Group,
-    p: usize,
-    sum: &mut L::Product,
-) {
-    let (to, lens, full) = group.at(p);
-    let from = to.map(<*mut u8>::cast_const);
-    // SAFETY: the caller's contract; the power `p` + 1 is within the bounds stated in `together`.
-    unsafe {
-        let data = if full { L::load_blocks(&from) } else { L::load_each(&from, &lens) };
-        let out = L::finish(state, &key.round::<ROUNDS>()[ROUNDS], data);
-        let mut ciphertext = if SEAL { out } else { data };
-        if full {
-            L::store_blocks(&to, out);
-        } else {
-            L::store_each(&to, &lens, out);
-            ciphertext = L::keep_each(ciphertext, &lens);
-        }
-        *sum = L::multiply_same(*sum, L::elements(ciphertext), key.powers(p + 1));
-    }
+const fn counter(n: usize) -> u128 {
+    ((n as u32).wrapping_add(1).to_be() as u128) << 96
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::round_cache::RoundCache;
 /// Encrypts or decrypts a message that does not fit one pass; returns its hash and a vector that begins with
 /// the mask of the tag. `pass` describes all of the message.
 ///
-/// Turns of `TURN` vectors come first, each with one reduction. The last pass takes the rest. A seal hashes the
-/// ciphertext of the previous turn; an open hashes the ciphertext that it is about to decrypt, `STEP` vectors at
-/// a time.
+/// Turns of `TURN` vectors come first, each with one reduction. The last pass takes the rest. A seal hashes
+/// the ciphertext of the previous turn; an open hashes the ciphertext that it is about to decrypt, `STEP`
+/// vectors at a time.
 ///
 /// # Safety
 /// As for [`Lanes`]; the key has `ROUNDS` rounds; the message has more than [`Lanes::TAIL_VECTORS`] vectors.

@@ -47,19 +47,22 @@ pub(super) trait Edge: Lanes {
     ) -> Result<(), Error>;
     /// Runs `turns` iterations of a probe's loop.
     unsafe fn probe(probe: Probe, turns: u64) -> Probed;
-    /// Seals messages of allowed lengths.
-    unsafe fn seal_batch<const ROUNDS: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
+    /// Seals each message.
+    unsafe fn seal_batch<const ROUNDS: usize>(
+        key: &Key<Self>,
+        messages: &mut [Message<'_>],
+    ) -> Result<(), Error> {
         // SAFETY: the same contract.
-        unsafe { one_by_one::<Self, ROUNDS, true>(key, messages, &mut []) }
+        unsafe { seal_each::<Self, ROUNDS>(key, messages) }
     }
-    /// Decrypts messages of allowed lengths and computes the tags that they should carry.
+    /// Opens each message and writes its verdict; there are as many verdicts as messages.
     unsafe fn open_batch<const ROUNDS: usize>(
         key: &Key<Self>,
         messages: &mut [Message<'_>],
-        tags: &mut [Tag],
+        verdicts: &mut [Result<(), Error>],
     ) {
         // SAFETY: the same contract.
-        unsafe { one_by_one::<Self, ROUNDS, false>(key, messages, tags) }
+        unsafe { open_each::<Self, ROUNDS>(key, messages, verdicts) }
     }
 }
 
@@ -68,8 +71,22 @@ pub(super) trait Edge: Lanes {
 /// # Safety
 /// As for [`Lanes`]. Arrays of pointers, lengths and blocks have one entry per lane.
 pub(super) trait ManyLanes: Edge + Doubling {
-    /// Adds to the lowest 32 bits of each lane: to the number of a byte-reversed counter block.
-    unsafe fn advance(counters: Self::Vector, by: &[u32; MOST_LANES]) -> Self::Vector;
+    /// The longest messages of equal length that take a lane each, at most 128 bytes.
+    const LANE_BYTES: usize;
+    /// The most vectors in messages of equal length that take their vectors for themselves, at most 4.
+    const ROW_VECTORS: usize = 0;
+    /// Whether short messages of different lengths share the lanes.
+    const MIXES: bool;
+    /// [`base`](Lanes::base) for a nonce in each lane.
+    unsafe fn bases(nonces: &[*const u8; MOST_LANES], key: &Self::RoundKey) -> Self::State;
+    /// Lane `k` in every lane. Called only for rows.
+    unsafe fn splat_lane(_: Self::State, _: usize) -> Self::State {
+        unreachable!("no rows")
+    }
+    /// In each lane, the sum of the lanes of one sum. Called only for rows.
+    unsafe fn transpose(_: &[Self::Product; MOST_LANES]) -> Self::Product {
+        unreachable!("no rows")
+    }
     /// Loads the first `lens` bytes at each pointer, at most 16, and no others; the rest is zero.
     unsafe fn load_each(from: &[*const u8; MOST_LANES], lens: &[usize; MOST_LANES]) -> Self::Vector;
     /// Loads 16 bytes at each pointer.
@@ -96,18 +113,32 @@ pub(super) trait ManyLanes: Edge + Doubling {
     unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
 }
 
-/// Processes each message separately.
+/// Seals messages one by one.
 ///
 /// # Safety
-/// As for [`Edge`]; the lengths are allowed.
-pub(super) unsafe fn one_by_one<L: Edge, const ROUNDS: usize, const SEAL: bool>(
+/// As for [`Edge`].
+pub(super) unsafe fn seal_each<L: Edge, const ROUNDS: usize>(
     key: &Key<L>,
     messages: &mut [Message<'_>],
-    tags: &mut [Tag],
+) -> Result<(), Error> {
+    for m in messages {
+        // SAFETY: the caller's contract.
+        unsafe { L::seal::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &mut m.tag)? };
+    }
+    Ok(())
+}
+
+/// Opens messages one by one.
+///
+/// # Safety
+/// As for [`Edge`].
+pub(super) unsafe fn open_each<L: Edge, const ROUNDS: usize>(
+    key: &Key<L>,
+    messages: &mut [Message<'_>],
+    verdicts: &mut [Result<(), Error>],
 ) {
-    for (i, m) in messages.iter_mut().enumerate() {
-        let tag = if SEAL { &mut m.tag } else { &mut tags[i] };
-        // SAFETY: the caller's contract is that of `Edge`.
-        unsafe { L::crypt::<ROUNDS, SEAL>(key, &m.nonce, 1, m.aad, m.in_out, tag) };
+    for (m, verdict) in messages.iter_mut().zip(verdicts) {
+        // SAFETY: the caller's contract.
+        *verdict = unsafe { L::open::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &m.tag) };
     }
 }

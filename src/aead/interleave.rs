@@ -59,8 +59,8 @@ static COUNTERS: Counters = {
     Counters(blocks)
 };
 
-/// The counter blocks from a number on, with the first round key added. `base` is the nonce with that key added:
-/// where the table has the numbers, a state is a single addition.
+/// The counter blocks from a number on, with the first round key added. `base` is the nonce with that key
+/// added: where the table has the numbers, a state is a single addition.
 ///
 /// # Safety
 /// As for [`Lanes`].

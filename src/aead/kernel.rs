@@ -1,6 +1,7 @@
 //! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2), and the last pass
 //! that ends every message. A message is processed as one sequence of blocks that begins with J0, so that a
-//! short message needs one trip through AES and one reduction. Longer messages go through [`bulk`](super::bulk).
+//! short message needs one trip through AES and one reduction. Longer messages go through
+//! [`bulk`](super::bulk).
 
 use super::block::lengths;
 use super::bulk::long;
@@ -25,8 +26,8 @@ pub(super) unsafe fn j0_of_iv<L: Lanes, const TURN: usize>(key: &Key<L>, iv: &[u
     }
 }
 
-/// Seals a message under a nonce of 96 bits, if it has at most `MOST` vectors and one block of AAD, and writes its
-/// tag; otherwise returns false.
+/// Seals a message under a nonce of 96 bits, if it has at most `MOST` vectors and one block of AAD, and
+/// writes its tag; otherwise returns false.
 ///
 /// # Safety
 /// As for [`Lanes`]; `key` has `ROUNDS` rounds.
@@ -73,8 +74,8 @@ pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
     }
 }
 
-/// Encrypts or decrypts any message, and writes the tag that belongs to the ciphertext. J0 consists of `nonce`
-/// and `number`.
+/// Encrypts or decrypts any message, and writes the tag that belongs to the ciphertext. J0 consists of
+/// `nonce` and `number`.
 ///
 /// # Safety
 /// As for [`Lanes`]; `key` has `ROUNDS` rounds; the lengths are allowed.
@@ -136,7 +137,8 @@ pub(super) struct Pass<'a, L: Lanes> {
 }
 
 impl<'a, L: Lanes> Pass<'a, L> {
-    /// All of a message. `before` is the last block of its AAD, with the hash of the blocks before that added.
+    /// All of a message. `before` is the last block of its AAD, with the hash of the blocks before that
+    /// added.
     ///
     /// # Safety
     /// As for [`Lanes`].
@@ -163,8 +165,8 @@ impl<'a, L: Lanes> Pass<'a, L> {
         }
     }
 
-    /// Processes a message of at most `MOST` vectors; returns its hash and a vector that begins with the mask of
-    /// the tag.
+    /// Processes a message of at most `MOST` vectors; returns its hash and a vector that begins with the mask
+    /// of the tag.
     ///
     /// # Safety
     /// As for [`Lanes`]; the message has no more vectors.
@@ -184,16 +186,16 @@ impl<'a, L: Lanes> Pass<'a, L> {
                     }
                 };
             }
-            as_many!(1 2 3 4 5 6 7 8)
+            as_many!(1 2 3 4 5 6 7 8 9)
         }
     }
 
     /// Takes the last `V` vectors and the lengths through AES and GHASH. They follow `HASHED` vectors of
-    /// ciphertext that a seal has yet to hash; or none, and then they are all of the message and begin with J0.
-    /// Returns the hash and the first vector after AES.
+    /// ciphertext that a seal has yet to hash; or none, and then they are all of the message and begin with
+    /// J0. Returns the hash and the first vector after AES.
     ///
-    /// Every vector is stored as soon as it is known, and not after the tag: the next message often begins where
-    /// this one ends, and its first load would wait for the store.
+    /// Every vector is stored as soon as it is known, and not after the tag: the next message often begins
+    /// where this one ends, and its first load would wait for the store.
     ///
     /// # Safety
     /// As for [`Lanes`]; `V` vectors are left, the last of which may be partial.
@@ -209,8 +211,8 @@ impl<'a, L: Lanes> Pass<'a, L> {
             |i: usize| (if HASHED == 0 && i == 0 { 16 } else { 0 }, if i == V - 1 { end } else { width });
         // An open hashes first, if the ciphertext can stay in registers.
         let early = const { !SEAL && L::REGISTERS >= 32 };
-        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `at` except the last are whole, the
-        // first one from its second block on if it has J0.
+        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `at` except the last are whole,
+        // the first one from its second block on if it has J0.
         unsafe {
             let mut states = whitened::<L, V>(self.base, self.number);
             let (mut y, mut data, mut x) = (self.y, [self.y; V], [self.y; V]);

@@ -53,7 +53,7 @@ impl<L: Lanes> Key<L> {
     /// As for [`Lanes`]; `n` is even, at least 2 and at most [`Lanes::LONG_TURN_VECTORS`].
     #[inline(always)]
     pub unsafe fn multiply_turn(&self, sum: L::Product, x: [L::Vector; 2], n: usize) -> L::Product {
-        const { assert!(L::BLOCKS * L::LONG_TURN_VECTORS <= Self::POWERS, "a power for each block of a turn") }
+        const { assert!(L::BLOCKS * L::LONG_TURN_VECTORS <= Self::POWERS, "a power for each block") }
         // SAFETY: the caller's contract; the sums of a pair of powers are one block.
         unsafe {
             let sums = (&raw const self.sums).cast::<Block>().wrapping_add((L::LONG_TURN_VECTORS - n) / 2);
@@ -151,9 +151,9 @@ fn has_power(n: usize, all: usize) {
     assert!((1..=all).contains(&n), "power {n} of H requested, but the table has {all}");
 }
 
-/// Writes the powers of H and their sums: multiplying all known vectors of powers by the highest power doubles
-/// their number. Each vector is stored once and read where it was stored, because a load that spans two
-/// stores would wait for both.
+/// Writes the powers of H and their sums: multiplying all known vectors of powers by the highest power
+/// doubles their number. Each vector is stored once and read where it was stored, because a load that spans
+/// two stores would wait for both.
 ///
 /// # Safety
 /// As for [`Lanes`]; both tables may be written, and need not be initialised.

@@ -100,8 +100,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     );
     /// Prepares the key of round `round`, given as a little-endian integer; round 0 is the whitening.
     unsafe fn round_key(key: u128, round: usize) -> Self::RoundKey;
-    /// The counter blocks with the number `first` and the following ones, without their nonce; the number wraps
-    /// at 2^32 (SP 800-38D, 6.2).
+    /// The counter blocks with the number `first` and the following ones, without their nonce; the number
+    /// wraps at 2^32 (SP 800-38D, 6.2).
     unsafe fn counters(first: u32) -> Self::Vector;
     /// Counter blocks without their number, with the first round key added.
     unsafe fn base(nonce: &Nonce, key: &Self::RoundKey) -> Self::State;
@@ -156,8 +156,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
         // SAFETY: the same contract.
         unsafe { Self::multiply_two(sum, x, h) }
     }
-    /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first of
-    /// its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its own.
+    /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first
+    /// of its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its
+    /// own.
     unsafe fn multiply_turn(
         sum: Self::Product,
         x: [Self::Vector; 2],

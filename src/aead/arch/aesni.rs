@@ -319,11 +319,11 @@ impl Doubling for AesNi {
     }
 }
 
-/// Computes the round keys in registers, with the encryption of the zero block beside them, and returns H times
-/// x, as an element (FIPS 197, 5.2; RFC 8452, appendix A).
+/// Computes the round keys in registers, with the encryption of the zero block beside them, and returns H
+/// times x, as an element (FIPS 197, 5.2; RFC 8452, appendix A).
 ///
-/// # Safety
-/// The CPU has the features; `bytes` is a key for `ROUNDS` rounds, and `round` has a place for every round key.
+/// # Safety The CPU has the features; `bytes` is a key for `ROUNDS` rounds, and `round` has a place for every
+/// round key.
 #[inline]
 #[target_feature(enable = "sse2,ssse3,aes")]
 pub(super) unsafe fn schedule<const ROUNDS: usize>(bytes: &[u8], round: *mut __m128i) -> __m128i {

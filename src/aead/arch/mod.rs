@@ -131,7 +131,9 @@ macro_rules! edge {
                     const LONG: usize = <$lanes>::LONG_TURN_VECTORS;
                     // SAFETY: this function carries the features, which is what `Lanes` asks.
                     unsafe {
-                        kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(key, nonce, number, aad, in_out, tag)
+                        kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(
+                            key, nonce, number, aad, in_out, tag,
+                        )
                     }
                 }
                 // SAFETY: the contract of `Edge`: the CPU has the features.
@@ -254,9 +256,15 @@ macro_rules! edge {
     };
     (@one_by_one $lanes:ty $(, #[$features:meta])?) => {};
     (@by_lanes $lanes:ty $(, #[$features:meta])?) => {
-        unsafe fn seal_batch<const R: usize>(key: &Key<Self>, messages: &mut [Message<'_>]) {
+        unsafe fn seal_batch<const R: usize>(
+            key: &Key<Self>,
+            messages: &mut [Message<'_>],
+        ) -> Result<(), Error> {
             $(#[$features])?
-            unsafe fn inner<const R: usize>(key: &Key<$lanes>, messages: &mut [Message<'_>]) {
+            unsafe fn inner<const R: usize>(
+                key: &Key<$lanes>,
+                messages: &mut [Message<'_>],
+            ) -> Result<(), Error> {
                 // SAFETY: this function carries the features, which is what `Lanes` asks.
                 unsafe { batch::by_lanes::<$lanes, R, true>(key, messages, &mut []) }
             }
@@ -267,19 +275,20 @@ macro_rules! edge {
         unsafe fn open_batch<const R: usize>(
             key: &Key<Self>,
             messages: &mut [Message<'_>],
-            tags: &mut [Tag],
+            verdicts: &mut [Result<(), Error>],
         ) {
             $(#[$features])?
             unsafe fn inner<const R: usize>(
                 key: &Key<$lanes>,
                 messages: &mut [Message<'_>],
-                tags: &mut [Tag],
+                verdicts: &mut [Result<(), Error>],
             ) {
                 // SAFETY: this function carries the features, which is what `Lanes` asks.
-                unsafe { batch::by_lanes::<$lanes, R, false>(key, messages, tags) }
+                let done = unsafe { batch::by_lanes::<$lanes, R, false>(key, messages, verdicts) };
+                done.expect("an open has a verdict for each message");
             }
             // SAFETY: the contract of `Edge`: the CPU has the features.
-            unsafe { inner::<R>(key, messages, tags) }
+            unsafe { inner::<R>(key, messages, verdicts) }
         }
     };
 }

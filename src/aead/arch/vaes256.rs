@@ -26,12 +26,12 @@ pub(super) struct Product {
 impl Lanes for Vaes256 {
     const BLOCKS: usize = 2;
     const WIDTH: Option<&'static str> = Some("ymm");
-    const TAIL_VECTORS: usize = 8;
+    const TAIL_VECTORS: usize = 9;
     const TURN_VECTORS: usize = 8;
     const STEP_VECTORS: usize = 4;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
-    type Powers = [Block; 18 + 1];
+    type Powers = [Block; 20 + 1];
     type Sums = [Block; 4];
     type Vector = __m256i;
     type State = __m256i;
@@ -340,13 +340,13 @@ unsafe fn fence(s: &mut __m256i, sum: &mut Product) {
 }
 
 impl ManyLanes for Vaes256 {
+    const LANE_BYTES: usize = 128;
+    const MIXES: bool = true;
+
     #[inline(always)]
-    unsafe fn advance(counters: __m256i, by: &[u32; MOST_LANES]) -> __m256i {
-        // SAFETY: as above.
-        unsafe {
-            let b = by.map(u32::cast_signed);
-            _mm256_add_epi32(counters, _mm256_set_epi32(0, 0, 0, b[1], 0, 0, 0, b[0]))
-        }
+    unsafe fn bases(nonces: &[*const u8; MOST_LANES], key: &__m128i) -> __m256i {
+        // SAFETY: as above; these are nonces.
+        unsafe { join([Narrow::base(&*nonces[0].cast(), key), Narrow::base(&*nonces[1].cast(), key)]) }
     }
 
     #[inline(always)]
@@ -436,8 +436,8 @@ fn multiply(sum: Product, x: __m256i, h: __m256i) -> Product {
     }
 }
 
-/// [`multiply`] by Karatsuba's method; the half of `sums` that `HALF` names is the sum of the halves of `h`. The
-/// low and the high sum are still to be added to the middle one.
+/// [`multiply`] by Karatsuba's method; the half of `sums` that `HALF` names is the sum of the halves of `h`.
+/// The low and the high sum are still to be added to the middle one.
 #[inline]
 #[target_feature(enable = "avx2,vpclmulqdq")]
 fn multiply_turn<const HALF: i32>(sum: Product, x: __m256i, h: __m256i, sums: __m256i) -> Product {

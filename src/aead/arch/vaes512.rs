@@ -358,15 +358,46 @@ unsafe fn fence(s: &mut __m512i, sum: &mut Product) {
 }
 
 impl ManyLanes for Vaes512 {
+    const LANE_BYTES: usize = 64;
+    const ROW_VECTORS: usize = 4;
+    const MIXES: bool = true;
+
     #[inline(always)]
-    unsafe fn advance(counters: __m512i, by: &[u32; MOST_LANES]) -> __m512i {
+    unsafe fn bases(nonces: &[*const u8; MOST_LANES], key: &__m128i) -> __m512i {
+        // SAFETY: as above; these are nonces.
+        unsafe {
+            join([
+                Narrow::base(&*nonces[0].cast(), key),
+                Narrow::base(&*nonces[1].cast(), key),
+                Narrow::base(&*nonces[2].cast(), key),
+                Narrow::base(&*nonces[3].cast(), key),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat_lane(s: __m512i, k: usize) -> __m512i {
         // SAFETY: as above.
         unsafe {
-            let b = by.map(u32::cast_signed);
-            _mm512_add_epi32(
-                counters,
-                _mm512_set_epi32(0, 0, 0, b[3], 0, 0, 0, b[2], 0, 0, 0, b[1], 0, 0, 0, b[0]),
-            )
+            match k {
+                0 => _mm512_shuffle_i32x4::<0x00>(s, s),
+                1 => _mm512_shuffle_i32x4::<0x55>(s, s),
+                2 => _mm512_shuffle_i32x4::<0xaa>(s, s),
+                _ => _mm512_shuffle_i32x4::<0xff>(s, s),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(sums: &[Product; MOST_LANES]) -> Product {
+        // SAFETY: as above.
+        unsafe {
+            let [a, b, c, d] = *sums;
+            Product {
+                low: transpose([a.low, b.low, c.low, d.low]),
+                middle: transpose([a.middle, b.middle, c.middle, d.middle]),
+                high: transpose([a.high, b.high, c.high, d.high]),
+            }
         }
     }
 
@@ -461,8 +492,8 @@ impl ManyLanes for Vaes512 {
     }
 }
 
-/// Adds the lane-wise products of `x` and `h`: four, because additions of three vectors make the fourth cheaper
-/// than the sums that would spare it.
+/// Adds the lane-wise products of `x` and `h`: four, because additions of three vectors make the fourth
+/// cheaper than the sums that would spare it.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 fn multiply(sum: Product, x: __m512i, h: __m512i) -> Product {
@@ -505,8 +536,8 @@ fn half_sums(v: [__m512i; 2]) -> __m512i {
     _mm512_xor_si512(_mm512_unpacklo_epi64(v[0], v[1]), _mm512_unpackhi_epi64(v[0], v[1]))
 }
 
-/// [`multiply_two`] by Karatsuba's method: the middle factors of both vectors share one, as those of the powers
-/// do in `sums`. The low and the high sum are still to be added to the middle one.
+/// [`multiply_two`] by Karatsuba's method: the middle factors of both vectors share one, as those of the
+/// powers do in `sums`. The low and the high sum are still to be added to the middle one.
 #[inline]
 #[target_feature(enable = "avx512f,vpclmulqdq")]
 fn multiply_turn(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) -> Product {
@@ -528,6 +559,15 @@ fn multiply_turn(sum: Product, x: [__m512i; 2], h: [__m512i; 2], sums: __m512i) 
             _mm512_clmulepi64_epi128::<0x11>(x[1], h[1]),
         ),
     }
+}
+
+/// In each lane, the sum of the lanes of one vector.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(v: [__m512i; 4]) -> __m512i {
+    let add = |a, b| _mm512_xor_si512(_mm512_shuffle_i64x2::<0x44>(a, b), _mm512_shuffle_i64x2::<0xee>(a, b));
+    let (a, b) = (add(v[0], v[1]), add(v[2], v[3]));
+    _mm512_xor_si512(_mm512_shuffle_i64x2::<0x88>(a, b), _mm512_shuffle_i64x2::<0xdd>(a, b))
 }
 
 /// Joins four lanes into a vector.
