@@ -30,6 +30,8 @@ pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: boo
     mut verdicts: &mut [Result<(), Error>],
 ) -> Result<(), Error> {
     for group in messages.chunks_mut(L::BLOCKS) {
+        // Otherwise the compiler reads all round keys before the loop and writes them to the stack.
+        let key = core::hint::black_box(key);
         let of_group;
         (of_group, verdicts) = verdicts.split_at_mut(if SEAL { 0 } else { group.len() });
         let (len, aad) = (group[0].in_out.len(), group[0].aad.len());
@@ -53,9 +55,11 @@ pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: boo
         // SAFETY: the caller's contract; the lengths and their number are those that each method asks for.
         unsafe {
             if even && len <= L::LANE_BYTES {
-                process!(in_lanes::<true>, len.div_ceil(16), L::LANE_BYTES / 16, 1, 2; 2, 3; 3, 4; 4, 5; 5, 6; 6, 7; 7, 8; 8, 9;);
+                let blocks = len.div_ceil(16);
+                process!(in_lanes::<true>, blocks, L::LANE_BYTES / 16, 1, 2; 2, 3; 3, 4; 4, 5; 5, 6; 6, 7; 7, 8; 8, 9;);
             } else if even && len <= span::<L>(L::ROW_VECTORS) {
-                process!(in_rows::<true>, len.div_ceil(span::<L>(1)), L::ROW_VECTORS, 1, 2; 2, 4; 3, 6; 4, 8;);
+                let vectors = len.div_ceil(span::<L>(1));
+                process!(in_rows::<true>, vectors, L::ROW_VECTORS, 1, 2; 2, 4; 3, 6; 4, 8;);
             } else if L::MIXES && group.len() > 1 && longest_aad <= 16 && longest <= LONGEST_MIXED {
                 process!(mixed::<false>, longest.div_ceil(16), LONGEST_MIXED / 16, 0, 1; 1, 2; 2, 3; 3, 4;);
             } else if SEAL {
