@@ -56,7 +56,10 @@ pub(super) unsafe fn by_lanes<L: ManyLanes, const ROUNDS: usize, const SEAL: boo
         unsafe {
             if even && len <= L::LANE_BYTES {
                 let blocks = len.div_ceil(16);
-                process!(in_lanes::<true>, blocks, L::LANE_BYTES / 16, 1, 2; 2, 3; 3, 4; 4, 5; 5, 6; 6, 7; 7, 8; 8, 9;);
+                process!(
+                    in_lanes::<true>, blocks, L::LANE_BYTES / 16,
+                    1, 2; 2, 3; 3, 4; 4, 5; 5, 6; 6, 7; 7, 8; 8, 9;
+                );
             } else if even && len <= span::<L>(L::ROW_VECTORS) {
                 let vectors = len.div_ceil(span::<L>(1));
                 process!(in_rows::<true>, vectors, L::ROW_VECTORS, 1, 2; 2, 4; 3, 6; 4, 8;);

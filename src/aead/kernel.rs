@@ -44,9 +44,7 @@ pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
     }
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
-        let (hash, mask) = pass.only::<MOST, ROUNDS, true>();
-        L::store_block(&mut tag.0, L::tag(hash, mask));
+        L::store_block(&mut tag.0, short::<L, MOST, ROUNDS, true>(key, nonce, aad, in_out));
     }
     true
 }
@@ -68,9 +66,30 @@ pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
     }
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
+        let expected = short::<L, MOST, ROUNDS, false>(key, nonce, aad, in_out);
+        Some(judge(in_out, L::coefficients(expected), &tag.0))
+    }
+}
+
+/// Encrypts or decrypts a message of at most `MOST` vectors and one block of AAD, and returns its tag.
+///
+/// # Safety
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+#[inline(always)]
+unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+    key: &Key<L>,
+    nonce: &Nonce,
+    aad: &[u8],
+    in_out: &mut [u8],
+) -> L::Hash {
+    // SAFETY: this function's contract is that of `Lanes`.
+    unsafe {
+        if let Some(tag) = L::shorter::<MOST, ROUNDS, SEAL>(key, nonce, aad, in_out) {
+            return tag;
+        }
         let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
-        let (hash, mask) = pass.only::<MOST, ROUNDS, false>();
-        Some(judge(in_out, L::coefficients(L::tag(hash, mask)), &tag.0))
+        let (hash, mask) = pass.only::<MOST, ROUNDS, SEAL>();
+        L::tag(hash, mask)
     }
 }
 

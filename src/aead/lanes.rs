@@ -6,6 +6,7 @@
 //! reversals.
 
 use super::Nonce;
+use super::key::Key;
 
 /// One block in memory order.
 #[derive(Clone, Copy, Default)]
@@ -185,6 +186,16 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     }
     /// The tag: an element as a block, added to the first block of `mask`. The result is a block.
     unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Self::Hash;
+    /// Seals or opens a message for which shorter vectors are better, and returns its tag; `None` for all
+    /// others. The caller has room for `MOST` vectors; the AAD has at most 16 bytes.
+    unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+        _: &Key<Self>,
+        _: &Nonce,
+        _: &[u8],
+        _: &mut [u8],
+    ) -> Option<Self::Hash> {
+        None
+    }
     /// Writes a block.
     unsafe fn store_block(to: &mut [u8; 16], block: Self::Hash);
 
