@@ -37,8 +37,24 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     ) -> Result<(), Error>;
+    /// [`seal`](Self::seal) for messages that its entry does not process itself, out of line.
+    unsafe fn seal_rest<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    ) -> Result<(), Error>;
     /// Checks the lengths, opens and checks the tag.
     unsafe fn open<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &Tag,
+    ) -> Result<(), Error>;
+    /// [`open`](Self::open) for messages that its entry does not process itself, out of line.
+    unsafe fn open_rest<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,
         aad: &[u8],

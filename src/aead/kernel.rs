@@ -115,6 +115,10 @@ pub(super) unsafe fn crypt<
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
+    const {
+        assert!(TAIL + 1 >= TURN + L::LEAST_TAIL, "what is too long for a pass has a turn");
+        assert!(TURN == LONG || L::LONG >= span::<L>(LONG + L::LEAST_TAIL - 1), "so has a long message");
+    }
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         // All of the AAD but its last block is hashed first. The last block travels with J0.

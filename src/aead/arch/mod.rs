@@ -62,12 +62,31 @@ const fn row<L: Edge>(name: &'static str, features: &'static [&'static str]) -> 
     }
 }
 
+/// Implements an entry point in a function that carries the listed features.
+macro_rules! featured {
+    (
+        $(#[$attribute:meta])*
+        unsafe fn $name:ident $(<$(const $generic:ident: $of:ty),+>)? ($($arg:ident: $type:ty),* $(,)?)
+        $(-> $returned:ty)? $body:block
+    ) => {
+        unsafe fn $name $(<$(const $generic: $of),+>)? ($($arg: $type),*) $(-> $returned)? {
+            $(#[$attribute])*
+            unsafe fn inner $(<$(const $generic: $of),+>)? ($($arg: $type),*) $(-> $returned)? {
+                // SAFETY: this function carries the features, which is what `Lanes` asks.
+                unsafe { $body }
+            }
+            // SAFETY: the contract of `Edge`: the CPU has the features.
+            unsafe { inner $(::<$($generic),+>)? ($($arg),*) }
+        }
+    };
+}
+use featured;
+
 /// Implements the entry points of a backend, with the listed features.
 ///
-/// `seal`, `open` and the `crypt` that both call share a section, so that they lie at the same distance in
-/// every program: together they nearly fill a CPU's cache of decoded instructions, whose sets the low twelve
-/// bits of an address choose. Where the linker placed them, 1 KiB took up to 10 % more time by chance (Zen
-/// 3).
+/// The functions that process messages share a section, so that they lie at the same distance in every program:
+/// together they nearly fill a CPU's cache of decoded instructions, whose sets the low twelve bits of an
+/// address choose. Where the linker placed them, 1 KiB took up to 10 % more time by chance (Zen 3).
 macro_rules! edge {
     ($lanes:ty, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
         impl $crate::aead::edge::Edge for $lanes {
@@ -75,49 +94,33 @@ macro_rules! edge {
                 $detect
             }
 
-            unsafe fn expand_key<const R: usize>(place: *mut Key<Self>, bytes: &[u8]) {
+            super::featured! {
                 $(#[$features])?
-                unsafe fn inner<const R: usize>(place: *mut Key<$lanes>, bytes: &[u8]) {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { Key::expand::<R>(place, bytes) }
+                unsafe fn expand_key<const R: usize>(place: *mut Key<$lanes>, bytes: &[u8]) {
+                    Key::expand::<R>(place, bytes);
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R>(place, bytes) }
             }
 
-            unsafe fn j0(key: &Key<Self>, iv: &[u8]) -> u128 {
+            super::featured! {
                 $(#[$features])?
-                unsafe fn inner(key: &Key<$lanes>, iv: &[u8]) -> u128 {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { kernel::j0_of_iv::<$lanes, { <$lanes>::TURN_VECTORS }>(key, iv) }
+                unsafe fn j0(key: &Key<$lanes>, iv: &[u8]) -> u128 {
+                    kernel::j0_of_iv::<$lanes, { <$lanes>::TURN_VECTORS }>(key, iv)
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner(key, iv) }
             }
 
-            unsafe fn absorb(key: &Key<Self>, data: &[u8], y: &mut <Self as Lanes>::Hash) {
+            super::featured! {
                 #[inline(never)]
                 $(#[$features])?
-                unsafe fn inner(key: &Key<$lanes>, data: &[u8], y: &mut <$lanes as Lanes>::Hash) {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { *y = kernel::absorb::<$lanes, { <$lanes>::TURN_VECTORS }>(key, *y, data) }
+                unsafe fn absorb(key: &Key<$lanes>, data: &[u8], y: &mut <$lanes as Lanes>::Hash) {
+                    *y = kernel::absorb::<$lanes, { <$lanes>::TURN_VECTORS }>(key, *y, data);
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner(key, data, y) }
             }
 
-            unsafe fn crypt<const R: usize, const SEAL: bool>(
-                key: &Key<Self>,
-                nonce: &Nonce,
-                number: u32,
-                aad: &[u8],
-                in_out: &mut [u8],
-                tag: &mut Tag,
-            ) {
+            super::featured! {
                 #[inline(never)]
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn inner<const R: usize, const SEAL: bool>(
+                unsafe fn crypt<const R: usize, const SEAL: bool>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     number: u32,
@@ -129,27 +132,16 @@ macro_rules! edge {
                     const TURN: usize = <$lanes>::TURN_VECTORS;
                     const STEP: usize = <$lanes>::STEP_VECTORS;
                     const LONG: usize = <$lanes>::LONG_TURN_VECTORS;
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe {
-                        kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(
-                            key, nonce, number, aad, in_out, tag,
-                        )
-                    }
+                    kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(
+                        key, nonce, number, aad, in_out, tag,
+                    );
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R, SEAL>(key, nonce, number, aad, in_out, tag) }
             }
 
-            unsafe fn seal<const R: usize>(
-                key: &Key<Self>,
-                nonce: &Nonce,
-                aad: &[u8],
-                in_out: &mut [u8],
-                tag: &mut Tag,
-            ) -> Result<(), Error> {
+            super::featured! {
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn inner<const R: usize>(
+                unsafe fn seal<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -157,18 +149,18 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe {
-                        if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                            return Ok(());
-                        }
-                        rest::<R>(key, nonce, aad, in_out, tag)
+                    if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                        return Ok(());
                     }
+                    <$lanes>::seal_rest::<R>(key, nonce, aad, in_out, tag)
                 }
+            }
+
+            super::featured! {
                 #[inline(never)]
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn rest<const R: usize>(
+                unsafe fn seal_rest<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -176,30 +168,19 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe {
-                        if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                            return Ok(());
-                        }
-                        $crate::aead::gcm::check_lengths(aad, in_out)?;
-                        <$lanes>::crypt::<R, true>(key, nonce, 1, aad, in_out, tag);
-                        Ok(())
+                    if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                        return Ok(());
                     }
+                    $crate::aead::gcm::check_lengths(aad, in_out)?;
+                    <$lanes>::crypt::<R, true>(key, nonce, 1, aad, in_out, tag);
+                    Ok(())
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R>(key, nonce, aad, in_out, tag) }
             }
 
-            unsafe fn open<const R: usize>(
-                key: &Key<Self>,
-                nonce: &Nonce,
-                aad: &[u8],
-                in_out: &mut [u8],
-                tag: &Tag,
-            ) -> Result<(), Error> {
+            super::featured! {
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn inner<const R: usize>(
+                unsafe fn open<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -207,18 +188,18 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe {
-                        if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                            return verdict;
-                        }
-                        rest::<R>(key, nonce, aad, in_out, tag)
+                    if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                        return verdict;
                     }
+                    <$lanes>::open_rest::<R>(key, nonce, aad, in_out, tag)
                 }
+            }
+
+            super::featured! {
                 #[inline(never)]
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn rest<const R: usize>(
+                unsafe fn open_rest<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -226,29 +207,21 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe {
-                        if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                            return verdict;
-                        }
-                        $crate::aead::gcm::check_lengths(aad, in_out)?;
-                        let mut expected = Tag::default();
-                        <$lanes>::crypt::<R, false>(key, nonce, 1, aad, in_out, &mut expected);
-                        $crate::aead::gcm::judge(in_out, u128::from_le_bytes(expected.0), &tag.0)
+                    if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                        return verdict;
                     }
+                    $crate::aead::gcm::check_lengths(aad, in_out)?;
+                    let mut expected = Tag::default();
+                    <$lanes>::crypt::<R, false>(key, nonce, 1, aad, in_out, &mut expected);
+                    $crate::aead::gcm::judge(in_out, u128::from_le_bytes(expected.0), &tag.0)
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner::<R>(key, nonce, aad, in_out, tag) }
             }
 
-            unsafe fn probe(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+            super::featured! {
                 $(#[$features])?
-                unsafe fn inner(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
-                    // SAFETY: this function carries the features, which is what `Lanes` asks.
-                    unsafe { $crate::aead::probe::run::<$lanes>(probe, turns) }
+                unsafe fn probe(probe: $crate::aead::Probe, turns: u64) -> $crate::aead::Probed {
+                    $crate::aead::probe::run::<$lanes>(probe, turns)
                 }
-                // SAFETY: the contract of `Edge`: the CPU has the features.
-                unsafe { inner(probe, turns) }
             }
 
             super::edge!(@$batch $lanes $(, #[$features])?);
@@ -256,39 +229,26 @@ macro_rules! edge {
     };
     (@one_by_one $lanes:ty $(, #[$features:meta])?) => {};
     (@by_lanes $lanes:ty $(, #[$features:meta])?) => {
-        unsafe fn seal_batch<const R: usize>(
-            key: &Key<Self>,
-            messages: &mut [Message<'_>],
-        ) -> Result<(), Error> {
+        super::featured! {
             $(#[$features])?
-            unsafe fn inner<const R: usize>(
+            unsafe fn seal_batch<const R: usize>(
                 key: &Key<$lanes>,
                 messages: &mut [Message<'_>],
             ) -> Result<(), Error> {
-                // SAFETY: this function carries the features, which is what `Lanes` asks.
-                unsafe { batch::by_lanes::<$lanes, R, true>(key, messages, &mut []) }
+                batch::by_lanes::<$lanes, R, true>(key, messages, &mut [])
             }
-            // SAFETY: the contract of `Edge`: the CPU has the features.
-            unsafe { inner::<R>(key, messages) }
         }
 
-        unsafe fn open_batch<const R: usize>(
-            key: &Key<Self>,
-            messages: &mut [Message<'_>],
-            verdicts: &mut [Result<(), Error>],
-        ) {
+        super::featured! {
             $(#[$features])?
-            unsafe fn inner<const R: usize>(
+            unsafe fn open_batch<const R: usize>(
                 key: &Key<$lanes>,
                 messages: &mut [Message<'_>],
                 verdicts: &mut [Result<(), Error>],
             ) {
-                // SAFETY: this function carries the features, which is what `Lanes` asks.
-                let done = unsafe { batch::by_lanes::<$lanes, R, false>(key, messages, verdicts) };
+                let done = batch::by_lanes::<$lanes, R, false>(key, messages, verdicts);
                 done.expect("an open has a verdict for each message");
             }
-            // SAFETY: the contract of `Edge`: the CPU has the features.
-            unsafe { inner::<R>(key, messages, verdicts) }
         }
     };
 }
