@@ -139,16 +139,19 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
     unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
     /// Adds the product of one element and the first power at `h`.
+    #[inline(always)]
     unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Self::Power) -> Self::Product {
         // SAFETY: the same contract.
         unsafe { Self::multiply(sum, Self::lift(x), h) }
     }
     /// [`multiply`](Self::multiply) for two consecutive vectors.
+    #[inline(always)]
     unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Self::Power) -> Self::Product {
         // SAFETY: the same contract; the second vector's powers follow the first's.
         unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
     /// The same with fewer products, but more other instructions, if the CPU has registers for that.
+    #[inline(always)]
     unsafe fn multiply_two_lean(
         sum: Self::Product,
         x: [Self::Vector; 2],
@@ -188,6 +191,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Self::Hash;
     /// Seals or opens a message for which shorter vectors are better, and returns its tag; `None` for all
     /// others. The caller has room for `MOST` vectors; the AAD has at most 16 bytes.
+    #[inline(always)]
     unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
         _: &Key<Self>,
         _: &Nonce,
