@@ -224,7 +224,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
                 let (mut to, mut lens) = (self.data, [0; MOST_LANES]);
                 each!(K < MOST_LANES, {
                     let k = K % MOST_LANES;
-                    if before[k] <= 16 * I {
+                    if before[k] < 16 * (I + 1) {
                         to[k] = self.data[k].wrapping_add(16 * I - before[k]);
                         lens[k] = (self.lens[k] + before[k] - 16 * I).min(16);
                     }
