@@ -1,9 +1,9 @@
 //! Processes messages that are too long for one pass: turns, and their last pass.
 
 use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
-use super::kernel::Pass;
 use super::key::Key;
 use super::lanes::Lanes;
+use super::pass::Pass;
 use super::round_cache::RoundCache;
 
 /// Encrypts or decrypts a message that does not fit one pass; returns its hash and a vector that begins with

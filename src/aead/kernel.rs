@@ -7,9 +7,10 @@ use super::block::lengths;
 use super::bulk::long;
 use super::edge::Edge;
 use super::gcm::judge;
-use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
+use super::interleave::{Ciphertext, each, span};
 use super::key::Key;
 use super::lanes::Lanes;
+use super::pass::Pass;
 use super::{Error, Nonce, Tag};
 
 /// The first counter block for an IV that is not 96 bits long: GHASH of the IV and its length.
@@ -84,7 +85,9 @@ unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: boo
 ) -> L::Hash {
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        if let Some(tag) = L::shorter::<MOST, ROUNDS, SEAL>(key, nonce, aad, in_out) {
+        let powers = [key.powers(1), key.powers(2 + in_out.len().div_ceil(16))];
+        let shorter = L::shorter::<MOST, ROUNDS, SEAL>(key.round::<ROUNDS>(), powers, nonce, aad, in_out);
+        if let Some(tag) = shorter {
             return tag;
         }
         let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
@@ -139,183 +142,6 @@ pub(super) unsafe fn crypt<
             long::<L, TURN, STEP, ROUNDS, SEAL>(&mut pass)
         };
         L::store_block(&mut tag.0, L::tag(hash, mask));
-    }
-}
-
-/// What is left of a message: J0 or blocks that turns have not processed, and the lengths.
-pub(super) struct Pass<'a, L: Lanes> {
-    pub key: &'a Key<L>,
-    /// The nonce with the first round key added.
-    pub base: L::State,
-    /// The number of the next counter block.
-    pub number: u32,
-    /// The address and number of the bytes that are left. The first 16 of the whole are for J0: they precede
-    /// the message and are never accessed.
-    pub at: *mut u8,
-    pub left: usize,
-    /// The hash so far, which the next blocks are added to.
-    pub y: L::Vector,
-    /// The block of lengths.
-    lengths: L::Hash,
-}
-
-impl<'a, L: Lanes> Pass<'a, L> {
-    /// All of a message. `before` is the last block of its AAD, with the hash of the blocks before that
-    /// added.
-    ///
-    /// # Safety
-    /// As for [`Lanes`].
-    #[inline(always)]
-    unsafe fn new<const ROUNDS: usize>(
-        key: &'a Key<L>,
-        nonce: &Nonce,
-        number: u32,
-        before: L::Hash,
-        aad: usize,
-        in_out: &mut [u8],
-    ) -> Self {
-        // SAFETY: the caller's contract is that of `Lanes`.
-        unsafe {
-            Self {
-                key,
-                base: L::base(nonce, &key.round::<ROUNDS>()[0]),
-                number,
-                at: in_out.as_mut_ptr().wrapping_sub(16),
-                left: 16 + in_out.len(),
-                y: L::lift(before),
-                lengths: L::hash(lengths(aad, in_out.len())),
-            }
-        }
-    }
-
-    /// Processes a message of at most `MOST` vectors; returns its hash and a vector that begins with the mask
-    /// of the tag.
-    ///
-    /// # Safety
-    /// As for [`Lanes`]; the message has no more vectors.
-    #[inline(always)]
-    unsafe fn only<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(&self) -> (L::Hash, L::Vector) {
-        const { assert!(L::BLOCKS * MOST < Key::<L>::POWERS, "a power for each block and the lengths") }
-        // SAFETY: the caller's contract is that of `Lanes`; the match is on the number of vectors.
-        unsafe {
-            let nothing = Ciphertext { held: [], at: self.at, start: 16, y: self.y };
-            macro_rules! as_many {
-                ($($n:literal)+) => {
-                    match self.left.div_ceil(span::<L>(1)) {
-                        $($n if const { $n <= MOST } => {
-                            self.last::<$n, 0, ROUNDS, SEAL>(&nothing)
-                        },)+
-                        _ => core::hint::unreachable_unchecked(),
-                    }
-                };
-            }
-            as_many!(1 2 3 4 5 6 7 8 9)
-        }
-    }
-
-    /// Takes the last `V` vectors and the lengths through AES and GHASH. They follow `HASHED` vectors of
-    /// ciphertext that a seal has yet to hash; or none, and then they are all of the message and begin with
-    /// J0. Returns the hash and the first vector after AES.
-    ///
-    /// Every vector is stored as soon as it is known, and not after the tag: the next message often begins
-    /// where this one ends, and its first load would wait for the store.
-    ///
-    /// # Safety
-    /// As for [`Lanes`]; `V` vectors are left, the last of which may be partial.
-    #[inline(always)]
-    pub unsafe fn last<const V: usize, const HASHED: usize, const ROUNDS: usize, const SEAL: bool>(
-        &self,
-        ciphertext: &Ciphertext<L, HASHED>,
-    ) -> (L::Hash, L::Vector) {
-        let (key, width) = (self.key, span::<L>(1));
-        let keys = key.round::<ROUNDS>();
-        let end = self.left - (V - 1) * width;
-        let part =
-            |i: usize| (if HASHED == 0 && i == 0 { 16 } else { 0 }, if i == V - 1 { end } else { width });
-        // An open hashes first, if the ciphertext can stay in registers.
-        let early = const { !SEAL && L::REGISTERS >= 32 };
-        // SAFETY: the caller's contract is that of `Lanes`: all vectors at `at` except the last are whole,
-        // the first one from its second block on if it has J0.
-        unsafe {
-            let mut states = whitened::<L, V>(self.base, self.number);
-            let (mut y, mut data, mut x) = (self.y, [self.y; V], [self.y; V]);
-            if early {
-                each!(I < V, {
-                    let (start, end) = part(I);
-                    data[I] = L::load_part(self.at.wrapping_add(I * width), start, end);
-                    x[I] = L::elements(data[I]);
-                });
-            }
-            let mut sum = if early { self.hash::<V, SEAL>(x, y) } else { L::no_product() };
-            if SEAL && HASHED > 0 {
-                y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, sum, ciphertext, 0));
-            } else {
-                crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
-            }
-            let mut mask = y;
-            each!(I < V, {
-                let (start, end) = part(I);
-                let at = self.at.wrapping_add(I * width);
-                if !early {
-                    data[I] = L::load_part(at, start, end);
-                }
-                let out = L::finish(states[I], &keys[ROUNDS], data[I]);
-                L::store_part(at, start, end, out);
-                if I == 0 {
-                    mask = out;
-                }
-                let mut ciphertext = if SEAL { out } else { data[I] };
-                if SEAL && (I == V - 1 || start > 0) {
-                    ciphertext = L::keep(out, start, end);
-                }
-                if !early {
-                    x[I] = L::elements(ciphertext);
-                }
-            });
-            if !early {
-                sum = self.hash::<V, SEAL>(x, y);
-            }
-            (L::reduce(sum), mask)
-        }
-    }
-
-    /// Multiplies the elements of the last `V` vectors and the lengths, with `y` added to the first.
-    ///
-    /// # Safety
-    /// As for [`last`](Self::last).
-    #[inline(always)]
-    unsafe fn hash<const V: usize, const SEAL: bool>(
-        &self,
-        mut x: [L::Vector; V],
-        y: L::Vector,
-    ) -> L::Product {
-        let (key, blocks) = (self.key, self.left.div_ceil(16));
-        // SAFETY: the caller's contract is that of `Lanes`. The powers used are at least 2, because the last
-        // vector starts at or before the last block, and at most `blocks` + 1, or 1 for the lengths.
-        unsafe {
-            let mut sum = L::no_product();
-            x[0] = L::add(x[0], y);
-            // The lengths go into the lane behind the last block, or get a vector of their own.
-            let lane = blocks % L::BLOCKS;
-            if lane != 0 {
-                x[V - 1] = L::add_at(x[V - 1], lane, self.lengths);
-            } else {
-                sum = L::multiply_one(sum, self.lengths, key.powers(1));
-            }
-            let powers = |i: usize| key.powers(blocks + 1 - i * L::BLOCKS);
-            each!(PAIR < V / 2, {
-                let pair = [x[2 * PAIR], x[2 * PAIR + 1]];
-                sum = if SEAL {
-                    L::multiply_two(sum, pair, powers(2 * PAIR))
-                } else {
-                    L::multiply_two_lean(sum, pair, powers(2 * PAIR))
-                };
-            });
-            if V % 2 == 1 {
-                sum = L::multiply(sum, x[V - 1], powers(V - 1));
-            }
-            sum
-        }
     }
 }
 

@@ -6,7 +6,6 @@
 //! reversals.
 
 use super::Nonce;
-use super::key::Key;
 
 /// One block in memory order.
 #[derive(Clone, Copy, Default)]
@@ -190,13 +189,15 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// The tag: an element as a block, added to the first block of `mask`. The result is a block.
     unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Self::Hash;
     /// Seals or opens a message for which shorter vectors are better, and returns its tag; `None` for all
-    /// others. The caller has room for `MOST` vectors; the AAD has at most 16 bytes.
+    /// others. The caller has room for `MOST` vectors; the AAD has at most 16 bytes. `powers` are those for
+    /// the lengths, and for J0 and the blocks before them.
     #[inline(always)]
     unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
-        _: &Key<Self>,
+        _keys: &[Self::RoundKey],
+        _powers: [*const Self::Power; 2],
         _: &Nonce,
-        _: &[u8],
-        _: &mut [u8],
+        _aad: &[u8],
+        _in_out: &mut [u8],
     ) -> Option<Self::Hash> {
         None
     }

@@ -23,6 +23,7 @@ mod interleave;
 mod kernel;
 mod key;
 mod lanes;
+mod pass;
 mod probe;
 mod round_cache;
 #[cfg(feature = "aead-traits")]

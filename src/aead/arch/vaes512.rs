@@ -266,7 +266,8 @@ impl Lanes for Vaes512 {
 
     #[inline(always)]
     unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
-        key: &Key<Self>,
+        keys: &[__m128i],
+        powers: [*const Self::Power; 2],
         nonce: &Nonce,
         aad: &[u8],
         in_out: &mut [u8],
@@ -276,7 +277,7 @@ impl Lanes for Vaes512 {
             if MOST > 1 || in_out.len() > 16 {
                 return None;
             }
-            Some(one_block::<ROUNDS, SEAL>(key, nonce, aad, in_out))
+            Some(one_block::<ROUNDS, SEAL>(keys, powers, nonce, aad, in_out))
         }
     }
 
@@ -328,12 +329,12 @@ impl Doubling for Vaes512 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,vaes,vpclmulqdq,aes,pclmulqdq,bmi2")]
 unsafe fn one_block<const ROUNDS: usize, const SEAL: bool>(
-    key: &Key<Vaes512>,
+    keys: &[__m128i],
+    [power, powers]: [*const <Vaes512 as Lanes>::Power; 2],
     nonce: &Nonce,
     aad: &[u8],
     in_out: &mut [u8],
 ) -> __m128i {
-    let keys = key.round::<ROUNDS>();
     let (at, bytes) = (in_out.as_mut_ptr().wrapping_sub(16).cast(), u32::from(ones(in_out.len())) << 16);
     // SAFETY: the features are those of these lanes too; the mask keeps every access inside the message; the
     // powers are those of its blocks.
@@ -350,8 +351,8 @@ unsafe fn one_block<const ROUNDS: usize, const SEAL: bool>(
         let before = Narrower::lift(Vaes512::element(aad));
         let x = Narrower::add(Narrower::elements(ciphertext), before);
         let lengths = Narrow::hash(lengths(aad.len(), in_out.len()));
-        let sum = Narrower::multiply_one(Narrower::no_product(), lengths, key.powers(1));
-        let sum = Narrower::multiply(sum, x, key.powers(2 + in_out.len().div_ceil(16)));
+        let sum = Narrower::multiply_one(Narrower::no_product(), lengths, power);
+        let sum = Narrower::multiply(sum, x, powers);
         Narrower::tag(Narrower::reduce(sum), out)
     }
 }
