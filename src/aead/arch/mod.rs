@@ -85,8 +85,8 @@ use featured;
 /// Implements the entry points of a backend, with the listed features.
 ///
 /// The functions that process messages share a section, so that they lie at the same distance in every
-/// program: together they nearly fill a CPU's cache of decoded instructions, whose sets the low twelve bits of
-/// an address choose. Where the linker placed them, 1 KiB took up to 10 % more time by chance (Zen 3).
+/// program: together they nearly fill a CPU's cache of decoded instructions, whose sets the low twelve bits
+/// of an address choose. Where the linker placed them, 1 KiB took up to 10 % more time by chance (Zen 3).
 macro_rules! edge {
     ($lanes:ty, $batch:ident, $detect:expr $(, #[$features:meta])?) => {
         impl $crate::aead::edge::Edge for $lanes {
