@@ -26,7 +26,7 @@
 //! | 6 | `verify`, `measure` | is it right? how fast? |
 //! | 5 | [`scheme`] | complete designs built from records |
 //! | 4 | [`envelope`] | record codec, AAD, nonce source, keystore, cipher |
-//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes and key derivation, one crate each |
+//! | 3 | [`engine`], [`primitive`] | AEADs behind one trait; hashes, key derivation, CBC, one crate each |
 //! | 2 | [`aead`], [`timing`], `trace` | kernels; clocks, interleaved rounds, intervals; single-stepping |
 //! | 1 | [`host`], [`disk`] | this CPU, locks for model checking; files that survive a power cut |
 //!
@@ -41,9 +41,12 @@
 //! | `cli` (default) | the command and the modules behind it, with every scheme |
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
 //! | `ephemeral` | the scheme of ephemeral keys, `scheme::ephemeral` |
+//! | `snapshot` | the snapshot stream, `scheme::snapshot` |
 //! | `storage` | the storage scheme, `scheme::storage` |
 //! | `tunnel` | the tunnel, `scheme::tunnel` |
 //! | `redb` | the database redb as a store for schemes |
+//! | `redis` | Redis as an end of the snapshot stream |
+//! | `tls` | TLS 1.3, `primitive::tls`, for the ends of a stream |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |
 //! | `openssl`, `openssl-vendored` | OpenSSL as an engine: the system's, or one built from source |
 //! | `profile` | flame graphs, on Unix |

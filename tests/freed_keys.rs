@@ -1,7 +1,7 @@
-//! Freed memory holds no data key, no KEK, no key of a round and no master key, and of the tunnel no secret
-//! of an identity, no shared secret, no session key and no message. An allocator searches every block before
-//! it frees it. It moves every block that is resized, as an allocator may, and hands out zeroed blocks, so
-//! everything that it finds was written there.
+//! Freed memory holds no data key, no KEK, no key of a round or of a snapshot stream, and no master key, and of
+//! the tunnel no secret of an identity, no shared secret, no session key and no message. An allocator searches
+//! every block before it frees it. It moves every block that is resized, as an allocator may, and hands out zeroed
+//! blocks, so everything that it finds was written there.
 //!
 //! Every key of these tests is a mark and a number, four times over, so any 14 bytes of it are recognisable.
 //! Keys that are derived are sought by their own bytes. Copies on the stack and the keys of other people's
@@ -26,6 +26,9 @@ use sealmark::envelope::aad::pebble_key;
 use sealmark::envelope::{self, Cipher, Keystore, NonceSource};
 use sealmark::primitive::x25519;
 use sealmark::scheme::ephemeral::{Context, MasterKey, Options, Role, RoundId, Rounds, slots};
+use sealmark::scheme::snapshot::{
+    self, BoxError, ChunkCipher, Material, MemorySink, Sink, StreamKey, Transfer, hardened, receive, send,
+};
 use sealmark::scheme::storage::SEALED_OVERHEAD;
 use sealmark::scheme::storage::applier::{Applier, Identity, Keys};
 use sealmark::scheme::storage::kek::{Binding, KEK_VARIABLE};
@@ -461,6 +464,104 @@ fn sessions_that_are_replaced_and_dropped_leave_no_key_behind() {
     }
 }
 
+/// A file that only its owner reads.
+fn key_file(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).expect("it is writable");
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    path
+}
+
+/// A compatible stream's key: [`TEXT`] and more, because it has to be text. In base64 it can be any key.
+const MATERIAL: &[u8; 16] = b"x6PxXpstA+nH0123";
+
+#[test]
+fn key_material_of_a_compatible_stream_leaves_no_copy_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let armoured = format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", STANDARD.encode(key(KEK)));
+    let plain = key_file(folder.path(), "plain", MATERIAL);
+    let armoured = key_file(folder.path(), "armoured", armoured.as_bytes());
+    let short = key_file(folder.path(), "short", &MATERIAL[..15]);
+    for (key, iv) in [(&plain, &plain), (&armoured, &plain), (&plain, &armoured)] {
+        let (len, found) = searched(|| {
+            let keys = snapshot::Keys::Files { key: key.clone(), iv: iv.clone() };
+            let mut wire = Vec::new();
+            let material = keys.load().expect("good files");
+            let cipher = ChunkCipher::new(&material);
+            send::write(&mut wire, b"a snapshot", Some(&cipher), 8, 16).expect("memory takes it");
+            drop(snapshot::Format::Compat(keys.clone()).loaded().expect("good files"));
+            receive::read_compat(&mut &wire[..], &keys).expect("it was sent").len()
+        });
+        assert_eq!((len, found), (10, 0), "{} and {}", key.display(), iv.display());
+    }
+    let (refused, found) = searched(|| Material::load(&plain, &short).is_err());
+    assert!(refused && found == 0, "{found} copies");
+}
+
+#[test]
+fn the_key_of_a_hardened_stream_and_the_keys_derived_from_it_leave_no_copy_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (good, long) = (
+        key_file(folder.path(), "good", key(7)),
+        key_file(folder.path(), "long", &[&key(7)[..], b"+"].concat()),
+    );
+    let context = snapshot::Context::new(b"");
+    let (len, found) = searched(|| {
+        let (stream_key, mut wire) = (StreamKey::load(&good).expect("a good file"), Vec::new());
+        assert!(StreamKey::load(&long).is_err());
+        hardened::send(&mut wire, &mut &[1; 40_000][..], &stream_key, &context).expect("memory takes it");
+        let sink = MemorySink::default();
+        hardened::receive(&mut &wire[..], &stream_key, &context, &sink).expect("it was sent");
+        wire[100] ^= 1;
+        assert!(hardened::receive(&mut &wire[..], &stream_key, &context, &sink).is_err());
+        sink.content().len()
+    });
+    assert_eq!((len, found), (40_000, 0));
+}
+
+/// The text of a snapshot is secret too. The sink's own copy is the sink's.
+#[test]
+fn the_text_of_a_snapshot_is_left_in_the_sink_alone() {
+    struct Nowhere;
+    impl Sink for Nowhere {
+        fn begin(&self) -> Result<Box<dyn Transfer + '_>, BoxError> {
+            Ok(Box::new(Self))
+        }
+    }
+    impl Transfer for Nowhere {
+        fn write(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+            black_box(bytes);
+            Ok(())
+        }
+
+        fn commit(self: Box<Self>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    let text = key(9).repeat(3_000);
+    let mut stream_key = envelope::SecretKey::default();
+    stream_key.copy_from_slice(key(7));
+    let stream_key = StreamKey::new(engine::find("sealmark").expect("always there"), stream_key);
+    let context = snapshot::Context::new(b"");
+    let material = Arc::new(Material::parse(MATERIAL, MATERIAL).expect("16 bytes each"));
+    let (mut hard, mut compat) = (Vec::new(), Vec::new());
+    let (sent, found) = searched(|| {
+        let sent = hardened::send(&mut hard, &mut &text[..], &stream_key, &context).expect("memory takes it");
+        let cipher = ChunkCipher::new(&material);
+        send::write(&mut compat, &text, Some(&cipher), 8, 4096).expect("memory takes it") + sent
+    });
+    assert_eq!((sent, found), (2 * text.len() as u64, 0), "the sender");
+    let (received, found) = searched(|| {
+        let received =
+            hardened::receive(&mut &hard[..], &stream_key, &context, &Nowhere).expect("it was sent");
+        let keys = snapshot::Keys::Loaded(Arc::clone(&material));
+        let safe = receive::read_safe(&mut &compat[..], &keys, true, 0);
+        safe.expect("it was sent").len() as u64 + received
+    });
+    assert_eq!((received, found), (2 * text.len() as u64, 0), "the receiver");
+}
+
 #[test]
 fn a_keystore_wipes_the_keys_that_it_refuses_replaces_and_forgets() {
     let (len, found) = searched(|| {
@@ -479,13 +580,7 @@ fn a_keystore_wipes_the_keys_that_it_refuses_replaces_and_forgets() {
 #[test]
 fn a_kek_is_read_without_a_copy_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).expect("it is writable");
-        #[cfg(unix)]
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
-        path
-    };
+    let write = |name: &str, bytes: &[u8]| key_file(folder.path(), name, bytes);
     let (good, long) = (write("good", key(KEK)), write("long", &[&key(KEK)[..], b"+"].concat()));
     let text = STANDARD.encode(key(KEK));
     assert!(text.as_bytes().windows(TEXT.len()).any(|bytes| bytes == TEXT));

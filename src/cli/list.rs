@@ -109,13 +109,19 @@ fn overview(registry: &Registry) -> anyhow::Result<String> {
         (primitive.name.to_owned(), words)
     });
     let sets = registry.catalog().names();
+    let absent = registry.workloads().absent().iter();
+    let absent = absent
+        .map(|(path, feature)| (path.clone(), format!("not in this build: it lacks the feature {feature}")));
     let parts = [
         section("Engines: --engine NAME", engines(registry)),
         section("Schemes: sealmark verify --scheme NAME; more: sealmark list schemes", schemes(registry)?),
         section("Sets of cases: sealmark verify --set NAME", families(&sets)),
         section("Primitives: sealmark verify --primitive NAME", primitives.collect()),
         section("Suites: sealmark bench --suite NAME", suites.collect()),
-        section("Workloads: sealmark bench NAME, where N is a size in bytes", workloads(registry)),
+        section(
+            "Workloads: sealmark bench NAME, where N is a size in bytes",
+            workloads(registry).into_iter().chain(absent).collect(),
+        ),
     ];
     Ok(parts.join("\n"))
 }

@@ -22,6 +22,7 @@ mod registry;
 mod report;
 mod run;
 mod schema;
+mod snapshot;
 mod step;
 mod storage;
 mod terminal;
@@ -101,6 +102,7 @@ const VERBS: &[Verb] = &[
     verb!(profile),
     verb!(trace),
     verb!(storage),
+    verb!(snapshot),
     verb!(tunnel),
     verb!(completions),
     verb!(man),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, Registry, storage, tunnel};
+use super::{ExitStatus, Registry, snapshot, storage, tunnel};
 use crate::measure::gate::{self, history, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
@@ -48,6 +48,10 @@ enum What {
     TunnelSend,
     /// A line of `sealmark tunnel relay --format json`.
     TunnelRelay,
+    /// `sealmark snapshot send --format json`.
+    SnapshotSend,
+    /// `sealmark snapshot receive --format json`.
+    SnapshotReceive,
 }
 
 impl What {
@@ -67,6 +71,8 @@ impl What {
             Self::TunnelListen => (tunnel::listen::SCHEMA, schema_for!(tunnel::listen::Line)),
             Self::TunnelSend => (tunnel::send::SCHEMA, schema_for!(tunnel::send::Outcome)),
             Self::TunnelRelay => (tunnel::relay::SCHEMA, schema_for!(tunnel::relay::Line)),
+            Self::SnapshotSend => (snapshot::SEND_SCHEMA, schema_for!(snapshot::Sent)),
+            Self::SnapshotReceive => (snapshot::RECEIVE_SCHEMA, schema_for!(snapshot::Received)),
         }
     }
 }

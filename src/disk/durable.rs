@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Disk, Error};
+use super::{Disk, Error, NewFile};
 
 pub(super) fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
     move |reason| Error::Io { doing, path: path.into(), reason }
@@ -47,15 +47,78 @@ pub fn refuse_link(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
 /// [`Error::UnsupportedFilesystem`] if the folder cannot be synced: the file may then hold the old bytes or
 /// the new ones. The temporary file is removed if the disk permits it.
 pub fn durable_write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let temporary = temporary_beside(path)?;
-    refuse_link(disk, path)?;
-    remove_stale(disk, &temporary)?;
-    let written = write_and_rename(disk, &temporary, path, bytes);
-    if written.is_err() {
-        // The write has failed already; the result of this clean-up changes nothing for the caller.
-        let _ = disk.remove(&temporary);
+    let mut replacement = Replacement::begin(disk, path)?;
+    replacement.write_all(bytes)?;
+    replacement.commit()
+}
+
+/// A file's new bytes, written part by part under a temporary name. The promise is that of
+/// [`durable_write`]; until [`commit`](Self::commit), the file holds its old bytes. Dropped without a commit,
+/// it removes the temporary file if the disk permits it.
+pub struct Replacement<'a> {
+    disk: &'a dyn Disk,
+    path: &'a Path,
+    temporary: PathBuf,
+    /// Present until the bytes are synced.
+    file: Option<Box<dyn NewFile>>,
+    renamed: bool,
+}
+
+impl<'a> Replacement<'a> {
+    /// Begins to replace the file with this name. A stale temporary file is removed.
+    ///
+    /// # Errors
+    /// [`Error::SymbolicLink`] before anything is written, see [`refuse_link`]; [`Error::Io`].
+    pub fn begin(disk: &'a dyn Disk, path: &'a Path) -> Result<Self, Error> {
+        let temporary = temporary_beside(path)?;
+        refuse_link(disk, path)?;
+        remove_stale(disk, &temporary)?;
+        // A refused creation may have left the name, which is removed on drop.
+        let mut replacement = Self { disk, path, temporary, file: None, renamed: false };
+        let created = disk.create(&replacement.temporary);
+        replacement.file = Some(created.map_err(io_error("creating", &replacement.temporary))?);
+        Ok(replacement)
     }
-    written
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let file = self.file.as_mut().expect("only a commit takes the file");
+        file.write_all(bytes).map_err(io_error("writing", &self.temporary))
+    }
+
+    /// Puts the new bytes in place of the old ones, durably.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::UnsupportedFilesystem`] if the folder cannot be synced: the file may then
+    /// hold the old bytes or the new ones.
+    pub fn commit(mut self) -> Result<(), Error> {
+        let mut file = self.file.take().expect("a replacement commits once");
+        file.sync().map_err(io_error("syncing", &self.temporary))?;
+        drop(file);
+        self.disk.rename(&self.temporary, self.path).map_err(io_error("renaming to", self.path))?;
+        self.renamed = true;
+        let dir = parent(self.path);
+        self.disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        if !self.renamed {
+            drop(self.file.take());
+            // The write has failed already; the result of this clean-up changes nothing for the caller.
+            let _ = self.disk.remove(&self.temporary);
+        }
+    }
+}
+
+impl std::fmt::Debug for Replacement<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replacement").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// The file's name with `.tmp` appended. A path without a file name is refused: for `..` the temporary file
@@ -78,16 +141,6 @@ fn remove_stale(disk: &dyn Disk, temporary: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn write_and_rename(disk: &dyn Disk, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut file = disk.create(temporary).map_err(io_error("creating", temporary))?;
-    file.write_all(bytes).map_err(io_error("writing", temporary))?;
-    file.sync().map_err(io_error("syncing", temporary))?;
-    drop(file);
-    disk.rename(temporary, path).map_err(io_error("renaming to", path))?;
-    let dir = parent(path);
-    disk.sync_dir(dir).map_err(unsupported("syncing the folder", dir))
 }
 
 /// The folder that contains a path's file.

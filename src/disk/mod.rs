@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 mod durable;
 mod epoch;
-#[cfg(feature = "storage")]
+#[cfg(any(feature = "snapshot", feature = "storage"))]
 mod key_file;
 mod os;
 mod recorder;
@@ -21,9 +21,9 @@ mod store;
 
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
-pub use durable::{durable_write, parent, probe, read, refuse_link};
+pub use durable::{Replacement, durable_write, parent, probe, read, refuse_link};
 pub use epoch::{EpochError, EpochFile};
-#[cfg(feature = "storage")]
+#[cfg(any(feature = "snapshot", feature = "storage"))]
 pub use key_file::{KeyFileError, read_key_file};
 pub use os::Os;
 pub use recorder::{Fault, Medium, Recorder, Remnant, Step};

@@ -3,16 +3,23 @@
 //!
 //! Only this floor and `engine` name cryptography crates. Each function is one file and one row of
 //! [`PRIMITIVES`]; the row names its crate and the published vectors that it must pass, which
-//! `sealmark verify --primitive` runs on it. Not here: protocols, formats, and the use of the results.
+//! `sealmark verify --primitive` runs on it. Not here: formats, and the use of the results. The one protocol
+//! is `tls`, which several schemes need and no vectors judge.
 
 #[cfg(feature = "ephemeral")]
 pub mod argon2id;
+#[cfg(feature = "snapshot")]
+pub mod cbc;
 #[cfg(feature = "tunnel")]
 pub mod ed25519;
 #[cfg(any(feature = "cli", feature = "tunnel"))]
 pub mod hkdf_sha256;
+#[cfg(feature = "snapshot")]
+pub mod hkdf_sha512;
 #[cfg(any(feature = "ephemeral", feature = "storage", feature = "tunnel"))]
 pub mod sha256;
+#[cfg(any(feature = "cli", feature = "tls"))]
+pub mod tls;
 #[cfg(feature = "tunnel")]
 pub mod x25519;
 
@@ -44,6 +51,20 @@ pub type SignatureCheck = fn(&[u8; 32], &[u8], &[u8]) -> Result<(), Error>;
 #[cfg(feature = "ephemeral")]
 pub type PasswordHash = fn(&argon2id::Input<'_>, &mut [u8]) -> Result<(), Error>;
 
+/// A mode of a block cipher with a key, an initialisation vector, and the input: text, or ciphertext.
+#[cfg(feature = "snapshot")]
+pub type Crypt = fn(&[u8], &cbc::Iv, &[u8]) -> Result<Vec<u8>, Error>;
+
+/// Both directions of a mode of a block cipher.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Copy, Debug)]
+pub struct CipherMode {
+    /// The ciphertext of a text.
+    pub encrypt: Crypt,
+    /// The text of a ciphertext.
+    pub decrypt: Crypt,
+}
+
 /// The kinds of functions. All vectors for one kind have the same form.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -61,6 +82,9 @@ pub enum Function {
     /// Checks a signature over a message.
     #[cfg(feature = "tunnel")]
     SignatureCheck(SignatureCheck),
+    /// Encrypts and decrypts without authentication.
+    #[cfg(feature = "snapshot")]
+    CipherMode(CipherMode),
 }
 
 impl Function {
@@ -75,6 +99,8 @@ impl Function {
             Self::KeyAgreement(_) => "key agreement",
             #[cfg(feature = "tunnel")]
             Self::SignatureCheck(_) => "signature check",
+            #[cfg(feature = "snapshot")]
+            Self::CipherMode(_) => "cipher mode",
         }
     }
 }
@@ -91,6 +117,10 @@ pub const PRIMITIVES: &[Primitive] = &[
     x25519::PRIMITIVE,
     #[cfg(feature = "tunnel")]
     ed25519::PRIMITIVE,
+    #[cfg(feature = "snapshot")]
+    cbc::PRIMITIVE,
+    #[cfg(feature = "snapshot")]
+    hkdf_sha512::PRIMITIVE,
 ];
 
 /// The primitive with this name.
@@ -122,6 +152,12 @@ pub enum Error {
     /// The signature is not valid.
     #[error("the signature is not one of this key over this message")]
     NotSigned,
+    /// The key does not have 16, 24 or 32 bytes.
+    #[error("the key has {0} bytes: AES takes 16, 24 or 32")]
+    KeyLength(usize),
+    /// The ciphertext is empty or not whole blocks, or its padding is wrong.
+    #[error("the ciphertext does not decrypt: it is not whole blocks, or its padding is wrong")]
+    Ciphertext,
 }
 
 #[cfg(test)]

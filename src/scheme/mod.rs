@@ -14,6 +14,8 @@ use crate::engine::{Engine, Shape};
 
 #[cfg(feature = "ephemeral")]
 pub mod ephemeral;
+#[cfg(feature = "snapshot")]
+pub mod snapshot;
 #[cfg(feature = "storage")]
 pub mod storage;
 #[cfg(feature = "tunnel")]
@@ -34,6 +36,14 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
         &tunnel::SAFE,
         #[cfg(feature = "tunnel")]
         &tunnel::HARDENED,
+        #[cfg(feature = "snapshot")]
+        &snapshot::COMPAT,
+        #[cfg(feature = "snapshot")]
+        &snapshot::SAFE,
+        #[cfg(feature = "snapshot")]
+        &snapshot::HARDENED,
+        #[cfg(feature = "snapshot")]
+        &snapshot::HARDENED_STREAM,
     ]
 }
 
@@ -296,6 +306,8 @@ mod tests {
             .extend(["ephemeral/compat", "ephemeral/bound"].iter().filter(|_| cfg!(feature = "ephemeral")));
         let tunnel = ["tunnel/compat", "tunnel/safe", "tunnel/hardened"];
         expected.extend(tunnel.iter().filter(|_| cfg!(feature = "tunnel")));
+        let modes = ["snapshot/compat", "snapshot/safe", "snapshot/hardened", "snapshot/hardened-stream"];
+        expected.extend(modes.iter().filter(|_| cfg!(feature = "snapshot")));
         assert_eq!(names, expected);
         assert!(names.iter().all(|name| find(name).is_some_and(|scheme| scheme.name() == *name)));
         assert!(find("none").is_none());

@@ -72,6 +72,8 @@ mod tests {
             ("argon2id", "argon2", "argon2/argon2id", 8, 8, 0),
             ("x25519", "x25519_dalek", "wycheproof/x25519", 518, 518, 0),
             ("ed25519", "ed25519_dalek", "wycheproof/ed25519", 151, 151, 0),
+            ("aes-cbc-pkcs5", "cbc", "wycheproof/aes-cbc-pkcs5", 216, 216, 0),
+            ("hkdf-sha-512", "hkdf", "wycheproof/hkdf-sha-512", 83, 83, 0),
         ];
         assert_eq!(rows, expected);
     }

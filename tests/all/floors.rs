@@ -19,8 +19,9 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Crates that offer an AEAD. The crates behind primitives are in the table of primitives.
-const CIPHERS: &[&str] = &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring"];
+/// Crates that offer an AEAD, or TLS. The crates behind primitives are in the table of primitives.
+const CIPHERS: &[&str] =
+    &["aes_gcm", "aws_lc_rs", "graviola", "openssl", "ring", "rustls", "rustls_graviola"];
 
 /// Files below floor 3 that name one of its crates, to name hosts and traces. Nothing there is secret or
 /// promised.
@@ -156,7 +157,7 @@ fn every_file_of_a_recipe_has_its_row() {
         ("src/cli", "mod.rs", &["output", "progress", "registry", "step", "terminal", "witness", "worker"]),
         ("src/engine", "mod.rs", &[]),
         ("src/measure/workload", "mod.rs", &["catalog", "filter", "fixture", "kind", "testing"]),
-        ("src/primitive", "mod.rs", &[]),
+        ("src/primitive", "mod.rs", &["tls"]),
         ("src/report/table", "mod.rs", &[]),
         ("src/scheme", "mod.rs", &["README"]),
         ("src/verify/campaign", "mod.rs", &[]),

@@ -29,6 +29,7 @@ mod rekey;
 mod seal;
 mod seal_batch;
 mod seal_many;
+mod snapshot;
 mod storage;
 #[cfg(test)]
 pub(in crate::measure) mod testing;
@@ -74,7 +75,7 @@ pub const KINDS: &[&dyn Kind] = &[
 ];
 
 /// The kinds of each scheme.
-const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS, ephemeral::KINDS, tunnel::KINDS];
+const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS, ephemeral::KINDS, tunnel::KINDS, snapshot::KINDS];
 
 /// Every kind of workload.
 pub fn kinds() -> Vec<&'static dyn Kind> {
@@ -317,6 +318,11 @@ mod tests {
             ("src/measure/workload/ephemeral", include_str!("ephemeral/mod.rs"), &["mod", "fixture"]),
             ("src/measure/workload/storage", include_str!("storage/mod.rs"), &["mod", "fixture"]),
             ("src/measure/workload/tunnel", include_str!("tunnel/mod.rs"), &["mod", "fixture"]),
+            (
+                "src/measure/workload/snapshot",
+                include_str!("snapshot/mod.rs"),
+                &["mod", "fixture", "certificate"],
+            ),
         ] {
             let mut seen = 0;
             for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {

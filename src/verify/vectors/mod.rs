@@ -12,6 +12,7 @@ use super::Case;
 pub mod acvp;
 mod boringssl;
 mod cavp;
+mod chunked;
 pub mod index;
 mod interop;
 mod json;
@@ -39,8 +40,9 @@ pub struct Format {
 }
 
 /// The known formats; the first one that recognises a file decodes it.
-pub const FORMATS: [Format; 7] = [
+pub const FORMATS: [Format; 8] = [
     acvp::FORMAT,
+    chunked::FORMAT,
     wycheproof::FORMAT,
     rooterberg::FORMAT,
     interop::FORMAT,

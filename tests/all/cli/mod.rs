@@ -2,6 +2,7 @@
 
 mod bench;
 mod gate;
+mod snapshot;
 mod storage;
 mod tunnel;
 mod verify;
@@ -198,6 +199,8 @@ fn host_list_and_schema_answer() {
         "sealmark.tunnel-listen/1",
         "sealmark.tunnel-relay/1",
         "sealmark.tunnel-send/1",
+        "sealmark.snapshot-send/1",
+        "sealmark.snapshot-receive/1",
     ] {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }

@@ -21,6 +21,8 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
         "argon2/argon2id",
         "wycheproof/x25519",
         "wycheproof/ed25519",
+        "wycheproof/aes-cbc-pkcs5",
+        "wycheproof/hkdf-sha-512",
     ];
     for (name, expected) in [
         (None, &names[..]),
@@ -28,7 +30,9 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
         (Some("hkdf-sha-256"), &names[2..3]),
         (Some("argon2id"), &names[3..4]),
         (Some("x25519"), &names[4..5]),
-        (Some("ed25519"), &names[5..]),
+        (Some("ed25519"), &names[5..6]),
+        (Some("aes-cbc-pkcs5"), &names[6..7]),
+        (Some("hkdf-sha-512"), &names[7..]),
     ] {
         let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
@@ -51,7 +55,9 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
     let unknown = sealmark(&["verify", "--primitive", "md5"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
-        errors(&unknown).contains("there are: sha-256, hkdf-sha-256, argon2id, x25519, ed25519"),
+        errors(&unknown).contains(
+            "there are: sha-256, hkdf-sha-256, argon2id, x25519, ed25519, aes-cbc-pkcs5, hkdf-sha-512"
+        ),
         "{}",
         errors(&unknown)
     );

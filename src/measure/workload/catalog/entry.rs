@@ -41,8 +41,32 @@ struct Entry {
     #[serde(default)]
     variant: String,
     arena: Option<Level>,
+    /// The feature without which its kinds are not in a build.
+    #[serde(default)]
+    feature: Option<Feature>,
     suite: Suite,
     why: String,
+}
+
+/// A feature that is off by default.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Feature {
+    Tls,
+}
+
+impl Feature {
+    const fn is_on(self) -> bool {
+        match self {
+            Self::Tls => cfg!(feature = "tls"),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+        }
+    }
 }
 
 /// The default number of messages per call.
@@ -57,6 +81,18 @@ impl File {
         toml::from_str(text).map_err(refused)
     }
 
+    /// What this build lacks: an operation and its subject, and the feature that they need.
+    pub(super) fn absent(&self) -> Vec<(String, &'static str)> {
+        let mut absent = Vec::new();
+        for entry in &self.workload {
+            let Some(feature) = entry.feature.filter(|feature| !feature.is_on()) else { continue };
+            for op in &entry.ops {
+                absent.extend(entry.algorithms.iter().map(|of| (format!("{op}/{of}"), feature.name())));
+            }
+        }
+        absent
+    }
+
     /// Every workload that it expands to. Entries that cover every scheme expand to these schemes.
     pub(super) fn expand(
         self,
@@ -65,7 +101,7 @@ impl File {
         schemes: &[&'static dyn Scheme],
     ) -> Result<Vec<Workload>, CatalogError> {
         let mut all = Vec::new();
-        for entry in &self.workload {
+        for entry in self.workload.iter().filter(|entry| entry.feature.is_none_or(Feature::is_on)) {
             entry.expand(name, kinds, schemes, &mut all)?;
         }
         Ok(all)

@@ -64,6 +64,7 @@ pub fn find(path: &str) -> Option<&'static Workload> {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     workloads: Vec<Workload>,
+    absent: Vec<(String, &'static str)>,
 }
 
 impl Catalog {
@@ -81,7 +82,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Twice`] if two schemes have the same name.
     pub fn of(schemes: &[&'static dyn Scheme]) -> Result<Self, CatalogError> {
-        Self::read(&FILES, &kinds(), schemes)
+        Self::read(FILES, &kinds(), schemes)
     }
 
     /// Reads files, each with its name.
@@ -95,7 +96,9 @@ impl Catalog {
     ) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
         for (name, text) in files {
-            for workload in File::decode(name, text)?.expand(name, kinds, schemes)? {
+            let file = File::decode(name, text)?;
+            catalog.absent.extend(file.absent());
+            for workload in file.expand(name, kinds, schemes)? {
                 if catalog.find(&workload.path).is_some() {
                     return Err(CatalogError::Twice { file: (*name).into(), path: workload.path });
                 }
@@ -108,6 +111,11 @@ impl Catalog {
     /// All workloads, in the order of the files.
     pub fn workloads(&self) -> &[Workload] {
         &self.workloads
+    }
+
+    /// The beginnings of paths that this build lacks, each with the feature that it needs.
+    pub fn absent(&self) -> &[(String, &'static str)] {
+        &self.absent
     }
 
     /// The workload with that path.
@@ -166,12 +174,13 @@ pub enum CatalogError {
     },
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: &[(&str, &str)] = &[
     ("aead.toml", include_str!("../../../../benches/workloads/aead.toml")),
     ("key.toml", include_str!("../../../../benches/workloads/key.toml")),
     ("scheme.toml", include_str!("../../../../benches/workloads/scheme.toml")),
     ("envelope.toml", include_str!("../../../../benches/workloads/envelope.toml")),
     ("tunnel.toml", include_str!("../../../../benches/workloads/tunnel.toml")),
+    ("snapshot.toml", include_str!("../../../../benches/workloads/snapshot.toml")),
 ];
 
 #[cfg(test)]

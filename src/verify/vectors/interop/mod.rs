@@ -13,12 +13,13 @@ use crate::aead::Alg;
 use crate::engine::{Engine, Shape};
 use crate::verify::{Case, Check, Outcome};
 
+mod dynomite;
 mod elastickv;
 mod enclave;
 mod pilot;
 
 /// Every system, with its files.
-const SYSTEMS: [&[Layout]; 3] = [&elastickv::FILES, &enclave::FILES, &pilot::FILES];
+const SYSTEMS: [&[Layout]; 4] = [&dynomite::FILES, &elastickv::FILES, &enclave::FILES, &pilot::FILES];
 
 /// The layout of a file, and its reader.
 struct Layout {

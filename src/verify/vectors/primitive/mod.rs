@@ -10,6 +10,7 @@ use crate::primitive::{PRIMITIVES, Primitive};
 use crate::verify::{Case, Check, Outcome};
 
 mod agreement;
+mod cipher_mode;
 mod hash;
 mod kdf;
 mod password_hash;
@@ -22,12 +23,13 @@ struct Format {
     decode: fn(&Content<'_>, &'static Primitive) -> Result<Vec<Case>, Problem>,
 }
 
-const FORMATS: [Format; 5] = [
+const FORMATS: [Format; 6] = [
     Format { name: "argon2", decode: password_hash::decode },
     Format { name: "cavp-hash", decode: hash::decode },
     Format { name: "wycheproof-eddsa", decode: signature::decode },
     Format { name: "wycheproof-hkdf", decode: kdf::decode },
     Format { name: "wycheproof-xdh", decode: agreement::decode },
+    Format { name: "wycheproof-ind-cpa", decode: cipher_mode::decode },
 ];
 
 /// The primitive that a set of the index judges, if any.
@@ -90,7 +92,7 @@ fn same(what: &str, seen: &[u8], expected: &[u8]) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::engine::find;
-    use crate::primitive::{Error, Function};
+    use crate::primitive::{CipherMode, Error, Function};
     use crate::verify::vectors::index;
 
     #[test]
@@ -191,6 +193,16 @@ mod tests {
             "tc33, tc34 and tc37 have bytes after their end"
         );
         assert_eq!(wrong("wycheproof/ed25519", &ALL_SIGNED), 63, "all that are invalid");
+        static NO_PADDING: Primitive = Primitive {
+            name: "aes-cbc-pkcs5",
+            krate: "none",
+            function: Function::CipherMode(CipherMode {
+                encrypt: |_, _, text| Ok(text.to_vec()),
+                decrypt: |_, _, ciphertext| Ok(ciphertext.to_vec()),
+            }),
+            vectors: &[],
+        };
+        assert_eq!(wrong("wycheproof/aes-cbc-pkcs5", &NO_PADDING), 216);
         assert_eq!(wrong("argon2/argon2id", &NO_SECRET), 1, "only the RFC's vector has a secret");
         assert_eq!(wrong("nist/cavp-sha-256-short", &CUT), 65);
         assert_eq!(wrong("nist/cavp-sha-256-long", &CUT), 64);
