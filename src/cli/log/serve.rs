@@ -1,0 +1,220 @@
+//! `sealmark log serve`: the request service of one node, in the profile `dev` or `secure`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use super::summary::Served;
+use crate::cli::{ExitStatus, Format, STOP, install_ctrlc_handler};
+use crate::disk::{self, Disk, Os};
+use crate::primitive::tls::{Files, Profile};
+use crate::scheme::log::engine::{Engine, Options, TABLES, is_own};
+use crate::scheme::log::service::listen::{Acceptor, Event, Limits, Server};
+use crate::scheme::log::service::{Alone, Machine, Service};
+use crate::scheme::log::{Code, Tail};
+
+/// Answers requests to put, delete and get, until Ctrl-C. Exits with 1 if the log is damaged or stopped.
+///
+/// A request is a frame: its length as a big-endian u32, then a JSON object such as
+/// {"op":"put","request_id":"cjE=","key":"aw==","value":"dg=="}, with the bytes in base64. A request id is
+/// used once: the same request again gets the original answer, another request with it is refused.
+///
+/// An unknown profile, or a PEM file that is missing or empty, ends the command before it touches the folder.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n    \
+                  sealmark log serve /data/kv\n    \
+                  sealmark log serve /data/kv --tls-profile secure --tls-cert cert.pem --tls-key key.pem\n    \
+                  sealmark log serve /data/kv --check --format json\n\
+                  \n\
+                  Exit codes: 0 stopped by Ctrl-C, or the check found nothing; 1 the log is damaged, or a \
+                  write failed; 2 bad usage, or the folder or a file cannot be used.")]
+pub(super) struct Args {
+    /// The folder of the log. It is created if there is none.
+    folder: PathBuf,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8107")]
+    listen: SocketAddr,
+    /// `dev` is plain TCP; `secure` is TLS 1.3, and needs a build with `--features tls`.
+    #[arg(long, value_name = "dev|secure", default_value = "dev")]
+    tls_profile: String,
+    /// The server's certificate, in PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, in PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// What to do if the log ends inside a record.
+    #[arg(long, value_enum, default_value_t = TailPolicy::Strict)]
+    tail: TailPolicy,
+    /// The number of connections served at once. Others wait.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections as u16,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Seconds that a connection may be silent between two requests.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..))]
+    idle: u64,
+    /// Only open the log and say what was found.
+    #[arg(long)]
+    check: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TailPolicy {
+    /// Refuse the log, as the reference does.
+    Strict,
+    /// Drop the incomplete record, which a crash leaves; nothing else.
+    Truncate,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+    let acceptor = args.acceptor()?;
+    prepare(&args.folder)?;
+    let mut summary = Served::new(&args.folder, acceptor.profile());
+    let options = match args.tail {
+        TailPolicy::Strict => Options::default(),
+        TailPolicy::Truncate => Options { tail: Tail::Truncate, ..Options::default() },
+    };
+    let engine = match Engine::open(Arc::new(Os), &args.folder, options) {
+        Ok(engine) => engine,
+        Err(error) if error.code() == Code::IoError => {
+            return Err(error).with_context(|| format!("opening {}", args.folder.display()));
+        }
+        Err(error) => {
+            summary.damaged(&error);
+            return finish(&summary, args.format);
+        }
+    };
+    summary.opened(engine.recovery());
+    if args.check {
+        return finish(&summary, args.format);
+    }
+    finish(&serve(args, engine, acceptor, summary)?, args.format)
+}
+
+fn serve(args: &Args, engine: Engine, acceptor: Acceptor, mut summary: Served) -> anyhow::Result<Served> {
+    let machine = Arc::new(Machine::new(engine));
+    let leadership = Alone::start(Arc::clone(&machine)).context("starting a thread")?;
+    let service = Arc::new(Service::new(Arc::clone(&machine), leadership));
+    let idle = Duration::from_secs(args.idle);
+    let limits = Limits { connections: args.connections.into(), idle, ..Limits::default() };
+    let server = Server::bind(args.listen, service, acceptor, limits)
+        .with_context(|| format!("listening on {}", args.listen))?;
+    let listen = server.local_addr().context("asking for the listening address")?.to_string();
+    install_ctrlc_handler();
+    // Scripts wait for this line.
+    eprintln!("listening on {listen}");
+    summary.listen = Some(listen);
+    let noted = Mutex::new(summary);
+    let ended = AtomicBool::new(false);
+    let report = |event: Event| {
+        noted.lock().unwrap_or_else(PoisonError::into_inner).note(&event);
+        match event {
+            Event::Ended(peer, Err(why)) => eprintln!("{peer}: {why}"),
+            Event::Failed(why) => eprintln!("accepting a connection: {why}"),
+            Event::Ended(_, Ok(_)) | Event::Answered(..) => {}
+        }
+    };
+    std::thread::scope(|scope| {
+        let stops = scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) && !STOP.load(Ordering::SeqCst) {
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+            server.stop();
+        });
+        server.run(&report);
+        ended.store(true, Ordering::SeqCst);
+        stops.thread().unpark();
+    });
+    let mut summary = noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.pass = !machine.halted() && !machine.engine().halted();
+    Ok(summary)
+}
+
+fn finish(summary: &Served, format: Format) -> anyhow::Result<ExitStatus> {
+    match format {
+        Format::Json => print_line!("{}", serde_json::to_string_pretty(summary)?),
+        Format::Text => print_line!("{}", summary.text()),
+    }
+    Ok(if summary.pass { ExitStatus::Fine } else { ExitStatus::FoundSomething })
+}
+
+impl Args {
+    /// What carries the requests, with every PEM file read.
+    fn acceptor(&self) -> anyhow::Result<Acceptor> {
+        let files = Files { cert: self.tls_cert.clone(), key: self.tls_key.clone(), ca: None };
+        match Profile::find(&self.tls_profile)? {
+            Profile::Dev if files != Files::default() => {
+                bail!("the TLS profile dev uses no certificates: choose --tls-profile secure")
+            }
+            Profile::Dev => Ok(Acceptor::Plain),
+            Profile::Secure => secure(&files),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn secure(files: &Files) -> anyhow::Result<Acceptor> {
+    let server = crate::primitive::tls::Server::load(files).context("with --tls-profile secure")?;
+    Ok(Acceptor::Secure(server))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secure(_: &Files) -> anyhow::Result<Acceptor> {
+    bail!("serving with --tls-profile secure needs the feature tls: cargo install --path . --features tls")
+}
+
+/// Makes the folders of a new log, durably. A folder with other things in it stays as it is.
+fn prepare(folder: &Path) -> anyhow::Result<()> {
+    let tables = folder.join(TABLES);
+    if tables.is_dir() {
+        return Ok(());
+    }
+    match Os.list(folder) {
+        Ok(names) if !names.is_empty() && !names.iter().any(|name| is_of_a_log(Path::new(name))) => {
+            bail!("{} is not empty and holds no log: name an empty folder, or a new one", folder.display())
+        }
+        _ => {}
+    }
+    let doing = || format!("making the folder {}", tables.display());
+    std::fs::create_dir_all(&tables).with_context(doing)?;
+    for dir in [folder, disk::parent(folder)] {
+        Os.sync_dir(dir).with_context(|| format!("syncing the folder {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn is_of_a_log(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| extension == "wal") || name.to_str().is_some_and(is_own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_made_and_one_with_other_things_in_it_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("a/b");
+        for _ in 0..2 {
+            prepare(&new).unwrap();
+            assert!(new.join("sst").is_dir());
+        }
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("diary.txt"), "").unwrap();
+        let refused = prepare(&other).unwrap_err().to_string();
+        assert!(refused.contains("holds no log"), "{refused}");
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+        std::fs::write(other.join("000001.wal"), "").unwrap();
+        prepare(&other).unwrap();
+    }
+}

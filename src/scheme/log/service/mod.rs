@@ -1,0 +1,23 @@
+//! The request service (spec §5, §6): a contract, who leads, and a wire.
+//!
+//! [`Service`] checks requests and answers each id once; [`Leadership`] says who leads and agrees on writes,
+//! by itself on one node ([`Alone`]) or through a consensus protocol; [`Machine`] applies what was agreed on.
+//! [`wire`] and [`listen`] carry requests over TCP, in the profiles `dev` and `secure`, with the same
+//! answers.
+//!
+//! What the reference forgets when it restarts is kept here: which request an id stands for, and its result.
+
+mod contract;
+mod leader;
+pub mod listen;
+mod machine;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod timed;
+pub mod wire;
+
+pub use contract::{DEFAULT_DEADLINE, Service};
+pub use leader::{Alone, Finish, Leader, Leadership, MAX_BATCH};
+pub use machine::Machine;
+pub use refusal::{Code, Outcome, Refusal};

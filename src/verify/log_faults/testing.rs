@@ -1,0 +1,87 @@
+//! Small files of every kind, encoded here from the specification and not by the scheme.
+
+use super::layout::Kind;
+use crate::primitive::crc32c::checksum as crc32c;
+
+/// A record of a WAL.
+pub(super) fn record(op: u8, key: &[u8], value: &[u8], id: &[u8]) -> Vec<u8> {
+    let mut head = 0x4b56_5741_u32.to_le_bytes().to_vec();
+    head.extend([1, 0, op, 0]);
+    for part in [key, value, id] {
+        head.extend((part.len() as u32).to_le_bytes());
+    }
+    let payload = [key, value, id].concat();
+    let sum = crc32c(&[&head[..], &payload].concat());
+    [&head[..], &sum.to_le_bytes(), &payload].concat()
+}
+
+fn frame(payload: &[u8]) -> Vec<u8> {
+    [&(payload.len() as u32).to_le_bytes()[..], payload, &crc32c(payload).to_le_bytes()].concat()
+}
+
+/// A table with these rows in each block; a row without a value is a tombstone.
+pub(super) fn table(blocks: &[&[(&[u8], Option<&[u8]>)]]) -> Vec<u8> {
+    let mut file = 0x4b53_5354_u32.to_le_bytes().to_vec();
+    file.extend([1, 0, 0, 0]);
+    file.extend(128_u32.to_le_bytes());
+    file.extend([0; 4]);
+    let mut index = (blocks.len() as u32).to_le_bytes().to_vec();
+    for rows in blocks {
+        let mut payload = Vec::new();
+        for (key, value) in *rows {
+            payload.push(if value.is_some() { 1 } else { 2 });
+            payload.extend((key.len() as u32).to_le_bytes());
+            payload.extend((value.unwrap_or_default().len() as u32).to_le_bytes());
+            payload.extend(*key);
+            payload.extend(value.unwrap_or_default());
+        }
+        let framed = frame(&payload);
+        index.extend((rows[0].0.len() as u32).to_le_bytes());
+        index.extend(rows[0].0);
+        index.extend((file.len() as u64).to_le_bytes());
+        index.extend((framed.len() as u32).to_le_bytes());
+        file.extend(framed);
+    }
+    let (index_at, index) = (file.len() as u64, frame(&index));
+    let mut footer = 0x4b53_4654_u32.to_le_bytes().to_vec();
+    footer.extend([1, 0, 0, 0]);
+    footer.extend(index_at.to_le_bytes());
+    footer.extend((index.len() as u32).to_le_bytes());
+    footer.extend([0; 8]);
+    let sum = crc32c(&footer);
+    [&file[..], &index, &footer, &sum.to_le_bytes()].concat()
+}
+
+/// A WAL of four records.
+pub(super) fn wal() -> Vec<u8> {
+    [
+        record(1, b"alpha", b"one", b"id-1"),
+        record(1, b"beta", b"a longer value than the others have", b"id-2"),
+        record(2, b"alpha", b"", b"id-3"),
+        record(1, b"gamma", b"three", b"id-4"),
+    ]
+    .concat()
+}
+
+/// One file of each kind: a WAL, a table, `meta.bin`, `log.bin`.
+pub(super) fn files() -> Vec<(Kind, Vec<u8>)> {
+    let rows: [&[(&[u8], Option<&[u8]>)]; 3] = [
+        &[(b"a", Some(b"value of a")), (b"b", None)],
+        &[(b"c", Some(b"value of c")), (b"d", None)],
+        &[(b"e", Some(b"the last value"))],
+    ];
+    let mut meta = 0x4b52_4d54_u32.to_le_bytes().to_vec();
+    meta.extend([1, 0, 0, 0]);
+    meta.extend(7_u64.to_le_bytes());
+    meta.extend(2_u32.to_le_bytes());
+    meta.extend([5_u64, 6].map(u64::to_le_bytes).concat());
+    let mut log = 0x4b52_4c47_u32.to_le_bytes().to_vec();
+    log.extend([1, 0, 0, 0]);
+    log.extend(2_u64.to_le_bytes());
+    for (term, command) in [(6_u64, &b"first command"[..]), (7, b"second")] {
+        log.extend(term.to_le_bytes());
+        log.extend((command.len() as u32).to_le_bytes());
+        log.extend(command);
+    }
+    vec![(Kind::Wal, wal()), (Kind::Table, table(&rows)), (Kind::RaftMeta, meta), (Kind::RaftLog, log)]
+}
