@@ -107,10 +107,9 @@ impl Node {
         let applied = log.find(b"applied").map_err(|error| text(&error))?.unwrap_or_default();
         let applied = Mutex::new(applied);
         let node = Self { id, process, machine, log: log.clone(), disk: disk.clone(), applied, checker };
-        if let Some(carried) = log.find::<Option<Carried>>(b"incoming").map_err(|error| text(&error))? {
-            if let Some(carried) = carried {
-                node.install(carried).map_err(|error| text(&error))?;
-            }
+        let incoming = log.find::<Option<Carried>>(b"incoming").map_err(|error| text(&error))?;
+        if let Some(carried) = incoming.flatten() {
+            node.install(carried).map_err(|error| text(&error))?;
         }
         Ok((Arc::new(node), log))
     }

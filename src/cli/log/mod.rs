@@ -10,8 +10,8 @@ use super::ExitStatus;
 pub(super) use faults::{Result as Faults, SCHEMA as FAULTS_SCHEMA};
 pub(super) use summary::{SCHEMA as SERVE_SCHEMA, Served};
 
-/// Serves the checked log: a key-value store whose files cannot rot in silence. Draws the map of what would be
-/// noticed.
+/// Serves the checked log, a key-value store whose files cannot rot in silence, and draws the map of what its
+/// reader notices.
 ///
 /// A log is a folder with KVStore's files: `NNNNNN.wal`, `sst/NNNNNN.sst`. Every record and every block has a
 /// checksum, which finds accidents; whoever can write to the folder can forge one.
@@ -24,7 +24,7 @@ pub(super) use summary::{SCHEMA as SERVE_SCHEMA, Served};
                   \n\
                   With a log and certificates of your own:\n    \
                   sealmark log serve /data/kv --listen 127.0.0.1:8107\n    \
-                  sealmark log serve /data/kv --tls-profile secure --tls-cert cert.pem --tls-key key.pem\n    \
+                  sealmark log serve /data/kv --tls-profile secure --tls-cert my.pem --tls-key my.key\n    \
                   sealmark log faults /data/kv --budget 600 --report map"
 )]
 pub(super) struct Args {

@@ -28,7 +28,7 @@ use crate::scheme::log::{Code, Tail};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n    \
                   sealmark log serve /data/kv\n    \
-                  sealmark log serve /data/kv --tls-profile secure --tls-cert cert.pem --tls-key key.pem\n    \
+                  sealmark log serve /data/kv --tls-profile secure --tls-cert my.pem --tls-key my.key\n    \
                   sealmark log serve /data/kv --check --format json\n\
                   \n\
                   Exit codes: 0 stopped by Ctrl-C, or the check found nothing; 1 the log is damaged, or a \

@@ -1,5 +1,6 @@
 //! The map in words and tables.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::report::block::{Block, Cell, Mark, Table};
@@ -124,15 +125,18 @@ fn files(map: &Map) -> Table {
     table
 }
 
+/// What alike findings have in common: whether they pass, the verdict, the reason, the kind of file, the
+/// alteration and the part.
+type Alike<'a> = (bool, Reverse<Verdict>, &'a str, &'a str, &'a str, &'a str);
+
 /// What was not refused in time, alike ones of several files together.
 fn unseen(map: &Map, evidence: &[&Evidence]) -> Table {
-    let mut groups: BTreeMap<(bool, std::cmp::Reverse<Verdict>, &str, &str, &str, &str), (u64, &str)> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<Alike<'_>, (u64, &str)> = BTreeMap::new();
     for one in evidence {
         let file = map.files.iter().find(|file| file.file == one.file);
         let kind = file.map_or("", |file| file.kind.as_str());
         let reason = one.reason.as_deref().unwrap_or("what the reader gives is the same");
-        let key = (one.pass, std::cmp::Reverse(one.verdict), reason, kind, &*one.fault, &*one.part);
+        let key = (one.pass, Reverse(one.verdict), reason, kind, &*one.fault, &*one.part);
         let group = groups.entry(key).or_insert((0, &one.file));
         group.0 += one.count;
     }

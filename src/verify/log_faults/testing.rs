@@ -19,8 +19,11 @@ fn frame(payload: &[u8]) -> Vec<u8> {
     [&(payload.len() as u32).to_le_bytes()[..], payload, &crc32c(payload).to_le_bytes()].concat()
 }
 
-/// A table with these rows in each block; a row without a value is a tombstone.
-pub(super) fn table(blocks: &[&[(&[u8], Option<&[u8]>)]]) -> Vec<u8> {
+/// A row of a table; without a value it is a tombstone.
+type Row = (&'static [u8], Option<&'static [u8]>);
+
+/// A table with these rows in each block.
+pub(super) fn table(blocks: &[&[Row]]) -> Vec<u8> {
     let mut file = 0x4b53_5354_u32.to_le_bytes().to_vec();
     file.extend([1, 0, 0, 0]);
     file.extend(128_u32.to_le_bytes());
@@ -65,7 +68,7 @@ pub(super) fn wal() -> Vec<u8> {
 
 /// One file of each kind: a WAL, a table, `meta.bin`, `log.bin`.
 pub(super) fn files() -> Vec<(Kind, Vec<u8>)> {
-    let rows: [&[(&[u8], Option<&[u8]>)]; 3] = [
+    let rows: [&[Row]; 3] = [
         &[(b"a", Some(b"value of a")), (b"b", None)],
         &[(b"c", Some(b"value of c")), (b"d", None)],
         &[(b"e", Some(b"the last value"))],

@@ -10,18 +10,21 @@ use super::{errors, json, path, sealmark};
 
 /// The files that KVStore left after the script of `kv-engine`.
 fn reference() -> Vec<(String, Vec<u8>)> {
-    let set: Value =
-        serde_json::from_slice(include_bytes!("../../../vectors/interop/kv-engine.json")).unwrap();
+    let set: Value = serde_json::from_slice(include_bytes!("../../../vectors/interop/kv-engine.json"))
+        .expect("it is JSON");
     let files = set["files_after"].as_array().expect("a list");
     let text = |value: &Value| value.as_str().expect("a string").to_owned();
-    files.iter().map(|file| (text(&file["path"]), hex::decode(text(&file["bytes"])).unwrap())).collect()
+    files
+        .iter()
+        .map(|file| (text(&file["path"]), hex::decode(text(&file["bytes"])).expect("hexadecimal")))
+        .collect()
 }
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("sst")).unwrap();
+    let folder = tempfile::tempdir().expect("a folder that is not kept");
+    fs::create_dir(folder.path().join("sst")).expect("the folder of tables");
     for (name, bytes) in reference() {
-        fs::write(folder.path().join(name), bytes).unwrap();
+        fs::write(folder.path().join(name), bytes).expect("a file of the log");
     }
     folder
 }
@@ -29,8 +32,8 @@ fn folder() -> tempfile::TempDir {
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for dir in [folder.to_owned(), folder.join("sst")] {
-        for entry in fs::read_dir(&dir).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-            all.insert(entry.path().display().to_string(), fs::read(entry.path()).unwrap());
+        for entry in fs::read_dir(&dir).expect("a folder").flatten().filter(|entry| entry.path().is_file()) {
+            all.insert(entry.path().display().to_string(), fs::read(entry.path()).expect("a file"));
         }
     }
     all

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use super::table::{self, Cache, Entry, Table};
 use super::wal::{Append, MAX_BATCH_LEN, Operation, Tail};
 use super::{Code, Error, limit};
-use crate::disk::{Disk, OpenFile};
+use crate::disk::{Disk, OpenFile, Row};
 use folder::Folder;
 pub use folder::{TABLES, is_own};
 use payload::Payload;
@@ -211,7 +211,7 @@ impl Engine {
     ///
     /// # Errors
     /// The damage in a table.
-    pub fn scan(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn scan(&self) -> Result<Vec<Row>, Error> {
         let state = self.view.read();
         let mut rows = Rows::new();
         for file in state.tables.iter() {

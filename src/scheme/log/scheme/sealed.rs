@@ -127,7 +127,7 @@ impl Session for Runs {
                 }
                 log.append(&Record::put(KEY, message, REQUEST_ID))?;
                 // Heads between the records, so that older ones show.
-                if i % 16 == 0 && i + 1 < records.len() {
+                if i.is_multiple_of(16) && i + 1 < records.len() {
                     log.sync()?;
                 }
             }

@@ -91,8 +91,8 @@ impl Log {
     /// Whatever is wrong with the folder, in the order of the checks: [`Error::InUse`]; [`Error::Missing`],
     /// [`Error::Magic`], [`Error::Truncated`], [`Error::NotAuthentic`], [`Error::Malformed`],
     /// [`Error::StaleHead`], [`Error::Fork`], [`Error::Lost`]; [`Error::Unexpected`]; [`Error::Epoch`];
-    /// [`Error::Length`]. Nothing was written then, but records were given to `each`, and the last of them may
-    /// be one that was never acknowledged: discard them. Then [`Error::Disk`], [`Error::Random`],
+    /// [`Error::Length`]. Nothing was written then, but records were given to `each`, and the last of them
+    /// may be one that was never acknowledged: discard them. Then [`Error::Disk`], [`Error::Random`],
     /// [`Error::Engine`].
     pub fn open(
         disk: Arc<dyn Disk>,

@@ -66,14 +66,14 @@ use crate::disk::Disk;
 
 pub(super) use chain::FRAME_OVERHEAD;
 pub use check::{Checked, Item, check};
-pub(super) use error::REFUSALS;
 pub use error::Error;
+pub(super) use error::REFUSALS;
 pub use head::{HEAD_LEN, Head};
 pub(super) use key::HEADER_LEN;
 pub use key::{ID_LEN, LogKey};
 pub use log::Log;
-pub use note::TableRef;
 pub(super) use note::RECORD_LEN;
+pub use note::TableRef;
 pub use replay::Options;
 pub use table::{BLOCK_LEN, Table};
 

@@ -123,7 +123,8 @@ impl Service {
     }
 
     fn propose(&self, flight: &Arc<Flight>) {
-        let landing = Landing { flights: Arc::clone(&self.flights), flight: Arc::clone(flight) };
+        let landing =
+            Landing { flights: Arc::clone(&self.flights), flight: Arc::clone(flight), result: None };
         let mut encoded = Vec::new();
         match command::encode(&flight.request.record(), &mut encoded) {
             Ok(()) => self.leadership.propose(encoded, Box::new(move |result| landing.land(result))),
@@ -190,18 +191,21 @@ impl Flight {
 struct Landing {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
+    result: Option<Result<Outcome, Refusal>>,
 }
 
 impl Landing {
-    fn land(self, result: Result<Outcome, Refusal>) {
-        *lock(&self.flight.landed) = Some(result);
+    fn land(mut self, result: Result<Outcome, Refusal>) {
+        self.result = Some(result);
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        lock(&self.flight.landed).get_or_insert_with(|| Err(Refusal::propose_failed()));
-        self.flight.signal.notify_all();
+        let result = self.result.take().unwrap_or_else(|| Err(Refusal::propose_failed()));
+        // Before anybody is told: who then sends a failed request again begins a new flight.
         lock(&self.flights).remove(&self.flight.request.request_id);
+        *lock(&self.flight.landed) = Some(result);
+        self.flight.signal.notify_all();
     }
 }

@@ -320,7 +320,7 @@ fn a_forged_block_is_refused_by_the_check_that_it_breaks() {
 fn a_get_does_not_look_past_its_key_and_a_scan_does() {
     let payload = [&block(&[entry(b"akey", b"one")])[..], b"\x09rest"].concat();
     let whole = frame(&payload);
-    let bytes = forged(&[whole.clone()], &index(1, &[(b"akey", 16, whole.len() as u32)]), |_| {});
+    let bytes = forged(std::slice::from_ref(&whole), &index(1, &[(b"akey", 16, whole.len() as u32)]), |_| {});
     let table = Table::of_bytes(bytes).unwrap();
     assert_eq!(table.get(b"akey").unwrap(), Some(Found::Value(b"one".into())));
     assert_eq!(

@@ -9,28 +9,24 @@ use crate::scheme::log::Code::*;
 const PATH: &str = "/log/000001.wal";
 
 /// The records of the logs below; the last value has a length that several flips of its size make longer.
-fn records() -> Vec<(Operation, &'static [u8], &'static [u8], &'static [u8])> {
-    vec![
-        (Operation::Put, b"key1", b"value1", b"r1"),
-        (Operation::Delete, b"key1", b"", b"r2"),
-        (Operation::Put, b"key2", &[b'v'; 40], b"r3"),
+fn records() -> [Record<'static>; 3] {
+    [
+        Record::put(b"key1", b"value1", b"r1"),
+        Record::delete(b"key1", b"r2"),
+        Record::put(b"key2", &[b'v'; 40], b"r3"),
     ]
-}
-
-fn record<'a>((op, key, value, request_id): &(Operation, &'a [u8], &'a [u8], &'a [u8])) -> Record<'a> {
-    Record { op: *op, key, value, request_id }
 }
 
 fn log() -> Vec<u8> {
     let mut bytes = Vec::new();
-    records().iter().for_each(|parts| encode(&record(parts), &mut bytes).unwrap());
+    records().iter().for_each(|record| encode(record, &mut bytes).unwrap());
     bytes
 }
 
 /// Where each record of [`log`] begins, and the end.
 fn starts() -> Vec<usize> {
     let mut starts = vec![0];
-    records().iter().for_each(|parts| starts.push(starts.last().unwrap() + record(parts).encoded_len()));
+    records().iter().for_each(|record| starts.push(starts.last().unwrap() + record.encoded_len()));
     starts
 }
 
@@ -63,9 +59,8 @@ fn replay(bytes: &[u8], tail: Tail) -> Replay {
     let disk = Recorder::with_files("/log", [(PATH.into(), bytes.to_vec())]);
     let file = open(&disk, Path::new(PATH)).unwrap().expect("it is there");
     let from_file = drain(Reader::of_file(&*file, tail).unwrap());
-    let ends = [&memory, &from_file].map(|(seen, torn, end)| {
-        (seen.clone(), *torn, end.as_ref().map_err(|error| error.damage()).map(|()| ()))
-    });
+    let ends = [&memory, &from_file]
+        .map(|(seen, torn, end)| (seen.clone(), *torn, end.as_ref().map(|()| ()).map_err(Error::damage)));
     assert_eq!(ends[0], ends[1]);
     memory
 }
@@ -325,7 +320,7 @@ fn a_batch_is_one_write_and_one_sync() {
     let disk = Recorder::with_dir("/log");
     let mut append = Append::create(&disk, Path::new(PATH)).unwrap();
     let before = disk.steps().len();
-    records().iter().for_each(|parts| append.push(&record(parts)).unwrap());
+    records().iter().for_each(|record| append.push(record).unwrap());
     assert_eq!((append.pending(), append.size(), disk.steps().len()), (log().len(), 0, before));
     append.sync().unwrap();
     append.sync().unwrap();

@@ -51,7 +51,7 @@ pub(super) struct Story {
 
 /// The engine's options in every story: small blocks, and a torn last record is cut off.
 pub(super) fn options(tail: Tail) -> Options {
-    Options { tail, block_size: 128, ..Options::default() }
+    Options { tail, block_size: 128 }
 }
 
 impl Story {

@@ -204,3 +204,57 @@ fn every_seed_runs() {
         seeds.values().for_each(|seed| run(seed));
     }
 }
+
+/// `ci/fuzz planted` begins with these seeds.
+#[test]
+fn some_seeds_of_each_target_get_behind_its_last_check() {
+    let through = |seeds: Seeds, reaches: fn(&[u8]) -> bool| -> Vec<String> {
+        seeds.into_iter().filter(|(_, seed)| reaches(seed)).map(|(name, _)| name).collect()
+    };
+    assert_eq!(
+        through(wal(), |seed| super::wal::replayed(&seed[1..])),
+        ["cut-75", "cut-90", "zeros-1", "zeros-24", "zeros-30"]
+    );
+    let tables = through(table(), super::table::searched);
+    assert_eq!(tables, ["base", "corrected-2", "corrected-3", "file-2", "file-3", "made-2"]);
+    let scripts = through(service(), |seed| seed[0] == 0 && super::service::played(&seed[1..]));
+    let restarted = ["engine-power", "engine-restart", "service-power", "service-restart"];
+    assert!(restarted.iter().all(|name| scripts.contains(&(*name).into())), "{scripts:?}");
+}
+
+/// What a fuzzer would do first: bytes altered, removed, repeated, and taken from other seeds.
+#[test]
+fn altered_seeds_run() {
+    const TIMES: usize = 20;
+    let mut state = 1_u64;
+    let mut draw = move |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for (run, seeds) in
+        [(super::wal as fn(&[u8]), wal()), (super::table, table()), (super::service, service())]
+    {
+        let seeds: Vec<_> = seeds.into_values().collect();
+        for seed in &seeds {
+            for _ in 0..TIMES {
+                let mut data = seed.clone();
+                for _ in 0..1 + draw(4) {
+                    let (at, len) = (draw(data.len()), 1 + draw(16));
+                    let end = (at + len).min(data.len());
+                    match draw(5) {
+                        0 => data[at] ^= 1 << draw(8),
+                        1 => data[at] = [0, 1, 2, 0x7f, 0x80, 0xff][draw(6)],
+                        2 if data.len() > 32 => drop(data.drain(at..end)),
+                        3 => data.extend_from_within(at..end),
+                        _ => {
+                            let other = &seeds[draw(seeds.len())];
+                            data.truncate(at.max(1));
+                            data.extend(&other[draw(other.len())..]);
+                        }
+                    }
+                }
+                run(&data);
+            }
+        }
+    }
+}

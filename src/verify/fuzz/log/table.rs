@@ -27,7 +27,7 @@ pub fn table(data: &[u8]) {
 }
 
 /// Whether a table of several blocks was scanned, and every key found.
-fn searched(data: &[u8]) -> bool {
+pub(super) fn searched(data: &[u8]) -> bool {
     let Some((options, rest)) = data.split_first() else { return false };
     let made = options & 2 != 0;
     let Some(mut file) = (if made { built(rest) } else { Some(rest.to_vec()) }) else { return false };

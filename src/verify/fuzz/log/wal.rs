@@ -65,7 +65,7 @@ fn read(mut reader: Reader<'_>) -> Seen {
 }
 
 /// Whether a log of several records lost an incomplete tail, and was continued.
-fn replayed(file: &[u8]) -> bool {
+pub(super) fn replayed(file: &[u8]) -> bool {
     let expected = model::replay(file);
     let disk = Recorder::with_files("/log", [(PATH.into(), file.to_vec())]);
     let handle = open(&disk, Path::new(PATH)).expect("nothing fails").expect("the file is there");

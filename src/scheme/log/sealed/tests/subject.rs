@@ -100,7 +100,7 @@ impl Subject {
             }
             in_wal += value.len() + 90;
             i += 1;
-            if i % 3 == 0 {
+            if i.is_multiple_of(3) {
                 log.sync().unwrap();
             }
             if in_wal > WAL_BYTES {
@@ -109,7 +109,7 @@ impl Subject {
                 let row = |row| (format!("{i}.{row:03}").into_bytes(), vec![row as u8; 60]);
                 let rows: Vec<_> = (0..rows).map(row).collect();
                 log.add_table(rows.iter().map(|(key, value)| Entry { key, value: Some(value) })).unwrap();
-                if i % 2 == 0 {
+                if i.is_multiple_of(2) {
                     log.rotate().unwrap();
                 } else {
                     drop(log);
@@ -117,7 +117,7 @@ impl Subject {
                 }
                 in_wal = 0;
             }
-            if i % every == 0 {
+            if i.is_multiple_of(every) {
                 log.sync().unwrap();
                 history.push(snapshot(&disk));
                 let total: usize = history.last().unwrap().values().map(Vec::len).sum();

@@ -6,7 +6,7 @@ use super::*;
 fn a_table_gives_its_entries_and_only_its_own() {
     let (disk, mut log) = new_log();
     let value = |i: usize| vec![i as u8; [0, 10, 3000, 10_000][i % 4]];
-    let row = |i: usize| (format!("{i:03}").into_bytes(), (i % 5 != 0).then(|| value(i)));
+    let row = |i: usize| (format!("{i:03}").into_bytes(), (!i.is_multiple_of(5)).then(|| value(i)));
     let rows: Vec<_> = (0..50).map(row).collect();
     let entries = || rows.iter().map(|(key, value)| Entry { key, value: value.as_deref() });
     assert_eq!((log.add_table(entries()).unwrap(), log.add_table([]).unwrap()), (1, 2));

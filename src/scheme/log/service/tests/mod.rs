@@ -127,6 +127,27 @@ fn a_lost_proposal_is_an_internal_error_and_may_be_proposed_again() {
 }
 
 #[test]
+fn a_request_that_failed_is_proposed_again_as_soon_as_its_client_knows() {
+    let (leadership, proposed) = played(Leader::Own, true);
+    let service = Service::new(machine_on(&disk()), leadership);
+    let rounds = 2_000;
+    std::thread::scope(|scope| {
+        let refuses = scope.spawn(|| {
+            for round in 0..rounds {
+                let (_, finish) = proposed.recv().unwrap();
+                finish(Err(Refusal::internal(round)));
+            }
+        });
+        for round in 0..rounds {
+            // The answer of its own proposal, not of the one before.
+            assert_eq!(code(service.put(b"k", b"v", b"r", later())).1, round.to_string());
+        }
+        refuses.join().unwrap();
+    });
+    assert_eq!(service.in_flight(), 0);
+}
+
+#[test]
 fn a_member_that_does_not_lead_refuses_by_name_after_the_contract_and_before_anything_is_proposed() {
     for (leader, contact, writes, reads) in [
         (

@@ -49,7 +49,7 @@ fn field(kind: u8, number: u8, limit: usize) -> Vec<u8> {
 }
 
 /// Whether, after a restart, a request of before got its answer again, and another one with its id did not.
-fn played(script: &[u8]) -> bool {
+pub(super) fn played(script: &[u8]) -> bool {
     let mut disk = Recorder::with_dir(TABLES_DIR);
     let (mut process, mut model) = (Process::start(&disk), Model::default());
     let (mut repeated, mut reused) = (false, false);

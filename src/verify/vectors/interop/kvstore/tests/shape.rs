@@ -1,6 +1,6 @@
 //! What the decoders do not know is an error with its place.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ENGINE, SERVICE, TABLE, WAL, decode, replaced, short, value};
 
