@@ -132,7 +132,7 @@ fn a_request_that_failed_is_proposed_again_as_soon_as_its_client_knows() {
     let service = Service::new(machine_on(&disk()), leadership);
     let rounds = 2_000;
     std::thread::scope(|scope| {
-        let refuses = scope.spawn(|| {
+        let refuses = scope.spawn(move || {
             for round in 0..rounds {
                 let (_, finish) = proposed.recv().unwrap();
                 finish(Err(Refusal::internal(round)));
