@@ -149,7 +149,7 @@ fn a_compatible_transfer_is_in_memory_as_a_whole_at_both_ends() {
 /// A stream of 2 MiB in chunks of 16 KiB, its key derivation included, beside messages of 16 KiB sealed in
 /// place by the same engine, in the same rounds.
 #[test]
-#[ignore = "it prints times of an optimised build and judges nothing"]
+#[ignore = "it prints times of an optimised build and judges nothing: cargo test --release --test stream_cost -- --ignored --nocapture"]
 fn the_time_of_a_hardened_stream_beside_the_bare_cipher() {
     let _turn = TURN.lock().unwrap();
     let catalog = Catalog::ours();

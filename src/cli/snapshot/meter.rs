@@ -72,7 +72,7 @@ impl Pace {
         usize::try_from(self.rate.get() / 20).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Waits until so many bytes more may have been written.
+    /// Waits until the rate allows this many bytes more.
     fn wait(&mut self, len: usize) {
         self.written += len as u64;
         let (elapsed, due) = (self.since.elapsed(), due(self.written, self.rate));

@@ -7,50 +7,28 @@
 
 use std::hint::black_box;
 
-use super::fixture::{Ends, Mode, refused, text};
+use super::fixture::{Ends, Mode, Streams, refused, text};
 use crate::aead::{TAG_LEN, Tag};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::{forged, none_refused};
-use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::scheme::snapshot;
 use crate::scheme::snapshot::chunked::{CHUNK_LEN, HEADER_LEN};
 use crate::timing::Timed;
 
 /// Waits for the first byte of a stream of that mode.
-pub(super) struct FirstByte(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Streams {
+    Streams { name: "first_byte", mode, prepare, count: |_| 4, reads: true }
+}
 
-impl Kind for FirstByte {
-    fn name(&self) -> &'static str {
-        "first_byte"
-    }
-
-    fn subject(&self) -> Subject {
-        self.0.subject()
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        Ok(Box::new(waits(self.0, workload, engine, count)?))
-    }
-
-    fn scope(&self) -> Scope {
-        self.0.scope()
-    }
-
-    fn default_count(&self, _: &Workload) -> usize {
-        4
-    }
-
-    /// The compatible stream is not authentic.
-    fn opens(&self) -> bool {
-        self.0 == Mode::Hardened
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    Ok(Box::new(waits(mode, workload, engine, count)?))
 }
 
 struct Waits {
@@ -170,7 +148,7 @@ mod tests {
         let mode_name = if mode == Mode::Compat { "compat" } else { "hardened" };
         let path = format!("first_byte/snapshot/{mode_name}/16384");
         let workload = Workload { bytes, ..catalog::find(&path).unwrap().clone() };
-        FirstByte(mode).prepare(&workload, engine, count).unwrap()
+        prepare(mode, &workload, engine, count).unwrap()
     }
 
     #[test]

@@ -10,10 +10,11 @@ use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::arena::content_seed;
 use crate::measure::workload::fixture::reference::reference;
-use crate::measure::workload::kind::{Scope, Subject};
+use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::scheme::snapshot::chunked::{HEADER_LEN, Opener, Sealer};
 use crate::scheme::snapshot::hardened::MAGIC;
 use crate::scheme::snapshot::{self, ChunkCipher, Context, Keys, Material, receive, send};
+use crate::timing::Timed;
 
 /// Bytes of the compatible stream's second header.
 const HEADER_SIZE: usize = 1024;
@@ -49,6 +50,52 @@ impl Mode {
     }
 }
 
+/// Prepares the streams of a kind, in a mode.
+type Prepare = fn(Mode, &Workload, &'static dyn Engine, usize) -> Result<Box<dyn Timed>, Error>;
+
+/// A kind that times streams of one mode.
+pub(super) struct Streams {
+    pub name: &'static str,
+    pub mode: Mode,
+    pub prepare: Prepare,
+    /// Chunks of a stream, or streams, in a pass.
+    pub count: fn(bytes: usize) -> usize,
+    /// Whether it reads streams.
+    pub reads: bool,
+}
+
+impl Kind for Streams {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn subject(&self) -> Subject {
+        self.mode.subject()
+    }
+
+    fn prepare(
+        &self,
+        workload: &Workload,
+        engine: &'static dyn Engine,
+        count: usize,
+    ) -> Result<Box<dyn Timed>, Error> {
+        (self.prepare)(self.mode, workload, engine, count)
+    }
+
+    fn scope(&self) -> Scope {
+        self.mode.scope()
+    }
+
+    fn default_count(&self, workload: &Workload) -> usize {
+        (self.count)(workload.bytes)
+    }
+
+    /// The compatible stream is not authentic.
+    fn opens(&self) -> bool {
+        self.reads && self.mode == Mode::Hardened
+    }
+}
+
 /// The error for a refusal of the scheme while a workload was prepared.
 pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Scheme { scheme: "snapshot".into(), refusal: Box::new(error) }
@@ -59,7 +106,7 @@ pub(super) fn default_count(bytes: usize) -> usize {
     (PASS / bytes.max(1)).clamp(2, 1024)
 }
 
-/// A snapshot of so many chunks.
+/// The text of a snapshot of `count` chunks.
 pub(super) fn text(workload: &Workload, count: usize) -> Vec<u8> {
     let mut text = vec![0; workload.bytes * count];
     ChaCha8Rng::seed_from_u64(content_seed(workload.bytes, workload.seed)).fill_bytes(&mut text);

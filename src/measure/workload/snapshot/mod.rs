@@ -17,13 +17,13 @@ use fixture::Mode;
 
 /// Every kind of this scheme.
 pub(super) const KINDS: &[&dyn Kind] = &[
-    &send::Send(Mode::Compat),
-    &send::Send(Mode::Hardened),
-    &receive::Receive(Mode::Compat),
-    &receive::Receive(Mode::Hardened),
+    &send::kind(Mode::Compat),
+    &send::kind(Mode::Hardened),
+    &receive::kind(Mode::Compat),
+    &receive::kind(Mode::Hardened),
     &seal_chunk::SealChunk,
-    &first_byte::FirstByte(Mode::Compat),
-    &first_byte::FirstByte(Mode::Hardened),
+    &first_byte::kind(Mode::Compat),
+    &first_byte::kind(Mode::Hardened),
     &carry::Carry(carry::Over::Plain),
     #[cfg(feature = "tls")]
     &carry::Carry(carry::Over::Tls),

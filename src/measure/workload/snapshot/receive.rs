@@ -6,47 +6,25 @@
 
 use std::hint::black_box;
 
-use super::fixture::{Ends, Mode, default_count, refused, text};
+use super::fixture::{Ends, Mode, Streams, default_count, refused, text};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::{forged, none_refused};
-use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::timing::Timed;
 
 /// Reads a stream of that mode.
-pub(super) struct Receive(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Streams {
+    Streams { name: "receive", mode, prepare, count: default_count, reads: true }
+}
 
-impl Kind for Receive {
-    fn name(&self) -> &'static str {
-        "receive"
-    }
-
-    fn subject(&self) -> Subject {
-        self.0.subject()
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        Ok(Box::new(receives(self.0, workload, engine, count)?))
-    }
-
-    fn scope(&self) -> Scope {
-        self.0.scope()
-    }
-
-    fn default_count(&self, workload: &Workload) -> usize {
-        default_count(workload.bytes)
-    }
-
-    /// The compatible stream is not authentic.
-    fn opens(&self) -> bool {
-        self.0 == Mode::Hardened
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    Ok(Box::new(receives(mode, workload, engine, count)?))
 }
 
 struct Receives {
@@ -120,7 +98,7 @@ mod tests {
         let mode_name = if mode == Mode::Compat { "compat" } else { "hardened" };
         let path = format!("receive/snapshot/{mode_name}/16384");
         let workload = Workload { bytes, ..catalog::find(&path).unwrap().clone() };
-        Receive(mode).prepare(&workload, engine, count).unwrap()
+        prepare(mode, &workload, engine, count).unwrap()
     }
 
     #[test]

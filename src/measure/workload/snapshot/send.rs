@@ -7,42 +7,25 @@
 
 use std::hint::black_box;
 
-use super::fixture::{Ends, Mode, default_count, text};
+use super::fixture::{Ends, Mode, Streams, default_count, text};
 use crate::engine::Engine;
 use crate::measure::Error;
 use crate::measure::workload::Workload;
 use crate::measure::workload::fixture::compare::none_refused;
-use crate::measure::workload::kind::{Kind, Scope, Subject};
 use crate::timing::Timed;
 
 /// Writes a stream of that mode.
-pub(super) struct Send(pub Mode);
+pub(super) const fn kind(mode: Mode) -> Streams {
+    Streams { name: "send", mode, prepare, count: default_count, reads: false }
+}
 
-impl Kind for Send {
-    fn name(&self) -> &'static str {
-        "send"
-    }
-
-    fn subject(&self) -> Subject {
-        self.0.subject()
-    }
-
-    fn prepare(
-        &self,
-        workload: &Workload,
-        engine: &'static dyn Engine,
-        count: usize,
-    ) -> Result<Box<dyn Timed>, Error> {
-        Ok(Box::new(sends(self.0, workload, engine, count)?))
-    }
-
-    fn scope(&self) -> Scope {
-        self.0.scope()
-    }
-
-    fn default_count(&self, workload: &Workload) -> usize {
-        default_count(workload.bytes)
-    }
+fn prepare(
+    mode: Mode,
+    workload: &Workload,
+    engine: &'static dyn Engine,
+    count: usize,
+) -> Result<Box<dyn Timed>, Error> {
+    Ok(Box::new(sends(mode, workload, engine, count)?))
 }
 
 struct Sends {
@@ -103,7 +86,7 @@ mod tests {
         let path =
             format!("send/snapshot/{}/16384", if mode == Mode::Compat { "compat" } else { "hardened" });
         let workload = Workload { bytes, ..catalog::find(&path).unwrap().clone() };
-        Send(mode).prepare(&workload, engine, count).unwrap()
+        prepare(mode, &workload, engine, count).unwrap()
     }
 
     #[test]

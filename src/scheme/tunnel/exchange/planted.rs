@@ -35,7 +35,7 @@ pub const fn lacks(_: Defect) -> bool {
 }
 
 /// Runs something while every handshake of this thread has that defect, if any.
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 pub fn plant<T>(defect: Option<Defect>, run: impl FnOnce() -> T) -> T {
     PLANTED.set(defect);
     let ran = run();

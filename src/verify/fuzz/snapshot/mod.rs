@@ -22,7 +22,7 @@ use crate::scheme::snapshot::{
 const KEY: u8 = 0x48;
 /// What a sink holds before a stream arrives.
 const BEFORE: &[u8] = b"what the sink held before";
-/// A longer announcement is tried on one receiver only, because each reserves and wipes so many bytes.
+/// A longer announcement is tried on one receiver only, because each reserves and wipes as many bytes.
 const LONG: usize = 1 << 20;
 
 /// Treats the bytes as a stream for a receiver. The first byte says for which: a compatible one, against the
@@ -48,7 +48,7 @@ fn streamed(data: &[u8]) -> bool {
     }
 }
 
-/// A stream that arrives in pieces of at most so many bytes.
+/// A stream that arrives in pieces of at most this many bytes.
 struct Wire<'a>(&'a [u8], usize);
 
 impl Read for Wire<'_> {

@@ -17,6 +17,8 @@ mod dynomite;
 mod elastickv;
 mod enclave;
 mod pilot;
+#[cfg(test)]
+mod testing;
 
 /// Every system, with its files.
 const SYSTEMS: [&[Layout]; 4] = [&dynomite::FILES, &elastickv::FILES, &enclave::FILES, &pilot::FILES];
@@ -190,6 +192,12 @@ fn base_of<T>(root: &Node<'_>, vectors: &[(String, Arc<T>)]) -> Result<Arc<T>, P
     let id = format!("vectors/{}", base.text()?);
     let found = vectors.iter().find(|(name, _)| *name == id).map(|(_, vector)| Arc::clone(vector));
     found.ok_or_else(|| base.problem("no vector has this id"))
+}
+
+/// Refuses a member of the outermost object that is neither common to all files nor one of these.
+fn only(root: &Node<'_>, own: &[&str]) -> Result<(), Problem> {
+    const COMMON: [&str; 5] = ["set", "file", "schema_version", "description", "source"];
+    root.only(&[&COMMON, own].concat())
 }
 
 #[cfg(test)]

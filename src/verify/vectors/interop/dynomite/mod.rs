@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::{Judgement, Layout, Node, Problem, Ruling, integer, ruled, same, without_cipher};
+use super::{Judgement, Layout, Node, Problem, Ruling, integer, only, ruled, same, without_cipher};
 use crate::scheme::snapshot::Error;
 
 mod material;
@@ -23,12 +23,6 @@ pub(super) const FILES: [Layout; 2] = [
 
 /// The verdicts: empty for success, otherwise the reference's variant.
 const VERDICTS: [&str; 8] = ["", "Io", "Config", "KeyMaterial", "Protocol", "Crypto", "Source", "Sink"];
-
-/// Refuses a member of the outermost object that is neither common to all files nor one of these.
-fn only(root: &Node<'_>, own: &[&str]) -> Result<(), Problem> {
-    const COMMON: [&str; 5] = ["set", "file", "schema_version", "description", "source"];
-    root.only(&[&COMMON, own].concat())
-}
 
 /// The member that goes with a verdict of success, and with no other.
 fn only_with_success(node: &Node<'_>, name: &str, verdict: &str) -> Result<Option<Vec<u8>>, Problem> {

@@ -5,18 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Problem;
+use super::super::testing::{decode, every_member_is_named, flipped, replaced};
 use crate::engine;
 use crate::scheme::snapshot;
-use crate::verify::{Case, Outcome};
+use crate::verify::Outcome;
 
 const STREAM: &str = include_str!("../../../../../vectors/interop/dyn-stream.json");
 const MATERIAL: &str = include_str!("../../../../../vectors/interop/dyn-material.json");
-
-fn decode(text: &str) -> Result<Vec<Case>, Problem> {
-    let format = crate::verify::vectors::Format::find("interop").unwrap();
-    format.decode(text.as_bytes()).map(|vectors| vectors.cases)
-}
 
 /// The ids of the wrong cases, and those of each rule.
 fn outcomes(text: &str) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
@@ -31,21 +26,6 @@ fn outcomes(text: &str) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
         }
     }
     (wrong, ruled)
-}
-
-/// The file with one member replaced, by JSON pointer.
-fn replaced(text: &str, pointer: &str, with: Value) -> String {
-    let mut value: Value = serde_json::from_str(text).unwrap();
-    *value.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there")) = with;
-    value.to_string()
-}
-
-/// The file with one bit of a hex member flipped.
-fn flipped(text: &str, pointer: &str) -> String {
-    let value: Value = serde_json::from_str(text).unwrap();
-    let mut bytes = hex::decode(value.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    replaced(text, pointer, hex::encode(bytes).into())
 }
 
 #[test]
@@ -180,9 +160,8 @@ fn an_unknown_verdict_or_an_impossible_member_is_named_with_its_place() {
 
 #[test]
 fn every_member_is_needed_and_no_other_is_skipped() {
-    let (mut removed, mut added) = (0, 0);
     let refused = format!("/receiver/{}", receiver("misaligned"));
-    for (text, pointer) in [
+    let objects = [
         (STREAM, ""),
         (STREAM, "/sender/0"),
         (STREAM, "/sender/13"),
@@ -192,24 +171,7 @@ fn every_member_is_needed_and_no_other_is_skipped() {
         (MATERIAL, "/key_files/0"),
         (MATERIAL, "/key_files/4"),
         (MATERIAL, "/config/0"),
-    ] {
-        let whole: Value = serde_json::from_str(text).unwrap();
-        let mut more = whole.clone();
-        more.pointer_mut(pointer).unwrap()["extra"] = 1.into();
-        let problem = decode(&more.to_string()).err().unwrap();
-        assert!(problem.place.ends_with("extra") && problem.reason.contains("unknown member"), "{problem}");
-        added += 1;
-        for member in whole.pointer(pointer).unwrap().as_object().unwrap().keys() {
-            // Without these two, the file is not recognised at all.
-            if pointer.is_empty() && ["file", "schema_version"].contains(&member.as_str()) {
-                continue;
-            }
-            let mut cut = whole.clone();
-            cut.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
-            let problem = decode(&cut.to_string()).err().unwrap();
-            assert!(problem.place.ends_with(member.as_str()), "{pointer}/{member}: {problem}");
-            removed += 1;
-        }
-    }
+    ];
+    let (added, removed) = every_member_is_named(&objects, &[]);
     assert!(added == 9 && removed > 50, "{added} and {removed}");
 }

@@ -1,5 +1,6 @@
 //! Declared counts, no wrong case, and each altered member reported with its case or its place.
 
+use super::super::testing::{self, replaced};
 use super::*;
 use crate::engine;
 use crate::verify::{Case, Outcome};
@@ -91,12 +92,7 @@ fn a_refused_record_is_zeroed_once_the_cipher_ran_and_is_untouched_before() {
 
 /// The file with one bit flipped in the last byte of that element's hex member.
 fn flipped(text: &str, array: &str, i: usize, member: &str) -> String {
-    let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
-    let serde_json::Value::String(hex) = &mut value[array][i][member] else { panic!("{member} is no text") };
-    let mut bytes = hex::decode(&*hex).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    *hex = hex::encode(bytes);
-    value.to_string()
+    testing::flipped(text, &format!("/{array}/{i}/{member}"))
 }
 
 #[test]
@@ -122,13 +118,6 @@ fn a_flipped_bit_in_any_member_of_a_vector_fails_only_that_case() {
     assert_eq!(wrong(&flipped(STORAGE, "negatives", 0, "envelope")), ["negatives/n-ok"]);
     assert_eq!(wrong(&flipped(STORAGE, "value_header", 2, "raw")), ["value_header/2"]);
     assert_eq!(wrong(&flipped(RAFT, "negatives", 1, "envelope")), ["negatives/flag-flip-OPENS"]);
-}
-
-/// The file with one member replaced, by JSON pointer.
-fn replaced(text: &str, pointer: &str, with: serde_json::Value) -> String {
-    let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
-    *value.pointer_mut(pointer).unwrap() = with;
-    value.to_string()
 }
 
 #[test]

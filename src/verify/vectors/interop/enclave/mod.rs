@@ -4,7 +4,7 @@
 //! The decoders read the shape of a file and not its instances. Every member, action, event and verdict that
 //! they do not know is an error, because it would otherwise be skipped.
 
-use super::{Judgement, Layout, Node, Problem, array, on_engine, same, without_cipher};
+use super::{Judgement, Layout, Node, Problem, array, on_engine, only, same, without_cipher};
 use crate::scheme::ephemeral::Error;
 
 mod cipher;
@@ -21,12 +21,6 @@ pub(super) const FILES: [Layout; 3] = [
     Layout { file: "e3-routing.json", arrays: &["routing", "is_timeout", "store_keys"], read: routing::read },
     Layout { file: "e3-lifecycle.json", arrays: &["scenarios"], read: lifecycle::read },
 ];
-
-/// Refuses a member of the outermost object that is neither common to all files nor one of these.
-fn only(root: &Node<'_>, own: &[&str]) -> Result<(), Problem> {
-    const COMMON: [&str; 5] = ["set", "file", "schema_version", "description", "source"];
-    root.only(&[&COMMON, own].concat())
-}
 
 /// Checks that a call ended with the outcome of that name: empty for success, otherwise the error's own.
 fn ends_as<T>(what: &str, seen: &Result<T, Error>, expect: &str) -> Judgement {

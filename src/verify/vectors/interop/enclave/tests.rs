@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Problem;
+use super::super::testing::{decode, every_member_is_named, flipped, replaced};
 use crate::engine;
 use crate::scheme::ephemeral;
 use crate::verify::{Case, Outcome};
@@ -10,11 +10,6 @@ use crate::verify::{Case, Outcome};
 const CIPHER: &str = include_str!("../../../../../vectors/interop/e3-cipher.json");
 const ROUTING: &str = include_str!("../../../../../vectors/interop/e3-routing.json");
 const LIFECYCLE: &str = include_str!("../../../../../vectors/interop/e3-lifecycle.json");
-
-fn decode(text: &str) -> Result<Vec<Case>, Problem> {
-    let format = crate::verify::vectors::Format::find("interop").unwrap();
-    format.decode(text.as_bytes()).map(|vectors| vectors.cases)
-}
 
 /// The ids of the cases that come out wrong.
 fn wrong(text: &str) -> Vec<String> {
@@ -25,21 +20,6 @@ fn wrong(text: &str) -> Vec<String> {
         other => panic!("{}: {other:?}", case.id),
     };
     decode(text).unwrap().into_iter().filter_map(out).collect()
-}
-
-/// The file with one member replaced, by JSON pointer.
-fn replaced(text: &str, pointer: &str, with: Value) -> String {
-    let mut value: Value = serde_json::from_str(text).unwrap();
-    *value.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there")) = with;
-    value.to_string()
-}
-
-/// The file with one bit of a hex member flipped.
-fn flipped(text: &str, pointer: &str) -> String {
-    let value: Value = serde_json::from_str(text).unwrap();
-    let mut bytes = hex::decode(value.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    replaced(text, pointer, hex::encode(bytes).into())
 }
 
 /// The file with steps of its own in place of the scenarios.
@@ -211,8 +191,7 @@ fn an_unknown_member_action_event_or_word_is_named_with_its_place() {
 
 #[test]
 fn every_member_is_needed_and_no_other_is_skipped() {
-    let (mut removed, mut added) = (0, 0);
-    for (text, pointer) in [
+    let objects = [
         (CIPHER, ""),
         (CIPHER, "/passwords/0"),
         (CIPHER, "/encrypt/0"),
@@ -225,26 +204,7 @@ fn every_member_is_needed_and_no_other_is_skipped() {
         (ROUTING, "/store_keys/0"),
         (LIFECYCLE, ""),
         (LIFECYCLE, "/scenarios/0"),
-    ] {
-        let whole: Value = serde_json::from_str(text).unwrap();
-        let mut more = whole.clone();
-        more.pointer_mut(pointer).unwrap()["extra"] = 1.into();
-        let problem = decode(&more.to_string()).err().unwrap();
-        assert!(problem.place.ends_with("extra") && problem.reason.contains("unknown member"), "{problem}");
-        added += 1;
-        for member in
-            whole.pointer(pointer).unwrap().as_object().unwrap().keys().filter(|name| *name != "why")
-        {
-            // Without these two, the file is not recognised at all.
-            if pointer.is_empty() && ["file", "schema_version"].contains(&member.as_str()) {
-                continue;
-            }
-            let mut cut = whole.clone();
-            cut.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
-            let problem = decode(&cut.to_string()).err().unwrap();
-            assert!(problem.place.ends_with(member.as_str()), "{pointer}/{member}: {problem}");
-            removed += 1;
-        }
-    }
+    ];
+    let (added, removed) = every_member_is_named(&objects, &["why"]);
     assert!(added == 12 && removed > 40, "{added} and {removed}");
 }

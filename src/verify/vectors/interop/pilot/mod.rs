@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::{Judgement, Layout, Node, Problem, Ruling, array, decimal, integer, ruled, same};
+use super::{Judgement, Layout, Node, Problem, Ruling, array, decimal, integer, only, ruled, same};
 use crate::aead::{Aead, Alg, NONCE_LEN, Nonce, Tag};
 use crate::engine::Engine;
 use crate::scheme::tunnel::session::{Keys, NewSession, Session};
@@ -39,12 +39,6 @@ pub(super) const FILES: [Layout; 4] = [
 const MODES: [Mode; 2] = [Mode::Compat, Mode::Safe];
 /// Bytes of a sealed frame before its ciphertext.
 const HEADER_LEN: usize = 4 + 4 + NONCE_LEN;
-
-/// Refuses a member of the outermost object that is neither common to all files nor one of these.
-fn only(root: &Node<'_>, own: &[&str]) -> Result<(), Problem> {
-    const COMMON: [&str; 5] = ["set", "file", "schema_version", "description", "source"];
-    root.only(&[&COMMON, own].concat())
-}
 
 /// The case of a row in each mode. Its id ends with the mode's name.
 fn in_each_mode<F>(cases: &mut Vec<Case>, id: &str, uses_engine: bool, judge: F)

@@ -2,21 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::super::testing::{decode, every_member_is_named, flipped, replaced};
 use crate::engine;
 use crate::scheme::tunnel;
-use crate::verify::vectors::{Format, index};
-use crate::verify::{Case, Outcome};
+use crate::verify::Outcome;
+use crate::verify::vectors::index;
 
 const KEX: &str = include_str!("../../../../../vectors/interop/pilot-kex.json");
 const ENVELOPE: &str = include_str!("../../../../../vectors/interop/pilot-envelope.json");
 const REPLAY: &str = include_str!("../../../../../vectors/interop/pilot-replay.json");
 const STATE: &str = include_str!("../../../../../vectors/interop/pilot-state.json");
-
-fn decode(text: &str) -> Result<Vec<Case>, Problem> {
-    let format = Format::find("interop").unwrap();
-    format.decode(text.as_bytes()).map(|vectors| vectors.cases)
-}
 
 /// Every case with its outcome, on the engine chosen for this CPU.
 fn outcomes(text: &str) -> Vec<(String, Outcome)> {
@@ -28,21 +23,6 @@ fn outcomes(text: &str) -> Vec<(String, Outcome)> {
 fn wrong(text: &str) -> Vec<String> {
     let wrong = |(id, outcome)| matches!(outcome, Outcome::Wrong { .. }).then_some(id);
     outcomes(text).into_iter().filter_map(wrong).collect()
-}
-
-/// The file with one member replaced, by JSON pointer.
-fn replaced(text: &str, pointer: &str, with: Value) -> String {
-    let mut value: Value = serde_json::from_str(text).unwrap();
-    *value.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there")) = with;
-    value.to_string()
-}
-
-/// The file with the last bit of a hex member flipped.
-fn flipped(text: &str, pointer: &str) -> String {
-    let value: Value = serde_json::from_str(text).unwrap();
-    let mut bytes = hex::decode(value.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    replaced(text, pointer, hex::encode(bytes).into())
 }
 
 /// The file with steps of its own in place of the scripts for rekeying.
@@ -323,8 +303,7 @@ fn an_unknown_member_operation_or_verdict_is_named_with_its_place() {
 
 #[test]
 fn every_member_is_needed_and_no_other_is_skipped() {
-    let (mut removed, mut added) = (0, 0);
-    for (text, pointer) in [
+    let objects = [
         (KEX, ""),
         (KEX, "/vectors/0"),
         (KEX, "/vectors/0/a"),
@@ -347,25 +326,8 @@ fn every_member_is_needed_and_no_other_is_skipped() {
         (STATE, "/rekey/0/steps/1"),
         (STATE, "/rekey/1/steps/2"),
         (STATE, "/rekey/2/steps/3"),
-    ] {
-        let whole: Value = serde_json::from_str(text).unwrap();
-        let mut more = whole.clone();
-        more.pointer_mut(pointer).unwrap()["extra"] = 1.into();
-        let problem = decode(&more.to_string()).err().unwrap();
-        assert!(problem.place.ends_with("extra") && problem.reason.contains("unknown member"), "{problem}");
-        added += 1;
-        for member in whole.pointer(pointer).unwrap().as_object().unwrap().keys() {
-            // Without these two, the file is not recognised at all.
-            if pointer.is_empty() && ["file", "schema_version"].contains(&member.as_str()) {
-                continue;
-            }
-            let mut cut = whole.clone();
-            cut.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
-            let problem = decode(&cut.to_string()).err().unwrap_or_else(|| panic!("{pointer}/{member}"));
-            assert!(problem.place.ends_with(member.as_str()), "{pointer}/{member}: {problem}");
-            removed += 1;
-        }
-    }
+    ];
+    let (added, removed) = every_member_is_named(&objects, &[]);
     assert!(added == 22 && removed > 100, "{added} and {removed}");
 }
 
