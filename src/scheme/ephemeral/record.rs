@@ -55,7 +55,8 @@ impl Record {
         Ok(Some(Self::new(wrapped)))
     }
 
-    /// Every stored form in these bytes, at any offset, for the attackers of the campaigns.
+    /// Whatever looks like a stored form in these bytes, at any offset, for the attackers of the campaigns.
+    /// Other bytes may look like one: eight bytes, the length, are all that shows it.
     #[doc(hidden)]
     pub fn all_in(bytes: &[u8]) -> impl Iterator<Item = Self> {
         bytes.windows(STORED_LEN).filter_map(|window| Self::from_stored(window).ok().flatten())
