@@ -20,8 +20,37 @@ pub(super) trait Edge: Lanes {
     /// Hashes data ([`kernel::absorb`](super::kernel::absorb)), out of line.
     unsafe fn absorb(key: &Key<Self>, data: &[u8], y: &mut Self::Hash);
     /// Encrypts or decrypts any message whose lengths are allowed, and computes its tag
-    /// ([`kernel::crypt`](super::kernel::crypt)).
+    /// ([`kernel::crypt`](super::kernel::crypt)), out of line.
     unsafe fn crypt<const ROUNDS: usize, const SEAL: bool>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        number: u32,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    );
+    /// Encrypts or decrypts a message of at most [`TAIL_VECTORS`](Lanes::TAIL_VECTORS), and writes its tag, out
+    /// of line.
+    unsafe fn only<const ROUNDS: usize, const SEAL: bool>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        number: u32,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    );
+    /// Encrypts or decrypts a longer message in turns of [`TURN_VECTORS`](Lanes::TURN_VECTORS), and writes its
+    /// tag, out of line.
+    unsafe fn turns<const ROUNDS: usize, const SEAL: bool>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        number: u32,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    );
+    /// The same in turns of [`LONG_TURN_VECTORS`](Lanes::LONG_TURN_VECTORS).
+    unsafe fn long_turns<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         nonce: &Nonce,
         number: u32,
@@ -63,22 +92,14 @@ pub(super) trait Edge: Lanes {
     ) -> Result<(), Error>;
     /// Runs `turns` iterations of a probe's loop.
     unsafe fn probe(probe: Probe, turns: u64) -> Probed;
-    /// Seals each message.
-    unsafe fn seal_batch<const ROUNDS: usize>(
-        key: &Key<Self>,
-        messages: &mut [Message<'_>],
-    ) -> Result<(), Error> {
-        // SAFETY: the same contract.
-        unsafe { seal_each::<Self, ROUNDS>(key, messages) }
-    }
-    /// Opens each message and writes its verdict; there are as many verdicts as messages.
-    unsafe fn open_batch<const ROUNDS: usize>(
-        key: &Key<Self>,
-        messages: &mut [Message<'_>],
-        verdicts: &mut [Result<(), Error>],
-    ) {
-        // SAFETY: the same contract.
-        unsafe { open_each::<Self, ROUNDS>(key, messages, verdicts) }
+    /// Seals or opens in lanes, group by group, from the first message on, until a group has to be processed
+    /// one by one; returns how many messages it has processed. An open writes a verdict for each of them.
+    unsafe fn groups<const ROUNDS: usize, const SEAL: bool>(
+        _: &Key<Self>,
+        _: &mut [Message<'_>],
+        _: &mut [Result<(), Error>],
+    ) -> usize {
+        0
     }
 }
 
@@ -127,34 +148,4 @@ pub(super) trait ManyLanes: Edge + Doubling {
     ) -> Self::Product;
     /// Reduces each lane separately.
     unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
-}
-
-/// Seals messages one by one.
-///
-/// # Safety
-/// As for [`Edge`].
-pub(super) unsafe fn seal_each<L: Edge, const ROUNDS: usize>(
-    key: &Key<L>,
-    messages: &mut [Message<'_>],
-) -> Result<(), Error> {
-    for m in messages {
-        // SAFETY: the caller's contract.
-        unsafe { L::seal::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &mut m.tag)? };
-    }
-    Ok(())
-}
-
-/// Opens messages one by one.
-///
-/// # Safety
-/// As for [`Edge`].
-pub(super) unsafe fn open_each<L: Edge, const ROUNDS: usize>(
-    key: &Key<L>,
-    messages: &mut [Message<'_>],
-    verdicts: &mut [Result<(), Error>],
-) {
-    for (m, verdict) in messages.iter_mut().zip(verdicts) {
-        // SAFETY: the caller's contract.
-        *verdict = unsafe { L::open::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &m.tag) };
-    }
 }

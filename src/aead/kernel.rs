@@ -102,12 +102,84 @@ unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: boo
 /// # Safety
 /// As for [`Lanes`]; `key` has `ROUNDS` rounds; the lengths are allowed.
 #[inline(always)]
-pub(super) unsafe fn crypt<
+pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
+    key: &Key<L>,
+    nonce: &Nonce,
+    number: u32,
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &mut Tag,
+) {
+    // Each in a function of its own: without optimisation, a frame has a place for every variable of everything
+    // that is inlined.
+    //
+    // SAFETY: this function's contract; each takes messages of the length that it is called for.
+    unsafe {
+        if in_out.len() <= const { span::<L>(L::TAIL_VECTORS) - 16 } {
+            L::only::<ROUNDS, SEAL>(key, nonce, number, aad, in_out, tag);
+        } else if const { L::TURN_VECTORS != L::LONG_TURN_VECTORS } && in_out.len() + 16 > L::LONG {
+            L::long_turns::<ROUNDS, SEAL>(key, nonce, number, aad, in_out, tag);
+        } else {
+            L::turns::<ROUNDS, SEAL>(key, nonce, number, aad, in_out, tag);
+        }
+    }
+}
+
+/// All of a message, whose AAD is hashed but for its last block, which travels with J0.
+///
+/// # Safety
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+#[inline(always)]
+unsafe fn whole<'a, L: Edge, const ROUNDS: usize>(
+    key: &'a Key<L>,
+    nonce: &Nonce,
+    number: u32,
+    aad: &[u8],
+    in_out: &mut [u8],
+) -> Pass<'a, L> {
+    // SAFETY: this function's contract is that of `Lanes`.
+    unsafe {
+        let before = if aad.len() <= 16 {
+            L::element(aad)
+        } else {
+            let whole = (aad.len() - 1) / 16 * 16;
+            let mut y = L::hash(0);
+            L::absorb(key, &aad[..whole], &mut y);
+            L::add_hashes(y, L::element(&aad[whole..]))
+        };
+        Pass::new::<ROUNDS>(key, nonce, number, before, aad.len(), in_out)
+    }
+}
+
+/// Encrypts or decrypts a message of at most `MOST` vectors, and writes its tag.
+///
+/// # Safety
+/// As for [`crypt`]; the message has no more vectors.
+#[inline(always)]
+pub(super) unsafe fn only<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+    key: &Key<L>,
+    nonce: &Nonce,
+    number: u32,
+    aad: &[u8],
+    in_out: &mut [u8],
+    tag: &mut Tag,
+) {
+    // SAFETY: this function's contract is that of `Lanes`.
+    unsafe {
+        let (hash, mask) = whole::<L, ROUNDS>(key, nonce, number, aad, in_out).only::<MOST, ROUNDS, SEAL>();
+        L::store_block(&mut tag.0, L::tag(hash, mask));
+    }
+}
+
+/// Encrypts or decrypts a message in turns of `TURN` vectors, and writes its tag.
+///
+/// # Safety
+/// As for [`crypt`]; the message has more than [`Lanes::TAIL_VECTORS`] vectors.
+#[inline(always)]
+pub(super) unsafe fn turns<
     L: Edge,
-    const TAIL: usize,
     const TURN: usize,
     const STEP: usize,
-    const LONG: usize,
     const ROUNDS: usize,
     const SEAL: bool,
 >(
@@ -119,28 +191,20 @@ pub(super) unsafe fn crypt<
     tag: &mut Tag,
 ) {
     const {
-        assert!(TAIL + 1 >= TURN + L::LEAST_TAIL, "what is too long for a pass has a turn");
-        assert!(TURN == LONG || L::LONG >= span::<L>(LONG + L::LEAST_TAIL - 1), "so has a long message");
+        assert!(
+            L::TAIL_VECTORS + 1 >= L::TURN_VECTORS + L::LEAST_TAIL,
+            "what is too long for a pass has a turn"
+        );
+        assert!(
+            L::TURN_VECTORS == L::LONG_TURN_VECTORS
+                || L::LONG >= span::<L>(L::LONG_TURN_VECTORS + L::LEAST_TAIL - 1),
+            "so has a long message"
+        );
     }
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        // All of the AAD but its last block is hashed first. The last block travels with J0.
-        let before = if aad.len() <= 16 {
-            L::element(aad)
-        } else {
-            let whole = (aad.len() - 1) / 16 * 16;
-            let mut y = L::hash(0);
-            L::absorb(key, &aad[..whole], &mut y);
-            L::add_hashes(y, L::element(&aad[whole..]))
-        };
-        let mut pass = Pass::new::<ROUNDS>(key, nonce, number, before, aad.len(), in_out);
-        let (hash, mask) = if pass.left <= const { span::<L>(TAIL) } {
-            pass.only::<TAIL, ROUNDS, SEAL>()
-        } else if const { TURN != LONG } && pass.left > L::LONG {
-            long::<L, LONG, LONG, ROUNDS, SEAL>(&mut pass)
-        } else {
-            long::<L, TURN, STEP, ROUNDS, SEAL>(&mut pass)
-        };
+        let mut pass = whole::<L, ROUNDS>(key, nonce, number, aad, in_out);
+        let (hash, mask) = long::<L, TURN, STEP, ROUNDS, SEAL>(&mut pass);
         L::store_block(&mut tag.0, L::tag(hash, mask));
     }
 }

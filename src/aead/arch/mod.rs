@@ -128,13 +128,59 @@ macro_rules! edge {
                     in_out: &mut [u8],
                     tag: &mut Tag,
                 ) {
-                    const TAIL: usize = <$lanes>::TAIL_VECTORS;
-                    const TURN: usize = <$lanes>::TURN_VECTORS;
-                    const STEP: usize = <$lanes>::STEP_VECTORS;
-                    const LONG: usize = <$lanes>::LONG_TURN_VECTORS;
-                    kernel::crypt::<$lanes, TAIL, TURN, STEP, LONG, R, SEAL>(
+                    kernel::crypt::<$lanes, R, SEAL>(key, nonce, number, aad, in_out, tag);
+                }
+            }
+
+            super::featured! {
+                #[inline(never)]
+                $(#[$features])?
+                unsafe fn only<const R: usize, const SEAL: bool>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    number: u32,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) {
+                    kernel::only::<$lanes, { <$lanes>::TAIL_VECTORS }, R, SEAL>(
                         key, nonce, number, aad, in_out, tag,
                     );
+                }
+            }
+
+            super::featured! {
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn turns<const R: usize, const SEAL: bool>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    number: u32,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) {
+                    const TURN: usize = <$lanes>::TURN_VECTORS;
+                    const STEP: usize = <$lanes>::STEP_VECTORS;
+                    kernel::turns::<$lanes, TURN, STEP, R, SEAL>(key, nonce, number, aad, in_out, tag);
+                }
+            }
+
+            super::featured! {
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn long_turns<const R: usize, const SEAL: bool>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    number: u32,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) {
+                    const LONG: usize = <$lanes>::LONG_TURN_VECTORS;
+                    kernel::turns::<$lanes, LONG, LONG, R, SEAL>(key, nonce, number, aad, in_out, tag);
                 }
             }
 
@@ -172,7 +218,7 @@ macro_rules! edge {
                         return Ok(());
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
-                    <$lanes>::crypt::<R, true>(key, nonce, 1, aad, in_out, tag);
+                    kernel::crypt::<$lanes, R, true>(key, nonce, 1, aad, in_out, tag);
                     Ok(())
                 }
             }
@@ -212,7 +258,7 @@ macro_rules! edge {
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
                     let mut expected = Tag::default();
-                    <$lanes>::crypt::<R, false>(key, nonce, 1, aad, in_out, &mut expected);
+                    kernel::crypt::<$lanes, R, false>(key, nonce, 1, aad, in_out, &mut expected);
                     $crate::aead::gcm::judge(in_out, u128::from_le_bytes(expected.0), &tag.0)
                 }
             }
@@ -230,24 +276,14 @@ macro_rules! edge {
     (@one_by_one $lanes:ty $(, #[$features:meta])?) => {};
     (@by_lanes $lanes:ty $(, #[$features:meta])?) => {
         super::featured! {
+            #[inline(never)]
             $(#[$features])?
-            unsafe fn seal_batch<const R: usize>(
-                key: &Key<$lanes>,
-                messages: &mut [Message<'_>],
-            ) -> Result<(), Error> {
-                batch::by_lanes::<$lanes, R, true>(key, messages, &mut [])
-            }
-        }
-
-        super::featured! {
-            $(#[$features])?
-            unsafe fn open_batch<const R: usize>(
+            unsafe fn groups<const R: usize, const SEAL: bool>(
                 key: &Key<$lanes>,
                 messages: &mut [Message<'_>],
                 verdicts: &mut [Result<(), Error>],
-            ) {
-                let done = batch::by_lanes::<$lanes, R, false>(key, messages, verdicts);
-                done.expect("an open has a verdict for each message");
+            ) -> usize {
+                batch::groups::<$lanes, R, SEAL>(key, messages, verdicts)
             }
         }
     };
