@@ -9,7 +9,7 @@
 //! messages, and those with more than one block of AAD, are processed one by one.
 
 use super::block::lengths;
-use super::edge::{Edge, ManyLanes};
+use super::edge::ManyLanes;
 use super::gcm::judge;
 use super::interleave::{crypt_rounds, each, span, whitened};
 use super::key::Key;
@@ -19,61 +19,11 @@ use super::{Error, Message, Tag};
 /// The longest messages of different lengths that share the lanes.
 const LONGEST_MIXED: usize = 48;
 
-/// Seals each message.
+/// [`Edge::groups`](super::edge::Edge::groups).
 ///
 /// # Safety
-/// As for [`Edge`].
-pub(super) unsafe fn seal_all<L: Edge, const ROUNDS: usize>(
-    key: &Key<L>,
-    mut messages: &mut [Message<'_>],
-) -> Result<(), Error> {
-    loop {
-        // SAFETY: the caller's contract.
-        let in_groups = unsafe { L::groups::<ROUNDS, true>(key, messages, &mut []) };
-        messages = &mut messages[in_groups..];
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let group;
-        (group, messages) = messages.split_at_mut(messages.len().min(L::BLOCKS));
-        for m in group {
-            // SAFETY: the caller's contract.
-            unsafe { L::seal::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &mut m.tag)? };
-        }
-    }
-}
-
-/// Opens each message and writes its verdict.
-///
-/// # Safety
-/// As for [`Edge`]; there are as many verdicts as messages.
-pub(super) unsafe fn open_all<L: Edge, const ROUNDS: usize>(
-    key: &Key<L>,
-    mut messages: &mut [Message<'_>],
-    mut verdicts: &mut [Result<(), Error>],
-) {
-    loop {
-        // SAFETY: the caller's contract.
-        let in_groups = unsafe { L::groups::<ROUNDS, false>(key, messages, verdicts) };
-        (messages, verdicts) = (&mut messages[in_groups..], &mut verdicts[in_groups..]);
-        if messages.is_empty() {
-            return;
-        }
-        let next = messages.len().min(L::BLOCKS);
-        let (group, of_group);
-        (group, messages) = messages.split_at_mut(next);
-        (of_group, verdicts) = verdicts.split_at_mut(next);
-        for (m, verdict) in group.iter_mut().zip(of_group) {
-            // SAFETY: the caller's contract.
-            *verdict = unsafe { L::open::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &m.tag) };
-        }
-    }
-}
-
-/// [`Edge::groups`].
-///
-/// # Safety
-/// As for [`Edge`] and [`Lanes`]; `key` has `ROUNDS` rounds; an open has as many verdicts as messages.
+/// As for [`Edge`](super::edge::Edge) and [`Lanes`]; `key` has `ROUNDS` rounds; an open has as many verdicts
+/// as messages.
 #[inline(always)]
 pub(super) unsafe fn groups<L: ManyLanes, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,

@@ -29,8 +29,8 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     );
-    /// Encrypts or decrypts a message of at most [`TAIL_VECTORS`](Lanes::TAIL_VECTORS), and writes its tag, out
-    /// of line.
+    /// Encrypts or decrypts a message of at most [`TAIL_VECTORS`](Lanes::TAIL_VECTORS), and writes its tag,
+    /// out of line.
     unsafe fn only<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         nonce: &Nonce,
@@ -39,8 +39,8 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     );
-    /// Encrypts or decrypts a longer message in turns of [`TURN_VECTORS`](Lanes::TURN_VECTORS), and writes its
-    /// tag, out of line.
+    /// Encrypts or decrypts a longer message in turns of [`TURN_VECTORS`](Lanes::TURN_VECTORS), and writes
+    /// its tag, out of line.
     unsafe fn turns<const ROUNDS: usize, const SEAL: bool>(
         key: &Key<Self>,
         nonce: &Nonce,
@@ -148,4 +148,55 @@ pub(super) trait ManyLanes: Edge + Doubling {
     ) -> Self::Product;
     /// Reduces each lane separately.
     unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
+}
+
+/// Seals each message.
+///
+/// # Safety
+/// As for [`Edge`].
+pub(super) unsafe fn seal_all<L: Edge, const ROUNDS: usize>(
+    key: &Key<L>,
+    mut messages: &mut [Message<'_>],
+) -> Result<(), Error> {
+    loop {
+        // SAFETY: the caller's contract.
+        let in_groups = unsafe { L::groups::<ROUNDS, true>(key, messages, &mut []) };
+        messages = &mut messages[in_groups..];
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let group;
+        (group, messages) = messages.split_at_mut(messages.len().min(L::BLOCKS));
+        for m in group {
+            // SAFETY: the caller's contract.
+            unsafe { L::seal::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &mut m.tag)? };
+        }
+    }
+}
+
+/// Opens each message and writes its verdict.
+///
+/// # Safety
+/// As for [`Edge`]; there are as many verdicts as messages.
+pub(super) unsafe fn open_all<L: Edge, const ROUNDS: usize>(
+    key: &Key<L>,
+    mut messages: &mut [Message<'_>],
+    mut verdicts: &mut [Result<(), Error>],
+) {
+    loop {
+        // SAFETY: the caller's contract.
+        let in_groups = unsafe { L::groups::<ROUNDS, false>(key, messages, verdicts) };
+        (messages, verdicts) = (&mut messages[in_groups..], &mut verdicts[in_groups..]);
+        if messages.is_empty() {
+            return;
+        }
+        let next = messages.len().min(L::BLOCKS);
+        let (group, of_group);
+        (group, messages) = messages.split_at_mut(next);
+        (of_group, verdicts) = verdicts.split_at_mut(next);
+        for (m, verdict) in group.iter_mut().zip(of_group) {
+            // SAFETY: the caller's contract.
+            *verdict = unsafe { L::open::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &m.tag) };
+        }
+    }
 }

@@ -4,11 +4,10 @@
 use subtle::ConstantTimeEq;
 
 use super::block::short_block;
-use super::edge::Edge;
+use super::edge::{Edge, open_all, seal_all};
 use super::key::Key;
 use super::{
-    Aead, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, batch,
-    wipe,
+    Aead, Error, MAX_AAD_LEN, MAX_IV_LEN, MAX_MESSAGE_LEN, Message, NONCE_LEN, Nonce, TAG_LEN, Tag, wipe,
 };
 
 /// An AES-GCM key expanded for the backend `L`. Its existence proves that this CPU has `L`'s features.
@@ -121,12 +120,12 @@ impl<L: Edge, const ROUNDS: usize> Aead for AesGcm<L, ROUNDS> {
 
     fn seal_batch(&self, messages: &mut [Message<'_>]) -> Result<(), Error> {
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-        unsafe { batch::seal_all::<L, ROUNDS>(&self.key, messages) }
+        unsafe { seal_all::<L, ROUNDS>(&self.key, messages) }
     }
 
     fn open_batch(&self, messages: &mut [Message<'_>], verdicts: &mut [Result<(), Error>]) {
         assert_eq!(messages.len(), verdicts.len(), "one verdict for each message");
         // SAFETY: `self` exists, so `boxed` ran on a CPU with the features.
-        unsafe { batch::open_all::<L, ROUNDS>(&self.key, messages, verdicts) }
+        unsafe { open_all::<L, ROUNDS>(&self.key, messages, verdicts) }
     }
 }

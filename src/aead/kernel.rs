@@ -110,8 +110,8 @@ pub(super) unsafe fn crypt<L: Edge, const ROUNDS: usize, const SEAL: bool>(
     in_out: &mut [u8],
     tag: &mut Tag,
 ) {
-    // Each in a function of its own: without optimisation, a frame has a place for every variable of everything
-    // that is inlined.
+    // Each in a function of its own: without optimisation, a frame has a place for every variable of
+    // everything that is inlined.
     //
     // SAFETY: this function's contract; each takes messages of the length that it is called for.
     unsafe {
