@@ -41,6 +41,7 @@
 //! | `cli` (default) | the command and the modules behind it, with every scheme |
 //! | `peers` (default) | RustCrypto, ring, AWS-LC and graviola as engines |
 //! | `ephemeral` | the scheme of ephemeral keys, `scheme::ephemeral` |
+//! | `log` | the checked log, `scheme::log` |
 //! | `snapshot` | the snapshot stream, `scheme::snapshot` |
 //! | `storage` | the storage scheme, `scheme::storage` |
 //! | `tunnel` | the tunnel, `scheme::tunnel` |

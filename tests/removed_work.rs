@@ -194,8 +194,8 @@ fn pass(planted: &Planted, batch: &mut dyn Timed, timed: bool) {
 
 /// The judgement of a batch after its warm-up passes and its timed ones.
 fn judged(workload: &Workload, planted: Planted) -> Result<(), String> {
-    // Enough operations for every other key to have some.
-    const COUNT: usize = 4;
+    // Enough operations for every other key to have some, and for a table to have several blocks.
+    const COUNT: usize = 8;
     planted.begin(false);
     let mut batch = workload.prepare(planted.engine, COUNT).map_err(|e| e.to_string())?;
     for _ in 0..3 {

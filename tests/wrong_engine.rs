@@ -20,7 +20,7 @@ use own_scheme::Notes;
 
 const WRONG: &str = "planted/round-constant";
 /// The schemes that the command has without this program.
-const BUILT_IN: &str = "storage, ephemeral/compat, ephemeral/bound, tunnel/compat, tunnel/safe, tunnel/hardened, snapshot/compat, snapshot/safe, snapshot/hardened, snapshot/hardened-stream";
+const BUILT_IN: &str = "storage, ephemeral/compat, ephemeral/bound, tunnel/compat, tunnel/safe, tunnel/hardened, snapshot/compat, snapshot/safe, snapshot/hardened, snapshot/hardened-stream, log/checked, log/sealed";
 
 /// The example's scheme, which claims to have no blind spots.
 struct Boastful;

@@ -14,6 +14,7 @@ mod completions;
 mod gate;
 mod host;
 mod list;
+mod log;
 mod man;
 mod output;
 mod profile;
@@ -103,6 +104,7 @@ const VERBS: &[Verb] = &[
     verb!(trace),
     verb!(storage),
     verb!(snapshot),
+    verb!(log),
     verb!(tunnel),
     verb!(completions),
     verb!(man),

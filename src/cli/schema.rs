@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{ExitStatus, Registry, snapshot, storage, tunnel};
+use super::{ExitStatus, Registry, log, snapshot, storage, tunnel};
 use crate::measure::gate::{self, history, self_check};
 use crate::measure::worker::protocol;
 use crate::{measure, verify};
@@ -52,6 +52,10 @@ enum What {
     SnapshotSend,
     /// `sealmark snapshot receive --format json`.
     SnapshotReceive,
+    /// `sealmark log serve --format json`.
+    LogServe,
+    /// `sealmark log faults --format json`.
+    LogFaults,
 }
 
 impl What {
@@ -73,6 +77,8 @@ impl What {
             Self::TunnelRelay => (tunnel::relay::SCHEMA, schema_for!(tunnel::relay::Line)),
             Self::SnapshotSend => (snapshot::SEND_SCHEMA, schema_for!(snapshot::Sent)),
             Self::SnapshotReceive => (snapshot::RECEIVE_SCHEMA, schema_for!(snapshot::Received)),
+            Self::LogServe => (log::SERVE_SCHEMA, schema_for!(log::Served)),
+            Self::LogFaults => (log::FAULTS_SCHEMA, schema_for!(log::Faults)),
         }
     }
 }

@@ -37,6 +37,17 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The system's error; [`io::ErrorKind::NotFound`] if there is no such file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// Reads the first `most` bytes of a file, or all of them if there are fewer. A disk that keeps files in
+    /// memory may look at the whole file.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(path)?;
+        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(bytes)
+    }
+
     /// Whether a file or folder with this name exists.
     ///
     /// # Errors
@@ -142,6 +153,10 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
 impl<D: Disk + ?Sized> Disk for Arc<D> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         (**self).read(path)
+    }
+
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        (**self).read_start(path, most)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

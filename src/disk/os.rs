@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::{Disk, NewFile, OpenFile};
@@ -14,6 +14,12 @@ pub struct Os;
 impl Disk for Os {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -153,7 +159,16 @@ mod tests {
         for bytes in [&b"one"[..], b"two, longer"] {
             durable_write(&Os, &path, bytes).unwrap();
             assert_eq!(Os.read(&path).unwrap(), bytes);
+            assert_eq!(Os.read_start(&path, u64::MAX).unwrap(), bytes);
+            assert_eq!(
+                (Os.read_start(&path, 2).unwrap(), Os.read_start(&path, 0).unwrap().len()),
+                (bytes[..2].to_vec(), 0)
+            );
         }
+        assert_eq!(
+            Os.read_start(&folder.path().join("absent"), 1).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         probe(&Os, folder.path(), ".probe-").unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Os.create(&path).is_err(), "it already exists");

@@ -55,6 +55,27 @@ impl Cipher {
         seal_record(keys.find(header.key_id)?, header, aad, plaintext, out)
     }
 
+    /// Like [`seal_into`](Self::seal_into) without its copy: `record` holds the plaintext already, after
+    /// [`HEADER_LEN`] bytes for the header and before 16 bytes for the tag.
+    ///
+    /// # Errors
+    /// As for `seal_into`; [`Error::BufferTooSmall`] below [`OVERHEAD`] bytes. `record` is then zeroed.
+    #[inline]
+    pub fn seal_in_place(&self, header: &Header, aad: &Aad<'_>, record: &mut [u8]) -> Result<(), Error> {
+        let sealed = self.keys().and_then(|keys| {
+            let key = keys.find(header.key_id)?;
+            let header = bound(*header, aad);
+            let len = record.len().checked_sub(OVERHEAD).ok_or(Error::BufferTooSmall)?;
+            let to = Parts::of(record, len)?;
+            to.header.copy_from_slice(&header.encode());
+            let mut tag = Tag::default();
+            aad.compose(header.flag, header.key_id, |aad| key.seal(&header.nonce, aad, to.in_out, &mut tag))?;
+            to.tag.copy_from_slice(&tag.0);
+            Ok(())
+        });
+        sealed.inspect_err(|_| aead::wipe(record))
+    }
+
     /// Opens a record in place; returns the plaintext inside it, as an empty slice if the plaintext is empty.
     ///
     /// # Errors
@@ -247,6 +268,30 @@ mod tests {
         let keystore = Keystore::new(engine::find("sealmark").unwrap());
         keystore.set(7, &[1; 32]).unwrap();
         Arc::new(keystore).into()
+    }
+
+    #[test]
+    fn a_record_sealed_in_place_equals_one_that_was_copied_and_a_refused_one_is_wiped() {
+        let cipher = cipher();
+        for aad in [STORAGE, Aad::Raft, Aad::Own(b"a place")] {
+            for len in [0, 1, 16, 1000] {
+                let (text, header) = (vec![9; len], Header { flag: 0, key_id: 7, nonce: [3; 12] });
+                let mut copied = vec![0; len + OVERHEAD];
+                cipher.seal_into(&header, &aad, &text, &mut copied).unwrap();
+                let mut record = [&[0xee; HEADER_LEN][..], &text, &[0xee; TAG_LEN]].concat();
+                let unknown = Header { key_id: 8, ..header };
+                let refused = cipher.seal_in_place(&unknown, &aad, &mut record.clone());
+                assert_eq!(refused, Err(Error::UnknownKeyId(8)));
+                cipher.seal_in_place(&header, &aad, &mut record).unwrap();
+                assert_eq!(record, copied);
+            }
+        }
+        let (header, mut short) = (Header { flag: 0, key_id: 7, nonce: [3; 12] }, [9; OVERHEAD - 1]);
+        let refused = cipher.seal_in_place(&header, &STORAGE, &mut short);
+        assert_eq!((refused, short), (Err(Error::BufferTooSmall), [0; OVERHEAD - 1]));
+        let mut record = [9; OVERHEAD + 5];
+        let refused = Cipher::default().seal_in_place(&header, &STORAGE, &mut record);
+        assert_eq!((refused, record), (Err(Error::NilKeystore), [0; OVERHEAD + 5]));
     }
 
     #[test]

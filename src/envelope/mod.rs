@@ -13,7 +13,7 @@ pub mod keystore;
 pub mod nonce;
 pub mod record;
 pub mod usage;
-#[cfg(any(feature = "ephemeral", feature = "snapshot", feature = "storage"))]
+#[cfg(any(feature = "ephemeral", feature = "log", feature = "snapshot", feature = "storage"))]
 pub mod wrap;
 
 pub use aad::{Aad, State, ValueHeader};
@@ -23,7 +23,7 @@ pub use keystore::{Keys, Keystore};
 pub use nonce::{NonceSource, Nonces};
 pub use record::{HEADER_LEN, Header, OVERHEAD, Record};
 pub use usage::Usage;
-#[cfg(any(feature = "ephemeral", feature = "snapshot", feature = "storage"))]
+#[cfg(any(feature = "ephemeral", feature = "log", feature = "snapshot", feature = "storage"))]
 pub use wrap::{SecretKey, WrappingKey};
 
 use crate::aead;

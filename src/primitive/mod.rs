@@ -10,15 +10,17 @@
 pub mod argon2id;
 #[cfg(feature = "snapshot")]
 pub mod cbc;
+#[cfg(feature = "log")]
+pub mod crc32c;
 #[cfg(feature = "tunnel")]
 pub mod ed25519;
-#[cfg(any(feature = "cli", feature = "tunnel"))]
+#[cfg(any(feature = "cli", feature = "log", feature = "tunnel"))]
 pub mod hkdf_sha256;
 #[cfg(feature = "snapshot")]
 pub mod hkdf_sha512;
-#[cfg(any(feature = "ephemeral", feature = "storage", feature = "tunnel"))]
+#[cfg(any(feature = "ephemeral", feature = "log", feature = "storage", feature = "tunnel"))]
 pub mod sha256;
-#[cfg(any(feature = "cli", feature = "tls"))]
+#[cfg(any(feature = "cli", feature = "log", feature = "tls"))]
 pub mod tls;
 #[cfg(feature = "tunnel")]
 pub mod x25519;
@@ -71,6 +73,9 @@ pub struct CipherMode {
 pub enum Function {
     /// Maps a message to its digest.
     Hash(fn(&[u8]) -> Vec<u8>),
+    /// Maps a message to a checksum, which detects accidents and no attacker.
+    #[cfg(feature = "log")]
+    Checksum(fn(&[u8]) -> Vec<u8>),
     /// Derives as many key bytes as the buffer holds from key material, salt and info.
     Kdf(Kdf),
     /// Derives as many bytes as the buffer holds from a password, at a chosen cost.
@@ -92,6 +97,8 @@ impl Function {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Hash(_) => "hash",
+            #[cfg(feature = "log")]
+            Self::Checksum(_) => "checksum",
             Self::Kdf(_) => "key derivation",
             #[cfg(feature = "ephemeral")]
             Self::PasswordHash(_) => "password hash",
@@ -107,9 +114,9 @@ impl Function {
 
 /// Every primitive.
 pub const PRIMITIVES: &[Primitive] = &[
-    #[cfg(any(feature = "ephemeral", feature = "storage", feature = "tunnel"))]
+    #[cfg(any(feature = "ephemeral", feature = "log", feature = "storage", feature = "tunnel"))]
     sha256::PRIMITIVE,
-    #[cfg(any(feature = "cli", feature = "tunnel"))]
+    #[cfg(any(feature = "cli", feature = "log", feature = "tunnel"))]
     hkdf_sha256::PRIMITIVE,
     #[cfg(feature = "ephemeral")]
     argon2id::PRIMITIVE,
@@ -121,6 +128,8 @@ pub const PRIMITIVES: &[Primitive] = &[
     cbc::PRIMITIVE,
     #[cfg(feature = "snapshot")]
     hkdf_sha512::PRIMITIVE,
+    #[cfg(feature = "log")]
+    crc32c::PRIMITIVE,
 ];
 
 /// The primitive with this name.

@@ -17,6 +17,7 @@ mod file;
 pub mod finding;
 mod format;
 pub mod gate;
+pub mod log_faults;
 mod number;
 mod rows;
 #[cfg(test)]

@@ -26,6 +26,10 @@ pub(super) const FRAME: &str = "frame";
 pub(super) const FRAME_AAD: usize = 4;
 pub(super) const HARDENED_FRAME: &str = "hardened-frame";
 pub(super) const HARDENED_FRAME_AAD: usize = 21;
+/// The logs with checksums and with seals, and what is measured for both.
+pub(super) const CHECKED_LOG: &str = "log/checked";
+pub(super) const SEALED_LOG: &str = "log/sealed";
+pub(super) const LOG: &str = "log";
 /// Operations on all cores, each with its twin on one.
 pub(super) const PARALLEL: [(&str, &str); 4] =
     [("parallel/seal", SEAL), ("parallel/open", OPEN), ("contended/seal", SEAL), ("contended/open", OPEN)];

@@ -14,6 +14,8 @@ use crate::engine::{Engine, Shape};
 
 #[cfg(feature = "ephemeral")]
 pub mod ephemeral;
+#[cfg(feature = "log")]
+pub mod log;
 #[cfg(feature = "snapshot")]
 pub mod snapshot;
 #[cfg(feature = "storage")]
@@ -44,6 +46,10 @@ pub fn schemes() -> Vec<&'static dyn Scheme> {
         &snapshot::HARDENED,
         #[cfg(feature = "snapshot")]
         &snapshot::HARDENED_STREAM,
+        #[cfg(feature = "log")]
+        &log::CHECKED,
+        #[cfg(feature = "log")]
+        &log::SEALED,
     ]
 }
 
@@ -308,6 +314,7 @@ mod tests {
         expected.extend(tunnel.iter().filter(|_| cfg!(feature = "tunnel")));
         let modes = ["snapshot/compat", "snapshot/safe", "snapshot/hardened", "snapshot/hardened-stream"];
         expected.extend(modes.iter().filter(|_| cfg!(feature = "snapshot")));
+        expected.extend(["log/checked", "log/sealed"].iter().filter(|_| cfg!(feature = "log")));
         assert_eq!(names, expected);
         assert!(names.iter().all(|name| find(name).is_some_and(|scheme| scheme.name() == *name)));
         assert!(find("none").is_none());

@@ -25,6 +25,7 @@ mod double;
 pub mod fault;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod log_faults;
 mod model;
 mod primitive;
 mod ruling;

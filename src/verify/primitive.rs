@@ -74,6 +74,7 @@ mod tests {
             ("ed25519", "ed25519_dalek", "wycheproof/ed25519", 151, 151, 0),
             ("aes-cbc-pkcs5", "cbc", "wycheproof/aes-cbc-pkcs5", 216, 216, 0),
             ("hkdf-sha-512", "hkdf", "wycheproof/hkdf-sha-512", 83, 83, 0),
+            ("crc-32c", "crc_fast", "rfc/3720-crc-32c", 5, 5, 0),
         ];
         assert_eq!(rows, expected);
     }

@@ -12,27 +12,27 @@
 #![expect(clippy::result_large_err, reason = "openraft's errors are large, and its traits ask for them")]
 
 mod checker;
-mod log;
-mod net;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod node;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openraft::{BasicNode, Config, Raft, SnapshotPolicy};
+use openraft::{BasicNode, Raft, SnapshotPolicy};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sealmark::disk::{Fault, Recorder};
 use sealmark::scheme::storage::wire::{Bootstrap, Entry, Registration, Rotation, Subtag};
 use sealmark::scheme::storage::{Identity, Purpose, kek as data_key};
 
-use checker::{Checker, Outcome, check};
-use log::Log;
-use net::{From as Seen, Net};
-use node::{DIR, Defect, Machine, Shared, VALUE, full_node_id, kek};
+use checker::check;
+use cluster::log::Log;
+use cluster::net::{From, Net};
+use cluster::{Outcome, TRIES, within};
+use node::{DIR, Defect, LOG, Machine, Seen, Shared, VALUE, full_node_id, kek};
 
 openraft::declare_raft_types!(
     /// What the log carries: bytes.
@@ -53,7 +53,7 @@ struct Member {
 struct Cluster {
     net: Net,
     members: BTreeMap<u64, Member>,
-    checker: Arc<Mutex<Checker>>,
+    seen: Seen,
     last_key: u32,
     rng: ChaCha8Rng,
     restarts: usize,
@@ -65,7 +65,7 @@ impl Cluster {
         let mut cluster = Self {
             net: Net::default(),
             members: BTreeMap::new(),
-            checker: Arc::default(),
+            seen: Seen::default(),
             last_key: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
             restarts: 0,
@@ -87,24 +87,17 @@ impl Cluster {
         let member = self.members.get_mut(&id).expect("a member");
         let disk = member.disk.after_restart();
         member.disk = disk.clone();
-        let log = Log::open(&disk).map_err(|error| error.to_string())?;
+        let log = Log::open(&disk, LOG).map_err(|error| error.to_string())?;
         let rng = &mut self.rng;
         let from = |last: u64| rng.random_range(0..=last + 1);
-        let machine = Machine::start(id, &disk, log.clone(), Arc::clone(&self.checker), self.defect, from)
+        let machine = Machine::start(id, &disk, log.clone(), self.seen.clone(), self.defect, from)
             .map_err(|why| format!("member {id} does not start: {why}"))?;
         member.identity = machine.identity();
         let machine = Shared(Arc::new(Mutex::new(machine)));
-        let config = Config {
-            heartbeat_interval: 30,
-            election_timeout_min: 150,
-            election_timeout_max: 300,
-            snapshot_policy: SnapshotPolicy::Never,
-            ..Config::default()
-        };
-        let config = Arc::new(config.validate().map_err(|error| error.to_string())?);
-        let seen = Seen(id, self.net.clone());
+        let config = cluster::config(SnapshotPolicy::Never)?;
+        let net = From(id, self.net.clone());
         let raft =
-            Raft::new(id, config, seen, log, machine.clone()).await.map_err(|error| error.to_string())?;
+            Raft::new(id, config, net, log, machine.clone()).await.map_err(|error| error.to_string())?;
         self.net.members.lock().unwrap().insert(id, raft.clone());
         member.running = Some((raft, machine));
         Ok(())
@@ -172,7 +165,7 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
-        Err(format!("no leader takes an entry: {:?}", self.checker.lock().unwrap().broken))
+        Err(format!("no leader takes an entry: {:?}", self.seen.checker.lock().unwrap().broken))
     }
 
     fn new_key(&mut self, purpose: Purpose) -> (u32, Vec<u8>) {
@@ -246,7 +239,7 @@ impl Cluster {
     }
 
     /// Brings all members back, waits until all have applied a last entry, and checks the promises.
-    async fn end(mut self) -> Outcome<(usize, usize)> {
+    async fn end(mut self) -> Outcome<[usize; 2]> {
         self.net.cut_off.lock().unwrap().clear();
         let away: Vec<u64> = MEMBERS.into_iter().filter(|id| self.members[id].running.is_none()).collect();
         for id in away {
@@ -263,25 +256,22 @@ impl Cluster {
             let (raft, _) = member.running.clone().expect("all are back");
             let _ = raft.shutdown().await;
         }
-        let checker = self.checker.lock().unwrap();
+        let mut checker = self.seen.checker.lock().unwrap();
         if let Some(broken) = checker.broken.first() {
             return Err(broken.clone());
         }
+        let records = self.seen.records.lock().unwrap();
         for (id, member) in &self.members {
-            check(*id, &member.disk, &checker)?;
+            check(*id, &member.disk, &records, &mut checker)?;
         }
-        Ok((checker.issued.len(), self.restarts))
+        match checker.broken.first() {
+            Some(broken) => Err(broken.clone()),
+            None => Ok([checker.issued(), self.restarts]),
+        }
     }
 }
 
-/// Attempts at an entry before a schedule gives up.
-const TRIES: usize = 200;
-
-async fn within<T>(ms: u64, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(Duration::from_millis(ms), work).await.ok()
-}
-
-async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> {
+async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<[usize; 2]> {
     let mut cluster = Cluster::new(seed, defect).await?;
     cluster.bootstrap().await?;
     for _ in 0..OPS {
@@ -290,31 +280,14 @@ async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> 
     cluster.end().await
 }
 
-/// Runs schedules, four at a time, up to the first that breaks a promise. Returns their nonces and restarts.
-fn schedules(count: u64, defect: Option<Defect>) -> Outcome<(usize, usize)> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let (mut nonces, mut restarts) = (0, 0);
-    runtime.block_on(async {
-        for first in (0..count).step_by(4) {
-            let some: Vec<_> = (first..(first + 4).min(count))
-                .map(|seed| (seed, tokio::spawn(schedule(seed, defect))))
-                .collect();
-            for (seed, task) in some {
-                let told = task.await.expect("a schedule does not panic");
-                let (issued, restarted) = told.map_err(|why| format!("schedule {seed}: {why}"))?;
-                nonces += issued;
-                restarts += restarted;
-            }
-        }
-        Ok((nonces, restarts))
-    })
+fn schedules(count: u64, defect: Option<Defect>) -> Outcome<[usize; 2]> {
+    cluster::schedules(count, |seed| schedule(seed, defect))
 }
 
 #[test]
 fn no_schedule_of_three_members_repeats_a_nonce_or_loses_a_record() {
-    let count = std::env::var("SEALMARK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(20);
-    let (nonces, restarts) = schedules(count, None).unwrap();
+    let count = cluster::schedule_count();
+    let [nonces, restarts] = schedules(count, None).unwrap();
     println!("{count} schedules, {nonces} nonces, {restarts} restarts");
     assert!(nonces > 10 * count as usize && restarts > 0, "{nonces} nonces, {restarts} restarts");
 }

@@ -20,11 +20,14 @@ use sealmark::scheme::storage::{
 };
 
 use crate::Types;
-use crate::checker::Checker;
-use crate::log::{Failure, Log, failed, payload};
+use crate::checker::{Records, issue, place};
+use crate::cluster::checker::Checker;
+use crate::cluster::log::{Failure, Log, failed, payload};
 
 pub const DIR: &str = "/data";
 pub const SIDECAR: &str = "/data/keys.json";
+/// The database of the log.
+pub const LOG: &str = "/data/log";
 /// The opcode of an entry that writes a value.
 pub const VALUE: u8 = 0x10;
 
@@ -52,7 +55,14 @@ struct Member {
     sealer: Sealer,
     proposals: Arc<Proposals>,
     file: Arc<SidecarFile>,
-    checker: Arc<Mutex<Checker>>,
+    seen: Seen,
+}
+
+/// What outlives the members: the checker, and every record that they wrote.
+#[derive(Clone, Default)]
+pub struct Seen {
+    pub checker: Arc<Mutex<Checker>>,
+    pub records: Arc<Mutex<Records>>,
 }
 
 /// A running member's state machine.
@@ -70,7 +80,7 @@ impl Machine {
         id: u64,
         disk: &Recorder,
         log: Log,
-        checker: Arc<Mutex<Checker>>,
+        seen: Seen,
         defect: Option<Defect>,
         replay_from: impl FnOnce(u64) -> u64,
     ) -> Result<Self, String> {
@@ -101,7 +111,7 @@ impl Machine {
             sealer = Sealer::new(sealer.cipher().clone(), nonces, Arc::clone(loaded.cache()), Arc::default());
         }
         let proposals = Arc::clone(&loaded.proposals);
-        let member = Member { id, sealer, proposals, file, checker };
+        let member = Member { id, sealer, proposals, file, seen };
         loaded.begin_replay(last, Some(&log)).map_err(text)?;
         let from = replay_from(last);
         for entry in log.entries().map_err(|e| e.to_string())? {
@@ -124,11 +134,11 @@ impl Machine {
 
     /// The bytes for the log: sealed once this member has applied the cut-over.
     pub fn proposal(&self, entry: &[u8]) -> Vec<u8> {
-        let Member { proposals, checker, .. } = &self.member;
+        let Member { proposals, seen, .. } = &self.member;
         let data = proposals.seal(0, entry).expect("the key is loaded");
         if proposals.key_id().is_some() {
             let header = Header::decode(&data[FRAME_LEN..]).expect("it was just sealed");
-            checker.lock().unwrap().issue(header.key_id, header.nonce);
+            issue(&mut seen.checker.lock().unwrap(), header.key_id, header.nonce);
         }
         data
     }
@@ -145,12 +155,16 @@ impl Member {
         let value = index.to_be_bytes();
         let sealed = self.sealer.seal_into(b"key", index, 0, &value, Origin::Replicated, &mut stored);
         stored.truncate(sealed.map_err(|e| e.to_string())?);
-        let mut checker = self.checker.lock().unwrap();
+        let mut checker = self.seen.checker.lock().unwrap();
         if stored.len() == 8 + SEALED_OVERHEAD {
             let header = Record::decode(&stored[VALUE_HEADER_LEN..]).map_err(|e| e.to_string())?.header;
-            checker.issue(header.key_id, header.nonce);
+            issue(&mut checker, header.key_id, header.nonce);
         }
-        checker.records.push((self.id, pebble_key(b"key", index), stored));
+        let (key, value) = (pebble_key(b"key", index), Some(value.to_vec()));
+        let place = place(self.id, &key);
+        checker.begin(&place, value.clone());
+        checker.acknowledge(&place, value);
+        self.seen.records.lock().unwrap().push((self.id, key, stored));
         Ok(())
     }
 }
@@ -197,7 +211,7 @@ impl RaftStateMachine<Types> for Shared {
                 // A cut connection to the disk halts a member; nothing else may.
                 if disk.exists(Path::new(SIDECAR)).is_ok() {
                     let halt = format!("member {} halts: {why}", member.id);
-                    member.checker.lock().unwrap().broken.push(halt);
+                    member.seen.checker.lock().unwrap().broken.push(halt);
                 }
                 return Err(failed(why));
             }

@@ -8,8 +8,9 @@
 //! [`Recorder::some_after_power_loss`] samples all combinations. [`Recorder::after_power_loss`] lists them
 //! within a bound: the last six name changes and the last three changes of each file that still has a name
 //! vary, and earlier ones were done. [`Recorder::remanence`] lists the bytes that the medium still holds
-//! although no file contains them any more. Not here: bit rot, sectors that tear into more than two parts,
-//! creation or removal of folders.
+//! although no file contains them any more. [`Recorder::after_kill`] gives the disk to the next process on a
+//! machine that runs on. Not here: bit rot, sectors that tear into more than two parts, creation or removal
+//! of folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ pub use step::{Fault, Step};
 mod file;
 mod handle;
 mod image;
+mod kill;
 mod remanence;
 mod step;
 

@@ -15,6 +15,7 @@ mod header;
 mod key;
 pub mod kind;
 mod latency;
+mod log;
 mod lookup;
 mod nonce;
 mod open;
@@ -75,7 +76,8 @@ pub const KINDS: &[&dyn Kind] = &[
 ];
 
 /// The kinds of each scheme.
-const OF_SCHEMES: &[&[&dyn Kind]] = &[storage::KINDS, ephemeral::KINDS, tunnel::KINDS, snapshot::KINDS];
+const OF_SCHEMES: &[&[&dyn Kind]] =
+    &[storage::KINDS, ephemeral::KINDS, tunnel::KINDS, snapshot::KINDS, log::KINDS];
 
 /// Every kind of workload.
 pub fn kinds() -> Vec<&'static dyn Kind> {

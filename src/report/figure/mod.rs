@@ -6,12 +6,14 @@ use super::curve::Curve;
 mod bars;
 mod chart;
 mod curve;
+mod map;
 mod pairs;
 mod palette;
 pub(super) mod power;
 pub(super) mod trend;
 
 pub(super) use bars::{Bar, Bars};
+pub(super) use map::{Strips, words};
 pub(super) use pairs::{Pairs, Strip};
 pub(super) use palette::PALETTE;
 pub(super) use power::Power;
@@ -28,6 +30,8 @@ pub(super) enum Figure<'a> {
     Pairs(Pairs),
     /// Two small pictures for each workload of a gate's history.
     Trend(Trend),
+    /// One strip for each file of a corruption map.
+    Map(Strips),
 }
 
 impl Figure<'_> {
@@ -41,6 +45,7 @@ impl Figure<'_> {
             Self::Bars(bars) => bars.draw(name).into_string(),
             Self::Pairs(pairs) => pairs.draw(name).into_string(),
             Self::Trend(trend) => trend.draw(name).into_string(),
+            Self::Map(strips) => strips.draw(name).into_string(),
         }
     }
 
@@ -52,7 +57,7 @@ impl Figure<'_> {
                 let drawing = curve::draw(curve, words, engines, "figure", palette::Paint::Picture);
                 Some((curve.id(), drawing.into_string() + "\n"))
             }
-            Self::Bars(_) | Self::Pairs(_) | Self::Trend(_) => None,
+            Self::Bars(_) | Self::Pairs(_) | Self::Trend(_) | Self::Map(_) => None,
         }
     }
 
@@ -66,6 +71,7 @@ impl Figure<'_> {
             Self::Bars(bars) => bars.finding(),
             Self::Pairs(pairs) => pairs.finding(),
             Self::Trend(trend) => trend.finding(),
+            Self::Map(strips) => strips.finding(),
         }
     }
 }

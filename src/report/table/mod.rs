@@ -17,6 +17,7 @@ mod errors;
 mod failures;
 mod files;
 mod frames;
+mod integrity;
 mod key;
 mod latency_tail;
 pub mod limits;
@@ -39,6 +40,7 @@ const TABLES: &[for<'a> fn(&'a Section) -> Vec<Block<'a>>] = &[
     record_curve::blocks,
     waterfall::blocks,
     frames::blocks,
+    integrity::blocks,
     key::blocks,
     ratio::blocks,
     engines::blocks,
@@ -64,10 +66,10 @@ impl Section {
     /// Its tables in the order of the report, none of them empty: `publication`, `failures`, `errors`; for
     /// each curve its speeds (`seal-aes-256-gcm`) and their distance from the CPU's limit
     /// (`limit-seal-aes-256-gcm`); the cost of a record or a frame (`waterfall-1024`,
-    /// `waterfall-seal-frame-64`), `frames`, `handshakes`, `keys`; for each curve with peers the speed
-    /// relative to the best of them (`ratio-seal-aes-256-gcm`), and `ratios` of every workload; `engines`,
-    /// `witnesses`, `matrix`, `cases`, `sources`, `files`, `blind`, `risks`, `cores`, `tails`, `other`,
-    /// `limits`, `usage`.
+    /// `waterfall-seal-frame-64`), `frames`, `handshakes`, the price of integrity (`integrity-append-4096`),
+    /// `keys`; for each curve with peers the speed relative to the best of them (`ratio-seal-aes-256-gcm`),
+    /// and `ratios` of every workload; `engines`, `witnesses`, `matrix`, `cases`, `sources`, `files`,
+    /// `blind`, `risks`, `cores`, `tails`, `other`, `limits`, `usage`.
     pub fn tables(&self) -> Vec<Table> {
         self.blocks().into_iter().map(|block| block.table).collect()
     }
@@ -185,8 +187,15 @@ mod tests {
         let frames = of_frames("frame", "as-in-a-frame")
             .chain(of_frames("hardened-frame", "as-in-a-hardened-frame"))
             .chain([("handshake", "pila", ""), ("handshake", "hello", "")]);
+        let integrity: [Named; 5] = [
+            ("append", "log/checked", ""),
+            ("append", "log/sealed", ""),
+            ("write", "log", ""),
+            ("checksum", "log", ""),
+            ("seal", "aes-256-gcm", ""),
+        ];
         let (mut waterfalls, mut on_all_cores) = (BTreeSet::new(), BTreeSet::new());
-        let mut in_frames = BTreeSet::new();
+        let (mut in_frames, mut of_integrity) = (BTreeSet::new(), BTreeSet::new());
         let (names, run) = (names(), whole_catalog());
         let whole = drawn(run.clone());
         for workload in measure::workloads() {
@@ -208,9 +217,12 @@ mod tests {
             assert_eq!(shown.contains("ratio"), workload.scope() == Scope::EveryEngine, "{path}: {shown:?}");
             assert_eq!(shown.contains("latency_tail"), workload.tails, "{path}: {shown:?}");
             let name: Named = (workload.op(), &workload.algorithm, &workload.variant);
-            for (table, found) in
-                [("waterfall", &mut waterfalls), ("cores", &mut on_all_cores), ("frames", &mut in_frames)]
-            {
+            for (table, found) in [
+                ("waterfall", &mut waterfalls),
+                ("cores", &mut on_all_cores),
+                ("frames", &mut in_frames),
+                ("integrity", &mut of_integrity),
+            ] {
                 if shown.contains(table) {
                     found.insert(name);
                 }
@@ -219,6 +231,7 @@ mod tests {
         assert_eq!(waterfalls, parts.iter().copied().collect());
         assert_eq!(on_all_cores, cores.iter().copied().collect());
         assert_eq!(in_frames, frames.collect());
+        assert_eq!(of_integrity, integrity.into_iter().collect());
         // Each size of record and frame has all its parts, so each has its waterfall.
         let sizes = names.iter().zip(&whole).find(|(name, _)| **name == "waterfall").unwrap().1;
         let sizes: Vec<_> = sizes.iter().map(|table| table.id.as_str()).collect();

@@ -4,6 +4,7 @@
 use super::Set;
 
 pub mod ephemeral;
+pub mod log;
 pub mod snapshot;
 pub mod storage;
 pub mod tunnel;
@@ -22,6 +23,7 @@ const CAMPAIGNS: &[Campaign] = &[
     Campaign { family: ephemeral::SCHEME, set: ephemeral::set },
     Campaign { family: tunnel::SCHEME, set: tunnel::set },
     Campaign { family: snapshot::SCHEME, set: snapshot::set },
+    Campaign { family: log::SCHEME, set: log::set },
 ];
 
 /// The families that have a campaign.

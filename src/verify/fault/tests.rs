@@ -302,3 +302,48 @@ fn the_snapshot_modes_publish_what_they_do_not_detect() {
     let (trials, unseen) = (last.trials.unwrap(), last.unseen.unwrap());
     assert!(trials == 640 && (1..=10).contains(&unseen), "{unseen} of {trials}");
 }
+
+/// What each mode of the log publishes, and nothing else; the injector checks it both ways.
+#[test]
+fn the_log_modes_publish_what_they_do_not_detect() {
+    let listed = |name: &str| report(crate::scheme::find(name).unwrap(), 1).unwrap();
+    let spots = |report: &SchemeReport| -> Vec<String> {
+        let spot = |spot: &BlindSpot| format!("{} {} {:?}", spot.fault, spot.part, spot.kind);
+        report.blind.iter().map(spot).collect()
+    };
+    let (checked, sealed) = (listed("log/checked"), listed("log/sealed"));
+    let expected = [
+        "cut start Blind",
+        "swap log Blind",
+        "swap table Blind",
+        "copy log Blind",
+        "copy table Blind",
+        "drop log Blind",
+        "drop table Blind",
+        "splice log Blind",
+        "splice table Blind",
+        "tail  Blind",
+        "older log Blind",
+        "older table Blind",
+        "forge count Chance",
+        "forge entry-sizes Chance",
+        "forge first-key Chance",
+        "forge index-sizes Chance",
+        "forge key Alters",
+        "forge removed-key Alters",
+        "forge request-id Alters",
+        "forge sizes Chance",
+        "forge value Alters",
+    ];
+    assert_eq!(spots(&checked), expected);
+    assert_eq!(spots(&sealed), ["cut past-head Blind", "forge epoch-number Chance"]);
+    // Epoch 2: all bits but one raise it.
+    let epoch = sealed.blind.last().unwrap();
+    assert_eq!((epoch.trials, epoch.unseen), (Some(64), Some(63)));
+    let histories = |report: &SchemeReport| -> Vec<String> {
+        report.blind_histories.iter().map(|of| of.history.clone()).collect()
+    };
+    assert_eq!(histories(&checked), ["folder-put-back"]);
+    assert_eq!(histories(&sealed), ["folder-put-back", "last-head-put-back"]);
+    assert_eq!((checked.law.as_str(), sealed.law.as_str()), ("prefix", "prefix"));
+}

@@ -3,6 +3,7 @@
 //! A unit test also runs each function, on inputs that reach deep into it.
 
 mod ephemeral;
+mod log;
 mod snapshot;
 mod storage;
 mod tunnel;
@@ -10,6 +11,7 @@ mod tunnel;
 use std::sync::OnceLock;
 
 pub use ephemeral::{blob, lifecycle};
+pub use log::{service, table, wal};
 pub use snapshot::{material, stream};
 pub use storage::{applier, sidecar, wire};
 pub use tunnel::{frame, handshake, window};
@@ -33,9 +35,12 @@ pub const TARGETS: &[Target] = &[
     ("lifecycle", lifecycle),
     ("material", material),
     ("record", record),
+    ("service", service),
     ("sidecar", sidecar),
     ("stream", stream),
+    ("table", table),
     ("vectors", vectors),
+    ("wal", wal),
     ("window", window),
     ("wire", wire),
 ];

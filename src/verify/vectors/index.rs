@@ -241,14 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_aead_and_2_023_interop_cases() {
+    fn the_sets_contain_47_250_nist_gcm_316_wycheproof_aead_and_3_391_interop_cases() {
         let cases = |prefix: &str| -> u64 {
             rows().iter().filter(|row| row.name.starts_with(prefix)).map(|row| row.cases).sum()
         };
         assert_eq!(cases("nist/cavp-gcm-"), 47_250);
         assert_eq!(cases("wycheproof/aes-gcm"), 316);
-        let interop = ["interop/ek-", "interop/e3-", "interop/pilot-", "interop/dyn-"].map(cases);
-        assert_eq!((interop, cases("interop/")), ([788, 107, 968, 160], 2_023));
+        let interop =
+            ["interop/ek-", "interop/e3-", "interop/pilot-", "interop/dyn-", "interop/kv-"].map(cases);
+        assert_eq!((interop, cases("interop/")), ([788, 107, 968, 160, 1_368], 3_391));
         assert_eq!(["wycheproof/x25519", "wycheproof/ed25519"].map(cases), [518, 151]);
     }
 

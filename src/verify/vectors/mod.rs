@@ -14,7 +14,7 @@ mod boringssl;
 mod cavp;
 mod chunked;
 pub mod index;
-mod interop;
+pub(in crate::verify) mod interop;
 mod json;
 mod openssl;
 mod parts;

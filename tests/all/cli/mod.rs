@@ -2,6 +2,8 @@
 
 mod bench;
 mod gate;
+mod log;
+mod log_faults;
 mod snapshot;
 mod storage;
 mod tunnel;
@@ -201,6 +203,7 @@ fn host_list_and_schema_answer() {
         "sealmark.tunnel-send/1",
         "sealmark.snapshot-send/1",
         "sealmark.snapshot-receive/1",
+        "sealmark.log-serve/1",
     ] {
         assert!(schemas[schema]["properties"]["schema"].is_object(), "{schema}");
     }

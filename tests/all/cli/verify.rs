@@ -23,6 +23,7 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
         "wycheproof/ed25519",
         "wycheproof/aes-cbc-pkcs5",
         "wycheproof/hkdf-sha-512",
+        "rfc/3720-crc-32c",
     ];
     for (name, expected) in [
         (None, &names[..]),
@@ -32,7 +33,8 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
         (Some("x25519"), &names[4..5]),
         (Some("ed25519"), &names[5..6]),
         (Some("aes-cbc-pkcs5"), &names[6..7]),
-        (Some("hkdf-sha-512"), &names[7..]),
+        (Some("hkdf-sha-512"), &names[7..8]),
+        (Some("crc-32c"), &names[8..]),
     ] {
         let output = sealmark(&[&["verify", "--format", "json", "--primitive"], name.as_slice()].concat());
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
@@ -56,7 +58,7 @@ fn verify_runs_every_primitive_or_one_and_says_how_it_came_out() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(
         errors(&unknown).contains(
-            "there are: sha-256, hkdf-sha-256, argon2id, x25519, ed25519, aes-cbc-pkcs5, hkdf-sha-512"
+            "there are: sha-256, hkdf-sha-256, argon2id, x25519, ed25519, aes-cbc-pkcs5, hkdf-sha-512, crc-32c"
         ),
         "{}",
         errors(&unknown)

@@ -181,6 +181,7 @@ const FILES: &[(&str, &str)] = &[
     ("envelope.toml", include_str!("../../../../benches/workloads/envelope.toml")),
     ("tunnel.toml", include_str!("../../../../benches/workloads/tunnel.toml")),
     ("snapshot.toml", include_str!("../../../../benches/workloads/snapshot.toml")),
+    ("log.toml", include_str!("../../../../benches/workloads/log.toml")),
 ];
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ pub(super) fn page(report: &Report) -> String {
 
 /// A whole page around its sections, with our style sheet and script and no other.
 pub(in crate::report) fn shell(title: &str, sections: &Markup) -> String {
+    let end = "from result files. report.csv, beside this page, has every number unrounded and each \
+               process's samples.";
+    shell_ending(title, sections, end)
+}
+
+/// As [`shell`], with these words after the program's name at the end of the page.
+pub(in crate::report) fn shell_ending(title: &str, sections: &Markup, end: &str) -> String {
     let style = style();
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
@@ -70,9 +77,7 @@ pub(in crate::report) fn shell(title: &str, sections: &Markup) -> String {
             body {
                 main {
                     (sections)
-                    footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " from result files. \
-                              report.csv, beside this page, has every number unrounded and each process's \
-                              samples." }
+                    footer { "Drawn by sealmark " (env!("CARGO_PKG_VERSION")) " " (end) }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

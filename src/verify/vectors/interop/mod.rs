@@ -16,12 +16,14 @@ use crate::verify::{Case, Check, Outcome};
 mod dynomite;
 mod elastickv;
 mod enclave;
+pub(in crate::verify) mod kvstore;
 mod pilot;
 #[cfg(test)]
 mod testing;
 
 /// Every system, with its files.
-const SYSTEMS: [&[Layout]; 4] = [&dynomite::FILES, &elastickv::FILES, &enclave::FILES, &pilot::FILES];
+const SYSTEMS: [&[Layout]; 5] =
+    [&dynomite::FILES, &elastickv::FILES, &enclave::FILES, &kvstore::FILES, &pilot::FILES];
 
 /// The layout of a file, and its reader.
 struct Layout {

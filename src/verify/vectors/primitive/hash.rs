@@ -9,9 +9,11 @@ use crate::verify::vectors::{Content, Problem, text::Attribute};
 /// A record as read so far: its line, its length in bits, its message.
 type Open = (usize, u64, Option<Vec<u8>>);
 
-/// The cases of a file, with names like `1304-bits`.
+/// The cases of a file, with names like `1304-bits`; the second of that length is `1304-bits/2`.
 pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Result<Vec<Case>, Problem> {
-    let Function::Hash(hash) = primitive.function else { return Err(wrong_kind(primitive, "hash")) };
+    let (Function::Hash(hash) | Function::Checksum(hash)) = primitive.function else {
+        return Err(wrong_kind(primitive, "hash"));
+    };
     let (mut cases, mut digest_len, mut open) = (Vec::new(), None, None::<Open>);
     for line in content.lines().iter().filter(|line| !line.text.is_empty() && !line.is_comment()) {
         if let Some(section) = line.section() {
@@ -32,8 +34,13 @@ pub(super) fn decode(content: &Content<'_>, primitive: &'static Primitive) -> Re
                     let declared = digest_len.map_or("no".into(), |len| len.to_string());
                     return Err(field.in_value(0, format!("{} bytes, L declares {declared}", digest.len())));
                 }
-                cases
-                    .push(case(format!("{bits}-bits"), move || same("the digest", &hash(&message), &digest)));
+                let name = format!("{bits}-bits");
+                let before = cases.iter().filter(|case: &&Case| case.id.split('/').next() == Some(&*name));
+                let id = match before.count() {
+                    0 => name,
+                    count => format!("{name}/{}", count + 1),
+                };
+                cases.push(case(id, move || same("the digest", &hash(&message), &digest)));
                 None
             }
             _ => return Err(field.problem(format!("unexpected {}: a record is Len, Msg, MD", field.name))),

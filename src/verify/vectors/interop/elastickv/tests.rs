@@ -156,7 +156,7 @@ fn a_member_of_the_wrong_type_or_an_unknown_one_is_reported_with_its_place() {
         (STORAGE, "/negatives_base", "st-99".into(), "negatives_base"),
         (STORAGE, "/negatives/1/id", "n-ok".into(), "negatives/n-ok"),
         (STORAGE, "/schema_version", 2.into(), "schema_version"),
-        (STORAGE, "/file", "kv-wal.json".into(), "file"),
+        (STORAGE, "/file", "kv-other.json".into(), "file"),
         (STORAGE, "/description", serde_json::json!([{}]), "description"),
         (RAFT, "/calls/0/id", "wrap".into(), "calls[0].id"),
         (RAFT, "/file", "ek-nonce-factory.json".into(), "calls"),

@@ -11,7 +11,6 @@ use openraft::{
     StorageIOError, Vote,
 };
 use sealmark::disk::{Recorder, Redb, Store};
-use sealmark::scheme::storage::guards::LogScanner;
 
 use crate::Types;
 
@@ -30,8 +29,8 @@ pub fn failed(error: impl ToString) -> Failure {
 }
 
 impl Log {
-    pub fn open(disk: &Recorder) -> Result<Self, sealmark::disk::Error> {
-        Ok(Self(Arc::new(Redb::open(disk, Path::new("/data/log"))?)))
+    pub fn open(disk: &Recorder, path: &str) -> Result<Self, sealmark::disk::Error> {
+        Ok(Self(Arc::new(Redb::open(disk, Path::new(path))?)))
     }
 
     pub fn put(&self, key: &[u8], value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -48,6 +47,14 @@ impl Log {
         let rows = self.0.scan(b"e", None, usize::MAX).map_err(failed)?;
         rows.iter().map(|(_, value)| serde_json::from_slice(value).map_err(failed)).collect()
     }
+
+    /// Removes entries, and keeps a value in the same commit.
+    fn remove(&self, gone: impl Fn(u64) -> bool, kept: Option<(&[u8], Vec<u8>)>) -> Result<(), Failure> {
+        let gone = self.entries()?.into_iter().map(|entry| entry.log_id.index).filter(|index| gone(*index));
+        let mut changes: Vec<_> = gone.map(|index| (entry_key(index), None)).collect();
+        changes.extend(kept.map(|(key, value)| (key.to_vec(), Some(value))));
+        self.0.commit(&changes).map_err(failed)
+    }
 }
 
 impl RaftLogReader<Types> for Log {
@@ -63,8 +70,9 @@ impl RaftLogStorage<Types> for Log {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Types>, Failure> {
-        let last_log_id = self.entries()?.last().map(|entry| entry.log_id);
-        Ok(LogState { last_purged_log_id: None, last_log_id })
+        let last_purged_log_id: Option<LogId<u64>> = self.find(b"purged")?;
+        let last_log_id = self.entries()?.last().map(|entry| entry.log_id).or(last_purged_log_id);
+        Ok(LogState { last_purged_log_id, last_log_id })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -94,24 +102,12 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn truncate(&mut self, from: LogId<u64>) -> Result<(), Failure> {
-        let gone = self.entries()?.into_iter().filter(|entry| entry.log_id.index >= from.index);
-        let gone: Vec<_> = gone.map(|entry| (entry_key(entry.log_id.index), None)).collect();
-        self.0.commit(&gone).map_err(failed)
+        self.remove(|index| index >= from.index, None)
     }
 
-    async fn purge(&mut self, _: LogId<u64>) -> Result<(), Failure> {
-        Err(failed("nothing is purged here"))
-    }
-}
-
-impl LogScanner for Log {
-    fn visit(&self, first: u64, last: u64, entry: &mut dyn FnMut(u64, &[u8])) -> std::io::Result<()> {
-        for found in self.entries().map_err(std::io::Error::other)? {
-            if let (Some(data), true) = (payload(&found), (first..=last).contains(&found.log_id.index)) {
-                entry(found.log_id.index, data);
-            }
-        }
-        Ok(())
+    async fn purge(&mut self, last: LogId<u64>) -> Result<(), Failure> {
+        let kept = serde_json::to_vec(&last).map_err(failed)?;
+        self.remove(|index| index <= last.index, Some((b"purged", kept)))
     }
 }
 
