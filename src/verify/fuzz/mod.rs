@@ -4,6 +4,8 @@
 
 mod ephemeral;
 mod log;
+#[cfg(test)]
+mod seeds;
 mod snapshot;
 mod storage;
 mod tunnel;

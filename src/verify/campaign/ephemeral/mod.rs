@@ -14,7 +14,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::PREFIX;
+use super::{PREFIX, after_power_loss, stories};
 use crate::disk::{Fault, Medium, Recorder};
 use crate::engine;
 use crate::scheme::ephemeral::Form;
@@ -47,10 +47,6 @@ const MASKS: &str = "/node/masks";
 
 /// The set: one case for each story, and one for each kind of medium, with and without masks.
 pub fn set(seed: u64) -> Set {
-    let story = |i| Case {
-        id: format!("story/{i}"),
-        check: Box::new(Story(seed.wrapping_mul(1_000).wrapping_add(i))),
-    };
     let media = [
         (Medium::InPlace, None, "medium/in-place"),
         (Medium::CopyOnWrite, None, "medium/copy-on-write"),
@@ -58,7 +54,11 @@ pub fn set(seed: u64) -> Set {
         (Medium::CopyOnWrite, Some(Medium::CopyOnWrite), "medium/copy-on-write/masks-copy-on-write"),
     ];
     let media = media.map(|(keys, masks, id)| Case { id: id.into(), check: Box::new(Purged(keys, masks)) });
-    let cases: Vec<Case> = (0..STORIES).map(story).chain(media).collect();
+    let cases: Vec<Case> = stories(seed, STORIES, |seed| {
+        tell(seed, None).map(|tally| tally.histories).map_err(|broken| broken.to_string())
+    })
+    .chain(media)
+    .collect();
     Set {
         name: format!("{PREFIX}{SCHEME}"),
         source: "generated: a node stopped at every step of its file of keys".into(),
@@ -67,22 +67,6 @@ pub fn set(seed: u64) -> Set {
         cases,
         rulings: None,
         broken: Vec::new(),
-    }
-}
-
-struct Story(u64);
-
-impl Check for Story {
-    fn uses_engine(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
-        match tell(self.0, None) {
-            Ok(tally) if tally.histories > 0 => Outcome::Agree,
-            Ok(_) => Outcome::Wrong { what: "the story has no histories".into() },
-            Err(found) => Outcome::Wrong { what: found.to_string() },
-        }
     }
 }
 
@@ -222,7 +206,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 Err(Stop::Failed(why, _)) if disk.steps().len() <= step => return Err(at(Found::Stuck(why))),
                 Err(Stop::Failed(_, rest)) => rest,
             };
-            let mut left = after_power_loss(&disk, &mut rng);
+            let mut left = after_power_loss(&disk, LEFT, &mut rng);
             if fault != Fault::Power {
                 left.push(disk.after_restart());
             }
@@ -236,11 +220,6 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
         }
         tally.steps += 1;
     }
-}
-
-/// The disk states to try, of those that a power loss may leave.
-fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
-    disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::super::after_power_loss;
 use super::super::storage::sync_skipping::{Skipped, SyncSkippingDisk};
 use super::attacker::{attacker_opens, mask_of};
 use super::fixture::{FILE, MASTER, PLAINTEXT, context, id, master};
-use super::{Found, MASKS, Op, ROUNDS, Setting, after_power_loss};
+use super::{Found, LEFT, MASKS, Op, ROUNDS, Setting};
 use crate::disk::{Disk, Fault, Recorder, durable_write};
 use crate::engine;
 use crate::envelope::wrap::KEY_LEN;
@@ -224,7 +225,7 @@ impl World {
                 Err(Stop::Failed(why, _)) if disk.steps().len() <= at => return Err(Found::Stuck(why)),
                 Err(Stop::Failed(_, left)) => rest = left,
             }
-            let mut disks = after_power_loss(&disk, rng);
+            let mut disks = after_power_loss(&disk, LEFT, rng);
             disk = disks.swap_remove(rng.random_range(0..disks.len()));
         }
         match self.play(&disk, rest) {

@@ -16,10 +16,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::PREFIX;
+use super::{PREFIX, after_power_loss, stories};
 use crate::disk::{Fault, Recorder};
-use crate::engine;
-use crate::verify::{Case, Check, Outcome, Set};
+use crate::verify::Set;
 
 mod defect;
 mod model;
@@ -46,34 +45,17 @@ const TABLES: &str = "/log/sst";
 
 /// The set: one case for each story.
 pub fn set(seed: u64) -> Set {
-    let story = |i| Case {
-        id: format!("story/{i}"),
-        check: Box::new(Told(seed.wrapping_mul(1_000).wrapping_add(i))),
-    };
     Set {
         name: format!("{PREFIX}{SCHEME}"),
         source: "generated: an engine stopped at every step of its logs, tables and installs".into(),
         declared: STORIES,
         must_run: Default::default(),
-        cases: (0..STORIES).map(story).collect(),
+        cases: stories(seed, STORIES, |seed| {
+            tell(seed, None).map(|tally| tally.histories).map_err(|broken| broken.to_string())
+        })
+        .collect(),
         broken: Vec::new(),
         rulings: None,
-    }
-}
-
-struct Told(u64);
-
-impl Check for Told {
-    fn uses_engine(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
-        match tell(self.0, None) {
-            Ok(tally) if tally.histories > 0 => Outcome::Agree,
-            Ok(_) => Outcome::Wrong { what: "the story has no histories".into() },
-            Err(found) => Outcome::Wrong { what: found.to_string() },
-        }
     }
 }
 
@@ -136,7 +118,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 Played::Stopped(why) if disk.steps().len() <= step => return Err(at(Found::Stuck(why))),
                 _ => {}
             }
-            let mut left = after_power_loss(&disk, &mut rng);
+            let mut left = after_power_loss(&disk, LEFT, &mut rng);
             if fault != Fault::Power {
                 left.push(disk.after_restart());
             }
@@ -148,7 +130,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
             for flushes in [false, true] {
                 let (killed, mut play) = (disk.after_kill(), play.clone());
                 play.repeat(&killed, flushes).map_err(at)?;
-                for disk in after_power_loss(&killed, &mut rng) {
+                for disk in after_power_loss(&killed, LEFT, &mut rng) {
                     tally.histories += 1;
                     go_on(play.clone(), disk, &mut rng, &mut tally.torn).map_err(at)?;
                 }
@@ -169,7 +151,7 @@ fn go_on(
     if rng.random() {
         disk.plan(rng.random_range(0..SECOND), Fault::Power);
         play.go(&disk)?;
-        let mut disks = after_power_loss(&disk, rng);
+        let mut disks = after_power_loss(&disk, LEFT, rng);
         disk = disks.swap_remove(rng.random_range(0..disks.len()));
         *torn += usize::from(play.check_strict(&disk)?);
     }
@@ -177,11 +159,6 @@ fn go_on(
         Played::Whole => play.check_end(&disk),
         Played::Stopped(why) => Err(Found::Stuck(why)),
     }
-}
-
-/// The disk states to try, of those that a power loss may leave.
-fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
-    disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
 
 #[cfg(test)]

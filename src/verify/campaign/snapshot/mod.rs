@@ -12,10 +12,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::PREFIX;
+use super::{PREFIX, after_power_loss, stories};
 use crate::disk::{Fault, Recorder};
-use crate::engine;
-use crate::verify::{Case, Check, Outcome, Set};
+use crate::verify::Set;
 
 mod defect;
 mod play;
@@ -40,34 +39,17 @@ const FILE: &str = "/data/snapshot";
 
 /// The set: one case for each story.
 pub fn set(seed: u64) -> Set {
-    let story = |i| Case {
-        id: format!("story/{i}"),
-        check: Box::new(Told(seed.wrapping_mul(1_000).wrapping_add(i))),
-    };
     Set {
         name: format!("{PREFIX}{SCHEME}"),
         source: "generated: a receiver stopped at every step of its file, and senders that are killed".into(),
         declared: STORIES,
         must_run: Default::default(),
-        cases: (0..STORIES).map(story).collect(),
+        cases: stories(seed, STORIES, |seed| {
+            tell(seed, None).map(|tally| tally.histories).map_err(|broken| broken.to_string())
+        })
+        .collect(),
         broken: Vec::new(),
         rulings: None,
-    }
-}
-
-struct Told(u64);
-
-impl Check for Told {
-    fn uses_engine(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
-        match tell(self.0, None) {
-            Ok(tally) if tally.histories > 0 => Outcome::Agree,
-            Ok(_) => Outcome::Wrong { what: "the story has no histories".into() },
-            Err(found) => Outcome::Wrong { what: found.to_string() },
-        }
     }
 }
 
@@ -179,7 +161,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 Played::Stopped(why) if disk.steps().len() <= step => return Err(at(Found::Stuck(why))),
                 _ => {}
             }
-            let mut left = after_power_loss(&disk, &mut rng);
+            let mut left = after_power_loss(&disk, LEFT, &mut rng);
             if fault != Fault::Power {
                 left.push(disk.after_restart());
             }
@@ -198,7 +180,7 @@ fn go_on(mut play: Play<'_>, mut disk: Recorder, rng: &mut ChaCha8Rng) -> Result
     if rng.random() {
         disk.plan(rng.random_range(0..20), Fault::Power);
         play.go(&disk)?;
-        let mut disks = after_power_loss(&disk, rng);
+        let mut disks = after_power_loss(&disk, LEFT, rng);
         disk = disks.swap_remove(rng.random_range(0..disks.len()));
         play.check_after_fault(&disk)?;
     }
@@ -207,11 +189,6 @@ fn go_on(mut play: Play<'_>, mut disk: Recorder, rng: &mut ChaCha8Rng) -> Result
         Played::Whole => play.check_end(&disk, pushes),
         Played::Stopped(why) => Err(Found::Stuck(why)),
     }
-}
-
-/// The disk states to try, of those that a power loss may leave.
-fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
-    disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
 
 #[cfg(test)]

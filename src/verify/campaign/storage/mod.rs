@@ -11,12 +11,11 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::PREFIX;
+use super::{PREFIX, after_power_loss, stories};
 use crate::aead::Nonce;
 use crate::disk::{Fault, Recorder};
-use crate::engine;
 use crate::scheme::storage::{Error, Purpose};
-use crate::verify::{Case, Check, Outcome, Set};
+use crate::verify::Set;
 
 mod defect;
 mod rows;
@@ -42,7 +41,6 @@ const DIR: &str = "/data";
 
 /// The set: one case for each story.
 pub fn set(seed: u64) -> Set {
-    let story = |i| Case { id: format!("story/{i}"), check: Box::new(Story(seed.wrapping_mul(1_000) + i)) };
     Set {
         name: format!("{PREFIX}{SCHEME}"),
         source: format!(
@@ -55,25 +53,12 @@ pub fn set(seed: u64) -> Set {
         ),
         declared: STORIES,
         must_run: Default::default(),
-        cases: (0..STORIES).map(story).collect(),
+        cases: stories(seed, STORIES, |seed| {
+            tell(seed, None).map(|tally| tally.histories).map_err(|broken| broken.to_string())
+        })
+        .collect(),
         rulings: None,
         broken: Vec::new(),
-    }
-}
-
-struct Story(u64);
-
-impl Check for Story {
-    fn uses_engine(&self) -> bool {
-        false
-    }
-
-    fn run(&self, _: &'static dyn engine::Engine) -> Outcome {
-        match tell(self.0, None) {
-            Ok(tally) if tally.histories > 0 => Outcome::Agree,
-            Ok(_) => Outcome::Wrong { what: "the story has no histories".into() },
-            Err(found) => Outcome::Wrong { what: found.to_string() },
-        }
     }
 }
 
@@ -154,7 +139,7 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
                 }
                 Err(Stop::Failed(_, rest)) => rest,
             };
-            let mut found = after_power_loss(&disk, &mut rng);
+            let mut found = after_power_loss(&disk, LEFT, &mut rng);
             if fault != Fault::Power {
                 found.push(disk.after_restart());
             }
@@ -165,11 +150,6 @@ pub fn tell(seed: u64, defect: Option<Defect>) -> Result<Tally, Broken> {
         }
         tally.steps += 1;
     }
-}
-
-/// The disk states to try, of those that a power loss may leave.
-fn after_power_loss(disk: &Recorder, rng: &mut ChaCha8Rng) -> Vec<Recorder> {
-    disk.some_after_power_loss(LEFT, |of| rng.random_range(0..of))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

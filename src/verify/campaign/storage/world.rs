@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::super::after_power_loss;
 use super::rows::Rows;
-use super::{Defect, Found, NODE, Op, Stop, after_power_loss};
+use super::{Defect, Found, LEFT, NODE, Op, Stop};
 use crate::aead::Nonce;
 use crate::disk::{Disk, Fault, Recorder};
 use crate::engine;
@@ -116,7 +117,7 @@ impl World {
                     rest = left;
                 }
             }
-            let mut disks = after_power_loss(&disk, rng);
+            let mut disks = after_power_loss(&disk, LEFT, rng);
             disk = disks.swap_remove(rng.random_range(0..disks.len()));
         }
         match self.play(&disk, rest, rng) {

@@ -1,27 +1,10 @@
 //! The seeds of the log's targets, made from the published vectors.
 //! `SEALMARK_SEEDS_DIR=fuzz/seeds cargo test --lib the_committed_seeds` writes them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::scheme::log::service::wire::{Request, write_frame};
-
-type Seeds = BTreeMap<String, Vec<u8>>;
-
-fn vectors(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/interop").join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
-    value[member].as_array().unwrap()
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
+use crate::verify::fuzz::seeds::{Seeds, bytes, check_committed, list, vectors};
 
 /// A seed with these options.
 fn with(options: u8, data: &[u8]) -> Vec<u8> {
@@ -175,25 +158,7 @@ fn service() -> Seeds {
 
 #[test]
 fn the_committed_seeds_are_those_of_the_vectors() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-    let write = std::env::var_os("SEALMARK_SEEDS_DIR").map(|folder| Path::new(&folder).to_owned());
-    for (target, seeds, count) in [("wal", wal(), 45), ("table", table(), 16), ("service", service(), 33)] {
-        assert_eq!(seeds.len(), count, "{target}");
-        if let Some(folder) = &write {
-            let _ = std::fs::remove_dir_all(folder.join(target));
-            std::fs::create_dir_all(folder.join(target)).unwrap();
-            seeds
-                .iter()
-                .for_each(|(name, seed)| std::fs::write(folder.join(target).join(name), seed).unwrap());
-        }
-        let files = std::fs::read_dir(folder.join(target)).unwrap().map(|file| file.unwrap().path());
-        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let committed: Seeds = files.map(|file| (name(&file), std::fs::read(file).unwrap())).collect();
-        assert_eq!(committed.keys().collect::<Vec<_>>(), seeds.keys().collect::<Vec<_>>(), "{target}");
-        for (name, seed) in seeds {
-            assert_eq!(committed[&name], seed, "{target}/{name}");
-        }
-    }
+    check_committed([("wal", wal(), 45), ("table", table(), 16), ("service", service(), 33)]);
 }
 
 #[test]

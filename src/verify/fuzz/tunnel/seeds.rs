@@ -1,29 +1,12 @@
 //! The seeds of the tunnel's targets, made from the published vectors; those of the hardened mode, which has
 //! none, from fixed keys. `SEALMARK_SEEDS_DIR=fuzz/seeds cargo test --lib the_committed_seeds` writes them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::frame::{OWN, VECTORS_PEER, session};
 use crate::scheme::tunnel::testing::{B, Pair, identity};
 use crate::scheme::tunnel::{Mode, envelope};
-
-type Seeds = BTreeMap<String, Vec<u8>>;
-
-fn vectors(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/interop").join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
-    value[member].as_array().unwrap()
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
+use crate::verify::fuzz::seeds::{Seeds, bytes, check_committed, list, vectors};
 
 fn number(value: &Value) -> u64 {
     value.as_str().unwrap().parse().unwrap()
@@ -105,26 +88,7 @@ fn handshake() -> Seeds {
 
 #[test]
 fn the_committed_seeds_are_those_of_the_vectors() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
-    let write = std::env::var_os("SEALMARK_SEEDS_DIR").map(|folder| Path::new(&folder).to_owned());
-    let all = [("frame", frame(), 34), ("handshake", handshake(), 18), ("window", window(), 14)];
-    for (target, seeds, count) in all {
-        assert_eq!(seeds.len(), count, "{target}");
-        if let Some(folder) = &write {
-            let _ = std::fs::remove_dir_all(folder.join(target));
-            std::fs::create_dir_all(folder.join(target)).unwrap();
-            seeds
-                .iter()
-                .for_each(|(name, seed)| std::fs::write(folder.join(target).join(name), seed).unwrap());
-        }
-        let files = std::fs::read_dir(folder.join(target)).unwrap().map(|file| file.unwrap().path());
-        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let committed: Seeds = files.map(|file| (name(&file), std::fs::read(file).unwrap())).collect();
-        assert_eq!(committed.keys().collect::<Vec<_>>(), seeds.keys().collect::<Vec<_>>(), "{target}");
-        for (name, seed) in seeds {
-            assert_eq!(committed[&name], seed, "{target}/{name}");
-        }
-    }
+    check_committed([("frame", frame(), 34), ("handshake", handshake(), 18), ("window", window(), 14)]);
 }
 
 #[test]
