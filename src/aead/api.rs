@@ -80,6 +80,10 @@ impl Aead for Key {
         self.key.open(nonce, aad, in_out, tag)
     }
 
+    fn wipes_refused(&self) -> bool {
+        self.key.wipes_refused()
+    }
+
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         self.key.seal_iv(iv, aad, in_out, tag)
     }

@@ -96,6 +96,10 @@ impl<L: Edge, const ROUNDS: usize> Aead for AesGcm<L, ROUNDS> {
         unsafe { L::open::<ROUNDS>(&self.key, nonce, aad, in_out, tag) }
     }
 
+    fn wipes_refused(&self) -> bool {
+        true
+    }
+
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {
         let (nonce, number) = self.j0(iv)?;
         check_lengths(aad, in_out)?;

@@ -154,6 +154,12 @@ pub trait Aead: Send + Sync {
     /// leaves. [`Error::MessageTooLong`], [`Error::AadTooLong`]: `in_out` is untouched.
     fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), Error>;
 
+    /// Whether a refused `open` leaves zeros in the place of the message, as our kernels do: whoever promises
+    /// that need not wipe it again. The default is no.
+    fn wipes_refused(&self) -> bool {
+        false
+    }
+
     /// Like [`seal`](Self::seal), with an IV of any length that SP 800-38D allows (7.1: J0 comes from GHASH
     /// unless the IV has 96 bits).
     ///

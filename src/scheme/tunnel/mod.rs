@@ -6,10 +6,10 @@
 //! key exchange and the envelope of the pilot protocol (`PILT`, `PILS`, `PILK`, `PILA`, `PILP`), byte for
 //! byte. This implementation belongs to a test harness, and nobody has audited it.
 //!
-//! [`Node`] is what a program uses. [`frame`] is the wire, [`session`] the state of one peer's keys,
-//! [`exchange`] where keys come from, [`envelope`] sealing and opening. `exchange` and `session` never import
-//! `envelope` or `node`. Time is an injected [`Clock`]; the network, the registry, hooks and events are
-//! traits, called with no [`lock`] held.
+//! [`Node`] is what a program uses, and a [`Link`] where a thread exchanges many frames with one peer.
+//! [`frame`] is the wire, [`session`] the state of one peer's keys, [`exchange`] where keys come from,
+//! [`envelope`] sealing and opening. `exchange` and `session` never import `envelope` or `node`. Time is an
+//! injected [`Clock`]; the network, the registry, hooks and events are traits, called with no [`lock`] held.
 //!
 //! # Modes
 //!
@@ -82,7 +82,7 @@ pub use exchange::{
     Sender, Source, Unavailable,
 };
 pub use mode::{Limits, Mode, Options, Timing};
-pub use node::{Node, Received, Sent};
+pub use node::{Link, Node, Received, Sent};
 pub(in crate::scheme) use scheme::{COMPAT, HARDENED, SAFE};
 pub use scheme::{histories, history};
 

@@ -1,4 +1,5 @@
-//! `frame/lookup` and `peers/lookup/N`: finding the session of a peer among a hundred, and among N.
+//! `frame/lookup` and `peers/lookup/N`: finding the session of a peer through a link to it, as `seal/frame`
+//! and `open/frame` do, and by its id among N, as `seal/peers` and `open/peers` do.
 //!
 //! Each operation stores the address of the session with its own peer; a reset stores no address.
 
@@ -16,11 +17,12 @@ use crate::measure::workload::Workload;
 use crate::measure::workload::kind::{Kind, Scope, Size, Subject};
 use crate::scheme::tunnel::Mode;
 use crate::scheme::tunnel::session::Session;
+use crate::scheme::tunnel::session::store::Found;
 use crate::timing::Timed;
 
-/// Finds a session among a hundred, or among as many as the workload says.
+/// Finds a session.
 pub(super) struct Lookup {
-    /// `frame`, or `peers`, where the workload gives the number.
+    /// `frame`, through links to a hundred peers; or `peers`, by id among as many as the workload says.
     pub of: &'static str,
 }
 
@@ -39,8 +41,10 @@ impl Kind for Lookup {
         engine: &'static dyn Engine,
         count: usize,
     ) -> Result<Box<dyn Timed>, Error> {
-        let peers = if workload.items == 0 { PEERS } else { workload.items };
-        Ok(Box::new(Lookups::new(engine, peers, count)?))
+        Ok(Box::new(match workload.items {
+            0 => Lookups::through_links(engine, PEERS, count)?,
+            peers => Lookups::by_id(engine, peers, count)?,
+        }))
     }
 
     fn scope(&self) -> Scope {
@@ -61,6 +65,8 @@ impl Kind for Lookup {
 struct Lookups {
     end: Arc<End>,
     peers: Vec<u32>,
+    /// What a link to each of the peers has found; nothing where lookups are by id.
+    links: Vec<Found>,
     /// The address of each session that was found; 0 for none.
     found: Vec<usize>,
 }
@@ -72,11 +78,20 @@ fn address(session: &Arc<Session>) -> usize {
 
 impl Lookups {
     /// `count` lookups among the sessions of `peers` peers, in random order.
-    fn new(engine: &'static dyn Engine, peers: u32, count: usize) -> Result<Self, Error> {
+    fn by_id(engine: &'static dyn Engine, peers: u32, count: usize) -> Result<Self, Error> {
         let end = End::of_peers(Mode::Safe, engine, 0, peers)?;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let peers = (0..count).map(|_| PEER + rng.next_u32() % peers).collect();
-        Ok(Self { end, peers, found: vec![0; count] })
+        Ok(Self { end, peers, links: Vec::new(), found: vec![0; count] })
+    }
+
+    /// The same through links, which have looked once.
+    fn through_links(engine: &'static dyn Engine, peers: u32, count: usize) -> Result<Self, Error> {
+        let mut lookups = Self::by_id(engine, peers, count)?;
+        lookups.links = lookups.peers.iter().map(|&peer| Found::new(peer)).collect();
+        lookups.run();
+        lookups.reset();
+        Ok(lookups)
     }
 }
 
@@ -87,8 +102,13 @@ impl Timed for Lookups {
 
     fn run(&mut self) {
         let store = self.end.node.store();
-        for (&peer, found) in self.peers.iter().zip(&mut self.found) {
-            *found = black_box(store).get(black_box(peer)).as_ref().map_or(0, address);
+        if self.links.is_empty() {
+            for (&peer, found) in self.peers.iter().zip(&mut self.found) {
+                *found = black_box(store).get(black_box(peer)).as_ref().map_or(0, address);
+            }
+        }
+        for (link, found) in self.links.iter_mut().zip(&mut self.found) {
+            *found = black_box(link).look(black_box(store)).map_or(0, |openers| address(&openers.current));
         }
         black_box(&self.found);
     }
@@ -117,10 +137,14 @@ mod tests {
     use crate::engine::find;
     use crate::measure::workload::testing::{pass, removed};
 
+    type Make = fn(&'static dyn Engine, u32, usize) -> Result<Lookups, Error>;
+
+    const WAYS: [Make; 2] = [Lookups::by_id, Lookups::through_links];
+
     #[test]
     fn lookups_are_counted_and_right() {
-        for peers in [1, 100, 1000] {
-            let mut lookups = Lookups::new(find("sealmark").unwrap(), peers, 10).unwrap();
+        for (make, peers) in WAYS.into_iter().flat_map(|make| [1, 100, 1000].map(|peers| (make, peers))) {
+            let mut lookups = make(find("sealmark").unwrap(), peers, 10).unwrap();
             assert_eq!(lookups.count(), 10);
             assert_eq!(lookups.end.node.store().len(), peers as usize);
             assert!(lookups.check().is_err_and(|why| why.contains("lookup 0 did not find")), "not run yet");
@@ -130,11 +154,14 @@ mod tests {
 
     #[test]
     fn removed_work_shows_in_what_is_left() {
-        let mut lookups = Lookups::new(find("sealmark").unwrap(), 100, 4).unwrap();
-        assert_eq!(pass(&mut lookups), Ok(()));
-        for left in removed(&lookups.found.clone(), &0) {
-            lookups.found = left;
-            assert!(lookups.check().is_err_and(|why| why.contains("did not find")), "{:?}", lookups.found);
+        for make in WAYS {
+            let mut lookups = make(find("sealmark").unwrap(), 100, 4).unwrap();
+            assert_eq!(pass(&mut lookups), Ok(()));
+            for left in removed(&lookups.found.clone(), &0) {
+                lookups.found = left;
+                let judged = lookups.check();
+                assert!(judged.is_err_and(|why| why.contains("did not find")), "{:?}", lookups.found);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! `open/frame` and `open/hardened-frame`: opening a frame as a receiver does: find the session, open in
-//! place, and record the counter in the replay window.
+//! `open/frame` and `open/hardened-frame`: opening a frame as a receiver does that has a link to the peer:
+//! look for its sessions there, open in place, and record the counter in the replay window. Opening by the
+//! sender's id is `open/peers`.
 //!
 //! The frames are authentic, come from one peer of a hundred and were sealed with another engine. Each call
 //! leaves the message in its own slot and a verdict, and takes a counter that is refused from then on; a
@@ -89,8 +90,9 @@ impl Timed for Opens {
     }
 
     fn run(&mut self) {
+        let mut link = self.end.node.link(black_box(self.peer));
         for (frame, opened) in self.frames.iter_mut().zip(&mut self.opened) {
-            let message = self.end.node.open_in_place(black_box(frame));
+            let message = link.open_in_place(black_box(frame));
             *opened = message.is_ok_and(|message| message.peer == self.peer);
         }
         black_box(&mut self.frames);

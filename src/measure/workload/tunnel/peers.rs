@@ -1,5 +1,5 @@
 //! `seal/peers/N` and `open/peers/N`: a frame of 64 bytes to each of N peers, and from each of them, in
-//! random order.
+//! random order, with sessions found by the peers' ids.
 //!
 //! Each operation uses another session, so that with many peers most sessions are in no near cache. Each seal
 //! leaves a frame, each open a message and a verdict, in its own slot; a reset writes zeros, or restores the

@@ -1,4 +1,4 @@
-//! `frame/salvage`: keeping a copy of a message that was sealed, under the lock of the ring, in case the
+//! `frame/salvage`: keeping a copy of a message that is about to be sealed, under the lock of the ring, in case the
 //! peer's keys change.
 //!
 //! A ring holds four messages, so there is a ring for each four operations, and each operation's copy is
@@ -72,7 +72,7 @@ impl Keeps {
 }
 
 fn keep(ring: &Mutex<Ring>, message: &[u8]) -> bool {
-    ring.lock().record(NOW_MS, message)
+    ring.lock().record(NOW_MS, 1, message)
 }
 
 impl Timed for Keeps {

@@ -1,5 +1,6 @@
-//! `seal/frame` and `seal/hardened-frame`: sealing a tunnel's frame as a sender does: find the session, take
-//! its next counter, write header, ciphertext and tag, and keep the message for salvage.
+//! `seal/frame` and `seal/hardened-frame`: sealing a tunnel's frame as a sender does that has a link to the
+//! peer: look for its sessions there, take the next counter, keep the message for salvage, write header,
+//! ciphertext and tag. Sealing by the peer's id is `seal/peers`.
 //!
 //! The frames go to one peer of a hundred. Each call writes a frame under a counter of its own, equal to the
 //! one that another engine makes by hand; a reset writes zeros.
@@ -109,8 +110,9 @@ impl Timed for Seals {
     }
 
     fn run(&mut self) {
+        let mut link = self.end.node.link(black_box(self.peer));
         for (plain, frame) in self.plain.iter().zip(self.frames.iter_mut()) {
-            let done = self.end.node.seal_into(black_box(self.peer), black_box(plain), black_box(frame));
+            let done = link.seal_into(black_box(plain), black_box(frame));
             self.refused += usize::from(done.is_err());
         }
         black_box(&mut self.frames);

@@ -40,13 +40,13 @@ pub fn seal_frames(
     if plaintexts.is_empty() {
         return Ok(());
     }
-    let mut counter = session.take_counters(plaintexts.len() as u64)?;
-    for (plaintexts, outs) in plaintexts.chunks(GROUP).zip(outs.chunks_mut(GROUP)) {
-        seal_group(session, counter, plaintexts, outs)?;
-        // After the last counter of all none is left, so the wrapped sum is never used.
-        counter = counter.wrapping_add(plaintexts.len() as u64);
+    let first = session.counters_for(now_ms, plaintexts)?;
+    let last = first + (plaintexts.len() as u64 - 1);
+    let groups = plaintexts.chunks(GROUP).zip(outs.chunks_mut(GROUP));
+    for (first, (plaintexts, outs)) in (first..=last).step_by(GROUP).zip(groups) {
+        let sealed = seal_group(session, first, plaintexts, outs);
+        sealed.inspect_err(|_| session.forget_sent(first..=last))?;
     }
-    session.record_all_sent(now_ms, plaintexts);
     Ok(())
 }
 
@@ -61,7 +61,7 @@ fn seal_group(
     let mut tags = ArrayVec::<&mut [u8], GROUP>::new();
     for (i, (plaintext, out)) in plaintexts.iter().zip(outs.iter_mut()).enumerate() {
         let mut parts = Parts::of(mode, plaintext.len(), out)?;
-        let nonce = parts.fill(session, first.wrapping_add(i as u64), plaintext);
+        let nonce = parts.fill(session, first + i as u64, plaintext);
         let Parts { header, in_out, tag } = parts;
         batch.push(Message { nonce, aad: aad(mode, header), in_out, tag: Tag::default() });
         tags.push(tag);

@@ -4,7 +4,6 @@
 //! whoever sends five forged frames drops it. `safe` and `hardened` never drop one for a frame that did not
 //! open, nor for a replay (rule `no-drop`); they ask for new keys.
 
-use super::super::session::Counters;
 use super::super::{Error, Limits, Mode, Timing};
 
 /// What to do after a frame was refused.
@@ -45,17 +44,17 @@ pub fn window_fault_drops(
     (many || settled) && still_installed
 }
 
-/// What a mode does after a session refused a frame.
+/// What a mode does after a session refused a frame; `decrypt_fail` frames in a row did not open.
 pub fn after(
     mode: Mode,
     error: Error,
-    counters: &Counters,
+    decrypt_fail: u64,
     age_ms: u64,
     still_installed: bool,
     timing: &Timing,
     limits: &Limits,
 ) -> Advice {
-    let drops = || decrypt_fail_drops(counters.decrypt_fail, age_ms, still_installed, timing, limits);
+    let drops = || decrypt_fail_drops(decrypt_fail, age_ms, still_installed, timing, limits);
     match error {
         Error::NoKey(_) => Advice::Rekey,
         Error::NotAuthentic if mode == Mode::Compat => {
@@ -94,8 +93,7 @@ mod tests {
 
     #[test]
     fn only_compat_drops_a_session_for_frames_that_do_not_open() {
-        let counters = Counters { decrypt_fail: 1_000_000, replay: 1_000_000, ..Counters::default() };
-        let after = |mode, error| after(mode, error, &counters, 60_000, true, &T(), &L());
+        let after = |mode, error| after(mode, error, 1_000_000, 60_000, true, &T(), &L());
         assert_eq!(after(Mode::Compat, Error::NotAuthentic), Advice::DropAndRekey);
         for mode in [Mode::Safe, Mode::Hardened] {
             assert_eq!(after(mode, Error::NotAuthentic), Advice::Rekey);

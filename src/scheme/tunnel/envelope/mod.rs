@@ -15,7 +15,7 @@ use super::frame::{
 };
 use super::session::{Arc, Openers, Recorded, Session};
 use super::{Error, Mode};
-use crate::aead::{Nonce, TAG_LEN, Tag};
+use crate::aead::{self, Nonce, TAG_LEN, Tag};
 
 /// Bytes that a sealed frame adds to its message.
 pub const fn overhead(mode: Mode) -> usize {
@@ -122,12 +122,13 @@ impl Sealed {
 ///
 /// # Errors
 /// [`Error::BufferTooSmall`], [`Error::CounterExhausted`]: `out` is unchanged. [`Error::MessageTooLong`],
-/// [`Error::Engine`]: the frame's part of `out` is wiped.
+/// [`Error::Engine`]: the frame's part of `out` is wiped. No copy is kept then.
 #[inline]
 pub fn seal_into(session: &Session, now_ms: u64, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-    let len = seal_unkept(session, plaintext, out)?;
-    session.record_sent(now_ms, plaintext);
-    Ok(len)
+    let parts = Parts::of(session.mode(), plaintext.len(), out)?;
+    // The copy is kept before the message is sealed, so that the lock does not wait for the cipher's stores.
+    let counter = session.counter_for(now_ms, plaintext)?;
+    seal_under(session, counter, plaintext, parts).inspect_err(|_| session.forget_sent(counter..=counter))
 }
 
 /// Like [`seal_into`], without the copy: for messages that come from a ring.
@@ -136,8 +137,17 @@ pub fn seal_into(session: &Session, now_ms: u64, plaintext: &[u8], out: &mut [u8
 /// As for [`seal_into`].
 #[inline]
 pub fn seal_unkept(session: &Session, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-    let mut parts = Parts::of(session.mode(), plaintext.len(), out)?;
-    let counter = session.next_counter()?;
+    let parts = Parts::of(session.mode(), plaintext.len(), out)?;
+    seal_under(session, session.next_counter()?, plaintext, parts)
+}
+
+#[inline]
+fn seal_under(
+    session: &Session,
+    counter: u64,
+    plaintext: &[u8],
+    mut parts: Parts<'_>,
+) -> Result<usize, Error> {
     let nonce = parts.fill(session, counter, plaintext);
     let mut tag = Tag::default();
     let sealed =
@@ -263,11 +273,13 @@ fn decrypt(session: &Session, sealed: &Sealed, frame: &mut [u8]) -> Result<(), E
     let mode = session.mode();
     let Parts { header, in_out, tag } = Parts::split(mode, frame);
     let tag = Tag(<[u8; TAG_LEN]>::try_from(&*tag).expect("split leaves a whole tag"));
-    let opened = session.keys().open().open(&sealed.nonce, aad(mode, header), in_out, &tag);
-    opened.map_err(|error| {
+    let key = session.keys().open();
+    key.open(&sealed.nonce, aad(mode, header), in_out, &tag).map_err(|error| {
         // Other people's engines leave ciphertext or plaintext. A plain fill of the caller's buffer is not
         // removed.
-        in_out.fill(0);
+        if error != aead::Error::NotAuthentic || !key.wipes_refused() {
+            in_out.fill(0);
+        }
         error.into()
     })
 }

@@ -246,6 +246,40 @@ fn what_an_engine_leaves_of_a_refused_frame_is_wiped() {
     }
 }
 
+/// An engine that refuses to seal messages of this length.
+struct Refusing(usize);
+
+impl Aead for Refusing {
+    fn seal(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), aead::Error> {
+        if in_out.len() == self.0 {
+            return Err(aead::Error::MessageTooLong);
+        }
+        Toy.seal(nonce, aad, in_out, tag)
+    }
+
+    fn open(&self, nonce: &Nonce, aad: &[u8], in_out: &mut [u8], tag: &Tag) -> Result<(), aead::Error> {
+        Toy.open(nonce, aad, in_out, tag)
+    }
+}
+
+#[test]
+fn a_message_that_is_not_sealed_is_neither_kept_nor_left_in_the_buffer() {
+    for mode in Mode::ALL {
+        let keys = Keys::Both(Box::new(Refusing(9)));
+        let a = Session::new(NewSession { keys, ..session(mode, 1, 2, 7) });
+        seal(&a, b"message");
+        let mut out = [0xee; 60];
+        assert!(seal_into(&a, 0, b"not today", &mut out).is_err());
+        assert!(out[header_len(mode)..][..9].iter().all(|byte| *byte == 0));
+        let (mut one, mut other) = ([0xee; 60], [0xee; 60]);
+        let both = batch::seal_frames(&a, 0, &[b"later", b"not today"], &mut [&mut one, &mut other]);
+        assert!(both.is_err(), "{}", mode.name());
+        assert!(one[header_len(mode)..][..5].iter().chain(&other[header_len(mode)..][..9]).all(|b| *b == 0));
+        assert_eq!((a.counters().sealed, a.counters().seal_fail), (4, 3));
+        assert_eq!(a.drain_sent(0).iter().map(|kept| &kept[..]).collect::<Vec<_>>(), [b"message"]);
+    }
+}
+
 /// A peer's two sessions, theirs and ours.
 fn two(mode: Mode) -> ([Session; 2], Openers) {
     let ((old_peer, older), (new_peer, current)) = (pair(mode, 7), pair(mode, 8));

@@ -209,10 +209,19 @@ impl Exchange {
     /// already. Strangers, whose ids cost nothing, cannot use up the requests for peers that we know, nor
     /// take more than [`Limits::rekey_requests`] places among the pending ones.
     pub fn request_after_failure(&self, peer: u32) -> Option<Requested> {
-        let now = self.now();
+        self.request_after_failure_at(self.now(), peer)
+    }
+
+    /// The same at a time that the caller has read from the clock.
+    #[inline]
+    pub(super) fn request_after_failure_at(&self, now: u64, peer: u32) -> Option<Requested> {
         if self.recent.has(now, peer) || peer == self.identity.node_id() {
             return None;
         }
+        self.request_unless_limited(now, peer)
+    }
+
+    fn request_unless_limited(&self, now: u64, peer: u32) -> Option<Requested> {
         let known = self.store.get(peer).is_some() || self.keys.lock().knows(now, peer);
         let allowed = {
             let mut replies = self.replies.lock();

@@ -17,7 +17,7 @@ impl Node {
     pub fn seal_frames(&self, peer: u32, plaintexts: &[&[u8]], outs: &mut [&mut [u8]]) -> Result<(), Error> {
         let session = self.store.get(peer).ok_or(Error::NoKey(peer))?;
         let sealed = batch::seal_frames(&session, self.now(), plaintexts, outs);
-        sealed.inspect_err(|error| self.after_failed_seal(peer, &session, *error))
+        sealed.inspect_err(|error| self.after_failed_seal(&session, *error))
     }
 
     /// Opens frames in place and writes a verdict for each: where the message is, or the error of

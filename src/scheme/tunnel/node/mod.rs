@@ -7,10 +7,12 @@
 //! Not here: sockets and threads.
 
 mod batch;
+mod link;
 mod message;
 
 use std::sync::Arc as StdArc;
 
+pub use self::link::Link;
 pub use self::message::{Received, Sent};
 use super::envelope::gate::{self, Advice};
 use super::envelope::{self, Sealed};
@@ -107,8 +109,13 @@ impl Node {
     #[inline]
     pub fn seal_into(&self, peer: u32, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let session = self.store.get(peer).ok_or(Error::NoKey(peer))?;
-        let sealed = envelope::seal_into(&session, self.now(), plaintext, out);
-        sealed.inspect_err(|error| self.after_failed_seal(peer, &session, *error))
+        self.seal_with(&session, plaintext, out)
+    }
+
+    #[inline]
+    fn seal_with(&self, session: &Arc<Session>, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let sealed = envelope::seal_into(session, self.now(), plaintext, out);
+        sealed.inspect_err(|error| self.after_failed_seal(session, *error))
     }
 
     /// Seals a message into a new frame.
@@ -123,8 +130,9 @@ impl Node {
     }
 
     /// A session without counters is of no use: the next exchange begins another.
-    fn after_failed_seal(&self, peer: u32, session: &Arc<Session>, error: Error) {
+    fn after_failed_seal(&self, session: &Arc<Session>, error: Error) {
         if error == Error::CounterExhausted {
+            let peer = session.peer();
             self.store.drop_if(peer, session);
             self.exchange.request_after_failure(peer);
         }
@@ -146,10 +154,20 @@ impl Node {
             self.exchange.request_after_failure(peer);
             return Err(Error::NoKey(peer));
         };
+        self.open_with(&openers, &sealed, frame)
+    }
+
+    #[inline]
+    fn open_with<'f>(
+        &self,
+        openers: &Openers,
+        sealed: &Sealed,
+        frame: &'f mut [u8],
+    ) -> Result<Opened<'f>, Error> {
         let now = self.now();
-        match envelope::open_either(&openers, now, frame) {
+        match envelope::open_either(openers, now, frame) {
             Ok((opened, session)) => {
-                self.after_open(&openers, session);
+                self.after_open(openers, session);
                 Ok(opened)
             }
             Err(error) => {
@@ -181,16 +199,16 @@ impl Node {
         }
         let age = now.saturating_sub(session.created_at());
         let installed = !self.is_strict() && self.store.is_installed(peer, session);
-        match gate::after(*mode, error, &session.counters(), age, installed, timing, limits) {
+        match gate::after(*mode, error, session.decrypt_fails(), age, installed, timing, limits) {
             Advice::Keep => {}
             Advice::Rekey => {
-                self.exchange.request_after_failure(peer);
+                self.exchange.request_after_failure_at(now, peer);
             }
             Advice::DropAndRekey => {
                 if self.store.drop_if(peer, session) {
                     self.exchange.outside().publish(Event::SessionDropped { peer_node_id: peer });
                 }
-                self.exchange.request_after_failure(peer);
+                self.exchange.request_after_failure_at(now, peer);
             }
         }
     }

@@ -58,6 +58,12 @@ impl Counts {
         }
     }
 
+    /// Frames since the last one opened that did not open.
+    #[inline]
+    pub fn decrypt_fails(&self) -> u64 {
+        self.decrypt_fail.load(Ordering::Relaxed)
+    }
+
     /// The time at which a frame was last opened, in milliseconds.
     pub fn last_opened_ms(&self) -> Option<u64> {
         self.last_opened.load(Ordering::Relaxed).checked_sub(1)

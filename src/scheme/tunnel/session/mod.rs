@@ -12,13 +12,14 @@ pub mod store;
 pub(super) mod testing;
 pub mod window;
 
+use std::ops::RangeInclusive;
+
 use zeroize::Zeroizing;
 
 use super::lock::Mutex;
 use super::{Error, Mode};
 use crate::aead::Aead;
 pub use crate::host::sync::Arc;
-use crate::host::sync::atomic::{AtomicU64, Ordering};
 pub use count::Counters;
 use count::Counts;
 pub use epoch::{Recorded, Replay};
@@ -106,11 +107,26 @@ pub struct Session {
     created_at: u64,
     peer_x25519: [u8; 32],
     sealed_before: u64,
-    /// The counter of the frame sealed last.
-    counter: AtomicU64,
+    sending: Mutex<Sending>,
     replay: Mutex<Replay>,
-    ring: Mutex<Ring>,
     counts: Counts,
+}
+
+/// What sealing changes. Counter and ring are under one lock because every frame needs both.
+struct Sending {
+    /// The counter of the frame sealed last.
+    counter: u64,
+    ring: Ring,
+}
+
+impl Sending {
+    /// The first of `count` consecutive counters, all or none.
+    #[inline]
+    fn take(&mut self, count: u64) -> Result<u64, Error> {
+        let last = self.counter.checked_add(count).ok_or(Error::CounterExhausted)?;
+        // Past the end only for a count of 0.
+        Ok(std::mem::replace(&mut self.counter, last).wrapping_add(1))
+    }
 }
 
 impl Session {
@@ -129,9 +145,8 @@ impl Session {
             created_at,
             peer_x25519,
             sealed_before,
-            counter: AtomicU64::new(sealed_before),
+            sending: Mutex::new(Sending { counter: sealed_before, ring }),
             replay: Mutex::new(Replay::new(mode)),
-            ring: Mutex::new(ring),
             counts: Counts::new(),
         }
     }
@@ -189,7 +204,13 @@ impl Session {
 
     /// What has happened so far. Values read while frames are in flight may belong to different moments.
     pub fn counters(&self) -> Counters {
-        self.counts.read(self.counter.load(Ordering::Relaxed) - self.sealed_before)
+        self.counts.read(self.sending.lock().counter - self.sealed_before)
+    }
+
+    /// Frames since the last one opened that did not open.
+    #[inline]
+    pub fn decrypt_fails(&self) -> u64 {
+        self.counts.decrypt_fails()
     }
 
     /// The time at which a frame was last opened, in milliseconds.
@@ -211,21 +232,42 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::CounterExhausted`] once `u64::MAX` was given out. No counter is given out twice.
-    #[inline]
     pub fn next_counter(&self) -> Result<u64, Error> {
-        self.take_counters(1)
+        self.sending.lock().take(1)
     }
 
-    /// The first of `count` consecutive counters, all or none.
+    /// The next counter for this message, of which the ring keeps a copy, to send it again under new keys.
+    ///
+    /// # Errors
+    /// [`Error::CounterExhausted`]: nothing is kept.
+    #[inline]
+    pub fn counter_for(&self, now_ms: u64, message: &[u8]) -> Result<u64, Error> {
+        let mut sending = self.sending.lock();
+        let counter = sending.take(1)?;
+        sending.ring.record(now_ms, counter, message);
+        Ok(counter)
+    }
+
+    /// The first of consecutive counters for these messages, all or none; copies are kept as by
+    /// [`counter_for`](Self::counter_for).
     ///
     /// # Errors
     /// [`Error::CounterExhausted`] if fewer are left.
-    #[inline]
-    pub fn take_counters(&self, count: u64) -> Result<u64, Error> {
-        // Relaxed: uniqueness needs only that the updates of this one word have an order.
-        let taken =
-            self.counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| last.checked_add(count));
-        taken.map(|last| last.wrapping_add(1)).map_err(|_| Error::CounterExhausted)
+    pub fn counters_for(&self, now_ms: u64, messages: &[&[u8]]) -> Result<u64, Error> {
+        let mut sending = self.sending.lock();
+        let first = sending.take(messages.len() as u64)?;
+        // Earlier ones would be dropped again at once.
+        let kept = messages.len().saturating_sub(sending.ring.places());
+        for (i, message) in messages.iter().enumerate().skip(kept) {
+            sending.ring.record(now_ms, first.wrapping_add(i as u64), message);
+        }
+        Ok(first)
+    }
+
+    /// Forgets the messages of counters under which nothing was sealed.
+    #[cold]
+    pub(super) fn forget_sent(&self, counters: RangeInclusive<u64>) {
+        self.sending.lock().ring.forget(counters);
     }
 
     /// Counts a frame that the engine refused to seal.
@@ -234,32 +276,15 @@ impl Session {
         self.counts.seal_failed();
     }
 
-    /// Keeps a copy of a message that was sealed, to be sent again under new keys. Returns whether it was
-    /// kept.
-    #[inline]
-    pub fn record_sent(&self, now_ms: u64, message: &[u8]) -> bool {
-        self.ring.lock().record(now_ms, message)
-    }
-
-    /// Keeps copies of messages under one lock.
-    pub fn record_all_sent(&self, now_ms: u64, messages: &[&[u8]]) {
-        let mut ring = self.ring.lock();
-        // Earlier ones would be dropped again at once.
-        let kept = messages.len().saturating_sub(ring.places());
-        for message in &messages[kept..] {
-            ring.record(now_ms, message);
-        }
-    }
-
     /// Takes out the recent messages, the oldest first.
     pub fn drain_sent(&self, now_ms: u64) -> Vec<Zeroizing<Vec<u8>>> {
-        self.ring.lock().drain(now_ms)
+        self.sending.lock().ring.drain(now_ms)
     }
 
     /// Wipes messages that are too old to be sent again. To be called now and then, or an idle session keeps
     /// them.
     pub fn trim_sent(&self, now_ms: u64) {
-        self.ring.lock().trim(now_ms);
+        self.sending.lock().ring.trim(now_ms);
     }
 
     /// Accepts an authenticated frame, once: the second half of authenticate-first. The plaintext may leave

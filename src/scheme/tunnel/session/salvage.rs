@@ -5,6 +5,8 @@
 //! which none is left is not kept. Slots are wiped when they are emptied and when the ring is dropped. For
 //! the threat model: what is drained is sent to whoever completed the new exchange.
 
+use std::ops::RangeInclusive;
+
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::host::sync::Arc;
@@ -52,6 +54,8 @@ pub struct Ring {
 #[derive(Default)]
 struct Slot {
     at_ms: u64,
+    /// The counter under which the message is sealed.
+    counter: u64,
     /// Its whole length is initialised and counted in the budget; the message is its beginning.
     memory: Vec<u8>,
     len: usize,
@@ -60,7 +64,7 @@ struct Slot {
 impl Slot {
     /// Takes the place of the message before, without leaving any of it.
     #[inline]
-    fn put(&mut self, at_ms: u64, message: &[u8]) {
+    fn put(&mut self, at_ms: u64, counter: u64, message: &[u8]) {
         let (kept, rest) = self.memory.split_at_mut(message.len());
         kept.copy_from_slice(message);
         // A plain fill is not removed: the memory stays reachable. It is many times faster than a volatile
@@ -68,7 +72,7 @@ impl Slot {
         if self.len > message.len() {
             rest[..self.len - message.len()].fill(0);
         }
-        (self.at_ms, self.len) = (at_ms, message.len());
+        (self.at_ms, self.counter, self.len) = (at_ms, counter, message.len());
     }
 
     fn wipe(&mut self) {
@@ -99,10 +103,11 @@ impl Ring {
         self.len == 0
     }
 
-    /// Keeps a copy of a message; forgets those that are too old, and the oldest if the ring is full. Returns
-    /// whether it was kept: not without memory, nor in a ring without slots.
+    /// Keeps a copy of a message that is sealed under this counter; forgets those that are too old, and the
+    /// oldest if the ring is full. Returns whether it was kept: not without memory, nor in a ring without
+    /// slots.
     #[inline]
-    pub fn record(&mut self, now_ms: u64, message: &[u8]) -> bool {
+    pub fn record(&mut self, now_ms: u64, counter: u64, message: &[u8]) -> bool {
         while self.len > 0 && self.is_old(self.head, now_ms) {
             self.slots[self.head].wipe();
             self.forget_oldest();
@@ -118,9 +123,25 @@ impl Ring {
             self.slots[at].wipe();
             return false;
         }
-        self.slots[at].put(now_ms, message);
+        self.slots[at].put(now_ms, counter, message);
         self.len += 1;
         true
+    }
+
+    /// Forgets the messages of these counters, which could not be sealed.
+    #[cold]
+    pub fn forget(&mut self, counters: RangeInclusive<u64>) {
+        let mut kept = 0;
+        for nth in 0..self.len {
+            let (from, to) = (self.index(nth), self.index(kept));
+            if counters.contains(&self.slots[from].counter) {
+                self.slots[from].wipe();
+            } else {
+                self.slots.swap(from, to);
+                kept += 1;
+            }
+        }
+        self.len = kept;
     }
 
     #[inline]
@@ -225,25 +246,25 @@ mod tests {
     fn the_newest_four_are_drained_in_order_and_once() {
         let (_, mut ring) = ring(1 << 20);
         for (at, message) in [(0, b"aa"), (10, b"bb"), (20, b"cc"), (30, b"dd"), (40, b"ee")] {
-            assert!(ring.record(at, message));
+            assert!(ring.record(at, 0, message));
         }
         assert_eq!(ring.len(), 4);
         assert_eq!(drained(&mut ring, 50), [b"bb", b"cc", b"dd", b"ee"]);
         assert_eq!(drained(&mut ring, 51), [[0; 0]; 0]);
-        assert!(ring.record(60, b"ff") && !ring.is_empty(), "it records again");
+        assert!(ring.record(60, 0, b"ff") && !ring.is_empty(), "it records again");
     }
 
     #[test]
     fn a_message_of_exactly_the_limits_age_stays_and_an_older_one_goes() {
         let (_, mut ring) = ring(1 << 20);
-        ring.record(0, b"1");
-        ring.record(5_000, b"2");
+        ring.record(0, 0, b"1");
+        ring.record(5_000, 0, b"2");
         assert_eq!(ring.len(), 2);
         assert_eq!(drained(&mut ring, 5_000), [b"1", b"2"]);
-        ring.record(0, b"1");
-        ring.record(5_001, b"2");
+        ring.record(0, 0, b"1");
+        ring.record(5_001, 0, b"2");
         assert_eq!((ring.len(), drained(&mut ring, 5_001)), (1, vec![b"2".to_vec()]));
-        ring.record(0, b"1");
+        ring.record(0, 0, b"1");
         assert_eq!(drained(&mut ring, 5_001), [[0; 0]; 0]);
     }
 
@@ -251,17 +272,17 @@ mod tests {
     fn memory_is_taken_once_and_returned_by_a_drain_a_trim_and_a_drop() {
         let (budget, mut ring) = ring(1 << 20);
         for i in 0..100 {
-            assert!(ring.record(i, &[7; 1_350]));
+            assert!(ring.record(i, 0, &[7; 1_350]));
         }
         assert_eq!(budget.left(), (1 << 20) - 4 * 1_536, "four slots, rounded up");
         assert_eq!(ring.drain(100).len(), 4);
         assert_eq!(budget.left(), 1 << 20);
-        ring.record(100, b"idle");
+        ring.record(100, 0, b"idle");
         ring.trim(5_100);
         assert_eq!((ring.len(), budget.left()), (1, (1 << 20) - 256));
         ring.trim(5_101);
         assert_eq!((ring.len(), budget.left()), (0, 1 << 20));
-        ring.record(6_000, b"last");
+        ring.record(6_000, 0, b"last");
         drop(ring);
         assert_eq!(budget.left(), 1 << 20);
     }
@@ -269,12 +290,12 @@ mod tests {
     #[test]
     fn without_memory_a_message_is_not_kept_and_the_others_stay() {
         let (budget, mut ring) = ring(512);
-        assert!(ring.record(0, &[1; 300]));
-        assert!(!ring.record(1, &[2; 300]), "no second slot of 512 bytes");
+        assert!(ring.record(0, 0, &[1; 300]));
+        assert!(!ring.record(1, 0, &[2; 300]), "no second slot of 512 bytes");
         assert_eq!(drained(&mut ring, 1), [[1; 300]]);
         assert_eq!(budget.left(), 512);
         let mut none = Ring::new(budget, 0, 5_000);
-        assert!(!none.record(0, b"a") && none.drain(0).is_empty());
+        assert!(!none.record(0, 0, b"a") && none.drain(0).is_empty());
     }
 
     #[test]
@@ -282,7 +303,7 @@ mod tests {
         let (_, mut ring) = ring(1 << 20);
         for message in [&[0xaa; 300][..], &[0xbb; 20], &[], &[0xcc; 256]] {
             for at in 0..4 {
-                ring.record(at, message);
+                ring.record(at, 0, message);
             }
             for slot in &ring.slots {
                 assert_eq!(slot.memory[..slot.len], *message);
@@ -295,11 +316,25 @@ mod tests {
     fn a_message_that_is_too_old_is_wiped_when_the_next_is_recorded() {
         let (_, mut ring) = ring(1 << 20);
         for at in 0..3 {
-            ring.record(at, &[0xaa; 100]);
+            ring.record(at, 0, &[0xaa; 100]);
         }
-        ring.record(9_000, b"new");
+        ring.record(9_000, 0, b"new");
         let left = ring.slots.iter().flat_map(|slot| &slot.memory).filter(|byte| **byte == 0xaa).count();
         assert_eq!((ring.len(), left), (1, 0));
+    }
+
+    #[test]
+    fn messages_that_could_not_be_sealed_are_forgotten_and_the_others_keep_their_order() {
+        let (_, mut ring) = ring(1 << 20);
+        for counter in 1..=6 {
+            assert!(ring.record(0, counter, &[counter as u8; 30]));
+        }
+        ring.forget(4..=5);
+        ring.forget(9..=12);
+        let left = ring.slots.iter().flat_map(|slot| &slot.memory).filter(|byte| [4, 5].contains(*byte));
+        assert_eq!((ring.len(), left.count()), (2, 0));
+        assert!(ring.record(0, 7, b"next"));
+        assert_eq!(drained(&mut ring, 0), [vec![3; 30], vec![6; 30], b"next".to_vec()]);
     }
 
     /// Two rings that want the last memory of a store.
@@ -309,7 +344,7 @@ mod tests {
             let budget = Arc::new(Budget::new(256));
             let record = |budget: Arc<Budget>| {
                 let mut ring = Ring::new(budget, 4, 5_000);
-                ring.record(0, b"message")
+                ring.record(0, 0, b"message")
             };
             let theirs = Arc::clone(&budget);
             let other = spawn(move || record(theirs));

@@ -101,6 +101,44 @@ fn the_old_session_opens_until_the_new_one_has_opened_a_frame() {
 }
 
 #[test]
+fn a_link_seals_and_opens_as_its_node_does_through_every_change_of_sessions() {
+    for mode in Mode::ALL {
+        let mut pair = Pair::new(mode);
+        let (mut out, sealed_len) = ([0; 100], 4 + pair.b.node.overhead());
+        {
+            let mut link = pair.b.node.link(A);
+            assert_eq!(link.seal_into(b"none", &mut out), Err(Error::NoKey(A)), "before any exchange");
+        }
+        pair.establish();
+        for turn in 1..4 {
+            let mut link = pair.b.node.link(A);
+            for text in [b"here", b"now!"] {
+                assert_eq!(link.seal_into(text, &mut out), Ok(sealed_len), "{mode:?}");
+                let opened = pair.a.node.open_in_place(&mut out[..sealed_len]).unwrap();
+                assert_eq!((opened.peer, &*opened.plaintext), (B, &text[..]));
+                let mut back = pair.a.node.seal(B, text).unwrap();
+                let mut again = back.clone();
+                assert_eq!(link.open_in_place(&mut back).unwrap().plaintext, text);
+                assert_eq!(link.open_in_place(&mut again).map(drop), Err(Error::Replay), "{mode:?}");
+            }
+            pair.clock.advance(5_001);
+            pair.restart_a(turn);
+            pair.a.node.exchange().request(B);
+            pair.deliver();
+        }
+        let mut link = pair.b.node.link(A);
+        assert_eq!(link.peer(), A);
+        assert!(link.seal_into(b"here", &mut out).is_ok());
+        pair.b.node.remove_peer(A);
+        assert_eq!(link.seal_into(b"gone", &mut out), Err(Error::NoKey(A)), "{mode:?}");
+        let mut frame = forged(&pair.a.node, 1);
+        assert!(matches!(link.open_in_place(&mut frame).map(drop), Err(Error::NoKey(A))));
+        let mut other = stranger(&pair.a.node);
+        assert!(matches!(link.open_in_place(&mut other).map(drop), Err(Error::NoKey(STRANGER))));
+    }
+}
+
+#[test]
 fn a_full_queue_refuses_and_a_peer_that_was_given_up_loses_what_waited_with_a_report() {
     for mode in Mode::ALL {
         let pair = Pair::new(mode);

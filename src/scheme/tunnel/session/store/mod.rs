@@ -10,12 +10,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::{BuildHasher, Hasher};
+use std::ops::DerefMut;
 
 use super::super::lock::RwLock;
 use super::super::{Error, Options};
 use super::{Budget, Ring, Session};
 use crate::host::sync::Arc;
-use crate::host::sync::atomic::{AtomicUsize, Ordering};
+use crate::host::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The number of shards, a power of two.
 const SHARDS: usize = 16;
@@ -23,12 +24,17 @@ const SHARDS: usize = 16;
 /// The sessions of all peers.
 pub struct Store {
     shards: [RwLock<HashMap<u32, Slot, Seed>>; SHARDS],
+    version: Version,
     len: AtomicUsize,
     cap: usize,
     budget: Arc<Budget>,
     salvage_frames: usize,
     salvage_ms: u64,
 }
+
+/// Counts the changes of a store. On cache lines of its own, which threads that only read it then share.
+#[repr(align(128))]
+struct Version(AtomicU64);
 
 #[derive(Clone, Debug)]
 struct Slot {
@@ -54,12 +60,53 @@ impl Openers {
     }
 }
 
+/// A peer's sessions as they were found last. To look at them again takes no lock and counts no reference as
+/// long as the store does not change. They stay alive, with their keys, until the next look or the end of
+/// this value.
+#[derive(Clone, Debug)]
+pub struct Found {
+    peer: u32,
+    /// The store's version before the look; 0 before the first one.
+    version: u64,
+    openers: Option<Openers>,
+}
+
+impl Found {
+    /// Nothing has been looked up yet.
+    pub const fn new(peer: u32) -> Self {
+        Self { peer, version: 0, openers: None }
+    }
+
+    /// The peer.
+    #[inline]
+    pub fn peer(&self) -> u32 {
+        self.peer
+    }
+
+    /// The peer's sessions now, in this store, which must be the same one every time.
+    #[inline]
+    pub fn look(&mut self, store: &Store) -> Option<&Openers> {
+        // Acquire: a change that happened before this look is seen, by its number or in the map.
+        let version = store.version.0.load(Ordering::Acquire);
+        if version != self.version {
+            self.look_up(version, store);
+        }
+        self.openers.as_ref()
+    }
+
+    #[cold]
+    fn look_up(&mut self, version: u64, store: &Store) {
+        (self.version, self.openers) = (version, store.openers(self.peer));
+    }
+}
+
 impl Store {
     /// An empty store with these limits.
     pub fn new(options: &Options) -> Self {
         let seed = Seed::random();
         Self {
             shards: std::array::from_fn(|_| RwLock::new(HashMap::with_hasher(seed))),
+            version: Version(AtomicU64::new(1)),
             len: AtomicUsize::new(0),
             cap: options.limits.sessions,
             budget: Arc::new(Budget::new(options.limits.salvage_bytes)),
@@ -81,6 +128,13 @@ impl Store {
     #[inline]
     fn shard(&self, peer: u32) -> &RwLock<HashMap<u32, Slot, Seed>> {
         &self.shards[peer as usize % SHARDS]
+    }
+
+    /// The shard of a peer, to change it. Every change gets a number, before the lock is released.
+    fn change(&self, peer: u32) -> impl DerefMut<Target = HashMap<u32, Slot, Seed>> + '_ {
+        let shard = self.shard(peer).write();
+        self.version.0.fetch_add(1, Ordering::Release);
+        shard
     }
 
     /// The session that seals for the peer.
@@ -125,7 +179,7 @@ impl Store {
         session: Arc<Session>,
         keep_old: bool,
     ) -> Result<Option<Arc<Session>>, Error> {
-        let mut shard = self.shard(peer).write();
+        let mut shard = self.change(peer);
         match shard.entry(peer) {
             Entry::Vacant(entry) => {
                 let one_more = |len: usize| (len < self.cap).then_some(len + 1);
@@ -162,7 +216,7 @@ impl Store {
     /// The current session of the peer has opened a frame, so the peer has its keys too: forgets the older
     /// one. Returns whether there was one to forget.
     pub fn confirm(&self, peer: u32, session: &Arc<Session>) -> bool {
-        let mut shard = self.shard(peer).write();
+        let mut shard = self.change(peer);
         let slot = shard.get_mut(&peer).filter(|slot| Arc::ptr_eq(&slot.current, session));
         let older = slot.and_then(|slot| slot.older.take());
         drop(shard);
@@ -172,7 +226,7 @@ impl Store {
     /// Drops the peer's current session if it is this very one; an older one takes its place. Returns whether
     /// it was dropped.
     pub fn drop_if(&self, peer: u32, session: &Arc<Session>) -> bool {
-        let mut shard = self.shard(peer).write();
+        let mut shard = self.change(peer);
         let Entry::Occupied(mut entry) = shard.entry(peer) else { return false };
         if !Arc::ptr_eq(&entry.get().current, session) {
             return false;
@@ -189,7 +243,7 @@ impl Store {
 
     /// Removes the peer's sessions; returns the one that sealed.
     pub fn remove(&self, peer: u32) -> Option<Arc<Session>> {
-        let removed = self.shard(peer).write().remove(&peer)?;
+        let removed = self.change(peer).remove(&peer)?;
         self.len.fetch_sub(1, Ordering::Relaxed);
         Some(removed.current)
     }

@@ -116,7 +116,8 @@ fn every_session_is_visited_with_no_lock_held_and_old_messages_are_wiped() {
     let mut seen = Vec::new();
     store.for_each(|peer, session| {
         crate::scheme::tunnel::lock::outside();
-        assert!(session.record_sent(0, b"message") && store.is_installed(peer, session));
+        session.counter_for(0, b"message").unwrap();
+        assert!(store.is_installed(peer, session));
         seen.push(peer);
     });
     seen.sort_unstable();
@@ -139,6 +140,30 @@ fn a_hardened_session_is_found_by_its_name() {
     assert!(openers.named([1; 4]).is_some_and(|found| Arc::ptr_eq(found, &a)));
     assert!(openers.named([2; 4]).is_some_and(|found| Arc::ptr_eq(found, &b)));
     assert!(openers.named([3; 4]).is_none());
+}
+
+#[test]
+fn what_was_found_is_looked_up_again_after_every_change_and_let_go_of() {
+    let store = store(10);
+    let (a, b) = (with(2), with(2));
+    let mut found = Found::new(2);
+    assert!(found.look(&store).is_none() && found.look(&store).is_none());
+    let current = |found: &mut Found| found.look(&store).map(|openers| Arc::clone(&openers.current));
+    store.install(2, Arc::clone(&a), true).unwrap();
+    assert!(is(current(&mut found), &a) && is(current(&mut found), &a));
+    store.install(2, Arc::clone(&b), true).unwrap();
+    assert!(is(current(&mut found), &b));
+    assert!(found.look(&store).is_some_and(|openers| is(openers.older.clone(), &a)));
+    store.confirm(2, &b);
+    assert!(found.look(&store).is_some_and(|openers| openers.older.is_none()));
+    assert_eq!(Arc::strong_count(&a), 1, "a look lets go of what the store let go of");
+    store.drop_if(2, &b);
+    assert!(found.look(&store).is_none());
+    store.install(2, Arc::clone(&b), true).unwrap();
+    assert!(is(current(&mut found), &b));
+    store.remove(2);
+    assert!(found.look(&store).is_none());
+    assert_eq!((Arc::strong_count(&b), found.peer()), (1, 2));
 }
 
 #[test]
@@ -208,5 +233,26 @@ fn model_a_confirmation_that_races_with_an_exchange_leaves_a_session_that_opened
         assert!(Arc::ptr_eq(&openers.current, &third));
         assert!(older.last_opened_ms().is_some());
         assert!(Arc::ptr_eq(&older, &second) || (!confirmed && Arc::ptr_eq(&older, &first)));
+    });
+}
+
+/// A thread seals with what it found while another replaces the session: it may still use the old one, but
+/// not after it has learnt that the exchange is over.
+#[test]
+fn model_what_was_found_is_never_older_than_what_the_thread_knows() {
+    model(|| {
+        let store = Arc::new(store(10));
+        let [old, new] = [(); 2].map(|()| Arc::new(toy(Mode::Safe, 1, 2)));
+        store.install(2, Arc::clone(&old), false).unwrap();
+        let mut found = Found::new(2);
+        assert!(found.look(&store).is_some_and(|openers| Arc::ptr_eq(&openers.current, &old)));
+        let exchange = {
+            let (store, new) = (Arc::clone(&store), Arc::clone(&new));
+            spawn(move || store.install(2, new, false).unwrap().is_some())
+        };
+        let during = found.look(&store).map(|openers| Arc::clone(&openers.current)).expect("there is one");
+        assert!(Arc::ptr_eq(&during, &old) || Arc::ptr_eq(&during, &new));
+        assert!(exchange());
+        assert!(found.look(&store).is_some_and(|openers| Arc::ptr_eq(&openers.current, &new)));
     });
 }

@@ -195,12 +195,12 @@ impl Faults {
         store.install(peer, other, false).map_err(words)?;
         let refused = envelope::open_in_place(&end.session, self.age_ms, &mut last);
         equal("the last forged frame", name_of(&refused), "ErrAEAD")?;
-        let (counters, installed) = (end.session.counters(), store.is_installed(peer, &end.session));
-        equal("failures in a row", counters.decrypt_fail, self.count)?;
+        let (failures, installed) = (end.session.decrypt_fails(), store.is_installed(peer, &end.session));
+        equal("failures in a row", failures, self.count)?;
         let options = end.node().options();
         let (timing, limits) = (&options.timing, &options.limits);
         let error = Error::NotAuthentic;
-        let advice = gate::after(mode, error, &counters, self.age_ms, installed, timing, limits);
+        let advice = gate::after(mode, error, failures, self.age_ms, installed, timing, limits);
         Ok(advice == Advice::DropAndRekey)
     }
 
