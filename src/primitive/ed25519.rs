@@ -24,6 +24,7 @@ pub const PRIMITIVE: Primitive = Primitive {
 };
 
 /// A signing key, expanded from its seed; wiped when dropped.
+#[derive(Clone)]
 pub struct Signer(SigningKey);
 
 impl Signer {

@@ -2,7 +2,8 @@
 //! alone, a registry in memory, a network that records, and a pair of nodes joined by it. Nothing here is
 //! secret.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::exchange::{
@@ -30,8 +31,21 @@ pub fn identity(node_id: u32) -> Identity {
 
 /// The identity of a node after this many restarts: a new X25519 key, the same Ed25519 key.
 pub fn reborn(node_id: u32, life: u32) -> Identity {
-    let (x25519, ed25519) = (bytes("x25519", node_id, life), bytes("ed25519", node_id, 0));
-    Identity::from_bytes(node_id, Some(&x25519), Some(&ed25519))
+    thread_local! {
+        /// Those made before: a campaign uses the same few for thousands of nodes, and making one takes as
+        /// long as a handshake.
+        static MADE: RefCell<HashMap<(u32, u32), Identity>> = RefCell::default();
+    }
+    let make = || {
+        let (x25519, ed25519) = (bytes("x25519", node_id, life), bytes("ed25519", node_id, 0));
+        Identity::from_bytes(node_id, Some(&x25519), Some(&ed25519))
+    };
+    MADE.with_borrow_mut(|made| {
+        if made.len() >= 1_000 {
+            made.clear();
+        }
+        made.entry((node_id, life)).or_insert_with(make).clone()
+    })
 }
 
 /// The engine chosen for this CPU.

@@ -13,6 +13,7 @@ use crate::primitive::x25519;
 use crate::scheme::tunnel::{Error, frame};
 
 /// A node's id and keys. The secrets are wiped when it is dropped.
+#[derive(Clone)]
 pub struct Identity {
     node_id: u32,
     x25519: Option<(Zeroizing<[u8; 32]>, [u8; 32])>,
