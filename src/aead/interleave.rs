@@ -194,6 +194,31 @@ pub(super) unsafe fn step<
     sum
 }
 
+/// Applies rounds 1 to `ROUNDS` - 1 to the states from `FROM` up to `TO`.
+///
+/// # Safety
+/// As for [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn crypt_group<
+    L: Lanes,
+    const VECTORS: usize,
+    const ROUNDS: usize,
+    const FROM: usize,
+    const TO: usize,
+>(
+    states: &mut [L::State; VECTORS],
+    keys: &[L::RoundKey],
+) {
+    rounds!(R, {
+        each!(I < VECTORS, {
+            if const { I >= FROM && I < TO } {
+                // SAFETY: the caller's contract is that of `Lanes`.
+                states[I] = unsafe { L::round(states[I], &keys[R]) };
+            }
+        });
+    });
+}
+
 /// Applies rounds `DONE` + 1 to `ROUNDS` - 1 to every state.
 ///
 /// # Safety

@@ -2,7 +2,7 @@
 
 use super::Nonce;
 use super::block::lengths;
-use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
+use super::interleave::{Ciphertext, crypt_group, crypt_rounds, each, span, step, whitened};
 use super::key::Key;
 use super::lanes::Lanes;
 
@@ -21,6 +21,16 @@ pub(super) struct Pass<'a, L: Lanes> {
     pub y: L::Vector,
     /// The block of lengths.
     lengths: L::Hash,
+}
+
+/// Vectors of a seal that go through AES first, if there are more, and are hashed during the rounds of the
+/// others.
+const GROUP: usize = 3;
+
+/// Whether a seal of `vectors` vectors is encrypted in two groups: not with narrower vectors, of which the
+/// CPU works on more at a time than a group has.
+const fn in_groups<L: Lanes>(vectors: usize) -> bool {
+    L::BLOCKS == 4 && vectors > GROUP
 }
 
 impl<'a, L: Lanes> Pass<'a, L> {
@@ -113,7 +123,9 @@ impl<'a, L: Lanes> Pass<'a, L> {
                 });
             }
             let mut sum = if early { self.hash::<V, SEAL>(x, y) } else { L::no_product() };
-            if SEAL && HASHED > 0 {
+            if const { SEAL && HASHED == 0 && in_groups::<L>(V) } {
+                crypt_group::<L, V, ROUNDS, 0, GROUP>(&mut states, keys);
+            } else if SEAL && HASHED > 0 {
                 y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, sum, ciphertext, 0));
             } else {
                 crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
@@ -121,6 +133,9 @@ impl<'a, L: Lanes> Pass<'a, L> {
             let mut mask = y;
             each!(I < V, {
                 let (start, end) = part(I);
+                if const { I == GROUP && SEAL && HASHED == 0 && in_groups::<L>(V) } {
+                    crypt_group::<L, V, ROUNDS, GROUP, V>(&mut states, keys);
+                }
                 let at = self.at.wrapping_add(I * width);
                 if !early {
                     data[I] = L::load_part(at, start, end);
