@@ -1,9 +1,7 @@
 //! Blocks whose checksum was verified, kept in memory. A block read from here is not verified again, so a
 //! file that rots meanwhile is noticed only once its block has left the cache.
 
-use std::sync::PoisonError;
-
-use crate::host::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Blocks that the reference keeps.
 pub const CACHED_BLOCKS: usize = 64;

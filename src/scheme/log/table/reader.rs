@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::block::entry_at;
 use super::cache::Cache;
@@ -11,8 +13,6 @@ use super::{
     Entry, FOOTER_LEN, FOOTER_MAGIC, FRAME_LEN, HEADER_LEN, HEADER_MAGIC, u32_at, u64_at, version_at,
 };
 use crate::disk::{Disk, OpenFile};
-use crate::host::sync::Arc;
-use crate::host::sync::atomic::{AtomicU64, Ordering};
 use crate::primitive::crc32c;
 use crate::scheme::log::{Code, Damage, Error};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::disk::{Disk, Fault, Recorder};
-use crate::host::sync::Arc;
 use crate::primitive::crc32c;
 use crate::scheme::log::Code::*;
 use crate::scheme::log::{Code, Error};
