@@ -104,7 +104,8 @@ impl Node {
         let options = Options { tail: Tail::Truncate, block_size: 128 };
         let engine = Engine::open(Arc::new(disk.clone()) as Arc<dyn Disk>, DIR, options);
         let machine = Arc::new(Machine::new(engine.map_err(|error| text(&error))?));
-        let applied = log.find(b"applied").map_err(|error| text(&error))?.unwrap_or_default();
+        let applied: Applied = log.find(b"applied").map_err(|error| text(&error))?.unwrap_or_default();
+        log.note(Ok(applied.0));
         let applied = Mutex::new(applied);
         let node = Self { id, process, machine, log: log.clone(), disk: disk.clone(), applied, checker };
         let incoming = log.find::<Option<Carried>>(b"incoming").map_err(|error| text(&error))?;
@@ -143,11 +144,20 @@ impl Node {
             applied.0 = Some(entry.log_id);
         }
         self.log.put(b"applied", &*applied)?;
+        self.log.note(Ok(applied.0));
         Ok(replies)
     }
 
-    /// Installs a snapshot so that a crash leaves the old state, or a start that installs it again.
+    /// Installs a snapshot so that a crash leaves the old state, or a start that installs it again. The log
+    /// learns of it either way.
     fn install(&self, carried: Carried) -> Result<(), Failure> {
+        let last = carried.applied.0;
+        let installed = self.try_install(carried);
+        self.log.note(installed.as_ref().map(|()| last).map_err(ToString::to_string));
+        installed
+    }
+
+    fn try_install(&self, carried: Carried) -> Result<(), Failure> {
         self.log.put(b"incoming", &Some(&carried))?;
         let installed = self.machine.engine().install_with(&carried.payload, &carried.history);
         installed.map_err(failed)?;

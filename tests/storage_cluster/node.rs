@@ -104,6 +104,7 @@ impl Machine {
         }
         let applied: (Option<LogId<u64>>, _) =
             log.find(b"applied").map_err(|e| e.to_string())?.unwrap_or_default();
+        log.note(Ok(applied.0));
         let last = applied.0.map_or(0, |log_id| log_id.index);
         let mut sealer = loaded.sealer();
         if defect == Some(Defect::EpochLeftOut) {
@@ -219,6 +220,7 @@ impl RaftStateMachine<Types> for Shared {
             answers.push(());
         }
         machine.log.put(b"applied", &machine.applied)?;
+        machine.log.note(Ok(machine.applied.0));
         Ok(answers)
     }
 
