@@ -6,10 +6,13 @@ pub mod log;
 pub mod net;
 
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::{Config, SnapshotPolicy};
+use openraft::{Config, Raft, SnapshotPolicy};
+
+use crate::Types;
 
 /// Attempts at an entry before a schedule gives up.
 pub const TRIES: usize = 200;
@@ -35,13 +38,20 @@ pub fn config(snapshots: SnapshotPolicy) -> Outcome<Arc<Config>> {
     Ok(Arc::new(config.validate().map_err(|error| error.to_string())?))
 }
 
-/// The number of schedules: SEALMARK_SCHEDULES, or 20.
-pub fn schedule_count() -> u64 {
-    std::env::var("SEALMARK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
+/// The seeds of the schedules: SEALMARK_SCHEDULES of them, or 20, from SEALMARK_FIRST_SCHEDULE on, or from 0.
+/// A seed makes the same choices each time, but the members' clocks run freely, so a failure may take several
+/// attempts to repeat.
+pub fn seeds() -> Range<u64> {
+    let of = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let (first, count) = (of("SEALMARK_FIRST_SCHEDULE").unwrap_or(0), of("SEALMARK_SCHEDULES").unwrap_or(20));
+    first..first + count
 }
 
 /// Runs schedules, four at a time, up to the first that breaks a promise. Adds up what each of them counts.
-pub fn schedules<const COUNTS: usize, F>(count: u64, schedule: impl Fn(u64) -> F) -> Outcome<[usize; COUNTS]>
+pub fn schedules<const COUNTS: usize, F>(
+    seeds: Range<u64>,
+    schedule: impl Fn(u64) -> F,
+) -> Outcome<[usize; COUNTS]>
 where
     F: Future<Output = Outcome<[usize; COUNTS]>> + Send + 'static,
 {
@@ -49,9 +59,9 @@ where
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let mut sums = [0; COUNTS];
     let told: Outcome<()> = runtime.block_on(async {
-        for first in (0..count).step_by(4) {
-            let some: Vec<_> =
-                (first..(first + 4).min(count)).map(|seed| (seed, tokio::spawn(schedule(seed)))).collect();
+        for first in seeds.clone().step_by(4) {
+            let some = first..(first + 4).min(seeds.end);
+            let some: Vec<_> = some.map(|seed| (seed, tokio::spawn(schedule(seed)))).collect();
             for (seed, task) in some {
                 let told = task.await.expect("a schedule does not panic");
                 let counts = told.map_err(|why| format!("schedule {seed}: {why}"))?;
@@ -63,4 +73,25 @@ where
     // A thread may still wait for a member that is cut off.
     runtime.shutdown_background();
     told.map(|()| sums)
+}
+
+/// What each of these members says of itself, a line each: its state, and the error that ended its Raft core.
+pub async fn shown(members: Vec<(u64, Option<Raft<Types>>)>, net: &net::Net) -> String {
+    let cut_off = net.cut_off.lock().unwrap().clone();
+    let mut lines = String::new();
+    for (id, raft) in members {
+        lines += &format!("\n  member {id}{}: ", if cut_off.contains(&id) { ", cut off" } else { "" });
+        let Some(raft) = raft else {
+            lines += "stopped";
+            continue;
+        };
+        lines += &raft.metrics().borrow().to_string();
+        // The metrics of a core that has panicked stay as they were, so it is asked too.
+        match within(300, raft.is_initialized()).await {
+            Some(Ok(_)) => {}
+            Some(Err(ended)) => lines += &format!(", ended: {ended}"),
+            None => lines += ", does not answer",
+        }
+    }
+    lines
 }

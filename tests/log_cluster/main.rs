@@ -14,6 +14,7 @@ mod node;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,8 @@ struct Cluster {
     requests: u64,
     processes: u64,
     reads: usize,
+    /// Why a request was last refused.
+    refused: Option<Refusal>,
     /// Acknowledged requests with what they were answered.
     answered: Vec<(Request, bool)>,
     defect: Option<Defect>,
@@ -84,6 +87,7 @@ impl Cluster {
             requests: 0,
             processes: 0,
             reads: 0,
+            refused: None,
             answered: Vec::new(),
             defect,
         };
@@ -94,7 +98,13 @@ impl Cluster {
         let raft = cluster.running(1).expect("it was just started").raft;
         let all: BTreeMap<u64, BasicNode> = MEMBERS.map(|id| (id, BasicNode::default())).into();
         raft.initialize(all).await.map_err(|error| error.to_string())?;
-        Ok(cluster)
+        // The first member alone knows the others until a majority has this entry, which it then applies. If
+        // it were stopped before, there would be no cluster yet, and nobody to lead the other two.
+        let formed = raft.wait(Some(Duration::from_secs(10))).applied_index_at_least(Some(0), "formed").await;
+        match formed {
+            Ok(_) => Ok(cluster),
+            Err(error) => Err(format!("the cluster is not formed: {error}{}", cluster.shown().await)),
+        }
     }
 
     fn running(&self, id: u64) -> Option<Running> {
@@ -136,6 +146,11 @@ impl Cluster {
             member.disk = left.swap_remove(self.rng.random_range(0..left.len()));
         }
         Ok(())
+    }
+
+    async fn shown(&self) -> String {
+        let raft = |member: &Member| member.running.as_ref().map(|running| running.raft.clone());
+        cluster::shown(self.members.iter().map(|(id, member)| (*id, raft(member))).collect(), &self.net).await
     }
 
     /// A member that leads, as far as it knows, and is not cut off.
@@ -182,7 +197,7 @@ impl Cluster {
                     Err(refusal) if refusal.code == Code::InvalidArgument => {
                         return Err(format!("a request is refused for good: {refusal}"));
                     }
-                    Err(_) => {}
+                    Err(refusal) => self.refused = Some(refusal),
                 }
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -197,7 +212,12 @@ impl Cluster {
         if self.answered.len() > before {
             return Ok(());
         }
-        Err(format!("no leader takes a request: {:?}", self.checker.lock().unwrap().broken))
+        let broken = self.checker.lock().unwrap().broken.clone();
+        Err(format!(
+            "no leader takes a request: {broken:?}, last refused: {:?}{}",
+            self.refused,
+            self.shown().await
+        ))
     }
 
     /// Repeats an acknowledged request: it gets the answer that it got, and changes nothing.
@@ -300,23 +320,35 @@ async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<[usize; 3]> {
     cluster.end().await
 }
 
-fn schedules(count: u64, defect: Option<Defect>) -> Outcome<[usize; 3]> {
-    cluster::schedules(count, |seed| schedule(seed, defect))
+fn schedules(seeds: Range<u64>, defect: Option<Defect>) -> Outcome<[usize; 3]> {
+    cluster::schedules(seeds, |seed| schedule(seed, defect))
 }
 
 #[test]
 fn no_schedule_of_three_members_loses_an_acknowledged_write_or_reads_an_old_value() {
-    let count = cluster::schedule_count();
-    let [writes, reads, restarts] = schedules(count, None).unwrap();
+    let seeds = cluster::seeds();
+    let count = (seeds.end - seeds.start) as usize;
+    let [writes, reads, restarts] = schedules(seeds, None).unwrap();
     println!("{count} schedules, {writes} writes, {reads} reads, {restarts} restarts");
-    let count = count as usize;
-    assert!(writes > 8 * count && reads > 5 * count && restarts > count / 2, "too few to mean anything");
+    let enough = writes > 8 * count && reads > 5 * count && restarts > count / 2;
+    assert!(enough || count < 20, "too few to mean anything");
+}
+
+#[test]
+fn the_first_member_may_stop_as_soon_as_the_cluster_is_formed() {
+    let told = cluster::schedules(0..8, |seed| async move {
+        let mut cluster = Cluster::new(seed, None).await?;
+        cluster.stop(1, seed % 2 == 1).await?;
+        cluster.must_write().await?;
+        cluster.end().await
+    });
+    assert!(told.unwrap()[0] >= 16, "two writes each");
 }
 
 #[test]
 fn a_planted_stale_read_and_a_planted_lost_write_are_found() {
     for (defect, how) in [(Defect::StaleRead, "reads as another"), (Defect::LostWrite, "reads as another")] {
-        let found = schedules(12, Some(defect)).expect_err("it is found in twelve schedules");
+        let found = schedules(0..12, Some(defect)).expect_err("it is found in twelve schedules");
         println!("{defect:?}: {found}");
         assert!(found.contains(how), "{defect:?}: {found}");
     }
@@ -324,7 +356,7 @@ fn a_planted_stale_read_and_a_planted_lost_write_are_found() {
 
 #[test]
 fn a_leader_that_is_cut_off_refuses_reads_and_the_others_go_on() {
-    let told: Outcome<[usize; 1]> = cluster::schedules(1, |seed| async move {
+    let told: Outcome<[usize; 1]> = cluster::schedules(0..1, |seed| async move {
         let mut cluster = Cluster::new(seed, None).await?;
         cluster.must_write().await?;
         let old = cluster.leader().ok_or("nobody leads")?;

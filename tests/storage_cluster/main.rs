@@ -18,6 +18,7 @@ mod node;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -165,7 +166,13 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
-        Err(format!("no leader takes an entry: {:?}", self.seen.checker.lock().unwrap().broken))
+        let broken = self.seen.checker.lock().unwrap().broken.clone();
+        Err(format!("no leader takes an entry: {broken:?}{}", self.shown().await))
+    }
+
+    async fn shown(&self) -> String {
+        let raft = |member: &Member| member.running.as_ref().map(|(raft, _)| raft.clone());
+        cluster::shown(self.members.iter().map(|(id, member)| (*id, raft(member))).collect(), &self.net).await
     }
 
     fn new_key(&mut self, purpose: Purpose) -> (u32, Vec<u8>) {
@@ -280,16 +287,18 @@ async fn schedule(seed: u64, defect: Option<Defect>) -> Outcome<[usize; 2]> {
     cluster.end().await
 }
 
-fn schedules(count: u64, defect: Option<Defect>) -> Outcome<[usize; 2]> {
-    cluster::schedules(count, |seed| schedule(seed, defect))
+fn schedules(seeds: Range<u64>, defect: Option<Defect>) -> Outcome<[usize; 2]> {
+    cluster::schedules(seeds, |seed| schedule(seed, defect))
 }
 
 #[test]
 fn no_schedule_of_three_members_repeats_a_nonce_or_loses_a_record() {
-    let count = cluster::schedule_count();
-    let [nonces, restarts] = schedules(count, None).unwrap();
+    let seeds = cluster::seeds();
+    let count = (seeds.end - seeds.start) as usize;
+    let [nonces, restarts] = schedules(seeds, None).unwrap();
     println!("{count} schedules, {nonces} nonces, {restarts} restarts");
-    assert!(nonces > 10 * count as usize && restarts > 0, "{nonces} nonces, {restarts} restarts");
+    let enough = nonces > 10 * count && restarts > 0;
+    assert!(enough || count < 20, "{nonces} nonces, {restarts} restarts");
 }
 
 #[test]
@@ -298,7 +307,7 @@ fn planted_defects_are_found() {
         (Defect::EpochLeftOut, ["is issued twice", "is issued twice"]),
         (Defect::BumpForgotten, ["is issued twice", "disagree on this node's epoch"]),
     ] {
-        let found = schedules(12, Some(defect)).expect_err("it is found in twelve schedules");
+        let found = schedules(0..12, Some(defect)).expect_err("it is found in twelve schedules");
         println!("{defect:?}: {found}");
         assert!(how.iter().any(|how| found.contains(how)), "{defect:?}: {found}");
     }
