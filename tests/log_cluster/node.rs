@@ -148,6 +148,11 @@ impl Node {
         Ok(replies)
     }
 
+    /// The last entry that it has applied.
+    pub fn applied(&self) -> Option<u64> {
+        self.applied.lock().unwrap().0.map(|log_id| log_id.index)
+    }
+
     /// Installs a snapshot so that a crash leaves the old state, or a start that installs it again. The log
     /// learns of it either way.
     fn install(&self, carried: Carried) -> Result<(), Failure> {
