@@ -23,7 +23,12 @@ pub(super) fn read(root: &Node<'_>) -> Result<Vec<Case>, Problem> {
     let whole: Arc<Vec<Row>> = Arc::new(check(&base, &keys).unwrap_or_default());
     let verdict = Verdict::read(&root.member("base_verdict")?)?;
     let (file, all, rows) = (Arc::clone(&base), Arc::clone(&keys), Arc::clone(&whole));
-    cases.push(without_cipher("base".into(), move || verdict.judge(&file, &all, &rows)));
+    cases.push(without_cipher("base".into(), move || {
+        verdict.judge(&file, &all, &rows)?;
+        // They are read from every altered table, so a key that is not there would test nothing.
+        let listed = rows.iter().map(|(key, _)| key).eq(all.iter());
+        if listed || rows.is_empty() { Ok(()) } else { Err("the keys are not those of the table".into()) }
+    }));
     let mut edited = |(edit, verdict): (Edit, Node<'_>)| {
         let (base, keys, whole) = (Arc::clone(&base), Arc::clone(&keys), Arc::clone(&whole));
         let verdict = Verdict::read(&verdict)?;

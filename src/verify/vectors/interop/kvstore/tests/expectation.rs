@@ -57,6 +57,8 @@ fn a_false_expectation_in_any_section_of_the_tables_fails_only_that_case() {
         ("/files/0/entries/1/tombstone", json!(false), "files/0"),
         ("/files/3/verdict", json!(["scan", "CHECKSUM_MISMATCH", 0]), "files/3"),
         ("/base_verdict", json!(["open", "INVALID_MAGIC"]), "base"),
+        ("/corrupt_base_keys/3", json!("646b657a"), "base"),
+        ("/corrupt_base_keys", json!([]), "base"),
         ("/flips/0/2/1", json!("TRUNCATED_RECORD"), &id(0)),
         (&format!("/flips/{scan}/2/2"), json!(2), &id(scan)),
         (&format!("/flips/{scan}/2/0"), json!("get"), &id(scan)),
