@@ -48,6 +48,8 @@ fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let first: u64 = std::fs::read_to_string(folder.join("first"))?.parse()?;
     let rounds = start(folder)?;
     let mut out = io::stdout().lock();
+    // On one core, the test's name and no end of a line stand before the first word.
+    writeln!(out)?;
     for number in first.. {
         rounds.request(&round(number))?;
         for _ in 0..3 {

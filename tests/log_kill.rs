@@ -118,6 +118,8 @@ fn options() -> Options {
 fn child(folder: &Path, first: u64) -> Result<(), Box<dyn std::error::Error>> {
     let mut engine = Engine::open(Arc::new(Os) as Arc<dyn Disk>, folder, options())?;
     let mut out = io::stdout().lock();
+    // On one core, the test's name and no end of a line stand before the first word.
+    writeln!(out)?;
     for number in first.. {
         writeln!(out, "begin {number}")?;
         out.flush()?;

@@ -134,6 +134,8 @@ fn child(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     };
     propose(&mut node, rotation(Subtag::EnableStorage, active, Vec::new()))?;
     let mut out = io::stdout().lock();
+    // On one core, the test's name and no end of a line stand before the first word.
+    writeln!(out)?;
     for round in 0_u64.. {
         if round % 5 == 4 {
             let last = file.read()?.entries().last().map_or(2, |(key_id, _)| *key_id);
