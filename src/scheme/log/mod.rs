@@ -66,7 +66,8 @@
 //! - `meta.bin` and `log.bin` have no checksums at all: terms, votes and commands can be altered freely.
 //!
 //! `log/sealed`: a log that was cut after its last durable head, and a whole folder that was put back, unless
-//! the caller gives the head that it expects.
+//! the caller gives the head that it expects. [`sealed`] also names alterations that pass and lose nothing,
+//! such as the last head put back before anything was appended after it.
 //!
 //! # Explicit gaps
 //!
