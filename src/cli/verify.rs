@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, registry: &Registry) -> anyhow::Result<ExitStatus
         return Ok(ExitStatus::CouldNotTell);
     }
     let sets = match &args.vectors {
-        Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors")?),
+        Some(folder) => Sets::Folder(dir::read(folder).context("reading --vectors, which takes a folder")?),
         None if [&args.sets, &args.schemes, &args.primitives].iter().all(|names| names.is_empty()) => {
             Sets::BuiltIn
         }
