@@ -194,6 +194,10 @@ pub(super) unsafe fn step<
     sum
 }
 
+const fn is_within(i: usize, from: usize, to: usize) -> bool {
+    from <= i && i < to
+}
+
 /// Applies rounds 1 to `ROUNDS` - 1 to the states from `FROM` up to `TO`.
 ///
 /// # Safety
@@ -211,7 +215,7 @@ pub(super) unsafe fn crypt_group<
 ) {
     rounds!(R, {
         each!(I < VECTORS, {
-            if const { I >= FROM && I < TO } {
+            if const { is_within(I, FROM, TO) } {
                 // SAFETY: the caller's contract is that of `Lanes`.
                 states[I] = unsafe { L::round(states[I], &keys[R]) };
             }
