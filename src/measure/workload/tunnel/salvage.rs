@@ -1,5 +1,5 @@
-//! `frame/salvage`: keeping a copy of a message that is about to be sealed, under the lock of the ring, in case the
-//! peer's keys change.
+//! `frame/salvage`: keeping a copy of a message that is about to be sealed, under the lock of the ring,
+//! in case the peer's keys change.
 //!
 //! A ring holds four messages, so there is a ring for each four operations, and each operation's copy is
 //! still there after a pass. A reset fills the rings with zeros, as if four earlier messages of that length
