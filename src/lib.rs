@@ -50,6 +50,7 @@
 //! | `tls` | TLS 1.3, `primitive::tls`, for the ends of a stream |
 //! | `aead-traits` | `aead::traits`: our kernels behind the traits of the `aead` crate |
 //! | `openssl`, `openssl-vendored` | OpenSSL as an engine: the system's, or one built from source |
+//! | `ipsec-mb` | Intel's Multi-Buffer Crypto library as an engine: the system's, on x86-64 and Unix |
 //! | `profile` | flame graphs, on Unix |
 //!
 //! # Your own engine, your own scheme

@@ -11,6 +11,9 @@ mod awslc;
 pub mod double;
 #[cfg(feature = "peers")]
 mod graviola;
+#[cfg(all(feature = "ipsec-mb", target_arch = "x86_64", unix))]
+#[expect(unsafe_code, reason = "a C library without a crate")]
+mod ipsec_mb;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod own;
@@ -41,6 +44,8 @@ pub fn engines() -> Vec<&'static dyn Engine> {
         &graviola::Graviola,
         #[cfg(feature = "openssl")]
         &openssl::OpenSsl,
+        #[cfg(all(feature = "ipsec-mb", target_arch = "x86_64", unix))]
+        &ipsec_mb::IpsecMb,
     ];
     own::engines().into_iter().chain(peers.iter().copied()).collect()
 }
