@@ -42,7 +42,10 @@ impl Library {
         LIBRARY.get_or_init(|| Self::load(automatic)).as_ref().map_err(String::as_str)
     }
 
-    /// The functions of a manager that `init` initialised.
+    /// The functions of a manager that `init`, one of the library's initialisers, filled in.
+    ///
+    /// # Errors
+    /// As for [`loaded`](Self::loaded).
     pub(super) fn load(init: unsafe extern "C" fn(*mut Manager)) -> Result<Self, String> {
         // SAFETY: it takes nothing and returns a number.
         let number = unsafe { imb_get_version() };
@@ -104,12 +107,13 @@ const SAFE_DATA: u64 = 1 << 14;
 const FIRST_VERSION: u32 = 0x01_0300;
 const NEXT_MAJOR: u32 = 0x03_0000;
 
-/// Room for `struct gcm_key_data`, which has 1,008 bytes in version 1.3 and 1,264 in 2.0.
-#[repr(C, align(64))]
+/// Room for `struct gcm_key_data`, which has 1,008 bytes in version 1.3 and 1,264 in 2.0. The header asks
+/// programs for no alignment, and calls take the same time at any; this is what every allocator provides.
+#[repr(C, align(16))]
 pub(super) struct KeyData([u8; 2048]);
 
 /// Room for `struct gcm_context_data`, which has 88 bytes.
-#[repr(C, align(64))]
+#[repr(C, align(16))]
 pub(super) struct Context([u8; 256]);
 
 /// Key, context, output, input and its length, nonce, additional data and its length, tag and its length.

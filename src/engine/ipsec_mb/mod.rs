@@ -15,7 +15,7 @@ use crate::aead::{Aead, Alg, Error, MAX_AAD_LEN, MAX_MESSAGE_LEN, NONCE_LEN, Non
 use library::{Finalize, Functions, KeyData, Library, OneShot, Update};
 
 mod library;
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod tests;
 
 /// The engine `ipsec-mb`.
@@ -62,31 +62,35 @@ impl Engine for IpsecMb {
             return Err(Error::KeyLength);
         }
         let library = Library::loaded().map_err(|_| Error::CpuLacksFeature)?;
-        Ok(Box::new(Key::new(&library.of[alg as usize], bytes)))
+        Ok(Key::new(&library.of[alg as usize], bytes))
     }
 }
 
 /// An expanded key. The library has no function that wipes one.
 struct Key {
     functions: &'static Functions,
-    data: Box<MaybeUninit<KeyData>>,
+    data: MaybeUninit<KeyData>,
 }
 
 impl Drop for Key {
     fn drop(&mut self) {
         // SAFETY: the place is owned here and larger than what the library wrote; nothing reads it again.
         unsafe { self.data.as_mut_ptr().write_bytes(0, 1) };
-        optimization_barrier(&*self.data);
+        optimization_barrier(&self.data);
     }
 }
 
 impl Key {
-    fn new(functions: &'static Functions, bytes: &[u8]) -> Self {
-        let mut data = Box::new_uninit();
-        // SAFETY: `bytes` has the length of the functions' algorithm; the place is at least as large and as
-        // aligned as the library's struct.
-        unsafe { (functions.expand)(bytes.as_ptr().cast(), data.as_mut_ptr()) };
-        Self { functions, data }
+    /// Expands a key in its place, so that no copy is left on the stack.
+    fn new(functions: &'static Functions, bytes: &[u8]) -> Box<Self> {
+        let mut key = Box::<Self>::new_uninit();
+        // SAFETY: `bytes` has the length of the functions' algorithm, and the place has room for the library's
+        // struct. `data` may stay uninitialised, so the key is whole once it has its functions.
+        unsafe {
+            (&raw mut (*key.as_mut_ptr()).functions).write(functions);
+            (functions.expand)(bytes.as_ptr().cast(), (&raw mut (*key.as_mut_ptr()).data).cast());
+            key.assume_init()
+        }
     }
 
     /// Processes a message under a nonce of 96 bits; returns the tag.
@@ -168,9 +172,9 @@ impl Aead for Key {
         check(nonce, aad, in_out)?;
         let mut found = Tag::default();
         self.one_shot(self.functions.open, nonce, aad, in_out, &mut found);
-        // As one number: byte by byte takes several nanoseconds longer.
-        let equal = u128::from_ne_bytes(found.0).ct_eq(&u128::from_ne_bytes(tag.0));
-        if bool::from(equal) { Ok(()) } else { Err(Error::NotAuthentic) }
+        // One comparison of two numbers, so nothing ends early; `ct_eq` takes some nanoseconds longer.
+        let differ = u128::from_ne_bytes(found.0) ^ u128::from_ne_bytes(tag.0);
+        if differ == 0 { Ok(()) } else { Err(Error::NotAuthentic) }
     }
 
     fn seal_iv(&self, iv: &[u8], aad: &[u8], in_out: &mut [u8], tag: &mut Tag) -> Result<(), Error> {

@@ -1,5 +1,8 @@
 //! The adapter's own tests, and its cost beside a direct call.
 
+// The sampler is part of the command.
+#![cfg(feature = "cli")]
+
 use std::hint::black_box;
 
 use super::library::{init_mb_mgr_avx2, init_mb_mgr_avx512, init_mb_mgr_sse};
@@ -18,15 +21,15 @@ fn the_version_names_the_library_and_its_code() {
 #[test]
 fn each_code_of_the_library_has_the_functions_where_they_are_expected() {
     let mut seen = 0;
-    for (init, begins, here) in [
-        (init_mb_mgr_sse as unsafe extern "C" fn(_), "sse", is_x86_feature_detected!("pclmulqdq")),
-        (init_mb_mgr_avx2, "avx_gen4", is_x86_feature_detected!("avx2")),
-        (init_mb_mgr_avx512, "", is_x86_feature_detected!("avx512f")),
+    for (init, here) in [
+        (init_mb_mgr_sse as unsafe extern "C" fn(_), is_x86_feature_detected!("pclmulqdq")),
+        (init_mb_mgr_avx2, is_x86_feature_detected!("avx2")),
+        (init_mb_mgr_avx512, is_x86_feature_detected!("avx512bw")),
     ] {
         if here {
             // Leaked, as the library of the engine is.
             let library = Box::leak(Box::new(Library::load(init).unwrap()));
-            assert!(library.code.starts_with(begins), "{} for {begins}", library.code);
+            assert!(!library.code.contains("update"), "{}", library.code);
             seals_like_ours(library);
             seen += 1;
         }
@@ -175,7 +178,7 @@ impl Messages {
     fn new(len: usize) -> Self {
         let count = (16_384 / len.max(64)).max(2);
         let nonces: Vec<Nonce> = (0..count).map(|i| [i as u8; 12]).collect();
-        let plain: Vec<u8> = (0..count * len).map(|i| (i * 31 >> 3) as u8).collect();
+        let plain: Vec<u8> = (0..count * len).map(|i| (i % 251) as u8).collect();
         let (mut sealed, mut tags) = (plain.clone(), vec![Tag::default(); count]);
         let key = crate::aead::key(Alg::Aes256Gcm, &KEY).unwrap();
         for ((text, nonce), tag) in sealed.chunks_exact_mut(len).zip(&nonces).zip(&mut tags) {
