@@ -84,8 +84,8 @@ impl Key {
     /// Expands a key in its place, so that no copy is left on the stack.
     fn new(functions: &'static Functions, bytes: &[u8]) -> Box<Self> {
         let mut key = Box::<Self>::new_uninit();
-        // SAFETY: `bytes` has the length of the functions' algorithm, and the place has room for the library's
-        // struct. `data` may stay uninitialised, so the key is whole once it has its functions.
+        // SAFETY: `bytes` has the length of the functions' algorithm, and the place has room for the
+        // library's struct. `data` may stay uninitialised, so the key is whole once it has its functions.
         unsafe {
             (&raw mut (*key.as_mut_ptr()).functions).write(functions);
             (functions.expand)(bytes.as_ptr().cast(), (&raw mut (*key.as_mut_ptr()).data).cast());
