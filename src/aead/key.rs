@@ -170,22 +170,22 @@ pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powe
         let end = powers.cast::<Block>().add(Key::<L>::POWERS);
         let vector = |i: usize| end.sub(L::BLOCKS * (i + 1)).cast::<u8>();
         end.write_bytes(0, L::BLOCKS - 1);
-        L::store(vector(0), L::first_powers(h));
+        let [first, mut factor] = L::first_powers(h);
+        L::store(vector(0), first);
         let mut known = 1;
         while known < all {
-            let factor = L::splat_first(L::load(vector(known - 1)));
+            if known > 1 {
+                factor = L::double(factor, L::load(vector(known - 1)));
+            }
             for i in 0..known.min(all - known) {
                 L::store(vector(known + i), L::times(L::load(vector(i)), factor));
             }
             known *= 2;
         }
-        let halves = |n: usize| {
-            let [low, high] = end.sub(L::BLOCKS * n).cast::<[u64; 2]>().read();
-            low ^ high
-        };
         for pair in 0..L::LONG_TURN_VECTORS / 2 {
             let n = L::LONG_TURN_VECTORS - 2 * pair;
-            sums.cast::<[u64; 2]>().add(pair).write([halves(n), halves(n - 1)]);
+            let two = [L::load(vector(n - 1)), L::load(vector(n - 2))];
+            L::store_half_sums(sums.cast::<Block>().add(pair), two);
         }
     }
 }

@@ -217,10 +217,13 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 /// # Safety
 /// As for [`Lanes`].
 pub(super) trait Doubling: Lanes<Power = Block> {
-    /// A vector of powers, of which H^1 is the last.
-    unsafe fn first_powers(h: Self::Hash) -> Self::Vector;
-    /// The first lane, in every lane.
-    unsafe fn splat_first(v: Self::Vector) -> Self::Vector;
+    /// A vector of powers, of which H^1 is the last, and the first of them in every lane.
+    unsafe fn first_powers(h: Self::Hash) -> [Self::Vector; 2];
+    /// H^2n in every lane, made of `power`, which is H^n in every lane, or of `v`, which begins with H^2n:
+    /// whichever is known sooner.
+    unsafe fn double(power: Self::Vector, v: Self::Vector) -> Self::Vector;
+    /// Writes the sums of the halves of two blocks, the first lanes of two vectors.
+    unsafe fn store_half_sums(to: *mut Block, two: [Self::Vector; 2]);
     /// The product of each pair of lanes, reduced.
     unsafe fn times(v: Self::Vector, h: Self::Vector) -> Self::Vector;
 }

@@ -303,13 +303,19 @@ impl Lanes for AesNi {
 
 impl Doubling for AesNi {
     #[inline(always)]
-    unsafe fn first_powers(h: __m128i) -> __m128i {
-        h
+    unsafe fn first_powers(h: __m128i) -> [__m128i; 2] {
+        [h, h]
     }
 
     #[inline(always)]
-    unsafe fn splat_first(v: __m128i) -> __m128i {
+    unsafe fn double(_: __m128i, v: __m128i) -> __m128i {
         v
+    }
+
+    #[inline(always)]
+    unsafe fn store_half_sums(to: *mut Block, [a, b]: [__m128i; 2]) {
+        // SAFETY: as above.
+        unsafe { Self::store(to.cast(), _mm_xor_si128(_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b))) }
     }
 
     #[inline(always)]
@@ -344,7 +350,7 @@ pub(super) unsafe fn schedule<const ROUNDS: usize>(bytes: &[u8], round: *mut __m
     match ROUNDS {
         10 => {
             for i in 1..=10 {
-                a = _mm_xor_si128(prefix_sums(a), sub_rotated::<3>(a, RCON[i - 1]));
+                a = sub_rotated::<3>(a, RCON[i - 1], prefix_sums(a));
                 put(i, a);
             }
         }
@@ -365,11 +371,10 @@ pub(super) unsafe fn schedule<const ROUNDS: usize>(bytes: &[u8], round: *mut __m
             let mut b = unsafe { _mm_loadu_si128(bytes.as_ptr().add(16).cast()) };
             put(1, b);
             for i in 1..=7 {
-                a = _mm_xor_si128(prefix_sums(a), sub_rotated::<3>(b, RCON[i - 1]));
+                a = sub_rotated::<3>(b, RCON[i - 1], prefix_sums(a));
                 put(2 * i, a);
                 if i < 7 {
-                    let word = _mm_aesenclast_si128(_mm_shuffle_epi32::<0xff>(a), _mm_setzero_si128());
-                    b = _mm_xor_si128(prefix_sums(b), word);
+                    b = _mm_aesenclast_si128(_mm_shuffle_epi32::<0xff>(a), prefix_sums(b));
                     put(2 * i + 1, b);
                 }
             }
@@ -395,20 +400,21 @@ fn prefix_sums(x: __m128i) -> __m128i {
     _mm_xor_si128(x, _mm_slli_si128::<8>(x))
 }
 
-/// RotWord and SubWord of word `W`, and a round constant added, in every word. ShiftRows does not change four
-/// equal columns, so the last round of AES with the constant as its key does all but the rotation.
+/// RotWord and SubWord of word `W`, with a round constant, added to every word of `to`. ShiftRows does not
+/// change four equal columns, so the last round of AES does all but the rotation, and what it adds as its key
+/// is known before.
 #[inline]
 #[target_feature(enable = "ssse3,aes")]
-fn sub_rotated<const W: i32>(x: __m128i, constant: i32) -> __m128i {
+fn sub_rotated<const W: i32>(x: __m128i, constant: i32, to: __m128i) -> __m128i {
     let rotated = _mm_shuffle_epi8(x, _mm_set1_epi32(0x0404_0404 * W + 0x0003_0201));
-    _mm_aesenclast_si128(rotated, _mm_set1_epi32(constant))
+    _mm_aesenclast_si128(rotated, _mm_xor_si128(to, _mm_set1_epi32(constant)))
 }
 
 /// The next six words of a 192-bit key's schedule: four, and two in a low half.
 #[inline]
 #[target_feature(enable = "ssse3,aes")]
 fn six_words(a: __m128i, b: __m128i, constant: i32) -> (__m128i, __m128i) {
-    let a = _mm_xor_si128(prefix_sums(a), sub_rotated::<1>(b, constant));
+    let a = sub_rotated::<1>(b, constant, prefix_sums(a));
     (a, _mm_xor_si128(_mm_xor_si128(b, _mm_slli_si128::<4>(b)), _mm_shuffle_epi32::<0xff>(a)))
 }
 

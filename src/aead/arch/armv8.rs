@@ -314,13 +314,23 @@ impl<const EOR3: bool> Words for Armv8<EOR3> {
 
 impl<const EOR3: bool> Doubling for Armv8<EOR3> {
     #[inline(always)]
-    unsafe fn first_powers(h: uint8x16_t) -> uint8x16_t {
-        h
+    unsafe fn first_powers(h: uint8x16_t) -> [uint8x16_t; 2] {
+        [h, h]
     }
 
     #[inline(always)]
-    unsafe fn splat_first(v: uint8x16_t) -> uint8x16_t {
+    unsafe fn double(_: uint8x16_t, v: uint8x16_t) -> uint8x16_t {
         v
+    }
+
+    #[inline(always)]
+    unsafe fn store_half_sums(to: *mut Block, [a, b]: [uint8x16_t; 2]) {
+        // SAFETY: as above.
+        unsafe {
+            let (a, b) = (vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b));
+            let sums = veorq_u64(vzip1q_u64(a, b), vzip2q_u64(a, b));
+            Self::store(to.cast(), vreinterpretq_u8_u64(sums));
+        }
     }
 
     #[inline(always)]

@@ -275,15 +275,25 @@ impl Lanes for Vaes256 {
 
 impl Doubling for Vaes256 {
     #[inline(always)]
-    unsafe fn first_powers(h: __m128i) -> __m256i {
+    unsafe fn first_powers(h: __m128i) -> [__m256i; 2] {
         // SAFETY: as above.
-        unsafe { _mm256_set_m128i(h, Narrow::times(h, h)) }
+        unsafe {
+            let one = _mm256_broadcastsi128_si256(h);
+            let two = square(one);
+            [_mm256_blend_epi32::<0xf0>(two, one), two]
+        }
     }
 
     #[inline(always)]
-    unsafe fn splat_first(v: __m256i) -> __m256i {
+    unsafe fn double(power: __m256i, _: __m256i) -> __m256i {
         // SAFETY: as above.
-        unsafe { _mm256_broadcastsi128_si256(_mm256_castsi256_si128(v)) }
+        unsafe { square(power) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_half_sums(to: *mut Block, two: [__m256i; 2]) {
+        // SAFETY: as above.
+        unsafe { Narrow::store_half_sums(to, two.map(|v| _mm256_castsi256_si128(v))) }
     }
 
     #[inline(always)]
@@ -291,6 +301,14 @@ impl Doubling for Vaes256 {
         // SAFETY: as above.
         unsafe { fold(multiply(Self::no_product(), v, h)) }
     }
+}
+
+/// The square of each lane: its two middle products are equal and add up to nothing.
+#[inline]
+#[target_feature(enable = "avx2,vpclmulqdq")]
+fn square(v: __m256i) -> __m256i {
+    let (low, high) = (_mm256_clmulepi64_epi128::<0x00>(v, v), _mm256_clmulepi64_epi128::<0x11>(v, v));
+    fold(Product { low, middle: _mm256_setzero_si256(), high })
 }
 
 /// Reduces each lane: adding word 0, then word 1, times the polynomial clears them (Montgomery).

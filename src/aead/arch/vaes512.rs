@@ -298,27 +298,52 @@ impl Lanes for Vaes512 {
 
 impl Doubling for Vaes512 {
     #[inline(always)]
-    unsafe fn first_powers(h: __m128i) -> __m512i {
+    unsafe fn first_powers(h: __m128i) -> [__m512i; 2] {
         // SAFETY: as above.
         unsafe {
-            let low = Narrower::first_powers(h);
-            let square = Narrower::splat_first(low);
-            let high = Narrower::times(low, square);
-            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(high), low)
+            let one = _mm512_broadcast_i32x4(h);
+            let two = square(one);
+            let four = square(two);
+            let (three_four, one_two) = (
+                _mm512_mask_mov_epi64(Self::times(two, one), 0x03, four),
+                _mm512_mask_mov_epi64(one, 0x30, two),
+            );
+            [_mm512_mask_mov_epi64(three_four, 0xf0, one_two), four]
         }
     }
 
     #[inline(always)]
-    unsafe fn splat_first(v: __m512i) -> __m512i {
+    unsafe fn double(power: __m512i, _: __m512i) -> __m512i {
         // SAFETY: as above.
-        unsafe { _mm512_shuffle_i32x4::<0>(v, v) }
+        unsafe { square(power) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_half_sums(to: *mut Block, two: [__m512i; 2]) {
+        // SAFETY: as above.
+        unsafe { Narrow::store_half_sums(to, two.map(|v| _mm512_castsi512_si128(v))) }
     }
 
     #[inline(always)]
     unsafe fn times(v: __m512i, h: __m512i) -> __m512i {
         // SAFETY: as above.
-        unsafe { fold(multiply(Self::no_product(), v, h)) }
+        unsafe {
+            let sum = |v| Self::add(v, _mm512_shuffle_epi32::<0x4e>(v));
+            Self::carry(Product {
+                low: _mm512_clmulepi64_epi128::<0x00>(v, h),
+                middle: _mm512_clmulepi64_epi128::<0x00>(sum(v), sum(h)),
+                high: _mm512_clmulepi64_epi128::<0x11>(v, h),
+            })
+        }
     }
+}
+
+/// The square of each lane: its two middle products are equal and add up to nothing.
+#[inline]
+#[target_feature(enable = "avx512f,vpclmulqdq")]
+fn square(v: __m512i) -> __m512i {
+    let (low, high) = (_mm512_clmulepi64_epi128::<0x00>(v, v), _mm512_clmulepi64_epi128::<0x11>(v, v));
+    fold(Product { low, middle: _mm512_setzero_si512(), high })
 }
 
 /// Encrypts or decrypts a message of at most one block, and returns its tag. With J0 it fills a vector of two
