@@ -84,6 +84,14 @@ impl Keys {
             assert_eq!(tag.0, expected, "tag, {}", case());
             key.open_iv(iv, &aad, place.message(), &tag.0).unwrap_or_else(|e| panic!("{e}, {}", case()));
             assert!(place.message() == message, "plaintext, {}", case());
+            // A nonce of 96 bits has an entry of its own.
+            if let Ok(nonce) = iv.try_into() {
+                key.seal(nonce, &aad, place.message(), &mut tag).expect("the lengths are allowed");
+                assert!(place.message() == ciphertext, "ciphertext of seal, {}", case());
+                assert_eq!(tag.0, expected, "tag of seal, {}", case());
+                key.open(nonce, &aad, place.message(), &tag).unwrap_or_else(|e| panic!("{e}, {}", case()));
+                assert!(place.message() == message, "plaintext of open, {}", case());
+            }
             assert!(place.neighbours_are_untouched(), "written outside the message, {}", case());
         }
     }

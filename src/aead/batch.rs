@@ -98,7 +98,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
     /// an open, and of lanes without a message.
     ///
     /// # Safety
-    /// As for [`by_lanes`], with at most as many messages as lanes, and at most 16 bytes of AAD.
+    /// As for [`groups`], with at most as many messages as lanes, and at most 16 bytes of AAD.
     #[inline(always)]
     unsafe fn new<const EVEN: bool, const ROUNDS: usize, const SEAL: bool>(
         key: &'a Key<L>,
@@ -169,7 +169,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
     /// Processes messages of `N` blocks, a lane for each; `STATES` is `N` + 1.
     ///
     /// # Safety
-    /// As for [`by_lanes`]; the group is even.
+    /// As for [`groups`]; the group is even.
     #[inline(always)]
     unsafe fn in_lanes<const N: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
         let (key, keys) = (self.key, self.key.round::<ROUNDS>());
@@ -203,7 +203,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
     /// Processes messages of at most `N` blocks, a lane for each, aligned at their ends; `STATES` is `N` + 1.
     ///
     /// # Safety
-    /// As for [`by_lanes`].
+    /// As for [`groups`].
     #[inline(always)]
     unsafe fn mixed<const N: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
         let (key, keys) = (self.key, self.key.round::<ROUNDS>());
@@ -242,7 +242,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
     /// `V`.
     ///
     /// # Safety
-    /// As for [`by_lanes`].
+    /// As for [`groups`].
     #[inline(always)]
     unsafe fn in_rows<const V: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(&self) {
         let keys = self.key.round::<ROUNDS>();
@@ -269,7 +269,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
     /// Adds the states from `first` on to the message at `at`, and returns the products of its blocks.
     ///
     /// # Safety
-    /// As for [`by_lanes`].
+    /// As for [`groups`].
     #[inline(always)]
     unsafe fn row<const V: usize, const STATES: usize, const ROUNDS: usize, const SEAL: bool>(
         &self,
@@ -296,6 +296,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
             each!(PAIR < V / 2, {
                 sum = L::multiply_two_lean(sum, [x[2 * PAIR], x[2 * PAIR + 1]], powers(2 * PAIR));
             });
+            sum = L::settle(sum);
             if V % 2 == 1 {
                 sum = L::multiply(sum, x[V - 1], powers(V - 1));
             }

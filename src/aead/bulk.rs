@@ -1,9 +1,8 @@
 //! Processes messages that are too long for one pass: turns, and their last pass.
 
 use super::interleave::{Ciphertext, crypt_rounds, each, span, step, whitened};
-use super::key::Key;
 use super::lanes::Lanes;
-use super::pass::Pass;
+use super::pass::{Pass, has_powers};
 use super::round_cache::RoundCache;
 
 /// Encrypts or decrypts a message that does not fit one pass; returns its hash and a vector that begins with
@@ -27,18 +26,18 @@ pub(super) unsafe fn long<
 ) -> (L::Hash, L::Vector) {
     const {
         assert!(TURN.is_multiple_of(STEP) && STEP.is_multiple_of(2), "whole steps of whole pairs");
-        assert!(
-            L::BLOCKS * (TURN + L::LEAST_TAIL - 1) < Key::<L>::POWERS,
-            "the last pass has a power for each block that the turns leave, and the lengths"
-        );
+        assert!(has_powers::<L>(TURN + L::LEAST_TAIL - 1), "a power for each block that the turns leave");
+        assert!(!caches::<L>(TURN) || 256 % (L::BLOCKS * TURN) == 0, "a period consists of whole turns");
     }
     let vectors = pass.left.div_ceil(span::<L>(1));
     let turns = (vectors - L::LEAST_TAIL) / TURN;
     // SAFETY: the caller's contract is that of `Lanes`: at least one turn and then LEAST_TAIL to TAIL_VECTORS
     // vectors are in the message.
     unsafe {
-        let caches = const { L::CACHES_ROUNDS && TURN == L::LONG_TURN_VECTORS };
-        let (held, mask) = if caches && 2 * turns >= 3 * RoundCache::<L>::turns(TURN) && pass.number == 1 {
+        let (held, mask) = if const { caches::<L>(TURN) }
+            && 2 * turns >= 3 * RoundCache::<L>::turns(TURN)
+            && pass.number == 1
+        {
             turns_of::<L, TURN, TURN, ROUNDS, SEAL, 2>(pass, turns)
         } else if SEAL {
             turns_of::<L, TURN, TURN, ROUNDS, SEAL, 0>(pass, turns)
@@ -60,6 +59,11 @@ pub(super) unsafe fn long<
         }
         (as_many!(1 2 3 4 5 6 7 8 9), mask)
     }
+}
+
+/// Whether turns of this many vectors may use a [`RoundCache`].
+const fn caches<L: Lanes>(turn: usize) -> bool {
+    L::CACHES_ROUNDS && turn == L::LONG_TURN_VECTORS
 }
 
 /// Performs `turns` turns of `TURN` vectors, in steps of `STEP` vectors, and moves `pass` to what follows.

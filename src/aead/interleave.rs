@@ -43,7 +43,7 @@ macro_rules! each {
         })+
     };
 }
-pub(super) use each;
+pub(super) use {each, rounds};
 
 /// Counter blocks without their nonce, with the numbers from 1 on.
 #[repr(align(64))]
@@ -147,7 +147,7 @@ impl<L: Lanes, const N: usize> Ciphertext<L, N> {
 
 /// Whether a pair of products is computed in this round of AES, counted from 1: the pairs are spread evenly
 /// over the rounds.
-const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool {
+pub(super) const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool {
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
@@ -194,7 +194,8 @@ pub(super) unsafe fn step<
     sum
 }
 
-const fn is_within(i: usize, from: usize, to: usize) -> bool {
+/// Whether `i` is at least `from` and less than `to`.
+pub(super) const fn is_within(i: usize, from: usize, to: usize) -> bool {
     from <= i && i < to
 }
 

@@ -1,7 +1,7 @@
-//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2), and the last pass
-//! that ends every message. A message is processed as one sequence of blocks that begins with J0, so that a
-//! short message needs one trip through AES and one reduction. Longer messages go through
-//! [`bulk`](super::bulk).
+//! AES-GCM over lanes (SP 800-38D: GCTR is 6.5, GHASH 6.4, sealing 7.1 and opening 7.2). A message is
+//! processed as one sequence of blocks that begins with J0, so that a short message needs one trip through
+//! AES and one reduction: the last [`pass`](super::pass), which ends every message. Longer messages go
+//! through [`bulk`](super::bulk) first.
 
 use super::block::lengths;
 use super::bulk::long;
@@ -83,12 +83,16 @@ unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: boo
     aad: &[u8],
     in_out: &mut [u8],
 ) -> L::Hash {
+    const { assert!(L::BLOCKS * L::ENTRY_VECTORS < Key::<L>::POWERS, "a power for each block") }
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let powers = [key.powers(1), key.powers(2 + in_out.len().div_ceil(16))];
-        let shorter = L::shorter::<MOST, ROUNDS, SEAL>(key.round::<ROUNDS>(), powers, nonce, aad, in_out);
-        if let Some(tag) = shorter {
-            return tag;
+        // Only for the messages of the entry: others may have more blocks than there are powers.
+        if const { MOST == L::ENTRY_VECTORS } {
+            let powers = [key.powers(1), key.powers(2 + in_out.len().div_ceil(16))];
+            let shorter = L::shorter::<ROUNDS, SEAL>(key.round::<ROUNDS>(), powers, nonce, aad, in_out);
+            if let Some(tag) = shorter {
+                return tag;
+            }
         }
         let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
         let (hash, mask) = pass.only::<MOST, ROUNDS, SEAL>();

@@ -161,6 +161,7 @@ fn has_power(n: usize, all: usize) {
 pub(super) unsafe fn double_powers<L: Doubling>(h: L::Hash, powers: *mut L::Powers, sums: *mut L::Sums) {
     const {
         assert!(Key::<L>::POWERS.is_multiple_of(L::BLOCKS), "powers are computed a vector at a time");
+        assert!(L::BLOCKS * L::LONG_TURN_VECTORS <= Key::<L>::POWERS, "a power for each block of a turn");
         assert!(size_of::<L::Sums>() == 8 * L::LONG_TURN_VECTORS, "the sums of the powers of a turn");
     }
     let all = Key::<L>::POWERS / L::BLOCKS;

@@ -36,9 +36,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// The registers that its AES and carry-less multiply instructions use, as a trace names them; `None` if
     /// it uses no such instructions.
     const WIDTH: Option<&'static str>;
-    /// The most vectors in the last pass of a message, at most 8.
+    /// The most vectors in the last pass of a message, at most 9.
     const TAIL_VECTORS: usize;
-    /// The number of vector registers of the CPU, for probes.
+    /// The number of vector registers of the CPU: for probes, and for what a last pass has in flight.
     const REGISTERS: usize = 16;
     /// The most vectors in a message that the entry processes itself.
     const ENTRY_VECTORS: usize = 1;
@@ -129,6 +129,13 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// Emits no instruction: keeps the compiler from moving the computation of these values across it.
     unsafe fn fence(s: &mut Self::State, sum: &mut Self::Product);
 
+    /// The same address. A backend may keep the compiler from knowing that, so that it reads again what lies
+    /// there.
+    #[inline(always)]
+    unsafe fn again(at: *mut u8) -> *mut u8 {
+        at
+    }
+
     /// Adds vectors.
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Turns blocks into field elements: reverses the bytes of each lane.
@@ -149,7 +156,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
         // SAFETY: the same contract; the second vector's powers follow the first's.
         unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
     }
-    /// The same with fewer products, but more other instructions, if the CPU has registers for that.
+    /// The same with fewer products, but more other instructions, if the CPU has registers for that. The
+    /// first of these calls starts with an empty sum, and after the last one the sum is
+    /// [settled](Self::settle), once, before anything else is added.
     #[inline(always)]
     unsafe fn multiply_two_lean(
         sum: Self::Product,
@@ -158,6 +167,11 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     ) -> Self::Product {
         // SAFETY: the same contract.
         unsafe { Self::multiply_two(sum, x, h) }
+    }
+    /// Completes a sum of [`multiply_two_lean`](Self::multiply_two_lean).
+    #[inline(always)]
+    unsafe fn settle(sum: Self::Product) -> Self::Product {
+        sum
     }
     /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first
     /// of its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its
@@ -188,11 +202,11 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     }
     /// The tag: an element as a block, added to the first block of `mask`. The result is a block.
     unsafe fn tag(hash: Self::Hash, mask: Self::Vector) -> Self::Hash;
-    /// Seals or opens a message for which shorter vectors are better, and returns its tag; `None` for all
-    /// others. The caller has room for `MOST` vectors; the AAD has at most 16 bytes. `powers` are those for
-    /// the lengths, and for J0 and the blocks before them.
+    /// Seals or opens a message of the entry for which shorter vectors are better, and returns its tag;
+    /// `None` for all others. The AAD has at most 16 bytes. `powers` are those for the lengths, and for J0
+    /// and the blocks before them.
     #[inline(always)]
-    unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+    unsafe fn shorter<const ROUNDS: usize, const SEAL: bool>(
         _keys: &[Self::RoundKey],
         _powers: [*const Self::Power; 2],
         _: &Nonce,
@@ -219,8 +233,8 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 pub(super) trait Doubling: Lanes<Power = Block> {
     /// A vector of powers, of which H^1 is the last, and the first of them in every lane.
     unsafe fn first_powers(h: Self::Hash) -> [Self::Vector; 2];
-    /// H^2n in every lane, made of `power`, which is H^n in every lane, or of `v`, which begins with H^2n:
-    /// whichever is known sooner.
+    /// H^(2n) in every lane, made of `power`, which is H^n in every lane, or of `v`, which begins with
+    /// H^(2n): whichever is known sooner.
     unsafe fn double(power: Self::Vector, v: Self::Vector) -> Self::Vector;
     /// Writes the sums of the halves of two blocks, the first lanes of two vectors.
     unsafe fn store_half_sums(to: *mut Block, two: [Self::Vector; 2]);

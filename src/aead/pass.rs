@@ -2,7 +2,9 @@
 
 use super::Nonce;
 use super::block::lengths;
-use super::interleave::{Ciphertext, crypt_group, crypt_rounds, each, span, step, whitened};
+use super::interleave::{
+    Ciphertext, crypt_group, crypt_rounds, each, is_due, is_within, rounds, span, step, whitened,
+};
 use super::key::Key;
 use super::lanes::Lanes;
 
@@ -23,14 +25,33 @@ pub(super) struct Pass<'a, L: Lanes> {
     lengths: L::Hash,
 }
 
-/// Vectors of a seal that go through AES first, if there are more, and are hashed during the rounds of the
-/// others.
+/// Vectors of a seal that go through AES first, if there are more: the CPU can hash them during the rounds of
+/// the others.
 const GROUP: usize = 3;
 
 /// Whether a seal of `vectors` vectors is encrypted in two groups: not with narrower vectors, of which the
 /// CPU works on more at a time than a group has.
 const fn in_groups<L: Lanes>(vectors: usize) -> bool {
-    L::BLOCKS == 4 && vectors > GROUP
+    L::INTERLEAVES && L::BLOCKS == 4 && vectors > GROUP
+}
+
+/// Whether the products of an open's last `vectors` vectors are woven into the rounds of AES, and do not come
+/// after them: if the vectors follow `hashed` others of a turn, or are many, and there are registers for it.
+const fn is_woven<L: Lanes>(vectors: usize, hashed: usize) -> bool {
+    L::REGISTERS >= 32 && (hashed > 0 || vectors > 4)
+}
+
+/// The rounds of AES that these products are spread over.
+const WOVEN_ROUNDS: usize = 8;
+
+/// How many of the last `vectors` vectors are a turn before the others.
+const fn turned<L: Lanes>(vectors: usize) -> usize {
+    if L::BLOCKS * vectors < Key::<L>::POWERS { 0 } else { 2 }
+}
+
+/// Whether a key has a power for each block of the last `vectors` vectors and the lengths.
+pub(super) const fn has_powers<L: Lanes>(vectors: usize) -> bool {
+    L::BLOCKS * (vectors - turned::<L>(vectors)) < Key::<L>::POWERS
 }
 
 impl<'a, L: Lanes> Pass<'a, L> {
@@ -71,7 +92,7 @@ impl<'a, L: Lanes> Pass<'a, L> {
     pub unsafe fn only<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
         &self,
     ) -> (L::Hash, L::Vector) {
-        const { assert!(L::BLOCKS * MOST < Key::<L>::POWERS, "a power for each block and the lengths") }
+        const { assert!(has_powers::<L>(MOST), "a power for each block and the lengths") }
         // SAFETY: the caller's contract is that of `Lanes`; the match is on the number of vectors.
         unsafe {
             let nothing = Ciphertext { held: [], at: self.at, start: 16, y: self.y };
@@ -108,22 +129,21 @@ impl<'a, L: Lanes> Pass<'a, L> {
         let end = self.left - (V - 1) * width;
         let part =
             |i: usize| (if HASHED == 0 && i == 0 { 16 } else { 0 }, if i == V - 1 { end } else { width });
-        // An open hashes first, if the ciphertext can stay in registers.
-        let early = const { !SEAL && L::REGISTERS >= 32 };
         // SAFETY: the caller's contract is that of `Lanes`: all vectors at `at` except the last are whole,
         // the first one from its second block on if it has J0.
         unsafe {
             let mut states = whitened::<L, V>(self.base, self.number);
-            let (mut y, mut data, mut x) = (self.y, [self.y; V], [self.y; V]);
-            if early {
+            let (mut y, mut x, mut sum) = (self.y, [self.y; V], L::no_product());
+            let mut from = self.at;
+            if const { !SEAL && is_woven::<L>(V, HASHED) } {
                 each!(I < V, {
                     let (start, end) = part(I);
-                    data[I] = L::load_part(self.at.wrapping_add(I * width), start, end);
-                    x[I] = L::elements(data[I]);
+                    x[I] = L::elements(L::load_part(from.wrapping_add(I * width), start, end));
                 });
-            }
-            let mut sum = if early { self.hash::<V, SEAL>(x, y) } else { L::no_product() };
-            if const { SEAL && HASHED == 0 && in_groups::<L>(V) } {
+                sum = self.hash::<V, ROUNDS, SEAL, true>(x, y, &mut states);
+                // Read again, so that it need not stay in registers meanwhile.
+                from = L::again(from);
+            } else if const { SEAL && HASHED == 0 && in_groups::<L>(V) } {
                 crypt_group::<L, V, ROUNDS, 0, GROUP>(&mut states, keys);
             } else if SEAL && HASHED > 0 {
                 y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, sum, ciphertext, 0));
@@ -137,64 +157,94 @@ impl<'a, L: Lanes> Pass<'a, L> {
                     crypt_group::<L, V, ROUNDS, GROUP, V>(&mut states, keys);
                 }
                 let at = self.at.wrapping_add(I * width);
-                if !early {
-                    data[I] = L::load_part(at, start, end);
-                }
-                let out = L::finish(states[I], &keys[ROUNDS], data[I]);
+                let data = L::load_part(from.wrapping_add(I * width), start, end);
+                let out = L::finish(states[I], &keys[ROUNDS], data);
                 L::store_part(at, start, end, out);
                 if I == 0 {
                     mask = out;
                 }
-                let mut ciphertext = if SEAL { out } else { data[I] };
+                let mut ciphertext = if SEAL { out } else { data };
                 if SEAL && (I == V - 1 || start > 0) {
                     ciphertext = L::keep(out, start, end);
                 }
-                if !early {
+                if const { SEAL || !is_woven::<L>(V, HASHED) } {
                     x[I] = L::elements(ciphertext);
                 }
             });
-            if !early {
-                sum = self.hash::<V, SEAL>(x, y);
+            if const { SEAL || !is_woven::<L>(V, HASHED) } {
+                sum = self.hash::<V, ROUNDS, SEAL, false>(x, y, &mut states);
             }
             (L::reduce(sum), mask)
         }
     }
 
-    /// Multiplies the elements of the last `V` vectors and the lengths, with `y` added to the first.
+    /// Multiplies the elements of the last `V` vectors and the lengths, with `y` added to the first. If the
+    /// key has no powers for so many, the first two vectors are a turn. If `WOVEN`, it takes the states
+    /// through AES meanwhile, up to the last round but one.
     ///
     /// # Safety
     /// As for [`last`](Self::last).
     #[inline(always)]
-    unsafe fn hash<const V: usize, const SEAL: bool>(
+    unsafe fn hash<const V: usize, const ROUNDS: usize, const SEAL: bool, const WOVEN: bool>(
         &self,
         mut x: [L::Vector; V],
         y: L::Vector,
+        states: &mut [L::State; V],
     ) -> L::Product {
         let (key, blocks) = (self.key, self.left.div_ceil(16));
+        let keys = key.round::<ROUNDS>();
+        const { assert!(turned::<L>(V) == 0 || V >= turned::<L>(V) + L::LEAST_TAIL, "what follows a turn") }
+        // A seal waits for its ciphertext: a few products take less time than the sums that spare some.
+        let lean = const { !SEAL || V > GROUP };
         // SAFETY: the caller's contract is that of `Lanes`. The powers used are at least 2, because the last
-        // vector starts at or before the last block, and at most `blocks` + 1, or 1 for the lengths.
+        // vector starts at or before the last block, or 1 for the lengths; and at most `blocks` + 1, less the
+        // blocks of a turn. `has_powers` was asserted of the largest `V`. The lanes of the carry meet their
+        // powers, because at least LEAST_TAIL vectors follow a turn.
         unsafe {
-            let mut sum = L::no_product();
             x[0] = L::add(x[0], y);
+            if const { turned::<L>(V) > 0 } {
+                let turn = key.multiply_turn(L::no_product(), [x[0], x[1]], 2);
+                x[2] = L::add(x[2], L::carry(turn));
+            }
+            let powers = |i: usize| key.powers(blocks + 1 - i * L::BLOCKS);
+            let mut sum = L::no_product();
             // The lengths go into the lane behind the last block, or get a vector of their own.
             let lane = blocks % L::BLOCKS;
             if lane != 0 {
                 x[V - 1] = L::add_at(x[V - 1], lane, self.lengths);
-            } else {
-                sum = L::multiply_one(sum, self.lengths, key.powers(1));
             }
-            let powers = |i: usize| key.powers(blocks + 1 - i * L::BLOCKS);
-            each!(PAIR < V / 2, {
-                let pair = [x[2 * PAIR], x[2 * PAIR + 1]];
-                sum = if SEAL {
-                    L::multiply_two(sum, pair, powers(2 * PAIR))
-                } else {
-                    L::multiply_two_lean(sum, pair, powers(2 * PAIR))
-                };
+            rounds!(R, {
+                if WOVEN {
+                    each!(I < V, { states[I] = L::round(states[I], &keys[R]) });
+                }
+                each!(PAIR < V / 2, {
+                    if const {
+                        is_within(2 * PAIR, turned::<L>(V), V)
+                            && is_due(PAIR, V / 2, R, if WOVEN { WOVEN_ROUNDS } else { 1 })
+                    } {
+                        let pair = [x[2 * PAIR], x[2 * PAIR + 1]];
+                        sum = if lean {
+                            L::multiply_two_lean(sum, pair, powers(2 * PAIR))
+                        } else {
+                            L::multiply_two(sum, pair, powers(2 * PAIR))
+                        };
+                    }
+                });
+                if const { R == if WOVEN { WOVEN_ROUNDS } else { 1 } } {
+                    if lean {
+                        sum = L::settle(sum);
+                    }
+                    if lane == 0 {
+                        sum = L::multiply_one(sum, self.lengths, key.powers(1));
+                    }
+                    if V % 2 == 1 {
+                        sum = L::multiply(sum, x[V - 1], powers(V - 1));
+                    }
+                }
+                if WOVEN {
+                    each!(I < V, { L::fence(&mut states[I], &mut sum) });
+                }
             });
-            if V % 2 == 1 {
-                sum = L::multiply(sum, x[V - 1], powers(V - 1));
-            }
             sum
         }
     }

@@ -43,7 +43,6 @@ impl<L: Lanes> RoundCache<L> {
         base: L::State,
         turn: usize,
     ) -> [L::State; VECTORS] {
-        const { assert!(256 % (L::BLOCKS * VECTORS) == 0, "a period consists of whole turns") }
         let keys = key.round::<ROUNDS>();
         let (period, turn) = (turn / Self::turns(VECTORS), turn % Self::turns(VECTORS));
         // SAFETY: the caller's contract is that of `Lanes`. A period has 256 / BLOCKS vectors, all of which

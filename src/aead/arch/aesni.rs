@@ -401,8 +401,8 @@ fn prefix_sums(x: __m128i) -> __m128i {
 }
 
 /// RotWord and SubWord of word `W`, with a round constant, added to every word of `to`. ShiftRows does not
-/// change four equal columns, so the last round of AES does all but the rotation, and what it adds as its key
-/// is known before.
+/// change four equal columns, so the last round of AES does all but the rotation; what it adds as its key is
+/// known before SubWord is.
 #[inline]
 #[target_feature(enable = "ssse3,aes")]
 fn sub_rotated<const W: i32>(x: __m128i, constant: i32, to: __m128i) -> __m128i {

@@ -291,9 +291,9 @@ impl Doubling for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn store_half_sums(to: *mut Block, two: [__m256i; 2]) {
+    unsafe fn store_half_sums(to: *mut Block, [a, b]: [__m256i; 2]) {
         // SAFETY: as above.
-        unsafe { Narrow::store_half_sums(to, two.map(|v| _mm256_castsi256_si128(v))) }
+        unsafe { Narrow::store_half_sums(to, [_mm256_castsi256_si128(a), _mm256_castsi256_si128(b)]) }
     }
 
     #[inline(always)]

@@ -32,15 +32,15 @@ pub(super) struct Product {
 impl Lanes for Vaes512 {
     const BLOCKS: usize = 4;
     const WIDTH: Option<&'static str> = Some("zmm");
-    const TAIL_VECTORS: usize = 5;
+    const TAIL_VECTORS: usize = 9;
     const LEAST_TAIL: usize = 2;
-    const TURN_VECTORS: usize = 4;
+    const TURN_VECTORS: usize = 6;
     const LONG_TURN_VECTORS: usize = 8;
     const LONG: usize = 4096 + 16;
-    const HELD_VECTORS: usize = 4;
+    const HELD_VECTORS: usize = 6;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
-    type Powers = [Block; 40 + 3];
+    type Powers = [Block; 32 + 3];
     type Sums = [Block; 4];
     type Vector = __m512i;
     type State = __m512i;
@@ -148,6 +148,16 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
+    unsafe fn again(at: *mut u8) -> *mut u8 {
+        let mut nothing = 0usize;
+        // SAFETY: emits no instruction and leaves the value unchanged.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) nothing, options(nomem, nostack, preserves_flags));
+        }
+        at.wrapping_add(nothing)
+    }
+
+    #[inline(always)]
     unsafe fn add(a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe { _mm512_xor_si512(a, b) }
@@ -186,13 +196,14 @@ impl Lanes for Vaes512 {
         // SAFETY: as above.
         unsafe {
             let h = [Self::load(h.cast()), Self::load(h.add(4).cast())];
-            let two = multiply_turn(Self::no_product(), x, h, half_sums(h));
-            Product {
-                low: Self::add(sum.low, two.low),
-                middle: add3(Self::add(sum.middle, two.middle), two.low, two.high),
-                high: Self::add(sum.high, two.high),
-            }
+            multiply_turn(sum, x, h, half_sums(h))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn settle(sum: Product) -> Product {
+        // SAFETY: as above.
+        unsafe { Product { middle: add3(sum.low, sum.middle, sum.high), ..sum } }
     }
 
     #[inline(always)]
@@ -265,7 +276,7 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn shorter<const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+    unsafe fn shorter<const ROUNDS: usize, const SEAL: bool>(
         keys: &[__m128i],
         powers: [*const Self::Power; 2],
         nonce: &Nonce,
@@ -274,7 +285,7 @@ impl Lanes for Vaes512 {
     ) -> Option<__m128i> {
         // SAFETY: as above; the message has at most one block.
         unsafe {
-            if MOST > 1 || in_out.len() > 16 {
+            if in_out.len() > 16 {
                 return None;
             }
             Some(one_block::<ROUNDS, SEAL>(keys, powers, nonce, aad, in_out))
@@ -319,19 +330,20 @@ impl Doubling for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn store_half_sums(to: *mut Block, two: [__m512i; 2]) {
+    unsafe fn store_half_sums(to: *mut Block, [a, b]: [__m512i; 2]) {
         // SAFETY: as above.
-        unsafe { Narrow::store_half_sums(to, two.map(|v| _mm512_castsi512_si128(v))) }
+        unsafe { Narrow::store_half_sums(to, [_mm512_castsi512_si128(a), _mm512_castsi512_si128(b)]) }
     }
 
     #[inline(always)]
     unsafe fn times(v: __m512i, h: __m512i) -> __m512i {
         // SAFETY: as above.
         unsafe {
-            let sum = |v| Self::add(v, _mm512_shuffle_epi32::<0x4e>(v));
+            let v_sum = Self::add(v, _mm512_shuffle_epi32::<0x4e>(v));
+            let h_sum = Self::add(h, _mm512_shuffle_epi32::<0x4e>(h));
             Self::carry(Product {
                 low: _mm512_clmulepi64_epi128::<0x00>(v, h),
-                middle: _mm512_clmulepi64_epi128::<0x00>(sum(v), sum(h)),
+                middle: _mm512_clmulepi64_epi128::<0x00>(v_sum, h_sum),
                 high: _mm512_clmulepi64_epi128::<0x11>(v, h),
             })
         }

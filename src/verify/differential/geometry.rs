@@ -14,7 +14,7 @@ pub(super) const EVERY_LEN: usize = 2_100;
 /// The longest message whose neighbours are tried.
 const MAX_LEN: usize = 64 * 1024;
 /// Bytes that some kernel processes in one batch. All are multiples of the first.
-const BATCHES: [usize; 5] = [128, 256, 512, 768, 1024];
+const BATCHES: [usize; 6] = [128, 256, 384, 512, 768, 1024];
 /// Distances from a multiple.
 const NEIGHBOURS: [isize; 9] = [-17, -16, -15, -1, 0, 1, 15, 16, 17];
 /// Every AAD length below this one is tried.
