@@ -19,6 +19,12 @@ use super::{Error, Message, Tag};
 /// The longest messages of different lengths that share the lanes.
 const LONGEST_MIXED: usize = 48;
 
+/// [`Edge::LONGEST_IN_GROUP`](super::edge::Edge::LONGEST_IN_GROUP).
+pub(super) const fn longest<L: ManyLanes>() -> usize {
+    let in_rows = span::<L>(L::ROW_VECTORS);
+    if in_rows > L::LANE_BYTES { in_rows } else { L::LANE_BYTES }
+}
+
 /// [`Edge::groups`](super::edge::Edge::groups).
 ///
 /// # Safety

@@ -11,6 +11,8 @@ use super::{Error, Message, Nonce, Probe, Probed, Tag};
 /// Every method except `detected` is called only on a CPU for which `detected` is true, and with a key of
 /// `ROUNDS` rounds.
 pub(super) trait Edge: Lanes {
+    /// The longest message of a group; 0 if there are no groups.
+    const LONGEST_IN_GROUP: usize = 0;
     /// Whether this CPU has all the features.
     fn detected() -> bool;
     /// Expands a key in place ([`Key::expand`]).
@@ -166,12 +168,19 @@ pub(super) unsafe fn seal_all<L: Edge, const ROUNDS: usize>(
             return Ok(());
         }
         let group;
-        (group, messages) = messages.split_at_mut(messages.len().min(L::BLOCKS));
+        (group, messages) = messages.split_at_mut(alone::<L>(messages));
         for m in group {
             // SAFETY: the caller's contract.
             unsafe { L::seal::<ROUNDS>(key, &m.nonce, m.aad, m.in_out, &mut m.tag)? };
         }
     }
+}
+
+/// How many messages are processed one by one, once the first ones are no group: at least as many as a group
+/// has, and more if those at the front are too long for one.
+fn alone<L: Edge>(messages: &[Message<'_>]) -> usize {
+    let long = messages.iter().take_while(|m| m.in_out.len() > L::LONGEST_IN_GROUP).count();
+    long.max(L::BLOCKS).min(messages.len())
 }
 
 /// Opens each message and writes its verdict.
@@ -190,7 +199,7 @@ pub(super) unsafe fn open_all<L: Edge, const ROUNDS: usize>(
         if messages.is_empty() {
             return;
         }
-        let next = messages.len().min(L::BLOCKS);
+        let next = alone::<L>(messages);
         let (group, of_group);
         (group, messages) = messages.split_at_mut(next);
         (of_group, verdicts) = verdicts.split_at_mut(next);

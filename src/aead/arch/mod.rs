@@ -275,6 +275,8 @@ macro_rules! edge {
     };
     (@one_by_one $lanes:ty $(, #[$features:meta])?) => {};
     (@by_lanes $lanes:ty $(, #[$features:meta])?) => {
+        const LONGEST_IN_GROUP: usize = batch::longest::<$lanes>();
+
         super::featured! {
             #[inline(never)]
             $(#[$features])?
