@@ -302,7 +302,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
             each!(PAIR < V / 2, {
                 sum = L::multiply_two_lean(sum, [x[2 * PAIR], x[2 * PAIR + 1]], powers(2 * PAIR));
             });
-            sum = L::settle(sum);
+            L::settle(&mut sum);
             if V % 2 == 1 {
                 sum = L::multiply(sum, x[V - 1], powers(V - 1));
             }

@@ -170,9 +170,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     }
     /// Completes a sum of [`multiply_two_lean`](Self::multiply_two_lean).
     #[inline(always)]
-    unsafe fn settle(sum: Self::Product) -> Self::Product {
-        sum
-    }
+    unsafe fn settle(_: &mut Self::Product) {}
     /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first
     /// of its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its
     /// own.
@@ -231,7 +229,7 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
 /// # Safety
 /// As for [`Lanes`].
 pub(super) trait Doubling: Lanes<Power = Block> {
-    /// A vector of powers, of which H^1 is the last, and the first of them in every lane.
+    /// A vector of powers that ends with H^1, and a vector with its first power in every lane.
     unsafe fn first_powers(h: Self::Hash) -> [Self::Vector; 2];
     /// H^(2n) in every lane, made of `power`, which is H^n in every lane, or of `v`, which begins with
     /// H^(2n): whichever is known sooner.

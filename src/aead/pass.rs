@@ -133,20 +133,26 @@ impl<'a, L: Lanes> Pass<'a, L> {
         // the first one from its second block on if it has J0.
         unsafe {
             let mut states = whitened::<L, V>(self.base, self.number);
-            let (mut y, mut x, mut sum) = (self.y, [self.y; V], L::no_product());
-            let mut from = self.at;
+            let (mut y, mut x) = (self.y, [self.y; V]);
+            let (mut woven, mut from) = (None, self.at);
             if const { !SEAL && is_woven::<L>(V, HASHED) } {
                 each!(I < V, {
                     let (start, end) = part(I);
                     x[I] = L::elements(L::load_part(from.wrapping_add(I * width), start, end));
                 });
-                sum = self.hash::<V, ROUNDS, SEAL, true>(x, y, &mut states);
+                woven = Some(self.hash::<V, ROUNDS, SEAL, true>(x, y, &mut states));
                 // Read again, so that it need not stay in registers meanwhile.
                 from = L::again(from);
             } else if const { SEAL && HASHED == 0 && in_groups::<L>(V) } {
                 crypt_group::<L, V, ROUNDS, 0, GROUP>(&mut states, keys);
             } else if SEAL && HASHED > 0 {
-                y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, sum, ciphertext, 0));
+                y = L::carry(step::<L, V, HASHED, ROUNDS, 0>(
+                    key,
+                    &mut states,
+                    L::no_product(),
+                    ciphertext,
+                    0,
+                ));
             } else {
                 crypt_rounds::<L, V, ROUNDS, 0>(&mut states, keys);
             }
@@ -171,9 +177,10 @@ impl<'a, L: Lanes> Pass<'a, L> {
                     x[I] = L::elements(ciphertext);
                 }
             });
-            if const { SEAL || !is_woven::<L>(V, HASHED) } {
-                sum = self.hash::<V, ROUNDS, SEAL, false>(x, y, &mut states);
-            }
+            let sum = match woven {
+                Some(sum) => sum,
+                None => self.hash::<V, ROUNDS, SEAL, false>(x, y, &mut states),
+            };
             (L::reduce(sum), mask)
         }
     }
@@ -232,7 +239,7 @@ impl<'a, L: Lanes> Pass<'a, L> {
                 });
                 if const { R == if WOVEN { WOVEN_ROUNDS } else { 1 } } {
                     if lean {
-                        sum = L::settle(sum);
+                        L::settle(&mut sum);
                     }
                     if lane == 0 {
                         sum = L::multiply_one(sum, self.lengths, key.powers(1));

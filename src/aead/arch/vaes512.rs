@@ -201,9 +201,9 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn settle(sum: Product) -> Product {
+    unsafe fn settle(sum: &mut Product) {
         // SAFETY: as above.
-        unsafe { Product { middle: add3(sum.low, sum.middle, sum.high), ..sum } }
+        sum.middle = unsafe { add3(sum.low, sum.middle, sum.high) };
     }
 
     #[inline(always)]
