@@ -17,7 +17,7 @@ use crate::report::{File, Report};
 /// time, and so does one of our own engines that does not execute the instructions its name claims; the exit
 /// code is then 1. A stopped run is partial and exits with 3.
 ///
-/// If the summary calls the machine too noisy: stop other work, or measure more processes (`--processes 20`).
+/// If the summary calls the machine noisy: stop other work, or measure more processes (`--processes 20`).
 /// If it says that the clock moved: fix the clock (on Linux, `cpupower frequency-set -g performance`, and
 /// turbo off), or let the machine cool. Ratios between engines are more reliable than times, because both
 /// engines ran in the same rounds of the same process. If processes were lost, something else killed them:
@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// How many fresh processes to measure in. Default: 12 with --suite standard or full, else 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
     processes: Option<u32>,
-    /// Calls the machine too noisy if intervals are wider than this percentage of their median.
+    /// Calls the machine noisy if intervals are wider than this percentage of their median.
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
     within: f64,
     /// Seed for the order of the engines within a round.

@@ -20,8 +20,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
     let count = timed.iter().filter(wide).count();
     if count as f64 > EXCUSED * timed.len() as f64 {
         found.push(format!(
-            "the machine was too noisy: {count} of {} intervals are wider than {:.0} %; trust ratios more \
-             than times.",
+            "noisy machine: {count} of {} intervals are wider than {:.0} %: trust ratios, not times.",
             timed.len(),
             100.0 * run.within,
         ));
@@ -30,8 +29,7 @@ pub fn warnings(run: &Run) -> Vec<String> {
         && high / low > 1.0 + DRIFT
     {
         found.push(format!(
-            "the core's clock moved between {low:.2} and {high:.2} GHz; trust cycles and ratios more than \
-             times."
+            "the clock moved ({low:.2} to {high:.2} GHz): trust cycles and ratios, not times."
         ));
     }
     let lost: Vec<&Row> = timed.iter().copied().filter(|row| !row.lost.is_empty()).collect();
@@ -106,7 +104,7 @@ mod tests {
         spread(&mut run, 0.01);
         assert_eq!(warnings(&run), Vec::<String>::new());
         spread(&mut run, 0.5);
-        assert!(warnings(&run)[0].contains("too noisy"));
+        assert!(warnings(&run)[0].contains("noisy machine"));
         run.within = 0.6;
         assert_eq!(warnings(&run), Vec::<String>::new(), "as wide as was asked for");
         let row = run.rows.last_mut().unwrap();
@@ -120,6 +118,6 @@ mod tests {
         run.rows.last_mut().unwrap().clock_error = None;
         run.clock = Some(clock([2.0, 3.1], "not pinned: the system has no such call"));
         let words = warnings(&run).join("\n");
-        assert!(words.contains("2.00 and 3.10 GHz") && words.contains("not pinned"), "{words}");
+        assert!(words.contains("2.00 to 3.10 GHz") && words.contains("not pinned"), "{words}");
     }
 }

@@ -83,31 +83,46 @@ fn last(engine: &EngineAnswer) -> String {
     }
 }
 
-/// Schemes and primitives in a line each, and the files of a folder.
+/// Schemes and primitives, what the schemes risk, and the files of a folder.
 pub(super) fn rest(section: &Section, width: usize) -> String {
     let Some(report) = &section.verify else { return String::new() };
-    let mut lines = Vec::new();
-    let blind = |scheme: &SchemeReport| match scheme.blind.len() as u64 {
-        0 => scheme.name.clone(),
-        n => format!("{} (blind to {})", scheme.name, counted(n, "fault")),
+    if !report.primitives.is_empty() && tally::engines(report).is_empty() {
+        return files(section, width) + &primitives(&report.primitives);
+    }
+    let names = [schemes(&report.schemes), several(&report.primitives)].into_iter().flatten();
+    let names = names.collect::<Vec<_>>().join(" ");
+    let lines = std::iter::once(names).filter(|words| !words.is_empty()).chain(risks(&report.schemes));
+    files(section, width) + &lines.map(|words| wrap(&words, width)).collect::<String>()
+}
+
+/// The schemes, and how many faults they are blind to together. Modes of one scheme name it once.
+fn schemes(all: &[SchemeReport]) -> Option<String> {
+    let mut names = String::new();
+    let mut last = "";
+    for scheme in all {
+        let (family, mode) = scheme.name.split_at(scheme.name.find('/').unwrap_or(0));
+        names += &if !family.is_empty() && family == last {
+            format!(" {mode}")
+        } else {
+            format!(", {}", scheme.name)
+        };
+        last = family;
+    }
+    let blind = match all.iter().map(|scheme| scheme.blind.len() as u64).sum() {
+        0 => String::new(),
+        faults => format!("; blind to {}", counted(faults, "fault")),
     };
-    if !report.schemes.is_empty() {
-        let names: Vec<String> = report.schemes.iter().map(blind).collect();
-        lines.push(format!("Schemes: {}.", plain(&names.join(", "))));
-    }
-    lines.extend(risks(&report.schemes));
-    let several = &report.primitives;
-    if !several.is_empty() && tally::engines(report).is_empty() {
-        return files(section, width) + &primitives(several);
-    }
-    if !several.is_empty() {
-        let names = distinct(several.iter().map(|row| row.primitive.as_str()));
-        let (right, wrong) = several.iter().fold((0, 0), |sum, row| (sum.0 + row.agree, sum.1 + row.wrong));
-        let words =
-            format!("Primitives: {}: {} right, {} wrong.", names.join(", "), count(right), count(wrong));
-        lines.push(plain(&words));
-    }
-    files(section, width) + &lines.iter().map(|words| wrap(words, width)).collect::<String>()
+    names.strip_prefix(", ").map(|names| plain(&format!("Schemes: {names}{blind}.")))
+}
+
+/// The primitives beside engines, in one sentence.
+fn several(all: &[PrimitiveReport]) -> Option<String> {
+    let (right, wrong) = all.iter().fold((0, 0), |sum, row| (sum.0 + row.agree, sum.1 + row.wrong));
+    let words = match wrong {
+        0 => format!("Primitives: all {} right.", count(right)),
+        wrong => format!("Primitives: {} right, {} wrong.", count(right), count(wrong)),
+    };
+    (!all.is_empty()).then_some(words)
 }
 
 /// Each risk, with the schemes that have it. Those that share one are one line.

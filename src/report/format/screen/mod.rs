@@ -124,14 +124,11 @@ fn item(words: &str, width: usize) -> String {
 /// The answer in words, and what is uncertain about it.
 fn sentences(answer: &Answer, width: usize) -> String {
     let mut out: String = answer.sentences().iter().map(|words| wrap(words, width)).collect();
-    if !answer.unsure.is_empty() {
-        out += "Uncertain:\n";
-        for words in answer.unsure.iter().take(MAX_DOUBTS) {
-            out += &item(words, width);
-        }
-        if answer.unsure.len() > MAX_DOUBTS {
-            out += &format!("  and {} more: --full names each\n", answer.unsure.len() - MAX_DOUBTS);
-        }
+    for words in answer.unsure.iter().take(MAX_DOUBTS) {
+        out += &(cut(&plain(&format!("Uncertain: {words}")), width).join("\n") + "\n");
+    }
+    if answer.unsure.len() > MAX_DOUBTS {
+        out += &format!("Uncertain: {} more: --full names each\n", answer.unsure.len() - MAX_DOUBTS);
     }
     out
 }
