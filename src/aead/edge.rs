@@ -3,7 +3,7 @@
 
 use super::key::Key;
 use super::lanes::{Doubling, Lanes, MOST_LANES};
-use super::{Error, Message, Nonce, Probe, Probed, Tag};
+use super::{Error, Message, Nonce, Probe, Probed, Tag, kernel};
 
 /// The kernel's entry points, instantiated for one backend.
 ///
@@ -76,15 +76,35 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     ) -> Result<(), Error>;
-    /// Checks the lengths, opens and checks the tag.
+    /// Checks the lengths, opens and checks the tag: a jump to one of the next two. With either of them inside,
+    /// it would save registers first.
+    #[inline(always)]
     unsafe fn open<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,
         aad: &[u8],
         in_out: &mut [u8],
         tag: &Tag,
+    ) -> Result<(), Error> {
+        // SAFETY: the same contract.
+        unsafe {
+            if kernel::is_short::<Self>(Self::ENTRY_VECTORS, aad, in_out) {
+                Self::open_short::<ROUNDS>(key, nonce, aad, in_out, tag)
+            } else {
+                Self::open_rest::<ROUNDS>(key, nonce, aad, in_out, tag)
+            }
+        }
+    }
+    /// Opens a message that is [short](kernel::is_short) for [`ENTRY_VECTORS`](Lanes::ENTRY_VECTORS), and no
+    /// other, out of line.
+    unsafe fn open_short<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &Tag,
     ) -> Result<(), Error>;
-    /// [`open`](Self::open) for messages that its entry does not process itself, out of line.
+    /// Opens any message, out of line.
     unsafe fn open_rest<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,

@@ -57,12 +57,18 @@ impl<L: Edge, const ROUNDS: usize> AesGcm<L, ROUNDS> {
     }
 }
 
-/// Compares tags and wipes the decrypted message if they differ.
+/// Compares tags of any length and wipes the decrypted message if they differ.
 #[inline(always)]
-pub(super) fn judge(in_out: &mut [u8], expected: u128, tag: &[u8]) -> Result<(), Error> {
+fn judge(in_out: &mut [u8], expected: u128, tag: &[u8]) -> Result<(), Error> {
     // Both tags as integers: a single constant-time comparison, whatever the tag's length.
     let kept = u128::MAX >> (8 * (TAG_LEN - tag.len()));
-    if bool::from((expected & kept).ct_eq(&short_block(tag))) { Ok(()) } else { refuse(in_out) }
+    verdict(in_out, (expected & kept).ct_eq(&short_block(tag)).into())
+}
+
+/// Wipes a decrypted message unless it is authentic.
+#[inline(always)]
+pub(super) fn verdict(in_out: &mut [u8], authentic: bool) -> Result<(), Error> {
+    if authentic { Ok(()) } else { refuse(in_out) }
 }
 
 /// Wipes a message that is not authentic.

@@ -6,7 +6,7 @@
 use super::block::lengths;
 use super::bulk::long;
 use super::edge::Edge;
-use super::gcm::judge;
+use super::gcm::verdict;
 use super::interleave::{Ciphertext, each, span};
 use super::key::Key;
 use super::lanes::Lanes;
@@ -27,11 +27,16 @@ pub(super) unsafe fn j0_of_iv<L: Lanes, const TURN: usize>(key: &Key<L>, iv: &[u
     }
 }
 
-/// Seals a message under a nonce of 96 bits, if it has at most `MOST` vectors and one block of AAD, and
-/// writes its tag; otherwise returns false.
+/// Whether a message has at most `most` vectors and one block of AAD.
+#[inline(always)]
+pub(super) fn is_short<L: Lanes>(most: usize, aad: &[u8], in_out: &[u8]) -> bool {
+    in_out.len() <= span::<L>(most) - 16 && aad.len() <= 16
+}
+
+/// Seals a message under a nonce of 96 bits, and writes its tag.
 ///
 /// # Safety
-/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds; the message is [short](is_short) for `MOST` vectors.
 #[inline(always)]
 pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
     key: &Key<L>,
@@ -39,21 +44,15 @@ pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
     aad: &[u8],
     in_out: &mut [u8],
     tag: &mut Tag,
-) -> bool {
-    if in_out.len() > const { span::<L>(MOST) - 16 } || aad.len() > 16 {
-        return false;
-    }
+) {
     // SAFETY: this function's contract is that of `Lanes`.
-    unsafe {
-        L::store_block(&mut tag.0, short::<L, MOST, ROUNDS, true>(key, nonce, aad, in_out));
-    }
-    true
+    unsafe { L::store_block(&mut tag.0, short::<L, MOST, ROUNDS, true>(key, nonce, aad, in_out)) }
 }
 
 /// Opens: like [`seal`], and returns the verdict.
 ///
 /// # Safety
-/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+/// As for [`seal`].
 #[inline(always)]
 pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
     key: &Key<L>,
@@ -61,21 +60,18 @@ pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
     aad: &[u8],
     in_out: &mut [u8],
     tag: &Tag,
-) -> Option<Result<(), Error>> {
-    if in_out.len() > const { span::<L>(MOST) - 16 } || aad.len() > 16 {
-        return None;
-    }
+) -> Result<(), Error> {
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         let expected = short::<L, MOST, ROUNDS, false>(key, nonce, aad, in_out);
-        Some(judge(in_out, L::coefficients(expected), &tag.0))
+        verdict(in_out, L::is_tag(expected, &tag.0))
     }
 }
 
-/// Encrypts or decrypts a message of at most `MOST` vectors and one block of AAD, and returns its tag.
+/// Encrypts or decrypts a short message, and returns its tag.
 ///
 /// # Safety
-/// As for [`Lanes`]; `key` has `ROUNDS` rounds.
+/// As for [`seal`].
 #[inline(always)]
 unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,

@@ -5,7 +5,9 @@
 //! blocks are byte-reversed, H is multiplied by x once, and products can then be reduced without bit
 //! reversals.
 
-use super::Nonce;
+use subtle::ConstantTimeEq;
+
+use super::{Nonce, TAG_LEN};
 
 /// One block in memory order.
 #[derive(Clone, Copy, Default)]
@@ -212,6 +214,12 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
         _in_out: &mut [u8],
     ) -> Option<Self::Hash> {
         None
+    }
+    /// Whether a block is this tag. Compares all of it, in constant time.
+    #[inline(always)]
+    unsafe fn is_tag(block: Self::Hash, tag: &[u8; TAG_LEN]) -> bool {
+        // SAFETY: the same contract.
+        unsafe { Self::coefficients(block).ct_eq(&u128::from_le_bytes(*tag)).into() }
     }
     /// Writes a block.
     unsafe fn store_block(to: &mut [u8; 16], block: Self::Hash);

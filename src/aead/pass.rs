@@ -54,6 +54,12 @@ pub(super) const fn has_powers<L: Lanes>(vectors: usize) -> bool {
     L::BLOCKS * (vectors - turned::<L>(vectors)) < Key::<L>::POWERS
 }
 
+/// The blocks of so many bytes, the last of which may be partial. For less than 2^63, and so with fewer
+/// instructions than `div_ceil`.
+const fn whole_blocks(bytes: usize) -> usize {
+    (bytes + 15) >> 4
+}
+
 impl<'a, L: Lanes> Pass<'a, L> {
     /// All of a message. `before` is the last block of its AAD, with the hash of the blocks before that
     /// added.
@@ -198,7 +204,7 @@ impl<'a, L: Lanes> Pass<'a, L> {
         y: L::Vector,
         states: &mut [L::State; V],
     ) -> L::Product {
-        let (key, blocks) = (self.key, self.left.div_ceil(16));
+        let (key, blocks) = (self.key, whole_blocks(self.left));
         let keys = key.round::<ROUNDS>();
         const { assert!(turned::<L>(V) == 0 || V >= turned::<L>(V) + L::LEAST_TAIL, "what follows a turn") }
         // A seal waits for its ciphertext: a few products take less time than the sums that spare some.
@@ -213,7 +219,8 @@ impl<'a, L: Lanes> Pass<'a, L> {
                 let turn = key.multiply_turn(L::no_product(), [x[0], x[1]], 2);
                 x[2] = L::add(x[2], L::carry(turn));
             }
-            let powers = |i: usize| key.powers(blocks + 1 - i * L::BLOCKS);
+            let powers = key.powers(blocks + 1 - turned::<L>(V) * L::BLOCKS);
+            let powers = |i: usize| powers.wrapping_add(i * L::BLOCKS - turned::<L>(V) * L::BLOCKS);
             let mut sum = L::no_product();
             // The lengths go into the lane behind the last block, or get a vector of their own.
             let lane = blocks % L::BLOCKS;

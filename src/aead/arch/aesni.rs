@@ -287,6 +287,15 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
+    unsafe fn is_tag(block: __m128i, tag: &[u8; 16]) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            let difference = _mm_xor_si128(block, Self::load(tag.as_ptr()));
+            _mm_testz_si128(difference, difference) == 1
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store_block(to: &mut [u8; 16], block: __m128i) {
         // SAFETY: as above.
         unsafe { Self::store(to.as_mut_ptr(), block) }

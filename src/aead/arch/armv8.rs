@@ -286,6 +286,12 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
+    unsafe fn is_tag(block: uint8x16_t, tag: &[u8; 16]) -> bool {
+        // SAFETY: as above.
+        unsafe { vmaxvq_u8(veorq_u8(block, Self::load(tag.as_ptr()))) == 0 }
+    }
+
+    #[inline(always)]
     unsafe fn store_block(to: &mut [u8; 16], block: uint8x16_t) {
         // SAFETY: as above.
         unsafe { Self::store(to.as_mut_ptr(), block) }

@@ -195,7 +195,8 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
+                        kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
                         return Ok(());
                     }
                     <$lanes>::seal_rest::<R>(key, nonce, aad, in_out, tag)
@@ -214,7 +215,8 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    if kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
+                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
+                        kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
                         return Ok(());
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
@@ -224,9 +226,10 @@ macro_rules! edge {
             }
 
             super::featured! {
+                #[inline(never)]
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn open<const R: usize>(
+                unsafe fn open_short<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -234,10 +237,7 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                        return verdict;
-                    }
-                    <$lanes>::open_rest::<R>(key, nonce, aad, in_out, tag)
+                    kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag)
                 }
             }
 
@@ -253,13 +253,14 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    if let Some(verdict) = kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag) {
-                        return verdict;
+                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
+                        return kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
                     let mut expected = Tag::default();
                     kernel::crypt::<$lanes, R, false>(key, nonce, 1, aad, in_out, &mut expected);
-                    $crate::aead::gcm::judge(in_out, u128::from_le_bytes(expected.0), &tag.0)
+                    let expected = <$lanes>::hash(u128::from_le_bytes(expected.0));
+                    $crate::aead::gcm::verdict(in_out, <$lanes>::is_tag(expected, &tag.0))
                 }
             }
 

@@ -259,6 +259,12 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
+    unsafe fn is_tag(block: __m128i, tag: &[u8; 16]) -> bool {
+        // SAFETY: as above.
+        unsafe { Narrow::is_tag(block, tag) }
+    }
+
+    #[inline(always)]
     unsafe fn store_block(to: &mut [u8; 16], block: __m128i) {
         // SAFETY: as above.
         unsafe { Narrow::store(to.as_mut_ptr(), block) }
