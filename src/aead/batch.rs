@@ -158,18 +158,18 @@ impl<'a, L: ManyLanes> Group<'a, L> {
         unsafe {
             let mut ends = [lengths(self.aad_lens[0], self.lens[0]); MOST_LANES];
             if EVEN {
-                sum = L::multiply_same(sum, L::splat(ends[0]), key.powers(1));
-                sum = L::multiply_same(sum, self.aads, key.powers(blocks[0] + 2));
+                L::multiply_same(&mut sum, L::splat(ends[0]), key.powers(1));
+                L::multiply_same(&mut sum, self.aads, key.powers(blocks[0] + 2));
             } else {
                 each!(K < MOST_LANES, {
                     let k = K % MOST_LANES;
                     ends[k] = lengths(self.aad_lens[k], self.lens[k]);
                 });
-                sum = L::multiply_same(sum, L::gather(&ends), key.powers(1));
-                sum = L::multiply_each(sum, self.aads, &blocks.map(|blocks| key.powers(blocks + 2)));
+                L::multiply_same(&mut sum, L::gather(&ends), key.powers(1));
+                L::multiply_each(&mut sum, self.aads, &blocks.map(|blocks| key.powers(blocks + 2)));
             }
             let masks = L::finish(j0, &key.round::<ROUNDS>()[ROUNDS], L::splat(0));
-            L::store_blocks(&self.tags, L::add(L::elements(L::reduce_each(sum)), masks));
+            L::store_blocks(&self.tags, L::add(L::elements(L::reduce_each(&sum)), masks));
         }
     }
 
@@ -201,7 +201,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
                 } else {
                     L::store_blocks(&to, out);
                 }
-                sum = L::multiply_same(sum, L::elements(ciphertext), key.powers(N + 1 - I));
+                L::multiply_same(&mut sum, L::elements(ciphertext), key.powers(N + 1 - I));
             });
             self.finish::<true, ROUNDS>(sum, states[0]);
         }
@@ -239,7 +239,7 @@ impl<'a, L: ManyLanes> Group<'a, L> {
                 let out = L::finish(states[I + 1], &keys[ROUNDS], data);
                 L::store_each(&to, &lens, out);
                 let ciphertext = if SEAL { L::keep_each(out, &lens) } else { data };
-                sum = L::multiply_same(sum, L::elements(ciphertext), key.powers(N + 1 - I));
+                L::multiply_same(&mut sum, L::elements(ciphertext), key.powers(N + 1 - I));
             });
             self.finish::<false, ROUNDS>(sum, states[0]);
         }
@@ -301,11 +301,11 @@ impl<'a, L: ManyLanes> Group<'a, L> {
                 x[I] = L::elements(if SEAL { kept } else { data });
             });
             each!(PAIR < V / 2, {
-                sum = L::multiply_two_lean(sum, [x[2 * PAIR], x[2 * PAIR + 1]], powers(2 * PAIR));
+                L::multiply_two_lean(&mut sum, [x[2 * PAIR], x[2 * PAIR + 1]], powers(2 * PAIR));
             });
             L::settle(&mut sum);
             if V % 2 == 1 {
-                sum = L::multiply(sum, x[V - 1], powers(V - 1));
+                L::multiply(&mut sum, x[V - 1], powers(V - 1));
             }
             sum
         }

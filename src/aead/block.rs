@@ -6,6 +6,13 @@ pub(super) fn lengths(aad: usize, message: usize) -> u128 {
     u128::from(aad as u64 * 8) << 64 | u128::from(message as u64 * 8)
 }
 
+/// The blocks of so many bytes, the last of which may be partial. For less than 2^63 bytes, and so with fewer
+/// instructions than `div_ceil`.
+#[inline(always)]
+pub(super) const fn blocks_of(bytes: usize) -> usize {
+    (bytes + 15) >> 4
+}
+
 /// Up to 16 bytes as a zero-padded block, as a little-endian integer; avoids a call to `memcpy`.
 #[inline(always)]
 pub(super) fn short_block(bytes: &[u8]) -> u128 {

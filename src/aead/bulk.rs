@@ -50,7 +50,7 @@ pub(super) unsafe fn long<
             ($($n:literal)+) => {
                 match vectors - turns * TURN {
                     $($n if const { $n >= L::LEAST_TAIL && $n < TURN + L::LEAST_TAIL } => {
-                        pass.last::<$n, TURN, ROUNDS, SEAL>(&ciphertext).0
+                        pass.last::<$n, TURN, ROUNDS, SEAL, false>(&ciphertext).0
                     })+
                     // The turns leave LEAST_TAIL vectors, and fewer than a turn more.
                     _ => core::hint::unreachable_unchecked(),
@@ -112,10 +112,10 @@ unsafe fn turns_of<
                 if SEAL && turn == 0 {
                     crypt_rounds::<L, STEP, ROUNDS, DONE>(&mut states, keys);
                 } else {
-                    sum = step::<L, STEP, STEP, ROUNDS, DONE>(
+                    step::<L, STEP, STEP, ROUNDS, DONE>(
                         key,
                         &mut states,
-                        sum,
+                        &mut sum,
                         &ciphertext,
                         TURN - STEP - S * STEP,
                     );
@@ -141,7 +141,7 @@ unsafe fn turns_of<
                 });
             });
             if !SEAL || turn > 0 {
-                pass.y = L::carry(sum);
+                pass.y = L::carry(&sum);
             }
             pass.at = pass.at.wrapping_add(wide);
             pass.number = pass.number.wrapping_add((TURN * L::BLOCKS) as u32);

@@ -1,9 +1,11 @@
 //! The kernels' entry points as one trait, which each backend instantiates in functions that carry its target
 //! features.
 
+use super::block::blocks_of;
+use super::interleave::span;
 use super::key::Key;
 use super::lanes::{Doubling, Lanes, MOST_LANES};
-use super::{Error, Message, Nonce, Probe, Probed, Tag, kernel};
+use super::{Error, Message, Nonce, Probe, Probed, Tag};
 
 /// The kernel's entry points, instantiated for one backend.
 ///
@@ -60,15 +62,42 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     );
-    /// Checks the lengths and seals.
+    /// Checks the lengths and seals: a jump to one of the next two.
+    #[inline(always)]
     unsafe fn seal<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,
         aad: &[u8],
         in_out: &mut [u8],
         tag: &mut Tag,
+    ) -> Result<(), Error> {
+        // SAFETY: the same contract.
+        unsafe {
+            if is_filled::<Self>(aad, in_out) {
+                Self::seal_filled::<ROUNDS>(key, nonce, aad, in_out, tag)
+            } else {
+                Self::seal_unfilled::<ROUNDS>(key, nonce, aad, in_out, tag)
+            }
+        }
+    }
+    /// Seals a message that is [filled](is_filled), and no other, out of line.
+    unsafe fn seal_filled<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
     ) -> Result<(), Error>;
-    /// [`seal`](Self::seal) for messages that its entry does not process itself, out of line.
+    /// Seals any message: one of at most [`ENTRY_VECTORS`](Lanes::ENTRY_VECTORS) itself, before it saves a
+    /// register.
+    unsafe fn seal_unfilled<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut Tag,
+    ) -> Result<(), Error>;
+    /// Seals any message, out of line.
     unsafe fn seal_rest<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,
@@ -76,8 +105,8 @@ pub(super) trait Edge: Lanes {
         in_out: &mut [u8],
         tag: &mut Tag,
     ) -> Result<(), Error>;
-    /// Checks the lengths, opens and checks the tag: a jump to one of the next two. With either of them inside,
-    /// it would save registers first.
+    /// Checks the lengths, opens and checks the tag: a jump to one of the next three. With one of them
+    /// inside, it would save registers first.
     #[inline(always)]
     unsafe fn open<const ROUNDS: usize>(
         key: &Key<Self>,
@@ -88,16 +117,26 @@ pub(super) trait Edge: Lanes {
     ) -> Result<(), Error> {
         // SAFETY: the same contract.
         unsafe {
-            if kernel::is_short::<Self>(Self::ENTRY_VECTORS, aad, in_out) {
+            if is_short::<Self>(Self::ENTRY_VECTORS, aad, in_out) {
                 Self::open_short::<ROUNDS>(key, nonce, aad, in_out, tag)
+            } else if is_filled::<Self>(aad, in_out) {
+                Self::open_filled::<ROUNDS>(key, nonce, aad, in_out, tag)
             } else {
                 Self::open_rest::<ROUNDS>(key, nonce, aad, in_out, tag)
             }
         }
     }
-    /// Opens a message that is [short](kernel::is_short) for [`ENTRY_VECTORS`](Lanes::ENTRY_VECTORS), and no
+    /// Opens a message that is [short](is_short) for [`ENTRY_VECTORS`](Lanes::ENTRY_VECTORS), and no
     /// other, out of line.
     unsafe fn open_short<const ROUNDS: usize>(
+        key: &Key<Self>,
+        nonce: &Nonce,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &Tag,
+    ) -> Result<(), Error>;
+    /// Opens a message that is [filled](is_filled), and no other, out of line.
+    unsafe fn open_filled<const ROUNDS: usize>(
         key: &Key<Self>,
         nonce: &Nonce,
         aad: &[u8],
@@ -161,15 +200,31 @@ pub(super) trait ManyLanes: Edge + Doubling {
     /// Keeps bytes `0..lens` of each lane; the rest becomes zero.
     unsafe fn keep_each(v: Self::Vector, lens: &[usize; MOST_LANES]) -> Self::Vector;
     /// Like [`multiply`](Lanes::multiply), with the same power for every lane.
-    unsafe fn multiply_same(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
+    unsafe fn multiply_same(sum: &mut Self::Product, x: Self::Vector, h: *const Self::Power);
     /// Like [`multiply`](Lanes::multiply), with a separate power for each lane.
-    unsafe fn multiply_each(
-        sum: Self::Product,
-        x: Self::Vector,
-        h: &[*const Self::Power; MOST_LANES],
-    ) -> Self::Product;
+    unsafe fn multiply_each(sum: &mut Self::Product, x: Self::Vector, h: &[*const Self::Power; MOST_LANES]);
     /// Reduces each lane separately.
-    unsafe fn reduce_each(sum: Self::Product) -> Self::Vector;
+    unsafe fn reduce_each(sum: &Self::Product) -> Self::Vector;
+}
+
+/// Whether a message has at most `most` vectors and one block of AAD.
+#[inline(always)]
+pub(super) fn is_short<L: Lanes>(most: usize, aad: &[u8], in_out: &[u8]) -> bool {
+    in_out.len() <= span::<L>(most) - 16 && aad.len() <= 16
+}
+
+/// Whether the blocks of a message fill their vectors, at most [`Lanes::APART_VECTORS`], and it has at most
+/// one block of AAD.
+#[inline(always)]
+pub(super) fn is_filled<L: Lanes>(aad: &[u8], in_out: &[u8]) -> bool {
+    const {
+        assert!(
+            L::BLOCKS * L::APART_VECTORS + 2 <= Key::<L>::POWERS,
+            "a power for each block, AAD and lengths"
+        )
+    }
+    let (blocks, most) = (blocks_of(in_out.len()), const { L::BLOCKS * L::APART_VECTORS });
+    most > 0 && blocks % L::BLOCKS == 0 && (1..=most).contains(&blocks) && aad.len() <= 16
 }
 
 /// Seals each message.

@@ -139,7 +139,7 @@ impl<L: Lanes, const N: usize> Ciphertext<L, N> {
     /// # Safety
     /// As for [`Lanes`].
     #[inline(always)]
-    pub unsafe fn multiply(&self, key: &Key<L>, sum: L::Product, i: usize, ahead: usize) -> L::Product {
+    pub unsafe fn multiply(&self, key: &Key<L>, sum: &mut L::Product, i: usize, ahead: usize) {
         // SAFETY: the caller's contract is that of `Lanes`.
         unsafe { key.multiply_turn(sum, [self.elements(i), self.elements(i + 1)], N + ahead - i) }
     }
@@ -166,17 +166,17 @@ pub(super) unsafe fn step<
 >(
     key: &Key<L>,
     states: &mut [L::State; VECTORS],
-    mut sum: L::Product,
+    sum: &mut L::Product,
     ciphertext: &Ciphertext<L, HASHED>,
     ahead: usize,
-) -> L::Product {
+) {
     let keys = key.round::<ROUNDS>();
     // SAFETY: the caller's contract is that of `Lanes`.
     unsafe {
         if const { !L::INTERLEAVES } {
-            each!(PAIR < HASHED / 2, { sum = ciphertext.multiply(key, sum, 2 * PAIR, ahead) });
+            each!(PAIR < HASHED / 2, { ciphertext.multiply(key, sum, 2 * PAIR, ahead) });
             L::all_rounds::<VECTORS, ROUNDS>(states, keys);
-            return sum;
+            return;
         }
         rounds!(R, {
             if const { R > DONE } {
@@ -184,14 +184,13 @@ pub(super) unsafe fn step<
                 each!(PAIR < HASHED / 2, {
                     // The pair that depends on `y` comes last.
                     if const { is_due(PAIR, HASHED / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
-                        sum = ciphertext.multiply(key, sum, 2 * (PAIR + 1) % HASHED, ahead);
+                        ciphertext.multiply(key, sum, 2 * (PAIR + 1) % HASHED, ahead);
                     }
                 });
-                each!(I < VECTORS, { L::fence(&mut states[I], &mut sum) });
+                each!(I < VECTORS, { L::fence(&mut states[I], sum) });
             }
         });
     }
-    sum
 }
 
 /// Whether `i` is at least `from` and less than `to`.

@@ -27,18 +27,13 @@ pub(super) unsafe fn j0_of_iv<L: Lanes, const TURN: usize>(key: &Key<L>, iv: &[u
     }
 }
 
-/// Whether a message has at most `most` vectors and one block of AAD.
-#[inline(always)]
-pub(super) fn is_short<L: Lanes>(most: usize, aad: &[u8], in_out: &[u8]) -> bool {
-    in_out.len() <= span::<L>(most) - 16 && aad.len() <= 16
-}
-
 /// Seals a message under a nonce of 96 bits, and writes its tag.
 ///
 /// # Safety
-/// As for [`Lanes`]; `key` has `ROUNDS` rounds; the message is [short](is_short) for `MOST` vectors.
+/// As for [`Lanes`]; `key` has `ROUNDS` rounds; the message is [filled](super::edge::is_filled), if `FILLED`
+/// says so, or [short](super::edge::is_short) for `MOST` vectors.
 #[inline(always)]
-pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
+pub(super) unsafe fn seal<L: Edge, const MOST: usize, const FILLED: bool, const ROUNDS: usize>(
     key: &Key<L>,
     nonce: &Nonce,
     aad: &[u8],
@@ -46,7 +41,7 @@ pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
     tag: &mut Tag,
 ) {
     // SAFETY: this function's contract is that of `Lanes`.
-    unsafe { L::store_block(&mut tag.0, short::<L, MOST, ROUNDS, true>(key, nonce, aad, in_out)) }
+    unsafe { L::store_block(&mut tag.0, short::<L, MOST, FILLED, ROUNDS, true>(key, nonce, aad, in_out)) }
 }
 
 /// Opens: like [`seal`], and returns the verdict.
@@ -54,7 +49,7 @@ pub(super) unsafe fn seal<L: Edge, const MOST: usize, const ROUNDS: usize>(
 /// # Safety
 /// As for [`seal`].
 #[inline(always)]
-pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
+pub(super) unsafe fn open<L: Edge, const MOST: usize, const FILLED: bool, const ROUNDS: usize>(
     key: &Key<L>,
     nonce: &Nonce,
     aad: &[u8],
@@ -63,7 +58,7 @@ pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
 ) -> Result<(), Error> {
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
-        let expected = short::<L, MOST, ROUNDS, false>(key, nonce, aad, in_out);
+        let expected = short::<L, MOST, FILLED, ROUNDS, false>(key, nonce, aad, in_out);
         verdict(in_out, L::is_tag(expected, &tag.0))
     }
 }
@@ -73,7 +68,7 @@ pub(super) unsafe fn open<L: Edge, const MOST: usize, const ROUNDS: usize>(
 /// # Safety
 /// As for [`seal`].
 #[inline(always)]
-unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: bool>(
+unsafe fn short<L: Edge, const MOST: usize, const FILLED: bool, const ROUNDS: usize, const SEAL: bool>(
     key: &Key<L>,
     nonce: &Nonce,
     aad: &[u8],
@@ -83,7 +78,7 @@ unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: boo
     // SAFETY: this function's contract is that of `Lanes`.
     unsafe {
         // Only for the messages of the entry: others may have more blocks than there are powers.
-        if const { MOST == L::ENTRY_VECTORS } {
+        if const { !FILLED && MOST == L::ENTRY_VECTORS } {
             let powers = [key.powers(1), key.powers(2 + in_out.len().div_ceil(16))];
             let shorter = L::shorter::<ROUNDS, SEAL>(key.round::<ROUNDS>(), powers, nonce, aad, in_out);
             if let Some(tag) = shorter {
@@ -91,7 +86,8 @@ unsafe fn short<L: Edge, const MOST: usize, const ROUNDS: usize, const SEAL: boo
             }
         }
         let pass = Pass::new::<ROUNDS>(key, nonce, 1, L::element(aad), aad.len(), in_out);
-        let (hash, mask) = pass.only::<MOST, ROUNDS, SEAL>();
+        let (hash, mask) =
+            if FILLED { pass.filled::<MOST, ROUNDS, SEAL>() } else { pass.only::<MOST, ROUNDS, SEAL>() };
         L::tag(hash, mask)
     }
 }
@@ -224,8 +220,8 @@ pub(super) unsafe fn absorb<L: Lanes, const TURN: usize>(key: &Key<L>, y: L::Has
         while data.len() > span::<L>(TURN + 1) {
             let turn = Ciphertext::<L, TURN>::at(data.as_ptr(), y);
             let mut sum = L::no_product();
-            each!(PAIR < TURN / 2, { sum = turn.multiply(key, sum, 2 * PAIR, 0) });
-            y = L::carry(sum);
+            each!(PAIR < TURN / 2, { turn.multiply(key, &mut sum, 2 * PAIR, 0) });
+            y = L::carry(&sum);
             data = &data[span::<L>(TURN)..];
         }
         let (blocks, mut sum) = (data.len().div_ceil(16), L::no_product());
@@ -234,8 +230,8 @@ pub(super) unsafe fn absorb<L: Lanes, const TURN: usize>(key: &Key<L>, y: L::Has
             if i == 0 {
                 x = L::add(x, y);
             }
-            sum = L::multiply(sum, x, key.powers(blocks - i * L::BLOCKS));
+            L::multiply(&mut sum, x, key.powers(blocks - i * L::BLOCKS));
         }
-        L::reduce(sum)
+        L::reduce(&sum)
     }
 }

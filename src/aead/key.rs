@@ -22,9 +22,13 @@ pub(super) struct Key<L: Lanes> {
 
 impl<L: Lanes> Key<L> {
     /// The round keys of a key with `ROUNDS` rounds.
+    ///
+    /// Not by slicing: in the largest functions, that would remain a call.
     #[inline(always)]
     pub fn round<const ROUNDS: usize>(&self) -> &[L::RoundKey] {
-        &self.round[..=ROUNDS]
+        const { assert!(ROUNDS < ROUND_KEYS, "as many as are stored") }
+        // SAFETY: there are so many.
+        unsafe { core::slice::from_raw_parts((&raw const self.round).cast(), ROUNDS + 1) }
     }
 
     /// The highest stored power.
@@ -52,12 +56,12 @@ impl<L: Lanes> Key<L> {
     /// # Safety
     /// As for [`Lanes`]; `n` is even, at least 2 and at most [`Lanes::LONG_TURN_VECTORS`].
     #[inline(always)]
-    pub unsafe fn multiply_turn(&self, sum: L::Product, x: [L::Vector; 2], n: usize) -> L::Product {
+    pub unsafe fn multiply_turn(&self, sum: &mut L::Product, x: [L::Vector; 2], n: usize) {
         const { assert!(L::BLOCKS * L::LONG_TURN_VECTORS <= Self::POWERS, "a power for each block") }
         // SAFETY: the caller's contract; the sums of a pair of powers are one block.
         unsafe {
             let sums = (&raw const self.sums).cast::<Block>().wrapping_add((L::LONG_TURN_VECTORS - n) / 2);
-            L::multiply_turn(sum, x, self.powers(L::BLOCKS * n), sums)
+            L::multiply_turn(sum, x, self.powers(L::BLOCKS * n), sums);
         }
     }
 

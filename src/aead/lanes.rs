@@ -58,6 +58,10 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const LONG: usize = 0;
     /// The most vectors of ciphertext that stay in registers until they are hashed. More are read again.
     const HELD_VECTORS: usize = 0;
+    /// If the blocks of a message but J0 fill their vectors and these are at most so many, J0 has a vector of
+    /// its own: the AAD that precedes the blocks and the lengths that follow are then multiplied while the
+    /// blocks are in AES. At most 8.
+    const APART_VECTORS: usize = 0;
     /// Whether the first two rounds of a long message are cached
     /// ([`RoundCache`](super::round_cache::RoundCache)).
     const CACHES_ROUNDS: bool;
@@ -145,47 +149,52 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// An empty sum of products.
     unsafe fn no_product() -> Self::Product;
     /// Adds the lane-wise products of elements and the powers at `h`, which points into a key's table.
-    unsafe fn multiply(sum: Self::Product, x: Self::Vector, h: *const Self::Power) -> Self::Product;
+    unsafe fn multiply(sum: &mut Self::Product, x: Self::Vector, h: *const Self::Power);
     /// Adds the product of one element and the first power at `h`.
     #[inline(always)]
-    unsafe fn multiply_one(sum: Self::Product, x: Self::Hash, h: *const Self::Power) -> Self::Product {
+    unsafe fn multiply_one(sum: &mut Self::Product, x: Self::Hash, h: *const Self::Power) {
         // SAFETY: the same contract.
         unsafe { Self::multiply(sum, Self::lift(x), h) }
     }
     /// [`multiply`](Self::multiply) for two consecutive vectors.
     #[inline(always)]
-    unsafe fn multiply_two(sum: Self::Product, x: [Self::Vector; 2], h: *const Self::Power) -> Self::Product {
+    unsafe fn multiply_two(sum: &mut Self::Product, x: [Self::Vector; 2], h: *const Self::Power) {
         // SAFETY: the same contract; the second vector's powers follow the first's.
-        unsafe { Self::multiply(Self::multiply(sum, x[0], h), x[1], h.add(Self::BLOCKS)) }
+        unsafe {
+            Self::multiply(sum, x[0], h);
+            Self::multiply(sum, x[1], h.add(Self::BLOCKS));
+        }
     }
-    /// The same with fewer products, but more other instructions, if the CPU has registers for that. The
-    /// first of these calls starts with an empty sum, and after the last one the sum is
-    /// [settled](Self::settle), once, before anything else is added.
+    /// Adds the products of the first two lanes and a power each; the other lanes are zero. Called only if
+    /// there are [`APART_VECTORS`](Self::APART_VECTORS).
+    unsafe fn multiply_ends(_: &mut Self::Product, _: Self::Vector, _: [*const Self::Power; 2]) {
+        unreachable!("J0 is in the first vector")
+    }
+    /// The same with fewer products, but more other instructions, if the CPU has registers for that. What
+    /// was in the sum before the first of these calls is [settled](Self::settle) before it, and the sum is
+    /// settled after the last one, before anything else is added.
     #[inline(always)]
-    unsafe fn multiply_two_lean(
-        sum: Self::Product,
-        x: [Self::Vector; 2],
-        h: *const Self::Power,
-    ) -> Self::Product {
+    unsafe fn multiply_two_lean(sum: &mut Self::Product, x: [Self::Vector; 2], h: *const Self::Power) {
         // SAFETY: the same contract.
         unsafe { Self::multiply_two(sum, x, h) }
     }
-    /// Completes a sum of [`multiply_two_lean`](Self::multiply_two_lean).
+    /// Adds the low and the high part of a sum to its middle, as
+    /// [`multiply_two_lean`](Self::multiply_two_lean) needs it. Twice, it changes nothing.
     #[inline(always)]
     unsafe fn settle(_: &mut Self::Product) {}
     /// Adds the products of two vectors of a turn. Either all lanes of a vector are multiplied by the first
     /// of its powers at `h`, where `sums` are the sums of the halves of both; or each is multiplied by its
     /// own.
     unsafe fn multiply_turn(
-        sum: Self::Product,
+        sum: &mut Self::Product,
         x: [Self::Vector; 2],
         h: *const Self::Power,
         sums: *const Block,
-    ) -> Self::Product;
+    );
     /// Reduces a turn's sum: to be added to the next vector.
-    unsafe fn carry(sum: Self::Product) -> Self::Vector;
+    unsafe fn carry(sum: &Self::Product) -> Self::Vector;
     /// Reduces a sum of other products and adds up the lanes.
-    unsafe fn reduce(sum: Self::Product) -> Self::Hash;
+    unsafe fn reduce(sum: &Self::Product) -> Self::Hash;
     /// The element with these coefficients, the lowest power of x in the lowest bit.
     unsafe fn hash(coefficients: u128) -> Self::Hash;
     /// Up to 16 bytes, padded with zeros, as an element.

@@ -70,7 +70,7 @@ impl Verification {
         Self { sets, began: Instant::now() }
     }
 
-    /// `3 of 25, about 8 s left: differential on ring, 11,512 cases`.
+    /// `3 of 25, about 8 s left: differential on ring, 11,615 cases`.
     pub fn message(&self, progress: &Progress<'_>) -> String {
         self.words(progress, self.began.elapsed().as_secs_f64())
     }

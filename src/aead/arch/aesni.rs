@@ -187,28 +187,28 @@ impl Lanes for AesNi {
     }
 
     #[inline(always)]
-    unsafe fn multiply(sum: Product, x: __m128i, h: *const Block) -> Product {
+    unsafe fn multiply(sum: &mut Product, x: __m128i, h: *const Block) {
         // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
             let x_sum = _mm_xor_si128(x, _mm_shuffle_epi32::<0x4e>(x));
             let h_sum = _mm_xor_si128(h, _mm_shuffle_epi32::<0x4e>(h));
-            Product {
+            *sum = Product {
                 low: _mm_xor_si128(sum.low, _mm_clmulepi64_si128::<0x00>(x, h)),
                 middle: _mm_xor_si128(sum.middle, _mm_clmulepi64_si128::<0x00>(x_sum, h_sum)),
                 high: _mm_xor_si128(sum.high, _mm_clmulepi64_si128::<0x11>(x, h)),
-            }
+            };
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply_turn(sum: Product, x: [__m128i; 2], h: *const Block, sums: *const Block) -> Product {
+    unsafe fn multiply_turn(sum: &mut Product, x: [__m128i; 2], h: *const Block, sums: *const Block) {
         // SAFETY: as above.
         unsafe {
             let sums = Self::load(sums.cast());
             let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
             let x_sums = _mm_xor_si128(_mm_unpacklo_epi64(x[0], x[1]), _mm_unpackhi_epi64(x[0], x[1]));
-            Product {
+            *sum = Product {
                 low: add3(
                     sum.low,
                     _mm_clmulepi64_si128::<0x00>(x[0], h0),
@@ -224,18 +224,18 @@ impl Lanes for AesNi {
                     _mm_clmulepi64_si128::<0x11>(x[0], h0),
                     _mm_clmulepi64_si128::<0x11>(x[1], h1),
                 ),
-            }
+            };
         }
     }
 
     #[inline(always)]
-    unsafe fn carry(sum: Product) -> __m128i {
+    unsafe fn carry(sum: &Product) -> __m128i {
         // SAFETY: as above.
         unsafe { Self::reduce(sum) }
     }
 
     #[inline(always)]
-    unsafe fn reduce(sum: Product) -> __m128i {
+    unsafe fn reduce(sum: &Product) -> __m128i {
         // SAFETY: as above.
         unsafe {
             // Adding word 0, then word 1, times the polynomial clears them (Montgomery).
@@ -330,7 +330,11 @@ impl Doubling for AesNi {
     #[inline(always)]
     unsafe fn times(v: __m128i, h: __m128i) -> __m128i {
         // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply(Self::no_product(), v, (&raw const h).cast())) }
+        unsafe {
+            let mut product = Self::no_product();
+            Self::multiply(&mut product, v, (&raw const h).cast());
+            Self::reduce(&product)
+        }
     }
 }
 

@@ -192,48 +192,43 @@ impl<const EOR3: bool> Lanes for Armv8<EOR3> {
     }
 
     #[inline(always)]
-    unsafe fn multiply(sum: Product, x: uint8x16_t, h: *const Block) -> Product {
+    unsafe fn multiply(sum: &mut Product, x: uint8x16_t, h: *const Block) {
         // SAFETY: as above.
         unsafe {
             let h = Self::load(h.cast());
             let (x_sum, h_sum) = (veorq_u8(x, vextq_u8::<8>(x, x)), veorq_u8(h, vextq_u8::<8>(h, h)));
-            Product {
+            *sum = Product {
                 low: veorq_u8(sum.low, low_product(x, h)),
                 middle: veorq_u8(sum.middle, low_product(x_sum, h_sum)),
                 high: veorq_u8(sum.high, high_product(x, h)),
-            }
+            };
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply_turn(
-        sum: Product,
-        x: [uint8x16_t; 2],
-        h: *const Block,
-        sums: *const Block,
-    ) -> Product {
+    unsafe fn multiply_turn(sum: &mut Product, x: [uint8x16_t; 2], h: *const Block, sums: *const Block) {
         // SAFETY: as above.
         unsafe {
             let sums = Self::load(sums.cast());
             let (h0, h1) = (Self::load(h.cast()), Self::load(h.add(1).cast()));
             let (x0, x1) = (vreinterpretq_u64_u8(x[0]), vreinterpretq_u64_u8(x[1]));
             let x_sums = vreinterpretq_u8_u64(veorq_u64(vzip1q_u64(x0, x1), vzip2q_u64(x0, x1)));
-            Product {
+            *sum = Product {
                 low: Self::add3(sum.low, low_product(x[0], h0), low_product(x[1], h1)),
                 middle: Self::add3(sum.middle, low_product(x_sums, sums), high_product(x_sums, sums)),
                 high: Self::add3(sum.high, high_product(x[0], h0), high_product(x[1], h1)),
-            }
+            };
         }
     }
 
     #[inline(always)]
-    unsafe fn carry(sum: Product) -> uint8x16_t {
+    unsafe fn carry(sum: &Product) -> uint8x16_t {
         // SAFETY: as above.
         unsafe { Self::reduce(sum) }
     }
 
     #[inline(always)]
-    unsafe fn reduce(sum: Product) -> uint8x16_t {
+    unsafe fn reduce(sum: &Product) -> uint8x16_t {
         // Adding word 0, then word 1, times the polynomial clears them (Montgomery); the rest is the result.
         // SAFETY: as above.
         unsafe {
@@ -342,7 +337,11 @@ impl<const EOR3: bool> Doubling for Armv8<EOR3> {
     #[inline(always)]
     unsafe fn times(v: uint8x16_t, h: uint8x16_t) -> uint8x16_t {
         // SAFETY: as above.
-        unsafe { Self::reduce(Self::multiply(Self::no_product(), v, (&raw const h).cast())) }
+        unsafe {
+            let mut product = Self::no_product();
+            Self::multiply(&mut product, v, (&raw const h).cast());
+            Self::reduce(&product)
+        }
     }
 }
 

@@ -187,7 +187,7 @@ macro_rules! edge {
             super::featured! {
                 $(#[$features])?
                 #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
-                unsafe fn seal<const R: usize>(
+                unsafe fn seal_unfilled<const R: usize>(
                     key: &Key<$lanes>,
                     nonce: &Nonce,
                     aad: &[u8],
@@ -195,11 +195,29 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
-                        kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
+                    if $crate::aead::edge::is_short::<$lanes>(MOST, aad, in_out) {
+                        kernel::seal::<$lanes, MOST, false, R>(key, nonce, aad, in_out, tag);
                         return Ok(());
                     }
                     <$lanes>::seal_rest::<R>(key, nonce, aad, in_out, tag)
+                }
+            }
+
+            super::featured! {
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn seal_filled<const R: usize>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &mut Tag,
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::APART_VECTORS;
+                    kernel::seal::<$lanes, MOST, true, R>(key, nonce, aad, in_out, tag);
+                    // If the compiler knew the result, the entry would not jump here, but call.
+                    core::hint::black_box(Ok(()))
                 }
             }
 
@@ -215,8 +233,8 @@ macro_rules! edge {
                     tag: &mut Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
-                        kernel::seal::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
+                    if $crate::aead::edge::is_short::<$lanes>(MOST, aad, in_out) {
+                        kernel::seal::<$lanes, MOST, false, R>(key, nonce, aad, in_out, tag);
                         return Ok(());
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
@@ -237,7 +255,23 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::ENTRY_VECTORS;
-                    kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag)
+                    kernel::open::<$lanes, MOST, false, R>(key, nonce, aad, in_out, tag)
+                }
+            }
+
+            super::featured! {
+                #[inline(never)]
+                $(#[$features])?
+                #[cfg_attr(target_os = "linux", unsafe(link_section = ".text.sealmark_aead"))]
+                unsafe fn open_filled<const R: usize>(
+                    key: &Key<$lanes>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    in_out: &mut [u8],
+                    tag: &Tag,
+                ) -> Result<(), Error> {
+                    const MOST: usize = <$lanes>::APART_VECTORS;
+                    kernel::open::<$lanes, MOST, true, R>(key, nonce, aad, in_out, tag)
                 }
             }
 
@@ -253,8 +287,8 @@ macro_rules! edge {
                     tag: &Tag,
                 ) -> Result<(), Error> {
                     const MOST: usize = <$lanes>::TAIL_VECTORS;
-                    if kernel::is_short::<$lanes>(MOST, aad, in_out) {
-                        return kernel::open::<$lanes, MOST, R>(key, nonce, aad, in_out, tag);
+                    if $crate::aead::edge::is_short::<$lanes>(MOST, aad, in_out) {
+                        return kernel::open::<$lanes, MOST, false, R>(key, nonce, aad, in_out, tag);
                     }
                     $crate::aead::gcm::check_lengths(aad, in_out)?;
                     let mut expected = Tag::default();

@@ -29,6 +29,7 @@ impl Lanes for Vaes256 {
     const TAIL_VECTORS: usize = 9;
     const TURN_VECTORS: usize = 8;
     const STEP_VECTORS: usize = 4;
+    const APART_VECTORS: usize = 3;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 20 + 1];
@@ -182,35 +183,44 @@ impl Lanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn multiply(sum: Product, x: __m256i, h: *const Block) -> Product {
+    unsafe fn multiply(sum: &mut Product, x: __m256i, h: *const Block) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, Self::load(h.cast())) }
+        unsafe { *sum = multiply(*sum, x, Self::load(h.cast())) }
     }
 
     #[inline(always)]
-    unsafe fn multiply_turn(sum: Product, x: [__m256i; 2], h: *const Block, sums: *const Block) -> Product {
+    unsafe fn multiply_ends(sum: &mut Product, x: __m256i, h: [*const Block; 2]) {
+        // SAFETY: as above.
+        unsafe {
+            let h = _mm256_set_m128i(Narrow::load(h[1].cast()), Narrow::load(h[0].cast()));
+            *sum = multiply(*sum, x, h);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_turn(sum: &mut Product, x: [__m256i; 2], h: *const Block, sums: *const Block) {
         // One after the other: with 16 registers, sharing work between them costs more than it saves.
         // SAFETY: as above.
         unsafe {
             let sums = splat(sums);
-            let sum = multiply_turn::<0x00>(sum, x[0], splat(h), sums);
-            multiply_turn::<0x10>(sum, x[1], splat(h.add(2)), sums)
+            *sum = multiply_turn::<0x00>(*sum, x[0], splat(h), sums);
+            *sum = multiply_turn::<0x10>(*sum, x[1], splat(h.add(2)), sums);
         }
     }
 
     #[inline(always)]
-    unsafe fn carry(sum: Product) -> __m256i {
+    unsafe fn carry(sum: &Product) -> __m256i {
         // SAFETY: as above.
         unsafe {
             let middle = add3(sum.low, sum.middle, sum.high);
-            fold(Product { middle, ..sum })
+            fold(Product { middle, ..*sum })
         }
     }
 
     #[inline(always)]
-    unsafe fn reduce(sum: Product) -> __m128i {
+    unsafe fn reduce(sum: &Product) -> __m128i {
         // SAFETY: as above.
-        unsafe { add_lanes(fold(sum)) }
+        unsafe { add_lanes(fold(*sum)) }
     }
 
     #[inline(always)]
@@ -427,21 +437,21 @@ impl ManyLanes for Vaes256 {
     }
 
     #[inline(always)]
-    unsafe fn multiply_same(sum: Product, x: __m256i, h: *const Block) -> Product {
+    unsafe fn multiply_same(sum: &mut Product, x: __m256i, h: *const Block) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, splat(h)) }
+        unsafe { *sum = multiply(*sum, x, splat(h)) }
     }
 
     #[inline(always)]
-    unsafe fn multiply_each(sum: Product, x: __m256i, h: &[*const Block; MOST_LANES]) -> Product {
+    unsafe fn multiply_each(sum: &mut Product, x: __m256i, h: &[*const Block; MOST_LANES]) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
+        unsafe { *sum = multiply(*sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
     }
 
     #[inline(always)]
-    unsafe fn reduce_each(sum: Product) -> __m256i {
+    unsafe fn reduce_each(sum: &Product) -> __m256i {
         // SAFETY: as above.
-        unsafe { fold(sum) }
+        unsafe { fold(*sum) }
     }
 }
 

@@ -38,6 +38,7 @@ impl Lanes for Vaes512 {
     const LONG_TURN_VECTORS: usize = 8;
     const LONG: usize = 4096 + 16;
     const HELD_VECTORS: usize = 6;
+    const APART_VECTORS: usize = 7;
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 32 + 3];
@@ -180,23 +181,32 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn multiply(sum: Product, x: __m512i, h: *const Block) -> Product {
+    unsafe fn multiply(sum: &mut Product, x: __m512i, h: *const Block) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, Self::load(h.cast())) }
+        unsafe { *sum = multiply(*sum, x, Self::load(h.cast())) }
     }
 
     #[inline(always)]
-    unsafe fn multiply_two(sum: Product, x: [__m512i; 2], h: *const Block) -> Product {
+    unsafe fn multiply_ends(sum: &mut Product, x: __m512i, h: [*const Block; 2]) {
         // SAFETY: as above.
-        unsafe { multiply_two(sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())]) }
+        unsafe {
+            let h = _mm256_set_m128i(Narrow::load(h[1].cast()), Narrow::load(h[0].cast()));
+            *sum = multiply(*sum, x, _mm512_zextsi256_si512(h));
+        }
     }
 
     #[inline(always)]
-    unsafe fn multiply_two_lean(sum: Product, x: [__m512i; 2], h: *const Block) -> Product {
+    unsafe fn multiply_two(sum: &mut Product, x: [__m512i; 2], h: *const Block) {
+        // SAFETY: as above.
+        unsafe { *sum = multiply_two(*sum, x, [Self::load(h.cast()), Self::load(h.add(4).cast())]) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_two_lean(sum: &mut Product, x: [__m512i; 2], h: *const Block) {
         // SAFETY: as above.
         unsafe {
             let h = [Self::load(h.cast()), Self::load(h.add(4).cast())];
-            multiply_turn(sum, x, h, half_sums(h))
+            *sum = multiply_turn(*sum, x, h, half_sums(h));
         }
     }
 
@@ -207,27 +217,27 @@ impl Lanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn multiply_turn(sum: Product, x: [__m512i; 2], h: *const Block, sums: *const Block) -> Product {
+    unsafe fn multiply_turn(sum: &mut Product, x: [__m512i; 2], h: *const Block, sums: *const Block) {
         // SAFETY: as above.
         unsafe {
             let h = [splat(h), splat(h.add(4))];
-            multiply_turn(sum, x, h, splat(sums))
+            *sum = multiply_turn(*sum, x, h, splat(sums));
         }
     }
 
     #[inline(always)]
-    unsafe fn carry(sum: Product) -> __m512i {
+    unsafe fn carry(sum: &Product) -> __m512i {
         // SAFETY: as above.
         unsafe {
             let middle = add3(sum.low, sum.middle, sum.high);
-            fold(Product { middle, ..sum })
+            fold(Product { middle, ..*sum })
         }
     }
 
     #[inline(always)]
-    unsafe fn reduce(sum: Product) -> __m128i {
+    unsafe fn reduce(sum: &Product) -> __m128i {
         // SAFETY: as above.
-        unsafe { add_lanes(fold(sum)) }
+        unsafe { add_lanes(fold(*sum)) }
     }
 
     #[inline(always)]
@@ -347,7 +357,7 @@ impl Doubling for Vaes512 {
         unsafe {
             let v_sum = Self::add(v, _mm512_shuffle_epi32::<0x4e>(v));
             let h_sum = Self::add(h, _mm512_shuffle_epi32::<0x4e>(h));
-            Self::carry(Product {
+            Self::carry(&Product {
                 low: _mm512_clmulepi64_epi128::<0x00>(v, h),
                 middle: _mm512_clmulepi64_epi128::<0x00>(v_sum, h_sum),
                 high: _mm512_clmulepi64_epi128::<0x11>(v, h),
@@ -394,9 +404,10 @@ unsafe fn one_block<const ROUNDS: usize, const SEAL: bool>(
         let before = Narrower::lift(Vaes512::element(aad));
         let x = Narrower::add(Narrower::elements(ciphertext), before);
         let lengths = Narrow::hash(lengths(aad.len(), in_out.len()));
-        let sum = Narrower::multiply_one(Narrower::no_product(), lengths, power);
-        let sum = Narrower::multiply(sum, x, powers);
-        Narrower::tag(Narrower::reduce(sum), out)
+        let mut sum = Narrower::no_product();
+        Narrower::multiply_one(&mut sum, lengths, power);
+        Narrower::multiply(&mut sum, x, powers);
+        Narrower::tag(Narrower::reduce(&sum), out)
     }
 }
 
@@ -571,21 +582,21 @@ impl ManyLanes for Vaes512 {
     }
 
     #[inline(always)]
-    unsafe fn multiply_same(sum: Product, x: __m512i, h: *const Block) -> Product {
+    unsafe fn multiply_same(sum: &mut Product, x: __m512i, h: *const Block) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, splat(h)) }
+        unsafe { *sum = multiply(*sum, x, splat(h)) }
     }
 
     #[inline(always)]
-    unsafe fn multiply_each(sum: Product, x: __m512i, h: &[*const Block; MOST_LANES]) -> Product {
+    unsafe fn multiply_each(sum: &mut Product, x: __m512i, h: &[*const Block; MOST_LANES]) {
         // SAFETY: as above.
-        unsafe { multiply(sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
+        unsafe { *sum = multiply(*sum, x, Self::load_blocks(&h.map(<*const Block>::cast))) }
     }
 
     #[inline(always)]
-    unsafe fn reduce_each(sum: Product) -> __m512i {
+    unsafe fn reduce_each(sum: &Product) -> __m512i {
         // SAFETY: as above.
-        unsafe { fold(sum) }
+        unsafe { fold(*sum) }
     }
 }
 

@@ -108,12 +108,12 @@ pub(super) fn specs() -> Vec<Spec> {
         });
     }
     for aad_len in (0..EVERY_AAD).chain(LONG_AAD) {
-        for len in [0, 1, 16, 129, 1_000] {
+        for len in [0, 1, 16, 129, 256, 1_000] {
             list.add("aad", |spec| (spec.len, spec.aad_len) = (len, aad_len));
         }
     }
     for offset in 0..OFFSETS {
-        for len in [1, 16, 130, 1_100] {
+        for len in [1, 16, 130, 192, 1_100] {
             list.add("offset", |spec| (spec.len, spec.offset) = (len, offset));
         }
     }

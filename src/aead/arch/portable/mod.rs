@@ -200,34 +200,32 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn multiply(mut sum: Product, x: Vector, h: *const Power) -> Product {
+    unsafe fn multiply(sum: &mut Product, x: Vector, h: *const Power) {
         for (i, x) in x.into_iter().enumerate() {
             // SAFETY: the contract of `Lanes`: a vector's worth of powers can be read.
             sum.add(x, unsafe { &*h.add(i) });
         }
-        sum
     }
 
     #[inline(always)]
-    unsafe fn multiply_one(mut sum: Product, x: u128, h: *const Power) -> Product {
+    unsafe fn multiply_one(sum: &mut Product, x: u128, h: *const Power) {
         // SAFETY: the contract of `Lanes`: a power can be read.
         sum.add(x, unsafe { &*h });
-        sum
     }
 
     #[inline(always)]
-    unsafe fn multiply_turn(sum: Product, x: [Vector; 2], h: *const Power, _: *const Block) -> Product {
+    unsafe fn multiply_turn(sum: &mut Product, x: [Vector; 2], h: *const Power, _: *const Block) {
         // SAFETY: the contract of `Lanes`.
         unsafe { Self::multiply_two(sum, x, h) }
     }
 
     #[inline(always)]
-    unsafe fn carry(sum: Product) -> Vector {
+    unsafe fn carry(sum: &Product) -> Vector {
         [sum.reduce(), 0, 0, 0]
     }
 
     #[inline(always)]
-    unsafe fn reduce(sum: Product) -> u128 {
+    unsafe fn reduce(sum: &Product) -> u128 {
         sum.reduce()
     }
 
