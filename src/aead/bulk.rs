@@ -112,7 +112,7 @@ unsafe fn turns_of<
                 if SEAL && turn == 0 {
                     crypt_rounds::<L, STEP, ROUNDS, DONE>(&mut states, keys);
                 } else {
-                    step::<L, STEP, STEP, ROUNDS, DONE>(
+                    step::<L, STEP, STEP, ROUNDS, DONE, SEAL>(
                         key,
                         &mut states,
                         &mut sum,

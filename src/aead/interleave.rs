@@ -146,8 +146,12 @@ impl<L: Lanes, const N: usize> Ciphertext<L, N> {
 }
 
 /// Whether a pair of products is computed in this round of AES, counted from 1: the pairs are spread evenly
-/// over the rounds.
-pub(super) const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize) -> bool {
+/// over the rounds, so that the last one is in the last round or, if they are `early`, the first one in the
+/// first.
+pub(super) const fn is_due(pair: usize, pairs: usize, round: usize, rounds: usize, early: bool) -> bool {
+    if early {
+        return pairs > 0 && round == pair * rounds / pairs + 1;
+    }
     round > 0 && (round - 1) * pairs / rounds <= pair && pair < round * pairs / rounds
 }
 
@@ -163,6 +167,7 @@ pub(super) unsafe fn step<
     const HASHED: usize,
     const ROUNDS: usize,
     const DONE: usize,
+    const SEAL: bool,
 >(
     key: &Key<L>,
     states: &mut [L::State; VECTORS],
@@ -183,7 +188,15 @@ pub(super) unsafe fn step<
                 each!(I < VECTORS, { states[I] = L::round(states[I], &keys[R]) });
                 each!(PAIR < HASHED / 2, {
                     // The pair that depends on `y` comes last.
-                    if const { is_due(PAIR, HASHED / 2, R.saturating_sub(DONE), ROUNDS - 1 - DONE) } {
+                    if const {
+                        is_due(
+                            PAIR,
+                            HASHED / 2,
+                            R.saturating_sub(DONE),
+                            ROUNDS - 1 - DONE,
+                            L::EARLY[SEAL as usize],
+                        )
+                    } {
                         ciphertext.multiply(key, sum, 2 * (PAIR + 1) % HASHED, ahead);
                     }
                 });

@@ -62,6 +62,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     /// its own: the AAD that precedes the blocks and the lengths that follow are then multiplied while the
     /// blocks are in AES. At most 8.
     const APART_VECTORS: usize = 0;
+    /// Whether the products of a turn begin with its first round, in an open and in a seal: which is quicker
+    /// depends on how the compiler allocates registers.
+    const EARLY: [bool; 2] = [false; 2];
     /// Whether the first two rounds of a long message are cached
     /// ([`RoundCache`](super::round_cache::RoundCache)).
     const CACHES_ROUNDS: bool;

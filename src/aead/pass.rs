@@ -180,7 +180,7 @@ impl<'a, L: Lanes> Pass<'a, L> {
             } else if const { SEAL && HASHED == 0 && in_groups::<L>(V) } {
                 crypt_group::<L, V, ROUNDS, 0, GROUP>(&mut states, keys);
             } else if SEAL && HASHED > 0 {
-                step::<L, V, HASHED, ROUNDS, 0>(key, &mut states, &mut sum, ciphertext, 0);
+                step::<L, V, HASHED, ROUNDS, 0, SEAL>(key, &mut states, &mut sum, ciphertext, 0);
                 y = L::carry(&sum);
                 sum = L::no_product();
             } else {
@@ -283,7 +283,7 @@ impl<'a, L: Lanes> Pass<'a, L> {
                 each!(PAIR < V / 2, {
                     if const {
                         is_within(2 * PAIR, turned::<L>(V), V)
-                            && is_due(PAIR, V / 2, R, if WOVEN { WOVEN_ROUNDS } else { 1 })
+                            && is_due(PAIR, V / 2, R, if WOVEN { WOVEN_ROUNDS } else { 1 }, false)
                     } {
                         let pair = [x[2 * PAIR], x[2 * PAIR + 1]];
                         if lean {

@@ -28,6 +28,7 @@ impl Lanes for AesNi {
     const WIDTH: Option<&'static str> = Some("xmm");
     const TAIL_VECTORS: usize = 8;
     const TURN_VECTORS: usize = 8;
+    const EARLY: [bool; 2] = [false, true];
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 9];

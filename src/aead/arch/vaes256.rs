@@ -30,6 +30,7 @@ impl Lanes for Vaes256 {
     const TURN_VECTORS: usize = 8;
     const STEP_VECTORS: usize = 4;
     const APART_VECTORS: usize = 3;
+    const EARLY: [bool; 2] = [true, true];
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 20 + 1];

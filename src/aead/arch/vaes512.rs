@@ -39,6 +39,7 @@ impl Lanes for Vaes512 {
     const LONG: usize = 4096 + 16;
     const HELD_VECTORS: usize = 6;
     const APART_VECTORS: usize = 7;
+    const EARLY: [bool; 2] = [true, false];
     const CACHES_ROUNDS: bool = true;
     type Power = Block;
     type Powers = [Block; 32 + 3];
