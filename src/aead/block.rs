@@ -6,8 +6,8 @@ pub(super) fn lengths(aad: usize, message: usize) -> u128 {
     u128::from(aad as u64 * 8) << 64 | u128::from(message as u64 * 8)
 }
 
-/// The blocks of so many bytes, the last of which may be partial. For less than 2^63 bytes, and so with fewer
-/// instructions than `div_ceil`.
+/// The number of blocks in a message of this many bytes, less than 2^63; the last block may be partial. It
+/// takes fewer instructions than `div_ceil`.
 #[inline(always)]
 pub(super) const fn blocks_of(bytes: usize) -> usize {
     (bytes + 15) >> 4

@@ -27,7 +27,7 @@ impl<L: Lanes> Key<L> {
     #[inline(always)]
     pub fn round<const ROUNDS: usize>(&self) -> &[L::RoundKey] {
         const { assert!(ROUNDS < ROUND_KEYS, "as many as are stored") }
-        // SAFETY: there are so many.
+        // SAFETY: the array has `ROUND_KEYS` keys, more than `ROUNDS`.
         unsafe { core::slice::from_raw_parts((&raw const self.round).cast(), ROUNDS + 1) }
     }
 

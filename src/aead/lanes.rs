@@ -58,9 +58,9 @@ pub(super) trait Lanes: Copy + Send + Sync + Sized + 'static {
     const LONG: usize = 0;
     /// The most vectors of ciphertext that stay in registers until they are hashed. More are read again.
     const HELD_VECTORS: usize = 0;
-    /// If the blocks of a message but J0 fill their vectors and these are at most so many, J0 has a vector of
-    /// its own: the AAD that precedes the blocks and the lengths that follow are then multiplied while the
-    /// blocks are in AES. At most 8.
+    /// J0 has a vector of its own if the other blocks of a message fill their vectors, and there are no more
+    /// of these than this number: the AAD that precedes the blocks and the lengths that follow are then
+    /// multiplied while the blocks are in AES. At most 8.
     const APART_VECTORS: usize = 0;
     /// Whether the products of a turn begin with its first round, in an open and in a seal: which is quicker
     /// depends on how the compiler allocates registers.

@@ -250,7 +250,8 @@ impl<'a, L: Lanes> Pass<'a, L> {
         let lean = const { !SEAL || V > GROUP };
         // SAFETY: the caller's contract is that of `Lanes`. The powers used are at least 2, because the last
         // vector starts at or before the last block, or 1 for the lengths; and at most `blocks` + 1, less the
-        // blocks of a turn. `has_powers` was asserted of the largest `V`. The lanes of the carry meet their
+        // blocks of a turn; or `blocks` + 2 if J0 is apart, which `is_filled` asserts to be in the table.
+        // `has_powers` was asserted of the largest `V`. The lanes of the carry meet their
         // powers, because at least LEAST_TAIL vectors follow a turn.
         unsafe {
             if APART {
